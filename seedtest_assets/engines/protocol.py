@@ -1,0 +1,84 @@
+"""What a calibration takes and gives, whoever does it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pandas as pd
+import pyarrow as pa
+
+ANSWER_SCHEMA = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("item_id", pa.string()),
+        ("is_correct", pa.bool_()),
+        ("responded_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+PARAMETER_COLUMNS = ["item_id", "a", "b", "c"]
+ITEM_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses", "is_anchor"]
+ABILITY_COLUMNS = ["user_id", "theta", "se", "n_responses"]
+LEFT_OUT_COLUMNS = ["item_id", "n_responses", "reason"]
+
+Progress = Callable[[int, float, float], None]
+"""Called after each iteration with its number, the largest parameter change, and the log-likelihood."""
+
+
+def no_parameters() -> pd.DataFrame:
+    """An empty table of item parameters."""
+    return pd.DataFrame({"item_id": pd.Series(dtype="str"), "a": [], "b": [], "c": []})
+
+
+@dataclass(frozen=True)
+class CalibrationRequest:
+    """One calibration, as it is asked for.
+
+    answers: table of ANSWER_SCHEMA, any order; a person's later answers to the same item are set aside.
+    model: "Rasch", "2PL" or "3PL".
+    anchors: PARAMETER_COLUMNS of the items whose bank parameters are trusted; may be empty.
+    starts: PARAMETER_COLUMNS that only start the estimation; may be empty.
+    previous: PARAMETER_COLUMNS of the newest earlier calibration, linked to when there are no anchors; may be empty.
+    linking_method: one of settings.LINKING_METHODS.
+    """
+
+    answers: pa.Table
+    model: str = "2PL"
+    anchors: pd.DataFrame = field(default_factory=no_parameters)
+    starts: pd.DataFrame = field(default_factory=no_parameters)
+    previous: pd.DataFrame = field(default_factory=no_parameters)
+    linking_method: str = "stocking_lord"
+
+
+@dataclass(frozen=True)
+class CalibrationResult:
+    """One calibration, as it came out; parameters and abilities are on the bank's scale.
+
+    items: ITEM_COLUMNS, a row per fitted item.
+    abilities: ABILITY_COLUMNS, a row per person.
+    left_out: LEFT_OUT_COLUMNS, a row per item that could not be fitted.
+    model_spec: model, n_items, n_persons, n_observations, linked_to ("anchors", "previous" or "none"), and
+        linking_constants (A, B, method, n_anchors_used, screened_out) when linked.
+    metrics: loglik, aic, bic, iterations, converged, seconds, engine, n_set_aside and what else the engine tells.
+    warnings: one line each, for the operator.
+    """
+
+    items: pd.DataFrame
+    abilities: pd.DataFrame
+    left_out: pd.DataFrame
+    model_spec: dict[str, Any]
+    metrics: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+class CalibrationEngine(Protocol):
+    """Who calibrates: in this process, or a service over HTTP."""
+
+    name: str
+
+    def calibrate(self, request: CalibrationRequest, progress: Progress | None = None) -> CalibrationResult:
+        """Fit, estimate and link.
+
+        Raises InputError for data that cannot be calibrated, TransientError for what may pass by itself.
+        """
+        ...

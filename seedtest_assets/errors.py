@@ -1,0 +1,24 @@
+"""The one error hierarchy. Every message is one line that names the thing and the way out."""
+
+
+class SeedtestError(Exception):
+    """Anything this project refuses or cannot do, said in the reader's terms."""
+
+
+class InputError(SeedtestError):
+    """The data or the request is wrong; trying again changes nothing."""
+
+
+class SettingsError(SeedtestError):
+    """A setting has a value that is not allowed."""
+
+
+class TransientError(SeedtestError):
+    """Something outside did not answer; trying again may help, so the calibrate step retries it.
+
+    `retry_after` is the wait in seconds that the other side asked for, if it did.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -1,0 +1,69 @@
+"""The deployment's environment variables, typed and checked once."""
+
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from seedtest_assets.errors import SettingsError
+
+Model = Literal["Rasch", "2PL", "3PL"]
+LinkingMethod = Literal["stocking_lord", "haebara", "mean_sigma", "mean_mean", "fixed", "none"]
+LINKING_METHODS: tuple[str, ...] = get_args(LinkingMethod)
+
+HOME = Path(".seedtest")
+"""Where everything lives that was given no other place, below the folder the commands are run in."""
+
+
+class Settings(BaseSettings):
+    """Every setting, under the name of its environment variable in lower case."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    database_url: str | None = None
+    seedtest_attempt_source: str = "auto"
+    seedtest_lake: str = str(HOME / "lake")
+    seedtest_start_date: date = date(2025, 1, 1)
+
+    mirt_lookback_days: Annotated[int, Field(ge=1, le=3660)] = 60
+    mirt_model: Model = "2PL"
+    mirt_max_obs: Annotated[int, Field(ge=0)] = 0
+    mirt_linking_method: LinkingMethod = "stocking_lord"
+    mirt_max_retries: Annotated[int, Field(ge=0, le=20)] = 3
+    mirt_retry_delay_secs: Annotated[float, Field(ge=0, le=3600)] = 5.0
+
+    r_irt_base_url: str | None = None
+    r_irt_timeout_secs: Annotated[float, Field(gt=0)] = 60.0
+    r_irt_internal_token: str | None = None
+
+    agg_include_theta: bool = True
+    metrics_use_irt_theta: bool = True
+    irt_update_question_meta: bool = False
+
+    seedtest_item_count_error_below: Annotated[float, Field(ge=0, le=1)] = 0.8
+    seedtest_item_count_warn_below: Annotated[float, Field(ge=0, le=1)] = 0.9
+    seedtest_alert_urls: str | None = None
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises SettingsError naming the variable, its value and what is allowed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"{str(problem['loc'][0]).upper()}={problem['input']!r} is not allowed: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise SettingsError("; ".join(lines)) from None
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return load_settings()
