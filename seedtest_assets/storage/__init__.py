@@ -1,0 +1,1 @@
+"""Attempt sources, the lake, and the PostgreSQL tables; no Dagster in here."""

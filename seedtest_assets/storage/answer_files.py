@@ -1,0 +1,142 @@
+"""Answer logs in files: Parquet or CSV, long (one row an answer) or wide (one row a person, 0/1/blank)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from seedtest_assets.errors import InputError
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.embedded import first_line
+
+ALIASES = {
+    "student_id": ("student_id", "user_id"),
+    "item_id": ("item_id",),
+    "topic_id": ("topic_id",),
+    "correct": ("correct", "is_correct"),
+    "completed_at": ("completed_at", "responded_at"),
+    "response_time_ms": ("response_time_ms",),
+    "hint_used": ("hint_used",),
+    "session_id": ("session_id",),
+}
+_TRUE, _FALSE = "('true', 't', '1', '1.0', 'yes', 'y')", "('false', 'f', '0', '0.0', 'no', 'n')"
+
+
+@dataclass(frozen=True)
+class AnswerFile:
+    """What a file holds.
+
+    answers: rows of OBSERVATION_SCHEMA.
+    bad: columns row (1 is the first row below the header) and reason, one row for each row left out of `answers`.
+    """
+
+    answers: pa.Table
+    bad: pd.DataFrame
+
+    def describe_bad(self) -> str:
+        """The reasons with their counts and first rows, in one line."""
+        parts = []
+        for reason, rows in self.bad.groupby("reason", sort=False)["row"]:
+            shown = ", ".join(str(row) for row in rows.head(5)) + (", …" if len(rows) > 5 else "")
+            parts.append(f"{reason} ({len(rows):,} rows: {shown})")
+        return "; ".join(parts)
+
+
+def is_answer_file(name: str) -> bool:
+    """Whether a setting names a file or glob of files rather than a table."""
+    return name.endswith((".parquet", ".csv", ".csv.gz"))
+
+
+def read_answer_file(path: str | Path, *, needs_time: bool = True, needs_topic: bool = False) -> AnswerFile:
+    """Read a log, check each row, and give the good ones and the reasons for the others.
+
+    needs_time: without it, a file may have no completed_at, and the order of its rows stands in for the time.
+    Raises InputError for a file that is not there, cannot be read, or lacks a needed column.
+    """
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        columns = _open(connection, str(path))
+        if _is_wide(columns):
+            columns = _unpivot(connection, columns)
+        chosen = {name: next((a for a in aliases if a in columns), None) for name, aliases in ALIASES.items()}
+        needed = ["student_id", "item_id", "correct", *["completed_at"] * needs_time, *["topic_id"] * needs_topic]
+        for name in needed:
+            if chosen[name] is None:
+                raise InputError(f"{path} has no column {' or '.join(ALIASES[name])}; it has {', '.join(columns)}")
+        _check_rows(connection, chosen)
+        answers = connection.sql(
+            f"SELECT {', '.join(OBSERVATION_SCHEMA.names)} FROM checked WHERE reason IS NULL "
+            "ORDER BY completed_at, student_id, item_id"
+        ).to_arrow_table()
+        bad = connection.execute("SELECT row, reason FROM checked WHERE reason IS NOT NULL ORDER BY row").df()
+    return AnswerFile(answers.cast(OBSERVATION_SCHEMA), bad)
+
+
+def _open(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
+    reader = "read_parquet(?)" if path.endswith(".parquet") else "read_csv(?, all_varchar = true, header = true)"
+    try:
+        connection.execute(f"CREATE TEMP TABLE file AS SELECT * FROM {reader}", [path])
+    except duckdb.Error as error:
+        raise InputError(f"{path} cannot be read: {first_line(error)}") from None
+    return [row[0] for row in connection.execute("DESCRIBE file").fetchall()]
+
+
+def _is_wide(columns: list[str]) -> bool:
+    return "item_id" not in columns and bool({"user_id", "student_id"} & set(columns))
+
+
+def _unpivot(connection: duckdb.DuckDBPyConnection, columns: list[str]) -> list[str]:
+    person = next(c for c in columns if c in ("user_id", "student_id"))
+    connection.execute("ALTER TABLE file RENAME TO wide")
+    connection.execute(
+        f"CREATE TEMP TABLE file AS SELECT {person} AS user_id, item_id, is_correct "
+        f"FROM (UNPIVOT (SELECT {person}, COLUMNS(* EXCLUDE {person})::VARCHAR FROM wide) "
+        f"ON COLUMNS(* EXCLUDE {person}) INTO NAME item_id VALUE is_correct) WHERE trim(is_correct) <> ''"
+    )
+    return ["user_id", "item_id", "is_correct"]
+
+
+def _check_rows(connection: duckdb.DuckDBPyConnection, chosen: dict[str, str | None]) -> None:
+    raw = ", ".join(
+        f"nullif(trim(CAST({_quoted(column)} AS VARCHAR)), '') AS {name}" if column else f"NULL::VARCHAR AS {name}"
+        for name, column in chosen.items()
+    )
+    # Where the file has no time, its order tells which of two answers came first.
+    time = "try_cast(completed_at AS TIMESTAMPTZ)" if chosen["completed_at"] else "make_timestamptz(row)"
+    connection.execute(f"CREATE TEMP TABLE raw AS SELECT row_number() OVER () AS row, {raw} FROM file")
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE typed AS SELECT
+            row, student_id, item_id, topic_id, session_id,
+            CASE WHEN lower(correct) IN {_TRUE} THEN true WHEN lower(correct) IN {_FALSE} THEN false END AS correct,
+            CASE WHEN lower(hint_used) IN {_TRUE} THEN true WHEN lower(hint_used) IN {_FALSE} THEN false END AS hint_used,
+            try_cast(try_cast(response_time_ms AS DOUBLE) AS INTEGER) AS response_time_ms,
+            {time} AS completed_at,
+            correct AS correct_text, response_time_ms AS response_time_text, hint_used AS hint_text
+        FROM raw
+        """
+    )
+    connection.execute(
+        """
+        CREATE TEMP TABLE checked AS SELECT *, CASE
+            WHEN student_id IS NULL THEN 'no student_id'
+            WHEN item_id IS NULL THEN 'no item_id'
+            WHEN correct_text IS NULL THEN 'no correct'
+            WHEN correct IS NULL THEN 'correct is neither true/false nor 1/0'
+            WHEN completed_at IS NULL THEN 'completed_at is missing or no time'
+            WHEN completed_at > now() THEN 'completed_at lies in the future'
+            WHEN response_time_text IS NOT NULL AND (response_time_ms IS NULL OR response_time_ms < 0)
+                THEN 'response_time_ms is no number of milliseconds'
+            WHEN hint_text IS NOT NULL AND hint_used IS NULL THEN 'hint_used is neither true/false nor 1/0'
+            WHEN row_number() OVER (PARTITION BY student_id, item_id, completed_at ORDER BY row) > 1
+                THEN 'the same student, item and time twice'
+            END AS reason
+        FROM typed
+        """
+    )
+
+
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'

@@ -1,0 +1,69 @@
+"""Load a log of answers into the platform's `attempt` table."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from seedtest_assets.errors import InputError
+from seedtest_assets.settings import Settings
+from seedtest_assets.storage.answer_files import read_answer_file
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.database import bulk_transaction, platform_url, redacted, transaction
+from seedtest_assets.storage.sources import columns_of
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did: rows in the file, bad rows left out and why, rows new to the table."""
+
+    n_rows: int
+    n_bad: int
+    bad: str
+    n_new: int
+    first_day: str
+    last_day: str
+
+
+def import_answers(path: str | Path, settings: Settings, *, skip_bad: bool = False) -> Imported:
+    """Add the answers of a Parquet or CSV log that `attempt` does not have yet: all of them, or none on a fault.
+
+    An answer is known by its student, item and time, so the same file twice changes nothing.
+    Raises InputError for bad rows without skip_bad, and where there is no `attempt` table to load into.
+    """
+    file = read_answer_file(path, needs_topic=True)
+    if len(file.bad) and not skip_bad:
+        raise InputError(
+            f"{path} has {len(file.bad):,} bad rows and nothing was loaded: {file.describe_bad()}; mend them or add --skip-bad"
+        )
+    if not len(file.answers):
+        raise InputError(f"{path} has no usable answers")
+    url = platform_url(settings)
+    with transaction(url) as connection:
+        types = columns_of(connection, "attempt")
+    if not types:
+        raise InputError(f"{redacted(url)} has no table attempt to load into; create it, or unset DATABASE_URL")
+    with bulk_transaction(url) as cursor:
+        cursor.adbc_ingest("incoming", file.answers, mode="create", temporary=True)
+        names = [name for name in OBSERVATION_SCHEMA.names if name in types]
+        # In one statement, so that a view, a missing default or a wrong type is refused as a whole.
+        cursor.execute(
+            f"""
+            INSERT INTO attempt ({", ".join(names)})
+            SELECT {", ".join(f"i.{name}::{types[name]}" for name in names)} FROM incoming AS i
+            WHERE NOT EXISTS (
+                SELECT FROM attempt AS a
+                WHERE a.student_id = i.student_id::{types["student_id"]}
+                  AND a.item_id = i.item_id::{types["item_id"]}
+                  AND a.completed_at = i.completed_at
+            )
+            """
+        )
+        n_new = cursor.rowcount
+    days = file.answers["completed_at"]
+    return Imported(
+        n_rows=len(file.answers) + len(file.bad),
+        n_bad=len(file.bad),
+        bad=file.describe_bad(),
+        n_new=n_new,
+        first_day=days[0].as_py().date().isoformat(),
+        last_day=days[-1].as_py().date().isoformat(),
+    )

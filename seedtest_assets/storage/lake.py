@@ -1,0 +1,128 @@
+"""The lake: one Parquet file of answers a UTC day, and the reports; a local folder or any fsspec URL."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import IO, Any
+from uuid import uuid4
+
+import fsspec
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from seedtest_assets.errors import InputError, SeedtestError, TransientError
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.embedded import first_line
+
+_IDS = ["student_id", "item_id", "topic_id", "session_id"]
+
+
+class Lake:
+    """Days of answers, reports and rejected calibrations below one folder.
+
+    url: a local folder or an fsspec URL such as gs://bucket/folder.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.filesystem, self.root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise InputError(f"SEEDTEST_LAKE={url!r} cannot be opened: {first_line(error)}") from None
+        self.url = url
+
+    def observations_path(self, day: date) -> str:
+        """Where the answers of a day are."""
+        return f"{self.root}/observations/date={day.isoformat()}/answers.parquet"
+
+    def write_observations(self, day: date, answers: pa.Table) -> str:
+        """Replace the answers of a day, all or none; gives the path."""
+        path = self.observations_path(day)
+        with self._replacing(path) as unfinished:
+            pq.write_table(answers.cast(OBSERVATION_SCHEMA), unfinished, compression="zstd")
+        return path
+
+    def days(self, first: date, last: date) -> list[date]:
+        """The days of first..last that have been written, empty ones too, oldest first."""
+        try:
+            written = {path.rsplit("date=", 1)[-1] for path in self.filesystem.ls(f"{self.root}/observations", detail=False)}
+        except FileNotFoundError:
+            return []
+        candidates = (first + timedelta(days=n) for n in range((last - first).days + 1))
+        return [day for day in candidates if day.isoformat() in written]
+
+    def read_observations(self, days: Sequence[date], columns: Sequence[str] | None = None) -> pa.Table:
+        """The answers of some days, oldest first; ids come dictionary-encoded, so that a long window stays small."""
+        chosen = list(columns or OBSERVATION_SCHEMA.names)
+        schema = pa.schema(
+            [
+                pa.field(name, pa.dictionary(pa.int32(), pa.string()))
+                if name in _IDS
+                else OBSERVATION_SCHEMA.field(name)
+                for name in chosen
+            ]
+        )
+        tables = [self._read(self.observations_path(day), chosen).cast(schema) for day in sorted(days)]
+        return pa.concat_tables(tables).unify_dictionaries() if tables else schema.empty_table()
+
+    def observations_count(self, day: date) -> int:
+        """The number of answers written for a day."""
+        with self._reading(self.observations_path(day)) as file:
+            return pq.read_metadata(file).num_rows
+
+    def keep_rejected(self, day: date, run_id: str, frames: dict[str, pd.DataFrame], facts: dict[str, Any]) -> str:
+        """Keep a calibration that was not written to the database, for inspection; gives its folder."""
+        folder = f"{self.root}/rejected/date={day.isoformat()}/{run_id}"
+        for name, frame in frames.items():
+            with self._replacing(f"{folder}/{name}.parquet") as unfinished:
+                frame.to_parquet(unfinished)
+        with self._replacing(f"{folder}/facts.json") as unfinished:
+            unfinished.write(json.dumps(facts, indent=1, default=str).encode())
+        return folder
+
+    def write_report(self, day: date, html: str) -> str:
+        """Replace the report of a day; gives its path."""
+        path = f"{self.root}/reports/date={day.isoformat()}/calibration.html"
+        with self._replacing(path) as unfinished:
+            unfinished.write(html.encode())
+        return path
+
+    def _read(self, path: str, columns: list[str]) -> pa.Table:
+        with self._reading(path) as file:
+            return pq.read_table(file, columns=columns, read_dictionary=_IDS)
+
+    @contextmanager
+    def _reading(self, path: str) -> Iterator[IO[bytes]]:
+        try:
+            with self.filesystem.open(path, "rb") as file:
+                yield file
+        except pa.ArrowInvalid as error:
+            raise InputError(
+                f"{path} is no readable Parquet file ({first_line(error)}); delete it and materialise the day's observations"
+            ) from None
+        except FileNotFoundError:
+            raise InputError(f"{path} is not there; materialise the day's observations") from None
+        except OSError as error:
+            raise self._out_of_reach("read", path, error) from error
+
+    @contextmanager
+    def _replacing(self, path: str) -> Iterator[IO[bytes]]:
+        # Readers see the old file or the new one, never a part; a fault leaves the old one as it was.
+        unfinished = f"{path}.{uuid4().hex}.unfinished"
+        try:
+            self.filesystem.makedirs(self.filesystem._parent(path), exist_ok=True)
+            try:
+                with self.filesystem.open(unfinished, "wb") as file:
+                    yield file
+                self.filesystem.mv(unfinished, path)
+            except BaseException:
+                if self.filesystem.exists(unfinished):
+                    self.filesystem.rm_file(unfinished)
+                raise
+        except OSError as error:
+            raise self._out_of_reach("write", path, error) from error
+
+    def _out_of_reach(self, verb: str, path: str, error: OSError) -> SeedtestError:
+        kind = InputError if isinstance(error, PermissionError | NotADirectoryError | FileExistsError) else TransientError
+        return kind(f"cannot {verb} {path} in the lake: {error.strerror or first_line(error)}; check SEEDTEST_LAKE and its permissions")

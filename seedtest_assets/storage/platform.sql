@@ -1,0 +1,41 @@
+-- The platform's own tables, as the embedded database has them. In production they exist and are never touched.
+SELECT pg_advisory_xact_lock(hashtext('seedtest platform'));
+
+CREATE TABLE IF NOT EXISTS question (
+    id bigint PRIMARY KEY,
+    content text,
+    topic_id text,
+    meta jsonb NOT NULL DEFAULT '{}'
+);
+
+CREATE TABLE IF NOT EXISTS attempt (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    student_id text NOT NULL,
+    item_id text NOT NULL,
+    correct boolean NOT NULL,
+    response_time_ms integer,
+    hint_used boolean,
+    attempt_no integer,
+    started_at timestamptz,
+    completed_at timestamptz NOT NULL,
+    session_id text,
+    topic_id text,
+    UNIQUE (student_id, item_id, completed_at)
+);
+CREATE INDEX IF NOT EXISTS attempt_completed_at ON attempt (completed_at);
+
+CREATE TABLE IF NOT EXISTS responses (
+    user_id text NOT NULL,
+    item_id text NOT NULL,
+    is_correct boolean,
+    responded_at timestamptz NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS exam_results (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id text NOT NULL,
+    session_id text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz,
+    result_json jsonb NOT NULL
+);

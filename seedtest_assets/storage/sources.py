@@ -1,0 +1,145 @@
+"""Where the answers come from: a table or view of the platform, or a file; each gives the answers of one day."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from functools import cached_property
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from seedtest_assets.errors import InputError
+from seedtest_assets.settings import Settings
+from seedtest_assets.storage.answer_files import AnswerFile, is_answer_file, read_answer_file
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, Answers, usable_answers
+from seedtest_assets.storage.database import bulk_transaction, platform_url, redacted, sql, transaction
+
+TABLES = ("attempt", "responses", "exam_results")
+"""In the order in which `auto` looks for them."""
+
+_BOOLEAN, _NUMBER = ("boolean",), ("smallint", "integer", "bigint")
+_TIME = ("timestamp with time zone", "timestamp without time zone")
+_NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
+    "attempt": {"student_id": (), "item_id": (), "correct": _BOOLEAN, "completed_at": _TIME},
+    "responses": {"user_id": (), "item_id": (), "is_correct": _BOOLEAN, "responded_at": _TIME},
+    "exam_results": {"user_id": (), "session_id": (), "created_at": _TIME, "updated_at": _TIME, "result_json": ("jsonb",)},
+}
+_OPTIONAL_OF_ATTEMPT = {"topic_id": (), "response_time_ms": _NUMBER, "hint_used": _BOOLEAN, "session_id": ()}
+
+
+class Source(Protocol):
+    """A place that has answers."""
+
+    name: str
+
+    def answers_of(self, day: date) -> Answers:
+        """The answers completed on a UTC day."""
+        ...
+
+
+def find_source(settings: Settings) -> Source:
+    """The source that SEEDTEST_ATTEMPT_SOURCE names, checked for its columns.
+
+    Raises InputError when there is none, or a column is missing or of the wrong type.
+    """
+    wanted = settings.seedtest_attempt_source
+    if is_answer_file(wanted):
+        return FileSource(wanted)
+    if wanted != "auto" and wanted not in TABLES:
+        raise InputError(
+            f"SEEDTEST_ATTEMPT_SOURCE={wanted!r} is no source; use auto, {', '.join(TABLES)}, or a .parquet or .csv path"
+        )
+    url = platform_url(settings)
+    names = TABLES if wanted == "auto" else (wanted,)
+    with transaction(url) as connection:
+        for name in names:
+            columns = columns_of(connection, name)
+            if columns:
+                return DatabaseSource(name, url, _query(name, columns, connection))
+    raise InputError(f"{redacted(url)} has no table or view {' or '.join(names)}; set SEEDTEST_ATTEMPT_SOURCE or DATABASE_URL")
+
+
+@dataclass(frozen=True)
+class DatabaseSource:
+    """A table or view of the platform's database; read in batches over COPY, never row by row."""
+
+    name: str
+    url: str
+    query: str
+
+    def answers_of(self, day: date) -> Answers:
+        with bulk_transaction(self.url) as cursor:
+            cursor.execute(self.query, parameters=list(day_bounds(day)))
+            return usable_answers(cursor.fetch_arrow_table())
+
+    def count(self, day: date) -> int:
+        """The number of rows that the source has for a UTC day now."""
+        with bulk_transaction(self.url) as cursor:
+            cursor.execute(f"SELECT count(*) FROM ({self.query}) AS answers", parameters=list(day_bounds(day)))
+            return cursor.fetchone()[0]
+
+
+@dataclass
+class FileSource:
+    """A Parquet or CSV log, or a glob of them; read once, then cut into days."""
+
+    name: str
+
+    def answers_of(self, day: date) -> Answers:
+        completed = self._file.answers["completed_at"]
+        start, end = (pa.scalar(instant, completed.type) for instant in day_bounds(day))
+        of_day = pc.and_(pc.greater_equal(completed, start), pc.less(completed, end))
+        counts = {f"{reason} (whole file)": int(n) for reason, n in self._file.bad["reason"].value_counts().items()}
+        return Answers(self._file.answers.filter(of_day), counts)
+
+    @cached_property
+    def _file(self) -> AnswerFile:
+        return read_answer_file(self.name)
+
+
+def day_bounds(day: date) -> tuple[datetime, datetime]:
+    """The first instant of a UTC day, and of the next."""
+    start = datetime.combine(day, time(), tzinfo=timezone.utc)
+    return start, start + timedelta(days=1)
+
+
+def columns_of(connection: sa.Connection, table: str) -> dict[str, str]:
+    """Column name to type of a table or view; empty when there is none."""
+    rows = connection.execute(
+        sa.text(
+            "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
+            "WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
+        ),
+        {"table": table},
+    )
+    return {name: type_name for name, type_name in rows}
+
+
+def _query(table: str, columns: dict[str, str], connection: sa.Connection) -> str:
+    expected = _NEEDED[table] | (
+        {name: kind for name, kind in _OPTIONAL_OF_ATTEMPT.items() if name in columns} if table == "attempt" else {}
+    )
+    for name, allowed in expected.items():
+        if name not in columns:
+            raise InputError(f"{table} has no column {name}; it has {', '.join(columns)}")
+        if allowed and columns[name] not in allowed:
+            raise InputError(f"{table}.{name} is {columns[name]}, but {' or '.join(allowed)} is needed; cast it in a view")
+    if table == "responses" and not columns_of(connection, "question"):
+        raise InputError("the source responses takes its topics from a table question, and there is none")
+    return _attempt_query(columns) if table == "attempt" else sql(f"source_{table}.sql")
+
+
+def _attempt_query(columns: dict[str, str]) -> str:
+    types: dict[str, str] = {
+        "string": "text",
+        "bool": "boolean",
+        "int32": "integer",
+        "timestamp[us, tz=UTC]": "timestamptz",
+    }
+    selected = [
+        f"{field.name if field.name in columns else 'NULL'}::{types[str(field.type)]} AS {field.name}"
+        for field in OBSERVATION_SCHEMA
+    ]
+    return f"SELECT {', '.join(selected)} FROM attempt WHERE completed_at >= $1 AND completed_at < $2"
+
