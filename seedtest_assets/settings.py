@@ -1,7 +1,6 @@
 """The deployment's environment variables, typed and checked once."""
 
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -43,6 +42,7 @@ class Settings(BaseSettings):
     metrics_use_irt_theta: bool = True
     irt_update_question_meta: bool = False
 
+    seedtest_item_count_partitions: Annotated[int, Field(ge=1, le=365)] = 7
     seedtest_item_count_error_below: Annotated[float, Field(ge=0, le=1)] = 0.8
     seedtest_item_count_warn_below: Annotated[float, Field(ge=0, le=1)] = 0.9
     seedtest_alert_urls: str | None = None
@@ -63,7 +63,3 @@ def load_settings() -> Settings:
         raise SettingsError("; ".join(lines)) from None
 
 
-@lru_cache(maxsize=1)
-def settings() -> Settings:
-    """The settings of this process, read once."""
-    return load_settings()

@@ -1,0 +1,1 @@
+"""The asset graph, a short file an asset: read, call, write, describe."""

@@ -53,12 +53,15 @@ def migrate(url: str) -> None:
 @contextmanager
 def transaction(url: str) -> Iterator[sa.Connection]:
     """A SQLAlchemy connection in one transaction, committed at the end or rolled back."""
-    with _one_clear_line(url):
-        engine = sa.create_engine(
-            _psycopg2(url), poolclass=sa.NullPool, connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS}
-        )
-        with engine.begin() as connection:
-            yield connection
+    with _one_clear_line(url), _engine(url).begin() as connection:
+        yield connection
+
+
+@contextmanager
+def session(url: str) -> Iterator[sa.Connection]:
+    """A SQLAlchemy connection that commits each statement; its session ends with the block."""
+    with _one_clear_line(url), _engine(url).connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
@@ -76,6 +79,15 @@ def bulk_transaction(url: str) -> Iterator[Any]:
 def redacted(url: str) -> str:
     """The URL without its password, for messages."""
     return sa.make_url(_libpq(url)).render_as_string(hide_password=True)
+
+
+def _engine(url: str) -> sa.Engine:
+    # Named, because a newer SQLAlchemy reads a bare postgresql:// as another driver.
+    return sa.create_engine(
+        _libpq(url).replace("postgresql://", "postgresql+psycopg2://", 1),
+        poolclass=sa.NullPool,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+    )
 
 
 @contextmanager
@@ -105,11 +117,6 @@ def _libpq(url: str) -> str:
         # Not repeated in the message: it may hold a password where none is looked for.
         raise InputError("DATABASE_URL is no PostgreSQL URL; write postgresql://user:password@host:5432/name")
     return f"postgresql://{rest}"
-
-
-def _psycopg2(url: str) -> str:
-    # Named, because a newer SQLAlchemy reads a bare postgresql:// as another driver.
-    return _libpq(url).replace("postgresql://", "postgresql+psycopg2://", 1)
 
 
 def sql(name: str) -> str:

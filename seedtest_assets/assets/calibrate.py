@@ -1,0 +1,229 @@
+"""calibrate: one step that makes mirt_item_params, mirt_ability and mirt_fit_meta, and writes all three or none."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timezone
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from seedtest_assets.assets.describe import GROUP, OWNERS, picture, previewed, table_metadata
+from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
+from seedtest_assets.checks import ITEM_COUNT_DROP, item_count_drop
+from seedtest_assets.engines import engine_for
+from seedtest_assets.engines.protocol import ABILITY_COLUMNS, ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
+from seedtest_assets.partitions import daily, look_back
+from seedtest_assets.report.pictures import ability_histogram, item_map
+from seedtest_assets.settings import Settings, load_settings
+from seedtest_assets.storage.database import platform_url
+from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.questions import anchors_and_starts
+from seedtest_assets.storage.results import (
+    clear_calibration,
+    item_counts_before,
+    one_calibration_at_a_time,
+    previous_item_parameters,
+    write_calibration,
+)
+
+LOG_EVERY = 10
+"""Iterations between two lines of progress in the log, each of which is a row in Dagster's database."""
+
+
+class CalibrateConfig(dg.Config):
+    """How a run of the calibrate step goes."""
+
+    accept_failed_checks: bool = False
+    """Write a calibration that a blocking check rejects: an operator looked at it and wants it."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The answers to calibrate on: table of ANSWER_SCHEMA, the days read, and the days the lake does not have."""
+
+    answers: pa.Table
+    first: date
+    last: date
+    missing: list[str]
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "window": f"{self.first} to {self.last}",
+            "answers": len(self.answers),
+            "days_missing_in_lake": dg.MetadataValue.json(self.missing),
+        }
+
+
+@dg.multi_asset(
+    name="calibrate",
+    specs=[
+        dg.AssetSpec(
+            "mirt_item_params",
+            deps=["observations"],
+            description="Item parameters from the answers of the look-back window, on the bank's scale.",
+            metadata=table_metadata(
+                pa.schema([("partition_date", pa.date32()), ("item_id", pa.string()), ("params", pa.json_())]),
+                "mirt_item_params",
+            ),
+            group_name=GROUP,
+            owners=OWNERS,
+            kinds={"numba", "postgres"},
+        ),
+        dg.AssetSpec(
+            "mirt_ability",
+            deps=["observations", "mirt_item_params"],
+            description="The overall ability of every student who answered in the look-back window.",
+            metadata=table_metadata(
+                pa.schema([(name, pa.string() if name == "user_id" else pa.float64()) for name in ABILITY_COLUMNS]),
+                "mirt_ability",
+            ),
+            group_name=GROUP,
+            owners=OWNERS,
+            kinds={"numba", "postgres"},
+        ),
+        dg.AssetSpec(
+            "mirt_fit_meta",
+            deps=["mirt_item_params"],
+            description="What was fitted, how well, the linking constants, timings and retries: one row.",
+            metadata=table_metadata(
+                pa.schema([("run_id", pa.string()), ("model_spec", pa.json_()), ("metrics", pa.json_())]), "mirt_fit_meta"
+            ),
+            group_name=GROUP,
+            owners=OWNERS,
+            kinds={"postgres"},
+        ),
+    ],
+    check_specs=[ITEM_COUNT_DROP],
+    partitions_def=daily,
+    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+    retry_policy=RETRIES,
+    pool="seedtest",
+)
+def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Iterator[Any]:
+    """Calibrate the item bank on the look-back window, link it to the bank's scale, estimate every ability."""
+    with failures_in_one_line():
+        settings, day = load_settings(), date.fromisoformat(context.partition_key)
+        url, lake = platform_url(settings), Lake(settings.seedtest_lake)
+        history = item_counts_before(url, day, settings.seedtest_item_count_partitions)
+        window = read_window(lake, day, settings)
+        if not len(window.answers) and not history:
+            clear_calibration(url, day)
+            yield from _nothing_to_do(window)
+            return
+
+        with one_calibration_at_a_time(url):
+            result = _calibrate(context, settings, url, day, window)
+            check = item_count_drop(result.model_spec["n_items"], history, settings)
+            yield check
+            run_id = f"fit-{day}-{context.run_id[:8]}"
+            if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR and not config.accept_failed_checks:
+                folder = lake.keep_rejected(
+                    day, run_id, {"items": result.items, "abilities": result.abilities}, result.model_spec | result.metrics
+                )
+                raise dg.Failure(
+                    f"calibration of {day} rejected, nothing written: {check.description}. It is kept in {folder}; "
+                    "to accept it, run the partition with ops.calibrate.config.accept_failed_checks: true",
+                    allow_retries=False,
+                )
+            fitted_at = datetime.now(timezone.utc)
+            write_calibration(url, day, result, run_id, fitted_at)
+        yield from _materialized(result, window, run_id)
+
+
+def read_window(lake: Lake, day: date, settings: Settings) -> Window:
+    """The answers of the look-back window that ends with `day`, the newest MIRT_MAX_OBS of them where that is set."""
+    first, last = look_back(day, settings.mirt_lookback_days)
+    days = lake.days(first, last)
+    answers = lake.read_observations(days, ["student_id", "item_id", "correct", "completed_at"])
+    if settings.mirt_max_obs:
+        answers = answers.slice(max(0, len(answers) - settings.mirt_max_obs))
+    wanted = [date.fromordinal(n) for n in range(first.toordinal(), last.toordinal() + 1)]
+    missing = [wanted_day.isoformat() for wanted_day in wanted if wanted_day not in set(days)]
+    return Window(answers.rename_columns(ANSWER_SCHEMA.names), first, last, missing)
+
+
+def _calibrate(
+    context: dg.AssetExecutionContext, settings: Settings, url: str, day: date, window: Window
+) -> CalibrationResult:
+    def progress(iteration: int, change: float, loglik: float) -> None:
+        if iteration % LOG_EVERY == 0:
+            context.log.info(f"iteration {iteration}: change {change:.2e}, logLik {loglik:.3f}")
+
+    anchors, starts = anchors_and_starts(url)
+    previous_day, previous = previous_item_parameters(url, day)
+    request = CalibrationRequest(window.answers, settings.mirt_model, anchors, starts, previous, settings.mirt_linking_method)
+    result = engine_for(settings).calibrate(request, progress)
+    for warning in result.warnings:
+        context.log.warning(warning)
+    spec = result.model_spec | {"lookback_days": settings.mirt_lookback_days}
+    if spec["linked_to"] == "previous":
+        spec["linked_to_partition"] = previous_day
+    metrics = result.metrics | {
+        "retries": context.retry_number,
+        "dagster_run_id": context.run_id,
+        "days_missing_in_lake": window.missing,
+    }
+    return replace(result, model_spec=spec, metrics=metrics)
+
+
+def _materialized(result: CalibrationResult, window: Window, run_id: str) -> Iterator[dg.MaterializeResult]:
+    spec, metrics = result.model_spec, result.metrics
+    yield dg.MaterializeResult(
+        asset_key="mirt_item_params",
+        metadata={
+            "dagster/row_count": len(result.items),
+            **window.describe(),
+            "left_out": len(result.left_out),
+            "left_out_items": previewed(result.left_out.head(20)),
+            "preview": previewed(result.items.head(5)),
+            "item_map": picture(item_map(result.items["b"], result.abilities["theta"]), "item difficulties against abilities"),
+        },
+    )
+    yield dg.MaterializeResult(
+        asset_key="mirt_ability",
+        metadata={
+            "dagster/row_count": len(result.abilities),
+            "mean": float(result.abilities["theta"].mean()),
+            "sd": float(result.abilities["theta"].std(ddof=0)),
+            "preview": previewed(result.abilities.head(5)),
+            "distribution": picture(ability_histogram(result.abilities["theta"]), "distribution of abilities"),
+        },
+    )
+    constants = spec.get("linking_constants") or {}
+    yield dg.MaterializeResult(
+        asset_key="mirt_fit_meta",
+        metadata={
+            "dagster/row_count": 1,
+            "run_id": run_id,
+            "loglik": metrics["loglik"],
+            "aic": metrics["aic"],
+            "bic": metrics["bic"],
+            "iterations": metrics["iterations"],
+            "converged": metrics["converged"],
+            "seconds": metrics["seconds"],
+            "retries": metrics["retries"],
+            "linked_to": spec["linked_to"],
+            **{f"linking_{name}": constants[name] for name in ("A", "B", "n_anchors_used") if name in constants},
+            "model_spec": dg.MetadataValue.json(_plain(spec)),
+            "metrics": dg.MetadataValue.json(_plain(metrics)),
+        },
+    )
+
+
+def _nothing_to_do(window: Window) -> Iterator[Any]:
+    for key in ("mirt_item_params", "mirt_ability", "mirt_fit_meta"):
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata={"dagster/row_count": 0, "nothing_to_do": "no answers in the window", **window.describe()},
+        )
+    yield dg.AssetCheckResult(
+        asset_key="mirt_item_params",
+        check_name=ITEM_COUNT_DROP.name,
+        passed=True,
+        description="nothing to do: no answers in the window, and no calibration before it",
+    )
+
+
+def _plain(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: value if isinstance(value, str | int | float | bool | dict | list | None) else str(value) for name, value in facts.items()}

@@ -1,0 +1,33 @@
+"""What a step does when something goes wrong: one line in the UI, and a retry only where it may help."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from seedtest_assets.errors import SeedtestError, TransientError
+from seedtest_assets.settings import load_settings
+
+_settings = load_settings()
+RETRIES = dg.RetryPolicy(
+    max_retries=_settings.mirt_max_retries, delay=_settings.mirt_retry_delay_secs, backoff=dg.Backoff.LINEAR
+)
+"""Waits of 5, 10 and 15 s with the default settings; read when the code location loads."""
+
+
+@contextmanager
+def failures_in_one_line() -> Iterator[None]:
+    """Turn the errors of a step's body into what Dagster retries or fails at once."""
+    try:
+        yield
+    except TransientError as error:
+        if error.retry_after is not None:
+            raise dg.RetryRequested(RETRIES.max_retries, seconds_to_wait=error.retry_after) from error
+        raise dg.Failure(str(error), allow_retries=True) from error
+    except SeedtestError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    except dg.DagsterError:
+        raise
+    except Exception as error:
+        # A fault of ours: the cause stays attached, and trying the same again would not help.
+        raise dg.Failure(f"unexpected {type(error).__name__}: {error}", allow_retries=False) from error

@@ -1,0 +1,60 @@
+"""observations: the answers completed on a day, from the platform into the lake."""
+
+from datetime import date
+
+import dagster as dg
+
+from seedtest_assets.assets.describe import GROUP, OWNERS, previewed, table_metadata
+from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
+from seedtest_assets.partitions import daily
+from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.sources import find_source
+
+
+class ObservationsConfig(dg.Config):
+    """How a run of observations goes."""
+
+    only_missing: bool = False
+    """Leave the days alone that the lake already has."""
+
+
+@dg.asset(
+    partitions_def=daily,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRIES,
+    pool="seedtest",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "parquet"},
+    metadata=table_metadata(OBSERVATION_SCHEMA),
+)
+def observations(context: dg.AssetExecutionContext, config: ObservationsConfig) -> None:
+    """The answers completed on the day, as the platform had them when the day was extracted."""
+    with failures_in_one_line():
+        settings = load_settings()
+        lake, source = Lake(settings.seedtest_lake), find_source(settings)
+        days = [date.fromisoformat(key) for key in context.partition_keys]
+        present = set(lake.days(days[0], days[-1])) if config.only_missing else set()
+        for number, day in enumerate(days, start=1):
+            if day in present:
+                continue
+            answers = source.answers_of(day)
+            path = lake.write_observations(day, answers.table)
+            for reason, count in answers.left_out.items():
+                context.log.warning(f"{day}: {count} rows of {source.name} left out: {reason}")
+            context.log.info(f"observations {number}/{len(days)}: {day} has {len(answers.table):,} answers")
+            context.add_asset_metadata(
+                {
+                    "dagster/row_count": len(answers.table),
+                    "source": source.name,
+                    "path": dg.MetadataValue.path(path),
+                    "left_out": dg.MetadataValue.json(answers.left_out),
+                    "students": len(answers.table["student_id"].unique()),
+                    "items": len(answers.table["item_id"].unique()),
+                    "preview": previewed(answers.table.slice(0, 5).to_pandas()),
+                },
+                asset_key="observations",
+                partition_key=day.isoformat(),
+            )

@@ -1,0 +1,60 @@
+"""Asset checks: is what was made fit to be used?"""
+
+from datetime import date
+from statistics import median
+
+import dagster as dg
+
+from seedtest_assets.assets.describe import picture
+from seedtest_assets.report.pictures import history
+from seedtest_assets.settings import Settings
+
+ITEM_COUNT_DROP = dg.AssetCheckSpec(
+    "item_count_drop",
+    asset="mirt_item_params",
+    blocking=True,
+    description="The items fitted, against the median of the last partitions. An ERROR keeps the calibration from being written.",
+)
+
+
+def item_count_drop(n_items: int, before: dict[date, int], settings: Settings) -> dg.AssetCheckResult:
+    """ERROR when fewer items were fitted than 80% of the median of the last partitions, WARN below 90%.
+
+    before: items fitted in the last partitions, oldest first.
+    """
+    if not before:
+        return _result(True, "no earlier partition to compare with", {"items": n_items})
+    usual = median(before.values())
+    share = n_items / usual if usual else 1.0
+    severity = dg.AssetCheckSeverity.ERROR if share < settings.seedtest_item_count_error_below else dg.AssetCheckSeverity.WARN
+    passed = share >= settings.seedtest_item_count_warn_below
+    return _result(
+        passed,
+        f"{n_items} items fitted, {share:.0%} of the {usual:g} usual in the last {len(before)} partitions"
+        + ("" if passed else "; look at the answers of the last days: is a source, a topic or an item table missing?"),
+        {
+            "items": n_items,
+            "usual_items": usual,
+            "share": share,
+            "warn_below": settings.seedtest_item_count_warn_below,
+            "error_below": settings.seedtest_item_count_error_below,
+            "history": picture(history([*before.values(), n_items], "items fitted"), "items fitted in the last partitions"),
+        },
+        severity,
+    )
+
+
+def _result(
+    passed: bool,
+    description: str,
+    metadata: dict[str, object],
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=passed,
+        asset_key="mirt_item_params",
+        check_name="item_count_drop",
+        severity=severity,
+        description=description,
+        metadata=metadata,
+    )

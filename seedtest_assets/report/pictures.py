@@ -1,0 +1,55 @@
+"""Small pictures as PNG bytes, for the Dagster UI and the report. Colours are safe for the colour-blind (Okabe-Ito)."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
+
+
+def item_map(difficulty: Sequence[float], theta: Sequence[float]) -> bytes:
+    """Difficulties of the items against the abilities of the students, on one scale."""
+    figure, axes = _figure()
+    bins = np.linspace(-4, 4, 41)
+    axes.hist(np.clip(theta, -4, 4), bins, weights=np.full(len(theta), 1 / max(1, len(theta))), color=BLUE, alpha=0.7, label="students")
+    axes.hist(
+        np.clip(difficulty, -4, 4), bins, weights=np.full(len(difficulty), -1 / max(1, len(difficulty))), color=ORANGE, alpha=0.8,
+        label="items",
+    )
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.set(xlabel="ability, difficulty", yticks=[])
+    axes.legend(frameon=False, fontsize=8)
+    return _png(figure)
+
+
+def ability_histogram(theta: Sequence[float]) -> bytes:
+    """Distribution of the abilities."""
+    figure, axes = _figure()
+    axes.hist(theta, bins=40, color=BLUE)
+    axes.set(xlabel="ability", ylabel="students")
+    return _png(figure)
+
+
+def history(values: Sequence[float], label: str) -> bytes:
+    """A number over the last partitions, oldest first; the newest is marked."""
+    figure, axes = _figure(height=1.6)
+    axes.plot(values, color=GREY, marker="o", markersize=3)
+    axes.plot(len(values) - 1, values[-1], marker="o", color=ORANGE)
+    axes.set(ylabel=label, xticks=[])
+    axes.set_ylim(bottom=0)
+    return _png(figure)
+
+
+def _figure(width: float = 4.2, height: float = 2.2):
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=80)
+    return buffer.getvalue()

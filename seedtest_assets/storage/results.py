@@ -1,0 +1,145 @@
+"""The result tables: each partition is replaced in one transaction, everything else stays."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from seedtest_assets.engines.protocol import PARAMETER_COLUMNS, CalibrationResult, no_parameters
+from seedtest_assets.errors import TransientError
+from seedtest_assets.storage.database import bulk_transaction, session, transaction
+
+TABLES = ("mirt_item_params", "mirt_ability", "mirt_fit_meta", "student_topic_theta", "features_topic_daily")
+
+
+@contextmanager
+def one_calibration_at_a_time(url: str) -> Iterator[None]:
+    """Hold the database's calibration lock, whoever runs: the daemon, the UI or the command line.
+
+    Raises TransientError when another calibration holds it. PostgreSQL frees the lock of a process that died.
+    """
+    with session(url) as connection:
+        free = connection.execute(sa.text("SELECT pg_try_advisory_lock(hashtext('seedtest calibration'))")).scalar()
+        if not free:
+            raise TransientError("another calibration is running on this database; wait for its end, then run this again")
+        yield
+
+
+def write_calibration(
+    url: str, day: date, result: CalibrationResult, run_id: str, fitted_at: datetime
+) -> None:
+    """Replace a partition of mirt_item_params, mirt_ability and mirt_fit_meta, all three or none."""
+    version = day.isoformat()
+    model = result.model_spec["model"]
+    items = result.items.assign(
+        params=[
+            json.dumps(dict(zip("abc", values, strict=True)))
+            for values in result.items[["a", "b", "c"]].itertuples(index=False, name=None)
+        ]
+    ).drop(columns=["a", "b", "c"])
+    common = {"partition_date": day, "model": model, "version": version, "fitted_at": fitted_at}
+    fit = pd.DataFrame(
+        [
+            {
+                "run_id": run_id,
+                "partition_date": day,
+                "model_spec": json.dumps(result.model_spec, default=str),
+                "metrics": json.dumps(result.metrics, default=str),
+                "fitted_at": fitted_at,
+            }
+        ]
+    )
+    with bulk_transaction(url) as cursor:
+        _replace(cursor, "mirt_item_params", day, items.assign(**common, run_id=run_id), json_columns=("params",))
+        _replace(cursor, "mirt_ability", day, result.abilities.assign(**common))
+        _replace(cursor, "mirt_fit_meta", day, fit, json_columns=("model_spec", "metrics"))
+
+
+def clear_calibration(url: str, day: date) -> None:
+    """Remove a partition's calibration: its window has no answers any more."""
+    with bulk_transaction(url) as cursor:
+        for table in ("mirt_item_params", "mirt_ability", "mirt_fit_meta"):
+            cursor.execute(f"DELETE FROM {table} WHERE partition_date = $1", parameters=[day])
+
+
+def write_topic_theta(url: str, day: date, rows: pd.DataFrame) -> None:
+    """Replace a partition of student_topic_theta. rows: its columns but partition_date."""
+    with bulk_transaction(url) as cursor:
+        _replace(cursor, "student_topic_theta", day, rows.assign(partition_date=day))
+
+
+def write_features(url: str, day: date, rows: pa.Table) -> None:
+    """Replace a day of features_topic_daily. rows: its columns but date."""
+    with bulk_transaction(url) as cursor:
+        _replace(cursor, "features_topic_daily", day, rows.append_column("date", pa.array([day] * len(rows), pa.date32())))
+
+
+def item_parameters(url: str, day: date) -> pd.DataFrame:
+    """PARAMETER_COLUMNS of a partition; empty when it has none."""
+    with bulk_transaction(url) as cursor:
+        cursor.execute(
+            "SELECT item_id, (params->>'a')::float8 AS a, (params->>'b')::float8 AS b, (params->>'c')::float8 AS c "
+            "FROM mirt_item_params WHERE partition_date = $1 ORDER BY item_id",
+            parameters=[day],
+        )
+        return cursor.fetch_arrow_table().to_pandas()[PARAMETER_COLUMNS]
+
+
+def previous_item_parameters(url: str, day: date) -> tuple[date | None, pd.DataFrame]:
+    """The newest partition before a day, and its PARAMETER_COLUMNS; None and empty when there is none."""
+    with transaction(url) as connection:
+        newest = connection.execute(
+            sa.text("SELECT max(partition_date) FROM mirt_item_params WHERE partition_date < :day"), {"day": day}
+        ).scalar()
+    return newest, item_parameters(url, newest) if newest else no_parameters()
+
+
+def item_counts_before(url: str, day: date, n_partitions: int) -> dict[date, int]:
+    """The items fitted in the newest partitions before a day, oldest first."""
+    rows = _rows(
+        url,
+        "SELECT partition_date, (model_spec->>'n_items')::int FROM mirt_fit_meta WHERE partition_date < :day "
+        "ORDER BY partition_date DESC LIMIT :n",
+        day=day,
+        n=n_partitions,
+    )
+    return {row[0]: row[1] for row in reversed(rows)}
+
+
+def fit_meta(url: str, day: date) -> dict[str, Any] | None:
+    """The row of mirt_fit_meta of a partition, or None."""
+    rows = _rows(url, "SELECT * FROM mirt_fit_meta WHERE partition_date = :day", day=day)
+    return dict(rows[0]._mapping) if rows else None
+
+
+def table_summary(url: str) -> list[tuple[str, int, date | None]]:
+    """Rows and newest partition of every result table."""
+    summary = []
+    for table in TABLES:
+        day_column = "date" if table == "features_topic_daily" else "partition_date"
+        count, newest = _rows(url, f"SELECT count(*), max({day_column}) FROM {table}")[0]
+        summary.append((table, count, newest))
+    return summary
+
+
+def _rows(url: str, statement: str, **parameters: Any) -> list[sa.Row[Any]]:
+    with transaction(url) as connection:
+        return list(connection.execute(sa.text(statement), parameters).all())
+
+
+def _replace(
+    cursor: Any, table: str, day: date, rows: pd.DataFrame | pa.Table, json_columns: tuple[str, ...] = ()
+) -> None:
+    day_column = "date" if table == "features_topic_daily" else "partition_date"
+    arrow = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
+    cursor.execute(f"DELETE FROM {table} WHERE {day_column} = $1", parameters=[day])
+    cursor.adbc_ingest(f"incoming_{table}", arrow, mode="create", temporary=True)
+    columns = ", ".join(arrow.column_names)
+    values = ", ".join(f"{name}::jsonb" if name in json_columns else name for name in arrow.column_names)
+    cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {values} FROM incoming_{table}")
+    cursor.execute(f"DROP TABLE incoming_{table}")
