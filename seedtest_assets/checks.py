@@ -6,6 +6,7 @@ from statistics import median
 import dagster as dg
 
 from seedtest_assets.assets.describe import picture
+from seedtest_assets.partitions import daily
 from seedtest_assets.report.pictures import history
 from seedtest_assets.settings import Settings
 
@@ -13,6 +14,7 @@ ITEM_COUNT_DROP = dg.AssetCheckSpec(
     "item_count_drop",
     asset="mirt_item_params",
     blocking=True,
+    partitions_def=daily,
     description="The items fitted, against the median of the last partitions. An ERROR keeps the calibration from being written.",
 )
 

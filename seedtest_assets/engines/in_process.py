@@ -61,3 +61,78 @@ def codes_and_names(ids: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     if isinstance(combined, pa.ChunkedArray):  # no chunk at all
         return np.empty(0, np.int32), pa.array([], pa.string())
     return combined.indices.to_numpy(), combined.dictionary
+
+
+def _microseconds(times: pa.ChunkedArray) -> np.ndarray:
+    return pc.fill_null(times.cast(pa.int64()), np.iinfo(np.int64).max).to_numpy()
+
+
+def _coded(parameters: pd.DataFrame, item_ids: pa.Array) -> irt.ItemParameters | None:
+    """The parameters of the items that have a code here; None when there are none."""
+    codes = pc.index_in(pa.array(parameters["item_id"], pa.string()), item_ids)
+    known = parameters[codes.is_valid().to_numpy(zero_copy_only=False)]
+    if known.empty:
+        return None
+    a, b, c = (known[name].to_numpy(float) for name in "abc")
+    return irt.ItemParameters(codes.drop_null().to_numpy().astype(np.int32), a, b, np.nan_to_num(c))
+
+
+def _named(
+    calibration: irt.Calibration,
+    responses: irt.Responses,
+    request: CalibrationRequest,
+    user_ids: pa.Array,
+    item_ids: pa.Array,
+    seconds: float,
+) -> CalibrationResult:
+    users, names = np.asarray(user_ids, dtype=object), np.asarray(item_ids, dtype=object)
+    items, linking = calibration.items, calibration.linking
+    item_names = names[items.item]
+    item_table = pd.DataFrame(
+        {
+            "item_id": item_names,
+            **{name: getattr(items, name) for name in "abc"},
+            **{name: getattr(calibration, name) for name in ("se_a", "se_b", "se_c", "n_responses")},
+            "is_anchor": np.isin(item_names, request.anchors["item_id"].to_numpy(object)),
+        }
+    )
+    abilities = pd.DataFrame(
+        {
+            "user_id": users,
+            "theta": calibration.theta,
+            "se": calibration.theta_se,
+            "n_responses": np.diff(responses.person_start),
+        }
+    )
+    left_out = pd.DataFrame(
+        [(names[item], count, reason) for item, count, reason in calibration.left_out], columns=LEFT_OUT_COLUMNS
+    )
+    model_spec = {
+        "model": request.model,
+        "n_items": len(item_table),
+        "n_persons": len(abilities),
+        "n_observations": responses.n_answers,
+        "linked_to": linking.source if linking else "none",
+        "group_mean": float(calibration.group_mean),
+        "group_sd": float(calibration.group_sd),
+    }
+    if linking:
+        model_spec["linking_constants"] = {
+            "A": float(linking.A),
+            "B": float(linking.B),
+            "method": linking.method,
+            "n_anchors_used": len(linking.used),
+            "screened_out": {str(names[item]): reason for item, reason in linking.screened_out},
+        }
+    metrics = {
+        "engine": InProcessEngine.name,
+        **{name: float(getattr(calibration, name)) for name in ("loglik", "aic", "bic", "reliability")},
+        **{name: int(getattr(calibration, name)) for name in ("n_parameters", "iterations")},
+        "converged": bool(calibration.converged),
+        "n_set_aside": responses.n_set_aside,
+        "n_items_left_out": len(left_out),
+        "seconds": round(seconds, 3),
+    }
+    return CalibrationResult(
+        item_table[ITEM_COLUMNS], abilities[ABILITY_COLUMNS], left_out, model_spec, metrics, calibration.warnings
+    )

@@ -45,12 +45,15 @@ class Lake:
 
     def days(self, first: date, last: date) -> list[date]:
         """The days of first..last that have been written, empty ones too, oldest first."""
+        return [day for day in self.all_days() if first <= day <= last]
+
+    def all_days(self) -> list[date]:
+        """Every day that has been written, oldest first."""
         try:
-            written = {path.rsplit("date=", 1)[-1] for path in self.filesystem.ls(f"{self.root}/observations", detail=False)}
-        except FileNotFoundError:
-            return []
-        candidates = (first + timedelta(days=n) for n in range((last - first).days + 1))
-        return [day for day in candidates if day.isoformat() in written]
+            paths = self.filesystem.glob(f"{self.root}/observations/date=*/answers.parquet")
+        except OSError as error:
+            raise self._out_of_reach("read", f"{self.root}/observations", error) from error
+        return sorted(date.fromisoformat(path.split("date=")[-1].split("/")[0]) for path in paths)
 
     def read_observations(self, days: Sequence[date], columns: Sequence[str] | None = None) -> pa.Table:
         """The answers of some days, oldest first; ids come dictionary-encoded, so that a long window stays small."""

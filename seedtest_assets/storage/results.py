@@ -117,6 +117,12 @@ def fit_meta(url: str, day: date) -> dict[str, Any] | None:
     return dict(rows[0]._mapping) if rows else None
 
 
+def newest_fit(url: str) -> dict[str, Any] | None:
+    """The row of mirt_fit_meta that was fitted last, or None."""
+    rows = _rows(url, "SELECT * FROM mirt_fit_meta ORDER BY fitted_at DESC LIMIT 1")
+    return dict(rows[0]._mapping) if rows else None
+
+
 def table_summary(url: str) -> list[tuple[str, int, date | None]]:
     """Rows and newest partition of every result table."""
     summary = []

@@ -1,0 +1,51 @@
+"""When things run: the nightly job and its 03:00 UTC schedule."""
+
+from datetime import date, timedelta
+
+import dagster as dg
+
+from seedtest_assets.partitions import daily, look_back
+from seedtest_assets.settings import Settings, load_settings
+from seedtest_assets.storage.lake import Lake
+
+nightly_job = dg.define_asset_job(
+    "nightly",
+    selection=dg.AssetSelection.all(),
+    partitions_def=daily,
+    description="Everything of one day: answers, calibration, abilities, features.",
+    executor_def=dg.in_process_executor,
+)
+
+
+def requests_for(day: date, settings: Settings) -> list[dg.RunRequest]:
+    """The runs that make a day: where the look-back window has days that the lake lacks, one that fills them; then the day's own.
+
+    They are asked for in this order and run one after the other, since one run at a time leaves the queue.
+    """
+    of_day = dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
+    missing = _missing_before(day, settings)
+    if not missing:
+        return [of_day]
+    fill = dg.RunRequest(
+        run_key=f"{day} fills {missing[0]} to {missing[-1]}",
+        asset_selection=[dg.AssetKey("observations")],
+        tags={
+            "dagster/asset_partition_range_start": missing[0].isoformat(),
+            "dagster/asset_partition_range_end": missing[-1].isoformat(),
+        },
+        run_config={"ops": {"observations": {"config": {"only_missing": True}}}},
+    )
+    return [fill, of_day]
+
+
+@dg.schedule(job=nightly_job, cron_schedule="0 3 * * *", execution_timezone="UTC")
+def nightly_schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
+    """At 03:00 UTC, yesterday: its answers, the calibration of the window that ends with it, abilities and features."""
+    return requests_for((context.scheduled_execution_time - timedelta(days=1)).date(), load_settings())
+
+
+def _missing_before(day: date, settings: Settings) -> list[date]:
+    first = max(look_back(day, settings.mirt_lookback_days)[0], settings.seedtest_start_date)
+    present = set(Lake(settings.seedtest_lake).days(first, day))
+    window = (first + timedelta(days=n) for n in range((day - first).days))
+    return [before for before in window if before not in present]

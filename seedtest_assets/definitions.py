@@ -1,0 +1,14 @@
+"""What Dagster loads: the map of everything else."""
+
+import dagster as dg
+
+from seedtest_assets.assets.calibrate import calibrate
+from seedtest_assets.assets.observations import observations
+from seedtest_assets.automation import nightly_job, nightly_schedule
+
+defs = dg.Definitions(
+    assets=[observations, calibrate],
+    jobs=[nightly_job],
+    schedules=[nightly_schedule],
+    executor=dg.in_process_executor,
+)

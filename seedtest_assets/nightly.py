@@ -1,0 +1,91 @@
+"""Run a day as the 03:00 schedule does, from the command line, through Dagster's own instance."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from uuid import uuid4
+
+import dagster as dg
+
+from seedtest_assets.automation import nightly_job, requests_for
+from seedtest_assets.definitions import defs
+from seedtest_assets.errors import InputError
+from seedtest_assets.settings import load_settings
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Dagster's console log: the UI has all of it, and the terminal shows `tell`."""
+
+Tell = Callable[[str], None]
+"""Takes a line about how far a run has come."""
+
+
+@dataclass(frozen=True)
+class DayRun:
+    """A finished run: its id, and the reason when it failed."""
+
+    run_id: str
+    failure: str | None
+
+
+def run_day(instance: dg.DagsterInstance, day: date, tell: Tell, *, accept_failed_checks: bool = False) -> DayRun:
+    """Fill the days that the look-back window lacks in one run, then run everything of `day` in another.
+
+    Raises InputError for a day outside the partitions, or while another run works on them.
+    """
+    settings = load_settings()
+    last = datetime.now(timezone.utc).date() - timedelta(days=1)
+    if not settings.seedtest_start_date <= day <= last:
+        raise InputError(
+            f"{day} is outside the partitions, which go from {settings.seedtest_start_date} (SEEDTEST_START_DATE) to {last}, the last full day"
+        )
+    active = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]))
+    if active:
+        raise InputError(f"run {active[0].run_id} ({active[0].job_name}) is active; wait for its end or cancel it in the UI")
+    for request in requests_for(day, settings):
+        if request.asset_selection:
+            tell(f"filling the look-back window: {request.run_key}")
+        elif accept_failed_checks:
+            request = request._replace(run_config={"ops": {"calibrate": {"config": {"accept_failed_checks": True}}}})
+        done = _execute(instance, request, tell)
+        if done.failure:
+            break
+    return done
+
+
+def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, tell: Tell) -> DayRun:
+    run_id = str(uuid4())
+
+    def on_event(event: dg.EventLogEntry, _cursor: str) -> None:
+        if event.dagster_event is None and event.level >= logging.INFO:
+            tell(event.user_message)
+        elif event.dagster_event and event.dagster_event.is_step_start:
+            tell(f"{event.step_key} …")
+
+    instance.add_event_listener(run_id, on_event)
+    result = defs.get_job_def(nightly_job.name).execute_in_process(
+        instance=instance,
+        run_id=run_id,
+        raise_on_error=False,
+        run_config={**request.run_config, **_QUIET},
+        partition_key=request.partition_key,
+        asset_selection=request.asset_selection,
+        tags=dict(request.tags),
+    )
+    return DayRun(run_id, None if result.success else _reason(result))
+
+
+def _reason(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            described = event.step_failure_data.user_failure_data
+            if described and described.description:
+                return f"{event.step_key}: {described.description}"
+            return f"{event.step_key}: {error.message.strip().splitlines()[0] if error else 'failed'}"
+    return "failed before its first step; see the run in the UI"
+
+
+def last_full_day() -> date:
+    """Yesterday, UTC: what the 03:00 schedule asks for."""
+    return datetime.now(timezone.utc).date() - timedelta(days=1)

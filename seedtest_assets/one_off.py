@@ -1,0 +1,83 @@
+"""`seedtest calibrate`: a calibration of a file, without any database."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.engines.protocol import (
+    ANSWER_SCHEMA,
+    PARAMETER_COLUMNS,
+    CalibrationRequest,
+    CalibrationResult,
+    Progress,
+    no_parameters,
+)
+from seedtest_assets.errors import InputError
+from seedtest_assets.storage.answer_files import read_answer_file
+
+ITEM_FILE_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses"]
+
+
+def calibrate_file(
+    path: Path,
+    *,
+    model: str = "2PL",
+    anchors: Path | None = None,
+    linking_method: str = "stocking_lord",
+    skip_bad: bool = False,
+    progress: Progress | None = None,
+) -> CalibrationResult:
+    """Calibrate a long or wide log. anchors: a CSV with item_id, a, b and, for a 3PL, c.
+
+    Raises InputError for a file that cannot be used, or bad rows without skip_bad.
+    """
+    file = read_answer_file(path, needs_time=False)
+    if len(file.bad) and not skip_bad:
+        raise InputError(f"{path} has {len(file.bad):,} bad rows: {file.describe_bad()}; mend them or add --skip-bad")
+    answers = file.answers.select(["student_id", "item_id", "correct", "completed_at"]).rename_columns(ANSWER_SCHEMA.names)
+    request = CalibrationRequest(
+        answers,
+        model=model,
+        anchors=read_anchors(anchors) if anchors else no_parameters(),
+        linking_method=linking_method,
+    )
+    return InProcessEngine().calibrate(request, progress)
+
+
+def read_anchors(path: Path) -> pd.DataFrame:
+    """PARAMETER_COLUMNS from a CSV; raises InputError naming the rows that are no parameters."""
+    try:
+        table = pd.read_csv(path, dtype=str)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    missing = {"item_id", "a", "b"} - set(table.columns)
+    if missing:
+        raise InputError(f"{path} has no column {', '.join(sorted(missing))}; it has {', '.join(table.columns)}")
+    table["c"] = table["c"].fillna("0") if "c" in table else "0"
+    for name in "abc":
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    bad = table[table[PARAMETER_COLUMNS].isna().any(axis=1)]
+    if len(bad):
+        raise InputError(f"{path}: rows {', '.join(str(row + 1) for row in bad.index[:5])} lack an item_id or a number for a, b or c")
+    return table[PARAMETER_COLUMNS]
+
+
+def write_files(result: CalibrationResult, folder: Path) -> list[Path]:
+    """Write item_params.csv, abilities.csv and fit_meta.json; gives their paths."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / name for name in ("item_params.csv", "abilities.csv", "fit_meta.json")]
+        result.items[ITEM_FILE_COLUMNS].to_csv(paths[0], index=False)
+        result.abilities.to_csv(paths[1], index=False)
+        facts = {
+            "model_spec": result.model_spec,
+            "metrics": result.metrics,
+            "left_out": result.left_out.to_dict("records"),
+            "warnings": result.warnings,
+        }
+        paths[2].write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another folder with --out") from None
+    return paths
