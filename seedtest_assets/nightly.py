@@ -56,14 +56,14 @@ def run_day(instance: dg.DagsterInstance, day: date, tell: Tell, *, accept_faile
 def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, tell: Tell) -> DayRun:
     run_id = str(uuid4())
 
-    def on_event(event: dg.EventLogEntry, _cursor: str) -> None:
+    def on_event(event: dg.EventLogEntry) -> None:
         if event.dagster_event is None and event.level >= logging.INFO:
             tell(event.user_message)
         elif event.dagster_event and event.dagster_event.is_step_start:
             tell(f"{event.step_key} …")
 
     instance.add_event_listener(run_id, on_event)
-    result = defs.get_job_def(nightly_job.name).execute_in_process(
+    result = defs.resolve_job_def(nightly_job.name).execute_in_process(
         instance=instance,
         run_id=run_id,
         raise_on_error=False,
