@@ -1,0 +1,1 @@
+"""The IRT service: calibration and scoring over HTTP, on the same psychometrics as the nightly run."""

@@ -1,0 +1,238 @@
+"""The service's pages: who may ask, what is read from the wire, who does the work, what is told about it."""
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from seedtest_assets import __version__
+from seedtest_assets.service import openapi, tasks
+from seedtest_assets.service.limits import Limits, Refusal
+from seedtest_assets.service.logs import logger
+from seedtest_assets.service.metrics import Metrics
+from seedtest_assets.service.wire import ErrorReply, Health
+from seedtest_assets.service.workers import Workers
+
+SERVICE_NAME = "seedtest-irt"
+QUEUED_SCORES = 1_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """How one service runs.
+
+    token: bearer token that callers must send; None lets everyone in who reaches the port.
+    workers: processes that calibrate; one more scores, so that scoring never waits for a calibration.
+    queue: calibrations that may wait.
+    """
+
+    token: str | None = None
+    workers: int = 1
+    queue: int = 4
+    limits: Limits = field(default_factory=Limits)
+
+
+def create_app(options: Options) -> FastAPI:
+    """The ASGI application; its processes start and end with its lifespan."""
+    metrics = Metrics()
+    calibrating = Workers("calibration", options.workers, options.queue)
+    scoring = Workers("scoring", 1, QUEUED_SCORES)
+    for workers in (calibrating, scoring):
+        metrics.running.labels(workers.name).set_function(lambda w=workers: w.running)
+        metrics.waiting.labels(workers.name).set_function(lambda w=workers: w.admitted - w.running)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.gather(*(workers.prepare(tasks.prepare) for workers in (calibrating, scoring)))
+        warming.add_done_callback(_log_warming)
+        yield
+        warming.cancel()
+
+    app = FastAPI(
+        title="seedtest IRT service",
+        version=__version__,
+        description=openapi.DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        exception_handlers={Refusal: _refused, HTTPException: _refused},
+    )
+    app.state.calibrating, app.state.scoring = calibrating, scoring
+    app.add_middleware(_Recorder, metrics=metrics)
+
+    @app.get("/healthz", **openapi.HEALTH)
+    async def healthz() -> Response:
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return _json(Health("ok", SERVICE_NAME, __version__, now))
+
+    @app.get("/metrics", **openapi.METRICS)
+    async def metrics_page() -> Response:
+        return Response(metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.post("/irt/calibrate", **openapi.CALIBRATE)
+    async def calibrate(request: Request) -> Response:
+        return await _work(request, options, calibrating, tasks.calibrate)
+
+    @app.post("/irt/score", **openapi.SCORE)
+    async def score(request: Request) -> Response:
+        return await _work(request, options, scoring, tasks.score)
+
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    return app
+
+
+async def _work(
+    request: Request, options: Options, workers: Workers, function: Callable[[tasks.Task], tasks.Outcome]
+) -> Response:
+    _check_token(request, options.token)
+    encoding = _check_head(request, options.limits)
+
+    async def read() -> tasks.Task:
+        gzip_answer = "gzip" in request.headers.get("accept-encoding", "")
+        body = await _body(request, options.limits)
+        request.scope["record"]["bytes_in"] = len(body)
+        return tasks.Task(body, encoding, gzip_answer, options.limits)
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    outcome = await workers.run(function, read, gone)
+    request.scope["record"].update(outcome.facts)
+    if outcome.trace:
+        raise RuntimeError(f"in a worker process:\n{outcome.trace}")
+    headers = {"Content-Encoding": "gzip"} if outcome.gzipped else {}
+    return Response(outcome.body, outcome.status, headers, "application/json")
+
+
+def _check_token(request: Request, token: str | None) -> None:
+    """Compare digests in constant time, so that neither the token nor its length can be found out by timing."""
+    if token is None:
+        return
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    same = hmac.compare_digest(
+        hashlib.sha256(given.strip().encode()).digest(), hashlib.sha256(token.encode()).digest()
+    )
+    if kind.lower() != "bearer" or not same:
+        raise Refusal(
+            401, "send the service's token as `Authorization: Bearer TOKEN`", {"WWW-Authenticate": "Bearer"}
+        )
+
+
+def _check_head(request: Request, limits: Limits) -> str:
+    """The body's encoding; what can be refused before the body arrives is refused here."""
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding not in ("identity", "gzip"):
+        raise Refusal(415, f"content-encoding {encoding!r} is not understood; send gzip or none")
+    length = request.headers.get("content-length", "0")
+    if length.isdigit() and int(length) > limits.bytes:
+        raise _too_large(limits)
+    return encoding
+
+
+async def _body(request: Request, limits: Limits) -> bytes:
+    async def collect() -> bytes:
+        chunks, size = [], 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limits.bytes:
+                raise _too_large(limits)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    try:
+        return await asyncio.wait_for(collect(), limits.upload_seconds)
+    except asyncio.TimeoutError:
+        raise Refusal(
+            408, f"the body did not arrive within {limits.upload_seconds:g} seconds", {"Connection": "close"}
+        ) from None
+
+
+def _too_large(limits: Limits) -> Refusal:
+    message = f"the body holds more than {limits.bytes:,} bytes; send fewer answers or raise the limit"
+    return Refusal(413, message, {"Connection": "close"})
+
+
+def _json(reply: msgspec.Struct, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(reply), status, headers, "application/json")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, Refusal):
+        status, message, headers = error.status, error.message, error.headers
+    else:
+        assert isinstance(error, HTTPException)
+        status, message, headers = error.status_code, str(error.detail), dict(error.headers or {})
+    request.scope["record"]["error"] = message
+    return _json(ErrorReply(message), status, headers)
+
+
+def _log_warming(warming: "asyncio.Future[Any]") -> None:
+    if not warming.cancelled():
+        if error := warming.exception():
+            logger.error("the worker processes did not start: %s", error)
+        else:
+            logger.info("ready")
+
+
+class _Recorder:
+    """Count and log every request once, when its answer is out, whatever happened on the way.
+
+    A fault of ours goes to the log with its trace; the caller gets the number to ask for.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        record: dict[str, Any] = {"request": uuid.uuid4().hex[:12], "bytes_in": 0, "bytes_out": 0}
+        scope["record"] = record
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] += [(b"x-request-id", record["request"].encode()), (b"accept-encoding", b"gzip")]
+            else:
+                record["bytes_out"] += len(message.get("body", b""))
+            await send(message)
+
+        fault = None
+        try:
+            await self.app(scope, receive, sending)
+        except Exception as error:
+            if status:
+                raise
+            fault = error
+            told = f"the service failed on this; its log tells why under request {record['request']}"
+            await _json(ErrorReply(told), 500)(scope, receive, sending)
+        finally:
+            seconds = time.perf_counter() - began
+            path = getattr(scope.get("route"), "path", "other")
+            self.metrics.request(path, status, seconds, record)
+            facts = {"method": scope["method"], "path": path, "status": status, "seconds": round(seconds, 4), **record}
+            logger.log(_level(path, status), "request", extra={"facts": facts}, exc_info=fault)
+
+
+def _level(path: str, status: int) -> int:
+    """Probes and scrapes come every few seconds and say nothing as long as they succeed."""
+    if status >= 500:
+        return logging.ERROR
+    return logging.DEBUG if path in ("/healthz", "/metrics") else logging.INFO

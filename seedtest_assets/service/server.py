@@ -1,0 +1,84 @@
+"""Run the service until it is told to stop, and stop it so that no caller is left without an answer."""
+
+import asyncio
+import ipaddress
+import socket
+from contextlib import suppress
+
+import uvicorn
+
+from seedtest_assets.service import logs
+from seedtest_assets.service.app import Options, create_app
+from seedtest_assets.service.logs import logger
+from seedtest_assets.service.workers import Workers
+
+LOOPBACK = "127.0.0.1"
+SECONDS_TO_SAY_NO = 5
+
+
+def serve(options: Options, host: str | None = None, port: int = 8000, grace_seconds: float = 120.0) -> None:
+    """Listen on host and port until INT or TERM.
+
+    host: by default every address with a token, and 127.0.0.1 without one.
+    grace_seconds: how long running calibrations may go on after the signal; what waits is refused at once with 503,
+        what still runs after that time too.
+    """
+    logs.configure()
+    address = listening_address(host, options.token)
+    app = create_app(options)
+    config = uvicorn.Config(
+        app,
+        host=address,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=round(grace_seconds + SECONDS_TO_SAY_NO),
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    server = _Server(config, [app.state.calibrating, app.state.scoring], grace_seconds)
+    logger.info(
+        "listening", extra={"facts": {"host": address, "port": port, "workers": options.workers, "queue": options.queue}}
+    )
+    with suppress(KeyboardInterrupt):
+        server.run()
+
+
+def listening_address(host: str | None, token: str | None) -> str:
+    """Where to listen: without a token only on this machine, and the log says why."""
+    if token:
+        return host or "0.0.0.0"
+    if host is None or is_loopback(host):
+        return host or LOOPBACK
+    logger.warning(
+        "no token is set, so this listens on %s instead of %s: whoever reaches the port could read abilities and keep the "
+        "processors busy; set R_IRT_INTERNAL_TOKEN to listen to other machines",
+        LOOPBACK,
+        host,
+    )
+    return LOOPBACK
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, telling the queues when it stops."""
+
+    def __init__(self, config: uvicorn.Config, queues: list[Workers], grace_seconds: float) -> None:
+        super().__init__(config)
+        self.queues = queues
+        self.grace_seconds = grace_seconds
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        logger.info("stopping", extra={"facts": {"running": sum(queue.running for queue in self.queues)}})
+        for queue in self.queues:
+            queue.refuse_waiting()
+            asyncio.get_running_loop().call_later(self.grace_seconds, queue.refuse_running)
+        await super().shutdown(sockets)
+        logger.info("stopped")

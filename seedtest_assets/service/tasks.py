@@ -1,0 +1,51 @@
+"""What goes to a worker process and what comes back.
+
+The work itself is imported where it is done: the process that answers the network never loads the numerical libraries.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from seedtest_assets.service.limits import Limits
+
+
+@dataclass(frozen=True)
+class Task:
+    """A request as it arrived: its body, how that and the answer are encoded, and what is allowed."""
+
+    body: bytes
+    encoding: str
+    gzip_answer: bool
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An answer ready to send, and what the log and the counters may know of it: sizes, never answers or persons."""
+
+    status: int
+    body: bytes
+    gzipped: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+    trace: str | None = None
+
+
+def prepare() -> None:
+    """Make this process ready."""
+    from seedtest_assets.service import work
+
+    work.prepare()
+
+
+def calibrate(task: Task) -> Outcome:
+    """Answer POST /irt/calibrate."""
+    from seedtest_assets.service import work
+
+    return work.calibrate(task)
+
+
+def score(task: Task) -> Outcome:
+    """Answer POST /irt/score."""
+    from seedtest_assets.service import work
+
+    return work.score(task)

@@ -1,0 +1,203 @@
+"""What a worker process does: bytes of a request in, bytes of its answer out. Nothing but an Outcome leaves it."""
+
+import gzip
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from seedtest_assets import irt
+from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.engines.protocol import CalibrationResult
+from seedtest_assets.errors import InputError
+from seedtest_assets.service.limits import Limits, Refusal
+from seedtest_assets.service.reading import (
+    NOT_ANSWERED,
+    calibration_body,
+    calibration_request,
+    matrix,
+    scoring_body,
+    unpacked,
+)
+from seedtest_assets.service.tasks import Outcome, Task
+from seedtest_assets.service.wire import (
+    NOT_AVAILABLE,
+    Ability,
+    CalibrationReply,
+    ErrorReply,
+    FitMeta,
+    FittedItem,
+    FittedParameters,
+    LeftOutItem,
+    Score,
+    ScoredItem,
+    ScoringReply,
+)
+
+WORTH_PACKING = 16 * 1024
+
+
+def prepare() -> None:
+    """Load and compile everything once, so that the first caller does not wait for it."""
+    _leave_signals_to_the_server()
+    person, item = (codes.ravel() for codes in np.indices((60, 4)))
+    chance = np.random.default_rng(0).random(len(person))
+    rows = (chance < 0.5).reshape(60, 4).astype(int).tolist()
+    body = msgspec.json.encode({"responses": rows})
+    calibrate(Task(body, "", False, Limits()))
+    items = [{"a": 1.0, "b": 0.0}] * 4
+    score(Task(msgspec.json.encode({"item_params": items, "responses": rows}), "", False, Limits()))
+
+
+def calibrate(task: Task) -> Outcome:
+    """Answer POST /irt/calibrate."""
+    return _answer(_calibrate, task)
+
+
+def score(task: Task) -> Outcome:
+    """Answer POST /irt/score."""
+    return _answer(_score, task)
+
+
+def _answer(work: Callable[[bytes, Limits], tuple[Any, dict[str, Any]]], task: Task) -> Outcome:
+    _leave_signals_to_the_server()
+    try:
+        reply, facts = work(unpacked(task.body, task.encoding, task.limits), task.limits)
+    except Refusal as refusal:
+        return _error(refusal.status, refusal.message)
+    except (InputError, irt.DataError) as error:
+        return _error(400, str(error))
+    except MemoryError:
+        return _error(413, "the request needs more memory than there is; send fewer answers")
+    except Exception:
+        return _error(500, "", traceback.format_exc())
+    body = msgspec.json.encode(reply, enc_hook=_plain)
+    if task.gzip_answer and len(body) > WORTH_PACKING:
+        return Outcome(200, gzip.compress(body, 1), True, facts)
+    return Outcome(200, body, False, facts)
+
+
+def _error(status: int, message: str, trace: str | None = None) -> Outcome:
+    return Outcome(status, msgspec.json.encode(ErrorReply(message)), facts={"error": message}, trace=trace)
+
+
+def _calibrate(body: bytes, limits: Limits) -> tuple[CalibrationReply, dict[str, Any]]:
+    began = time.perf_counter()
+    asked = calibration_body(body)
+    request, users, items = calibration_request(asked, limits)
+    named = asked.observations is not None
+    del asked
+    parsed = time.perf_counter()
+    result = InProcessEngine().calibrate(request)
+    constants = result.model_spec.get("linking_constants")
+    fitted_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    reply = CalibrationReply(
+        _items(result, request.model),
+        _abilities(result, request.model, users, constants, named),
+        FitMeta(
+            run_id=f"fit-{fitted_at}",
+            model_spec={key: value for key, value in result.model_spec.items() if key != "linking_constants"},
+            linking_constants=constants,
+            metrics=result.metrics,
+            left_out=_left_out(result, items),
+            warnings=list(result.warnings),
+        ),
+    )
+    facts = {
+        "answers": request.answers.num_rows,
+        "persons": len(users),
+        "items": len(reply.item_params),
+        "left_out": len(reply.fit_meta.left_out),
+        "anchors": len(request.anchors),
+        "linked_to": result.model_spec.get("linked_to", "none"),
+        "parse_seconds": round(parsed - began, 3),
+        "work_seconds": round(time.perf_counter() - began, 3),
+    }
+    return reply, facts
+
+
+def _items(result: CalibrationResult, model: str) -> list[FittedItem]:
+    with_c = model == "3PL"
+    return [
+        FittedItem(
+            item_id=row.item_id,
+            params=FittedParameters(row.a, row.b, row.c if with_c else None),
+            model=model,
+            se=FittedParameters(_known(row.se_a), _known(row.se_b), _known(row.se_c) if with_c else None),
+            n_responses=int(row.n_responses),
+            is_anchor=bool(row.is_anchor),
+        )
+        for row in result.items.itertuples(index=False)
+    ]
+
+
+def _abilities(
+    result: CalibrationResult, model: str, users: list[str], constants: dict[str, Any] | None, named: bool
+) -> list[Ability]:
+    """Everyone who was named, in their order; whoever answered nothing has the population's mean and SD."""
+    mean, sd = (constants["B"], constants["A"]) if constants else (0.0, 1.0)
+    found = result.abilities.set_index("user_id").reindex(users)
+    theta, se = found["theta"].fillna(mean), found["se"].fillna(sd)
+    n_responses = found["n_responses"].fillna(0).astype(int)
+    rows = zip(theta.tolist(), se.tolist(), n_responses.tolist(), users, strict=True)
+    return [Ability(t, e, model, n, user if named else None, "v1") for t, e, n, user in rows]
+
+
+def _left_out(result: CalibrationResult, items: list[str]) -> list[LeftOutItem]:
+    told = [LeftOutItem(row.item_id, int(row.n_responses), row.reason) for row in result.left_out.itertuples()]
+    known = set(result.items["item_id"]) | {item.item_id for item in told}
+    return told + [LeftOutItem(item, 0, "nobody answered it") for item in items if item not in known]
+
+
+def _score(body: bytes, limits: Limits) -> tuple[ScoringReply, dict[str, Any]]:
+    asked = scoring_body(body)
+    if len(asked.item_params) > limits.items:
+        raise Refusal(413, f"{len(asked.item_params):,} items; one request may hold {limits.items:,}")
+    if len(asked.responses) > limits.persons:
+        raise Refusal(413, f"{len(asked.responses):,} rows; one request may hold {limits.persons:,}")
+    items = _parameters(asked.item_params)
+    answers = matrix(asked.responses, len(items))
+    person, item = np.nonzero(answers != NOT_ANSWERED)
+    responses = irt.Responses.from_answers(
+        person, item, answers[person, item], n_persons=len(answers), n_items=len(items)
+    )
+    theta, se = irt.expected_a_posteriori(responses, items)
+    scores = [Score(t, e) for t, e in zip(theta.tolist(), se.tolist(), strict=True)]
+    return ScoringReply(scores), {"answers": len(person), "persons": len(answers), "items": len(items)}
+
+
+def _parameters(items: list[ScoredItem]) -> irt.ItemParameters:
+    values = np.empty((len(items), 3))
+    for number, item in enumerate(items):
+        p = item.params or item
+        if p.a is None or p.b is None:
+            raise Refusal(400, f"item_params[{number}] has no a and b, neither flat nor under `params`")
+        c = 0.0 if p.c is None or p.c == NOT_AVAILABLE else float(p.c)
+        if not (0 < abs(p.a) <= 100 and abs(p.b) <= 1000 and 0 <= c < 1):
+            raise Refusal(
+                400, f"item_params[{number}]: a must be in [-100, 100] and not 0, b in [-1000, 1000], c in [0, 1)"
+            )
+        values[number] = p.a, p.b, c
+    return irt.ItemParameters(np.arange(len(items)), *values.T)
+
+
+def _known(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be sent as JSON")
+
+
+def _leave_signals_to_the_server() -> None:
+    """Ctrl-C and a service manager's TERM reach every process of the group; the server decides what a worker finishes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
