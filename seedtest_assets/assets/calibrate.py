@@ -152,7 +152,15 @@ def _calibrate(
 
     anchors, starts = anchors_and_starts(url)
     previous_day, previous = previous_item_parameters(url, day)
-    request = CalibrationRequest(window.answers, settings.mirt_model, anchors, starts, previous, settings.mirt_linking_method)
+    request = CalibrationRequest(
+        window.answers,
+        settings.mirt_model,
+        anchors,
+        starts,
+        previous,
+        settings.mirt_linking_method,
+        attempt=context.retry_number + 1,
+    )
     result = engine_for(settings).calibrate(request, progress)
     for warning in result.warnings:
         context.log.warning(warning)

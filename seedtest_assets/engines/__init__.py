@@ -1,10 +1,11 @@
 """Who calibrates."""
 
 from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.engines.irt_service import IrtServiceEngine
 from seedtest_assets.engines.protocol import CalibrationEngine
 from seedtest_assets.settings import Settings
 
 
 def engine_for(settings: Settings) -> CalibrationEngine:
     """The IRT service at R_IRT_BASE_URL where that is set, else this process."""
-    return InProcessEngine()
+    return IrtServiceEngine(settings) if settings.r_irt_base_url else InProcessEngine()

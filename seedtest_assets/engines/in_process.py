@@ -1,6 +1,7 @@
 """Calibrate in this process: names to codes, irt.calibrate, codes to names."""
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -27,30 +28,49 @@ class InProcessEngine:
     def calibrate(self, request: CalibrationRequest, progress: Progress | None = None) -> CalibrationResult:
         """Fit, estimate and link; raises InputError for data that cannot be calibrated."""
         started = time.perf_counter()
-        answers = request.answers.filter(pc.is_valid(request.answers["is_correct"]))
-        person, user_ids = codes_and_names(answers["user_id"])
-        item, item_ids = codes_and_names(answers["item_id"])
-        responses = irt.Responses.from_answers(
-            person,
-            item,
-            answers["is_correct"].to_numpy(zero_copy_only=False),
-            time=_microseconds(answers["responded_at"]),
-            n_persons=len(user_ids),
-            n_items=len(item_ids),
-        )
+        coded = with_codes(request)
         try:
             calibration = irt.calibrate(
-                responses,
+                coded.responses,
                 request.model,
-                anchors=_coded(request.anchors, item_ids),
-                starts=_coded(request.starts, item_ids),
-                previous=_coded(request.previous, item_ids),
+                anchors=coded.anchors,
+                starts=coded.starts,
+                previous=coded.previous,
                 linking_method=request.linking_method,
                 progress=progress,
             )
         except irt.DataError as error:
             raise InputError(str(error)) from None
-        return _named(calibration, responses, request, user_ids, item_ids, time.perf_counter() - started)
+        return with_names(calibration, coded, request, self.name, time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class CodedRequest:
+    """A request in the codes of irt/; the code of a person or an item is its place among the ids."""
+
+    responses: irt.Responses
+    user_ids: pa.Array
+    item_ids: pa.Array
+    anchors: irt.ItemParameters | None
+    starts: irt.ItemParameters | None
+    previous: irt.ItemParameters | None
+
+
+def with_codes(request: CalibrationRequest) -> CodedRequest:
+    """Names to codes; answers that are null are not answers."""
+    answers = request.answers.filter(pc.is_valid(request.answers["is_correct"]))
+    person, user_ids = codes_and_names(answers["user_id"])
+    item, item_ids = codes_and_names(answers["item_id"])
+    responses = irt.Responses.from_answers(
+        person,
+        item,
+        answers["is_correct"].to_numpy(zero_copy_only=False),
+        time=_microseconds(answers["responded_at"]),
+        n_persons=len(user_ids),
+        n_items=len(item_ids),
+    )
+    known = (_coded(parameters, item_ids) for parameters in (request.anchors, request.starts, request.previous))
+    return CodedRequest(responses, user_ids, item_ids, *known)
 
 
 def codes_and_names(ids: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
@@ -77,15 +97,12 @@ def _coded(parameters: pd.DataFrame, item_ids: pa.Array) -> irt.ItemParameters |
     return irt.ItemParameters(codes.drop_null().to_numpy().astype(np.int32), a, b, np.nan_to_num(c))
 
 
-def _named(
-    calibration: irt.Calibration,
-    responses: irt.Responses,
-    request: CalibrationRequest,
-    user_ids: pa.Array,
-    item_ids: pa.Array,
-    seconds: float,
+def with_names(
+    calibration: irt.Calibration, coded: CodedRequest, request: CalibrationRequest, engine: str, seconds: float
 ) -> CalibrationResult:
-    users, names = np.asarray(user_ids, dtype=object), np.asarray(item_ids, dtype=object)
+    """Codes to names: what every engine gives."""
+    responses = coded.responses
+    users, names = np.asarray(coded.user_ids, dtype=object), np.asarray(coded.item_ids, dtype=object)
     items, linking = calibration.items, calibration.linking
     item_names = names[items.item]
     item_table = pd.DataFrame(
@@ -125,7 +142,7 @@ def _named(
             "screened_out": {str(names[item]): reason for item, reason in linking.screened_out},
         }
     metrics = {
-        "engine": InProcessEngine.name,
+        "engine": engine,
         **{name: float(getattr(calibration, name)) for name in ("loglik", "aic", "bic", "reliability")},
         **{name: int(getattr(calibration, name)) for name in ("n_parameters", "iterations")},
         "converged": bool(calibration.converged),

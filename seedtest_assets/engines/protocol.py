@@ -40,6 +40,7 @@ class CalibrationRequest:
     starts: PARAMETER_COLUMNS that only start the estimation; may be empty.
     previous: PARAMETER_COLUMNS of the newest earlier calibration, linked to when there are no anchors; may be empty.
     linking_method: one of settings.LINKING_METHODS.
+    attempt: which try of the step this is, from 1; told in logs and metrics.
     """
 
     answers: pa.Table
@@ -48,6 +49,7 @@ class CalibrationRequest:
     starts: pd.DataFrame = field(default_factory=no_parameters)
     previous: pd.DataFrame = field(default_factory=no_parameters)
     linking_method: str = "stocking_lord"
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class CalibrationResult:
     left_out: LEFT_OUT_COLUMNS, a row per item that could not be fitted.
     model_spec: model, n_items, n_persons, n_observations, linked_to ("anchors", "previous" or "none"), and
         linking_constants (A, B, method, n_anchors_used, screened_out) when linked.
-    metrics: loglik, aic, bic, iterations, converged, seconds, engine, n_set_aside and what else the engine tells.
+    metrics (None where an engine does not tell): loglik, aic, bic, iterations, converged, seconds, engine, n_set_aside and what else the engine tells.
     warnings: one line each, for the operator.
     """
 

@@ -1,6 +1,14 @@
 """Item response theory on arrays: calibration, abilities, linking and fit, on the sparse list of answers."""
 
-from seedtest_assets.irt.calibration import MODELS, Calibration, calibrate, expected_a_posteriori
+from seedtest_assets.irt.calibration import (
+    MODELS,
+    Calibration,
+    calibrate,
+    expected_a_posteriori,
+    link_target,
+    reliability,
+    screen,
+)
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import Grid, normal_grid
 from seedtest_assets.irt.linking import Linking, link
@@ -19,6 +27,9 @@ __all__ = [
     "expected_a_posteriori",
     "information",
     "link",
+    "link_target",
     "normal_grid",
     "probability",
+    "reliability",
+    "screen",
 ]

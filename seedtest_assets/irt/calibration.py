@@ -82,10 +82,10 @@ def calibrate(
         raise DataError(f"model {model!r} is none of {', '.join(MODELS)}")
     if linking_method not in (*METHODS, "fixed", "none"):
         raise DataError(f"linking method {linking_method!r} is none of {', '.join((*METHODS, 'fixed', 'none'))}")
-    fitted, n_answers, n_right, left_out = _screen(responses, min_responses)
+    fitted, n_answers, n_right, left_out = screen(responses, min_responses)
     start, code = _recode(responses, fitted)
     warnings: list[str] = []
-    target, source = _target(anchors, previous, fitted, linking_method, warnings)
+    target, source = link_target(anchors, previous, fitted, linking_method, warnings)
 
     state = _start(model, fitted, n_answers, n_right, anchors, starts, previous)
     free = np.ones(len(fitted), bool)
@@ -134,7 +134,7 @@ def calibrate(
         group_mean=A * state.mean + B,
         group_sd=A * state.sd,
         linking=linking,
-        reliability=_reliability(theta[answered], theta_se[answered]),
+        reliability=reliability(theta[answered], theta_se[answered]),
         warnings=tuple(warnings),
     )
 
@@ -151,7 +151,7 @@ def expected_a_posteriori(
     return posterior_moments(start, code, log_probability_table(items.a, items.d, items.c, grid.node), grid)
 
 
-def _screen(responses: Responses, min_responses: int):
+def screen(responses: Responses, min_responses: int = MIN_RESPONSES):
     """Codes of the items that can be fitted, their answers and right answers, and who is left out and why."""
     if responses.n_answers == 0:
         raise DataError("there are no answers to calibrate")
@@ -183,7 +183,7 @@ def _recode(responses: Responses, fitted: np.ndarray) -> tuple[np.ndarray, np.nd
     return before[responses.person_start], (2 * code + responses.correct)[keep]
 
 
-def _target(anchors, previous, fitted, method, warnings) -> tuple[ItemParameters | None, str]:
+def link_target(anchors, previous, fitted, method, warnings) -> tuple[ItemParameters | None, str]:
     """What to link to: the anchors among the fitted items, else the previous calibration's."""
     if method == "none":
         return None, ""
@@ -239,7 +239,8 @@ def _standard_errors(start, code, state, model, free, fixed, wanted):
     return se_a, se_b, np.where(se_c > 0, se_c, np.nan), size
 
 
-def _reliability(theta: np.ndarray, theta_se: np.ndarray) -> float:
+def reliability(theta: np.ndarray, theta_se: np.ndarray) -> float:
+    """Share of the variance of ability estimates that is not their error: var(theta) / (var(theta) + mean(theta_se^2))."""
     true = float(np.var(theta, ddof=1)) if len(theta) > 1 else 0.0
     noise = float(np.mean(theta_se**2))
     return true / (true + noise)

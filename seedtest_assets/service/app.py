@@ -50,8 +50,7 @@ def create_app(options: Options) -> FastAPI:
     calibrating = Workers("calibration", options.workers, options.queue)
     scoring = Workers("scoring", 1, QUEUED_SCORES)
     for workers in (calibrating, scoring):
-        metrics.running.labels(workers.name).set_function(lambda w=workers: w.running)
-        metrics.waiting.labels(workers.name).set_function(lambda w=workers: w.admitted - w.running)
+        metrics.watch(workers)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -121,13 +120,9 @@ def _check_token(request: Request, token: str | None) -> None:
     if token is None:
         return
     kind, _, given = request.headers.get("authorization", "").partition(" ")
-    same = hmac.compare_digest(
-        hashlib.sha256(given.strip().encode()).digest(), hashlib.sha256(token.encode()).digest()
-    )
+    same = hmac.compare_digest(hashlib.sha256(given.strip().encode()).digest(), hashlib.sha256(token.encode()).digest())
     if kind.lower() != "bearer" or not same:
-        raise Refusal(
-            401, "send the service's token as `Authorization: Bearer TOKEN`", {"WWW-Authenticate": "Bearer"}
-        )
+        raise Refusal(401, "send the service's token as `Authorization: Bearer TOKEN`", {"WWW-Authenticate": "Bearer"})
 
 
 def _check_head(request: Request, limits: Limits) -> str:

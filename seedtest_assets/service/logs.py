@@ -26,7 +26,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure() -> None:
-    """Send the service's and uvicorn's own lines to standard error as JSON; requests are logged by the service alone."""
+    """Send the service's and uvicorn's own lines to standard error as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     for name, level in (("seedtest_assets", logging.INFO), ("uvicorn", logging.WARNING)):

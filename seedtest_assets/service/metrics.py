@@ -4,6 +4,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from seedtest_assets.service.workers import Workers
+
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
@@ -16,7 +18,10 @@ class Metrics:
             "irt_requests", "Requests answered, by path and status.", ["path", "status"], registry=self.registry
         )
         self.failures = Counter(
-            "irt_failures", "Requests that got an error, by path and status.", ["path", "status"], registry=self.registry
+            "irt_failures",
+            "Requests that got an error, by path and status.",
+            ["path", "status"],
+            registry=self.registry,
         )
         self.seconds = Histogram(
             "irt_request_seconds",
@@ -33,6 +38,11 @@ class Metrics:
         )
         self.running = Gauge("irt_running", "Tasks that a process works on.", ["kind"], registry=self.registry)
         self.waiting = Gauge("irt_waiting", "Tasks that wait for a process.", ["kind"], registry=self.registry)
+
+    def watch(self, workers: Workers) -> None:
+        """Read a queue's state whenever the page is asked for."""
+        self.running.labels(workers.name).set_function(lambda: workers.running)
+        self.waiting.labels(workers.name).set_function(lambda: workers.admitted - workers.running)
 
     def request(self, path: str, status: int, seconds: float, facts: dict[str, Any]) -> None:
         """Count one request that was answered."""

@@ -18,13 +18,13 @@ from seedtest_assets.service.wire import (
 DESCRIPTION = """Calibrates item banks and scores persons: Rasch, 2PL and 3PL,
 P(correct) = c + (1 - c) / (1 + exp(-a (theta - b))).
 
-Bodies are JSON, gzip is understood both ways. Errors are `{"error": "…"}`; on 503 come back after Retry-After seconds."""
+Bodies are JSON, gzip is understood both ways. Errors are `{"error": "…"}`; after a 503, wait Retry-After seconds."""
 
 _REF = "#/components/schemas/{name}"
 _STRUCTS = (CalibrationBody, CalibrationReply, ScoringBody, ScoringReply, ErrorReply, Health)
 
 # Eleven persons and four items; enough answers an item to calibrate, and small enough to read.
-_ROWS = [
+_ROWS: list[list[int | None]] = [
     [1, 1, 1, 0],
     [1, 1, 0, 0],
     [1, 0, 1, 1],
@@ -53,9 +53,7 @@ _PARAMETERS = [{"item_id": "i1", "a": 1.0, "b": -1.2, "c": 0.0}, {"item_id": "i2
 def document(app: FastAPI) -> dict[str, Any]:
     """The whole description, made once."""
     if app.openapi_schema is None:
-        described = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
+        described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         _, shapes = msgspec.json.schema_components(_STRUCTS, ref_template=_REF)
         components = described.setdefault("components", {})
         components.setdefault("schemas", {}).update(shapes)
@@ -69,7 +67,7 @@ def _json(struct: type, **more: Any) -> dict[str, Any]:
 
 
 def _answers(struct: type, what: str) -> dict[int | str, dict[str, Any]]:
-    errors = {
+    errors: dict[int | str, str] = {
         400: "What was sent is wrong, or holds nothing to fit.",
         401: "The token is missing or wrong.",
         408: "The body took too long to arrive.",
@@ -77,9 +75,10 @@ def _answers(struct: type, what: str) -> dict[int | str, dict[str, Any]]:
         415: "A content-encoding other than gzip.",
         503: "Busy or stopping: try again after Retry-After seconds.",
     }
-    return {200: {"description": what, "content": _json(struct)}} | {
-        status: {"description": text, "content": _json(ErrorReply)} for status, text in errors.items()
-    }
+    told: dict[int | str, dict[str, Any]] = {200: {"description": what, "content": _json(struct)}}
+    for status, text in errors.items():
+        told[status] = {"description": text, "content": _json(ErrorReply)}
+    return told
 
 
 def _asks(struct: type, examples: dict[str, tuple[str, Any]]) -> dict[str, Any]:
@@ -100,7 +99,7 @@ METRICS: dict[str, Any] = {
 }
 CALIBRATE: dict[str, Any] = {
     "summary": "Calibrate items and estimate abilities",
-    "description": "Parameters and abilities come back on the bank's scale: theta_bank = A theta + B when anchors were usable.",
+    "description": "Parameters and abilities come back on the bank's scale, theta_bank = A theta + B with usable anchors.",
     "responses": _answers(CalibrationReply, "The calibration."),
     "openapi_extra": _asks(
         CalibrationBody,

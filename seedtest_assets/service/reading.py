@@ -84,9 +84,10 @@ def calibration_request(asked: CalibrationBody, limits: Limits) -> tuple[Calibra
 
 def matrix(rows: list[list[Any]], n_columns: int) -> np.ndarray:
     """Answers as int8 [n_rows, n_columns] of 1, 0 and NOT_ANSWERED."""
-    for number, row in enumerate(rows):
-        if len(row) != n_columns:
-            raise Refusal(400, f"responses[{number}] has {len(row)} answers, expected {n_columns}, one per item")
+    uneven = next((number for number, row in enumerate(rows) if len(row) != n_columns), None)
+    if uneven is not None:
+        found = len(rows[uneven])
+        raise Refusal(400, f"responses[{uneven}] has {found} answers, expected {n_columns}, one per item")
     codes = _coded(chain.from_iterable(rows), len(rows) * n_columns)
     if (codes == NEITHER).any():
         row, column = divmod(int(np.argmax(codes == NEITHER)), n_columns)

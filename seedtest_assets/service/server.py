@@ -38,7 +38,8 @@ def serve(options: Options, host: str | None = None, port: int = 8000, grace_sec
     )
     server = _Server(config, [app.state.calibrating, app.state.scoring], grace_seconds)
     logger.info(
-        "listening", extra={"facts": {"host": address, "port": port, "workers": options.workers, "queue": options.queue}}
+        "listening",
+        extra={"facts": {"host": address, "port": port, "workers": options.workers, "queue": options.queue}},
     )
     with suppress(KeyboardInterrupt):
         server.run()
@@ -51,8 +52,8 @@ def listening_address(host: str | None, token: str | None) -> str:
     if host is None or is_loopback(host):
         return host or LOOPBACK
     logger.warning(
-        "no token is set, so this listens on %s instead of %s: whoever reaches the port could read abilities and keep the "
-        "processors busy; set R_IRT_INTERNAL_TOKEN to listen to other machines",
+        "no token is set, so this listens on %s instead of %s: whoever reaches the port could read abilities and keep "
+        "the processors busy; set R_IRT_INTERNAL_TOKEN to listen to other machines",
         LOOPBACK,
         host,
     )

@@ -1,4 +1,4 @@
-"""What the service reads and writes, as msgspec types: they parse, they check, and the OpenAPI page is made from them."""
+"""What the service reads and writes, as msgspec types: they parse, check, and make the OpenAPI page."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -33,7 +33,9 @@ class Parameters(Struct):
 
     a: Annotated[float, Meta(description="slope, from -100 to 100 and not 0; above 0 for an anchor")]
     b: Annotated[float, Meta(description="difficulty, from -1000 to 1000")]
-    c: Annotated[float | Literal["NA"] | None, Meta(description="lower asymptote, from 0 to below 1; 0 when absent")] = None
+    c: Annotated[
+        float | Literal["NA"] | None, Meta(description="lower asymptote, from 0 to below 1; 0 when absent")
+    ] = None
 
 
 class Anchor(Struct):

@@ -10,11 +10,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import pandas as pd
 
 from seedtest_assets import irt
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.engines.protocol import CalibrationResult
+from seedtest_assets.engines.protocol import ITEM_COLUMNS, LEFT_OUT_COLUMNS, CalibrationResult
 from seedtest_assets.errors import InputError
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.reading import (
@@ -27,6 +26,7 @@ from seedtest_assets.service.reading import (
 )
 from seedtest_assets.service.tasks import Outcome, Task
 from seedtest_assets.service.wire import (
+    MODELS,
     NOT_AVAILABLE,
     Ability,
     CalibrationReply,
@@ -46,12 +46,12 @@ WORTH_PACKING = 16 * 1024
 def prepare() -> None:
     """Load and compile everything once, so that the first caller does not wait for it."""
     _leave_signals_to_the_server()
-    person, item = (codes.ravel() for codes in np.indices((60, 4)))
-    chance = np.random.default_rng(0).random(len(person))
-    rows = (chance < 0.5).reshape(60, 4).astype(int).tolist()
-    body = msgspec.json.encode({"responses": rows})
-    calibrate(Task(body, "", False, Limits()))
-    items = [{"a": 1.0, "b": 0.0}] * 4
+    rows = np.random.default_rng(0).integers(0, 2, (60, 4)).tolist()
+    items = [{"item_id": f"I{number}", "a": 1.0, "b": 0.0} for number in range(1, 5)]
+    anchors = [{"item_id": item["item_id"], "params": {"a": 1.0, "b": 0.0}, "fixed": True} for item in items]
+    for model in MODELS:
+        body = {"responses": rows, "model": model, "anchors": anchors}
+        calibrate(Task(msgspec.json.encode(body), "", False, Limits()))
     score(Task(msgspec.json.encode({"item_params": items, "responses": rows}), "", False, Limits()))
 
 
@@ -123,17 +123,14 @@ def _calibrate(body: bytes, limits: Limits) -> tuple[CalibrationReply, dict[str,
 
 
 def _items(result: CalibrationResult, model: str) -> list[FittedItem]:
-    with_c = model == "3PL"
+    # null, not NaN, for what was not estimated; c belongs to the 3PL alone
+    table = result.items.astype(object).where(result.items.notna(), None)
+    if model != "3PL":
+        table = table.assign(c=None, se_c=None)
+    rows = table[[*ITEM_COLUMNS]].itertuples(index=False, name=None)
     return [
-        FittedItem(
-            item_id=row.item_id,
-            params=FittedParameters(row.a, row.b, row.c if with_c else None),
-            model=model,
-            se=FittedParameters(_known(row.se_a), _known(row.se_b), _known(row.se_c) if with_c else None),
-            n_responses=int(row.n_responses),
-            is_anchor=bool(row.is_anchor),
-        )
-        for row in result.items.itertuples(index=False)
+        FittedItem(item, FittedParameters(a, b, c), model, FittedParameters(se_a, se_b, se_c), n_responses, is_anchor)
+        for item, a, b, c, se_a, se_b, se_c, n_responses, is_anchor in rows
     ]
 
 
@@ -150,7 +147,7 @@ def _abilities(
 
 
 def _left_out(result: CalibrationResult, items: list[str]) -> list[LeftOutItem]:
-    told = [LeftOutItem(row.item_id, int(row.n_responses), row.reason) for row in result.left_out.itertuples()]
+    told = [LeftOutItem(*row) for row in result.left_out[LEFT_OUT_COLUMNS].itertuples(index=False, name=None)]
     known = set(result.items["item_id"]) | {item.item_id for item in told}
     return told + [LeftOutItem(item, 0, "nobody answered it") for item in items if item not in known]
 
@@ -168,6 +165,8 @@ def _score(body: bytes, limits: Limits) -> tuple[ScoringReply, dict[str, Any]]:
         person, item, answers[person, item], n_persons=len(answers), n_items=len(items)
     )
     theta, se = irt.expected_a_posteriori(responses, items)
+    nothing = np.diff(responses.person_start) == 0
+    theta[nothing], se[nothing] = 0.0, 1.0  # exactly, where the grid gives it but for rounding
     scores = [Score(t, e) for t, e in zip(theta.tolist(), se.tolist(), strict=True)]
     return ScoringReply(scores), {"answers": len(person), "persons": len(answers), "items": len(items)}
 
@@ -187,10 +186,6 @@ def _parameters(items: list[ScoredItem]) -> irt.ItemParameters:
     return irt.ItemParameters(np.arange(len(items)), *values.T)
 
 
-def _known(value: Any) -> float | None:
-    return None if pd.isna(value) else float(value)
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
@@ -198,6 +193,6 @@ def _plain(value: Any) -> Any:
 
 
 def _leave_signals_to_the_server() -> None:
-    """Ctrl-C and a service manager's TERM reach every process of the group; the server decides what a worker finishes."""
+    """Ctrl-C and a service manager's TERM reach the whole group; the server decides what a worker finishes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

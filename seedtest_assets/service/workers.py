@@ -43,7 +43,8 @@ class Workers:
 
         gone: returns when the caller has hung up; its result is then wanted by nobody.
 
-        Raises Refusal 503 when there is no place, when the service stops, or when the process died; 499 when the caller left.
+        Raises Refusal 503 when there is no place, when the service stops, or when the process died; 499 when the
+        caller left.
         """
         if self._no_more.is_set():
             raise self._stopping()
