@@ -14,6 +14,7 @@ from seedtest_assets.irt.grid import Grid, normal_grid
 from seedtest_assets.irt.linking import Linking, link
 from seedtest_assets.irt.parameters import ItemParameters, information, probability
 from seedtest_assets.irt.responses import Responses
+from seedtest_assets.irt.topics import TopicAbilities, TopicSpread, topic_abilities, topic_spread
 
 __all__ = [
     "MODELS",
@@ -23,6 +24,8 @@ __all__ = [
     "ItemParameters",
     "Linking",
     "Responses",
+    "TopicAbilities",
+    "TopicSpread",
     "calibrate",
     "expected_a_posteriori",
     "information",
@@ -32,4 +35,6 @@ __all__ = [
     "probability",
     "reliability",
     "screen",
+    "topic_abilities",
+    "topic_spread",
 ]
