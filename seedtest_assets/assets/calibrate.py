@@ -72,7 +72,7 @@ class Window:
         ),
         dg.AssetSpec(
             "mirt_ability",
-            deps=["observations", "mirt_item_params"],
+            deps=["mirt_item_params"],
             description="The overall ability of every student who answered in the look-back window.",
             metadata=table_metadata(
                 pa.schema([(name, pa.string() if name == "user_id" else pa.float64()) for name in ABILITY_COLUMNS]),
