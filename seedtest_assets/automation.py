@@ -4,9 +4,10 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from seedtest_assets.partitions import daily, look_back
+from seedtest_assets.partitions import daily
 from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.window import missing_days
 
 nightly_job = dg.define_asset_job(
     "nightly",
@@ -23,7 +24,7 @@ def requests_for(day: date, settings: Settings) -> list[dg.RunRequest]:
     They are asked for in this order and run one after the other, since one run at a time leaves the queue.
     """
     of_day = dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
-    missing = _missing_before(day, settings)
+    missing = [before for before in missing_days(Lake(settings.seedtest_lake), day, settings) if before < day]
     if not missing:
         return [of_day]
     fill = dg.RunRequest(
@@ -42,10 +43,3 @@ def requests_for(day: date, settings: Settings) -> list[dg.RunRequest]:
 def nightly_schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
     """At 03:00 UTC, yesterday: its answers, the calibration of the window that ends with it, abilities and features."""
     return requests_for((context.scheduled_execution_time - timedelta(days=1)).date(), load_settings())
-
-
-def _missing_before(day: date, settings: Settings) -> list[date]:
-    first = max(look_back(day, settings.mirt_lookback_days)[0], settings.seedtest_start_date)
-    present = set(Lake(settings.seedtest_lake).days(first, day))
-    window = (first + timedelta(days=n) for n in range((day - first).days))
-    return [before for before in window if before not in present]

@@ -28,7 +28,9 @@ def item_count_drop(n_items: int, before: dict[date, int], settings: Settings) -
         return _result(True, "no earlier partition to compare with", {"items": n_items})
     usual = median(before.values())
     share = n_items / usual if usual else 1.0
-    severity = dg.AssetCheckSeverity.ERROR if share < settings.seedtest_item_count_error_below else dg.AssetCheckSeverity.WARN
+    severity = (
+        dg.AssetCheckSeverity.ERROR if share < settings.seedtest_item_count_error_below else dg.AssetCheckSeverity.WARN
+    )
     passed = share >= settings.seedtest_item_count_warn_below
     return _result(
         passed,
@@ -40,7 +42,9 @@ def item_count_drop(n_items: int, before: dict[date, int], settings: Settings) -
             "share": share,
             "warn_below": settings.seedtest_item_count_warn_below,
             "error_below": settings.seedtest_item_count_error_below,
-            "history": picture(history([*before.values(), n_items], "items fitted"), "items fitted in the last partitions"),
+            "history": picture(
+                history([*before.values(), n_items], "items fitted"), "items fitted in the last partitions"
+            ),
         },
         severity,
     )

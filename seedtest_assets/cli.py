@@ -96,8 +96,12 @@ def import_(
 
 @app.command()
 def run(
-    date_: Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="UTC day; by default yesterday.")] = None,
-    accept_failed_checks: Annotated[bool, typer.Option(help="Write a calibration that a blocking check rejects.")] = False,
+    date_: Annotated[
+        datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="UTC day; by default yesterday.")
+    ] = None,
+    accept_failed_checks: Annotated[
+        bool, typer.Option(help="Write a calibration that a blocking check rejects.")
+    ] = False,
 ) -> None:
     """Do for one day what the 03:00 schedule does."""
     from seedtest_assets.nightly import last_full_day
@@ -127,14 +131,22 @@ def calibrate(
             anchors=anchors,
             linking_method=linking,
             skip_bad=skip_bad,
-            progress=lambda iteration, change, loglik: tell(f"iteration {iteration}: change {change:.1e}, logLik {loglik:,.3f}"),
+            progress=lambda iteration, change, loglik: tell(
+                f"iteration {iteration}: change {change:.1e}, logLik {loglik:,.3f}"
+            ),
         )
         paths = write_files(result, out)
     spec, metrics = result.model_spec, result.metrics
     table = Table(show_header=False, box=None)
-    table.add_row("model", f"{spec['model']}, {spec['n_items']:,} items, {spec['n_persons']:,} persons, {spec['n_observations']:,} answers")
+    table.add_row(
+        "model",
+        f"{spec['model']}, {spec['n_items']:,} items, {spec['n_persons']:,} persons, {spec['n_observations']:,} answers",
+    )
     table.add_row("fit", f"logLik {metrics['loglik']:,.3f}, AIC {metrics['aic']:,.1f}, BIC {metrics['bic']:,.1f}")
-    table.add_row("converged", f"{'yes' if metrics['converged'] else 'NO'}, {metrics['iterations']} iterations, {metrics['seconds']} s")
+    table.add_row(
+        "converged",
+        f"{'yes' if metrics['converged'] else 'NO'}, {metrics['iterations']} iterations, {metrics['seconds']} s",
+    )
     if "linking_constants" in spec:
         constants = spec["linking_constants"]
         table.add_row(
@@ -197,7 +209,9 @@ def _run_days(instance: Any, days: list[date], tell: Any, accept_failed_checks: 
     from seedtest_assets.nightly import run_day
 
     for day in days:
-        done = run_day(instance, day, lambda line, day=day: tell(f"{day}: {line}"), accept_failed_checks=accept_failed_checks)
+        done = run_day(
+            instance, day, lambda line, day=day: tell(f"{day}: {line}"), accept_failed_checks=accept_failed_checks
+        )
         if done.failure:
             raise SeedtestError(f"run {done.run_id} of {day} failed at {done.failure}")
 

@@ -4,10 +4,11 @@ import dagster as dg
 
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.observations import observations
+from seedtest_assets.assets.student_topic_theta import student_topic_theta
 from seedtest_assets.automation import nightly_job, nightly_schedule
 
 defs = dg.Definitions(
-    assets=[observations, calibrate],
+    assets=[observations, calibrate, student_topic_theta],
     jobs=[nightly_job],
     schedules=[nightly_schedule],
     executor=dg.in_process_executor,

@@ -82,7 +82,8 @@ def simulate_school(
             "content": [f"Question {number}" for number in range(1, n_items + 1)],
             "topic_id": [f"topic-{number + 1:02d}" for number in item_topic],
             "meta": [
-                json.dumps(_anchor(discrimination[j], difficulty[j]) if j in anchors else {"tags": []}) for j in range(n_items)
+                json.dumps(_anchor(discrimination[j], difficulty[j]) if j in anchors else {"tags": []})
+                for j in range(n_items)
             ],
         }
     )
@@ -97,7 +98,9 @@ def load_school(url: str, school: School) -> int:
     with bulk_transaction(url) as cursor:
         cursor.execute("SELECT count(*) FROM attempt WHERE student_id NOT LIKE 'student-%'")
         if cursor.fetchone()[0]:
-            raise InputError("the table attempt holds other answers than the demonstration's; it needs a database of its own")
+            raise InputError(
+                "the table attempt holds other answers than the demonstration's; it needs a database of its own"
+            )
         cursor.adbc_ingest("incoming_question", pa.Table.from_pandas(school.questions), mode="create", temporary=True)
         cursor.execute(
             "INSERT INTO question (id, content, topic_id, meta) SELECT id, content, topic_id, meta::jsonb FROM incoming_question "
@@ -111,4 +114,7 @@ def load_school(url: str, school: School) -> int:
 
 def _anchor(discrimination: float, difficulty: float) -> dict[str, object]:
     a, b = discrimination / BANK_A, BANK_A * difficulty + BANK_B
-    return {"irt": {"a": round(a, 4), "b": round(b, 4), "c": 0.0, "model": "2PL", "version": "bank"}, "tags": ["anchor"]}
+    return {
+        "irt": {"a": round(a, 4), "b": round(b, 4), "c": 0.0, "model": "2PL", "version": "bank"},
+        "tags": ["anchor"],
+    }

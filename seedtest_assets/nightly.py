@@ -12,6 +12,7 @@ from seedtest_assets.automation import nightly_job, requests_for
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError
 from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.sources import find_source
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Dagster's console log: the UI has all of it, and the terminal shows `tell`."""
@@ -41,7 +42,10 @@ def run_day(instance: dg.DagsterInstance, day: date, tell: Tell, *, accept_faile
         )
     active = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]))
     if active:
-        raise InputError(f"run {active[0].run_id} ({active[0].job_name}) is active; wait for its end or cancel it in the UI")
+        raise InputError(
+            f"run {active[0].run_id} ({active[0].job_name}) is active; wait for its end or cancel it in the UI"
+        )
+    find_source(settings)  # a source that is not there is told now, not after the step's retries
     for request in requests_for(day, settings):
         if request.asset_selection:
             tell(f"filling the look-back window: {request.run_key}")

@@ -36,7 +36,9 @@ def calibrate_file(
     file = read_answer_file(path, needs_time=False)
     if len(file.bad) and not skip_bad:
         raise InputError(f"{path} has {len(file.bad):,} bad rows: {file.describe_bad()}; mend them or add --skip-bad")
-    answers = file.answers.select(["student_id", "item_id", "correct", "completed_at"]).rename_columns(ANSWER_SCHEMA.names)
+    answers = file.answers.select(["student_id", "item_id", "correct", "completed_at"]).rename_columns(
+        ANSWER_SCHEMA.names
+    )
     request = CalibrationRequest(
         answers,
         model=model,
@@ -60,7 +62,9 @@ def read_anchors(path: Path) -> pd.DataFrame:
         table[name] = pd.to_numeric(table[name], errors="coerce")
     bad = table[table[PARAMETER_COLUMNS].isna().any(axis=1)]
     if len(bad):
-        raise InputError(f"{path}: rows {', '.join(str(row + 1) for row in bad.index[:5])} lack an item_id or a number for a, b or c")
+        raise InputError(
+            f"{path}: rows {', '.join(str(row + 1) for row in bad.index[:5])} lack an item_id or a number for a, b or c"
+        )
     return table[PARAMETER_COLUMNS]
 
 

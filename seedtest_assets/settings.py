@@ -61,5 +61,3 @@ def load_settings() -> Settings:
             for problem in error.errors()
         ]
         raise SettingsError("; ".join(lines)) from None
-
-

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from seedtest_assets.settings import Settings
+from seedtest_assets.settings import HOME, Settings
 from seedtest_assets.storage.database import platform_url, redacted
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.results import newest_fit, table_summary
@@ -13,7 +13,7 @@ def status_lines(instance: dg.DagsterInstance, settings: Settings) -> list[tuple
     url = platform_url(settings)
     days = Lake(settings.seedtest_lake).all_days()
     lines = [
-        ("database", redacted(url)),
+        ("database", redacted(url) if settings.database_url else f"embedded PostgreSQL in {HOME}"),
         ("lake", f"{settings.seedtest_lake}: {len(days)} days" + (f", {days[0]} to {days[-1]}" if days else "")),
     ]
     lines += [
@@ -21,9 +21,13 @@ def status_lines(instance: dg.DagsterInstance, settings: Settings) -> list[tuple
         for table, count, newest in table_summary(url)
     ]
     fit = newest_fit(url)
-    lines.append(("newest fit", "none yet" if fit is None else f"{fit['run_id']} at {fit['fitted_at']:%Y-%m-%d %H:%M} UTC"))
+    lines.append(
+        ("newest fit", "none yet" if fit is None else f"{fit['run_id']} at {fit['fitted_at']:%Y-%m-%d %H:%M} UTC")
+    )
     running = {state.name for state in instance.all_instigator_state() if state.is_running}
     schedule = "nightly_schedule"
     lines.append(("schedule 03:00 UTC", "on" if schedule in running else f"off: turn {schedule} on in the UI"))
-    lines.append(("alerts", "configured" if settings.seedtest_alert_urls else "not configured: set SEEDTEST_ALERT_URLS"))
+    lines.append(
+        ("alerts", "configured" if settings.seedtest_alert_urls else "not configured: set SEEDTEST_ALERT_URLS")
+    )
     return lines

@@ -1,7 +1,7 @@
 """calibrate: one step that makes mirt_item_params, mirt_ability and mirt_fit_meta, and writes all three or none."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from typing import Any
 
@@ -13,7 +13,7 @@ from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
 from seedtest_assets.checks import ITEM_COUNT_DROP, item_count_drop
 from seedtest_assets.engines import engine_for
 from seedtest_assets.engines.protocol import ABILITY_COLUMNS, ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
-from seedtest_assets.partitions import daily, look_back
+from seedtest_assets.partitions import daily
 from seedtest_assets.report.pictures import ability_histogram, item_map
 from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.database import platform_url
@@ -26,6 +26,7 @@ from seedtest_assets.storage.results import (
     previous_item_parameters,
     write_calibration,
 )
+from seedtest_assets.storage.window import Window, read_window
 
 LOG_EVERY = 10
 """Iterations between two lines of progress in the log, each of which is a row in Dagster's database."""
@@ -36,23 +37,6 @@ class CalibrateConfig(dg.Config):
 
     accept_failed_checks: bool = False
     """Write a calibration that a blocking check rejects: an operator looked at it and wants it."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """The answers to calibrate on: table of ANSWER_SCHEMA, the days read, and the days the lake does not have."""
-
-    answers: pa.Table
-    first: date
-    last: date
-    missing: list[str]
-
-    def describe(self) -> dict[str, Any]:
-        return {
-            "window": f"{self.first} to {self.last}",
-            "answers": len(self.answers),
-            "days_missing_in_lake": dg.MetadataValue.json(self.missing),
-        }
 
 
 @dg.multi_asset(
@@ -87,7 +71,8 @@ class Window:
             deps=["mirt_item_params"],
             description="What was fitted, how well, the linking constants, timings and retries: one row.",
             metadata=table_metadata(
-                pa.schema([("run_id", pa.string()), ("model_spec", pa.json_()), ("metrics", pa.json_())]), "mirt_fit_meta"
+                pa.schema([("run_id", pa.string()), ("model_spec", pa.json_()), ("metrics", pa.json_())]),
+                "mirt_fit_meta",
             ),
             group_name=GROUP,
             owners=OWNERS,
@@ -119,7 +104,10 @@ def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Ite
             run_id = f"fit-{day}-{context.run_id[:8]}"
             if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR and not config.accept_failed_checks:
                 folder = lake.keep_rejected(
-                    day, run_id, {"items": result.items, "abilities": result.abilities}, result.model_spec | result.metrics
+                    day,
+                    run_id,
+                    {"items": result.items, "abilities": result.abilities},
+                    result.model_spec | result.metrics,
                 )
                 raise dg.Failure(
                     f"calibration of {day} rejected, nothing written: {check.description}. It is kept in {folder}; "
@@ -131,18 +119,6 @@ def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Ite
         yield from _materialized(result, window, run_id)
 
 
-def read_window(lake: Lake, day: date, settings: Settings) -> Window:
-    """The answers of the look-back window that ends with `day`, the newest MIRT_MAX_OBS of them where that is set."""
-    first, last = look_back(day, settings.mirt_lookback_days)
-    days = lake.days(first, last)
-    answers = lake.read_observations(days, ["student_id", "item_id", "correct", "completed_at"])
-    if settings.mirt_max_obs:
-        answers = answers.slice(max(0, len(answers) - settings.mirt_max_obs))
-    wanted = [date.fromordinal(n) for n in range(first.toordinal(), last.toordinal() + 1)]
-    missing = [wanted_day.isoformat() for wanted_day in wanted if wanted_day not in set(days)]
-    return Window(answers.rename_columns(ANSWER_SCHEMA.names), first, last, missing)
-
-
 def _calibrate(
     context: dg.AssetExecutionContext, settings: Settings, url: str, day: date, window: Window
 ) -> CalibrationResult:
@@ -152,15 +128,8 @@ def _calibrate(
 
     anchors, starts = anchors_and_starts(url)
     previous_day, previous = previous_item_parameters(url, day)
-    request = CalibrationRequest(
-        window.answers,
-        settings.mirt_model,
-        anchors,
-        starts,
-        previous,
-        settings.mirt_linking_method,
-        attempt=context.retry_number + 1,
-    )
+    answers = window.answers.drop_columns("topic_id").rename_columns(ANSWER_SCHEMA.names)
+    request = CalibrationRequest(answers, settings.mirt_model, anchors, starts, previous, settings.mirt_linking_method)
     result = engine_for(settings).calibrate(request, progress)
     for warning in result.warnings:
         context.log.warning(warning)
@@ -170,7 +139,7 @@ def _calibrate(
     metrics = result.metrics | {
         "retries": context.retry_number,
         "dagster_run_id": context.run_id,
-        "days_missing_in_lake": window.missing,
+        "days_missing_in_lake": [day.isoformat() for day in window.missing],
     }
     return replace(result, model_spec=spec, metrics=metrics)
 
@@ -181,11 +150,13 @@ def _materialized(result: CalibrationResult, window: Window, run_id: str) -> Ite
         asset_key="mirt_item_params",
         metadata={
             "dagster/row_count": len(result.items),
-            **window.describe(),
+            **_described(window),
             "left_out": len(result.left_out),
             "left_out_items": previewed(result.left_out.head(20)),
             "preview": previewed(result.items.head(5)),
-            "item_map": picture(item_map(result.items["b"], result.abilities["theta"]), "item difficulties against abilities"),
+            "item_map": picture(
+                item_map(result.items["b"], result.abilities["theta"]), "item difficulties against abilities"
+            ),
         },
     )
     yield dg.MaterializeResult(
@@ -219,11 +190,19 @@ def _materialized(result: CalibrationResult, window: Window, run_id: str) -> Ite
     )
 
 
+def _described(window: Window) -> dict[str, Any]:
+    return {
+        "window": f"{window.first} to {window.last}",
+        "answers": len(window.answers),
+        "days_missing_in_lake": dg.MetadataValue.json([day.isoformat() for day in window.missing]),
+    }
+
+
 def _nothing_to_do(window: Window) -> Iterator[Any]:
     for key in ("mirt_item_params", "mirt_ability", "mirt_fit_meta"):
         yield dg.MaterializeResult(
             asset_key=key,
-            metadata={"dagster/row_count": 0, "nothing_to_do": "no answers in the window", **window.describe()},
+            metadata={"dagster/row_count": 0, "nothing_to_do": "no answers in the window", **_described(window)},
         )
     yield dg.AssetCheckResult(
         asset_key="mirt_item_params",
@@ -234,4 +213,7 @@ def _nothing_to_do(window: Window) -> Iterator[Any]:
 
 
 def _plain(facts: dict[str, Any]) -> dict[str, Any]:
-    return {name: value if isinstance(value, str | int | float | bool | dict | list | None) else str(value) for name, value in facts.items()}
+    return {
+        name: value if isinstance(value, str | int | float | bool | dict | list | None) else str(value)
+        for name, value in facts.items()
+    }

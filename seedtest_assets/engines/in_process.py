@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets import irt
+from seedtest_assets.engines.codes import coded, codes_and_names
 from seedtest_assets.engines.protocol import (
     ABILITY_COLUMNS,
     ITEM_COLUMNS,
@@ -28,20 +29,20 @@ class InProcessEngine:
     def calibrate(self, request: CalibrationRequest, progress: Progress | None = None) -> CalibrationResult:
         """Fit, estimate and link; raises InputError for data that cannot be calibrated."""
         started = time.perf_counter()
-        coded = with_codes(request)
+        by_code = with_codes(request)
         try:
             calibration = irt.calibrate(
-                coded.responses,
+                by_code.responses,
                 request.model,
-                anchors=coded.anchors,
-                starts=coded.starts,
-                previous=coded.previous,
+                anchors=by_code.anchors,
+                starts=by_code.starts,
+                previous=by_code.previous,
                 linking_method=request.linking_method,
                 progress=progress,
             )
         except irt.DataError as error:
             raise InputError(str(error)) from None
-        return with_names(calibration, coded, request, self.name, time.perf_counter() - started)
+        return with_names(calibration, by_code, request, self.name, time.perf_counter() - started)
 
 
 @dataclass(frozen=True)
@@ -69,40 +70,20 @@ def with_codes(request: CalibrationRequest) -> CodedRequest:
         n_persons=len(user_ids),
         n_items=len(item_ids),
     )
-    known = (_coded(parameters, item_ids) for parameters in (request.anchors, request.starts, request.previous))
+    known = (coded(parameters, item_ids) for parameters in (request.anchors, request.starts, request.previous))
     return CodedRequest(responses, user_ids, item_ids, *known)
-
-
-def codes_and_names(ids: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
-    """Integer codes [n] of an id column, and the name of each code."""
-    if not pa.types.is_dictionary(ids.type):
-        ids = ids.dictionary_encode()
-    combined = ids.unify_dictionaries().combine_chunks()
-    if isinstance(combined, pa.ChunkedArray):  # no chunk at all
-        return np.empty(0, np.int32), pa.array([], pa.string())
-    return combined.indices.to_numpy(), combined.dictionary
 
 
 def _microseconds(times: pa.ChunkedArray) -> np.ndarray:
     return pc.fill_null(times.cast(pa.int64()), np.iinfo(np.int64).max).to_numpy()
 
 
-def _coded(parameters: pd.DataFrame, item_ids: pa.Array) -> irt.ItemParameters | None:
-    """The parameters of the items that have a code here; None when there are none."""
-    codes = pc.index_in(pa.array(parameters["item_id"], pa.string()), item_ids)
-    known = parameters[codes.is_valid().to_numpy(zero_copy_only=False)]
-    if known.empty:
-        return None
-    a, b, c = (known[name].to_numpy(float) for name in "abc")
-    return irt.ItemParameters(codes.drop_null().to_numpy().astype(np.int32), a, b, np.nan_to_num(c))
-
-
 def with_names(
-    calibration: irt.Calibration, coded: CodedRequest, request: CalibrationRequest, engine: str, seconds: float
+    calibration: irt.Calibration, by_code: CodedRequest, request: CalibrationRequest, engine: str, seconds: float
 ) -> CalibrationResult:
     """Codes to names: what every engine gives."""
-    responses = coded.responses
-    users, names = np.asarray(coded.user_ids, dtype=object), np.asarray(coded.item_ids, dtype=object)
+    responses = by_code.responses
+    users, names = np.asarray(by_code.user_ids, dtype=object), np.asarray(by_code.item_ids, dtype=object)
     items, linking = calibration.items, calibration.linking
     item_names = names[items.item]
     item_table = pd.DataFrame(

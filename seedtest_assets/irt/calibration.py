@@ -95,7 +95,9 @@ def calibrate(
         state = _hold(state, fitted, target)
     done = em.fit(start, code, state, model, free, fixed, tolerance, max_iterations, progress)
     if not done.converged:
-        warnings.append(f"not converged after {done.iterations} iterations: raise max_iterations, or look at the items with huge errors")
+        warnings.append(
+            f"not converged after {done.iterations} iterations: raise max_iterations, or look at the items with huge errors"
+        )
 
     state = done.state
     c = state.guessing(model)
@@ -192,7 +194,9 @@ def link_target(anchors, previous, fitted, method, warnings) -> tuple[ItemParame
             common = items.take(np.isin(items.item, fitted))
             if len(common) >= 2:
                 return common, source
-            warnings.append(f"{len(common)} of the {len(items)} items to link by ({source}) are among the fitted ones, 2 are needed")
+            warnings.append(
+                f"{len(common)} of the {len(items)} items to link by ({source}) are among the fitted ones, 2 are needed"
+            )
     return None, ""
 
 

@@ -57,7 +57,10 @@ class Responses:
         new_correct = np.empty(len(row), np.uint8)
         kept = np.empty(n_persons, np.int64)
         parts = split_by_answers(start, threads())
-        run(_sort_each, [(low, high, start, row, item, correct, time, new_item, new_correct, kept) for low, high in parts])
+        run(
+            _sort_each,
+            [(low, high, start, row, item, correct, time, new_item, new_correct, kept) for low, high in parts],
+        )
         del row
         n_kept = int(kept.sum())
         n_set_aside = len(person) - n_kept

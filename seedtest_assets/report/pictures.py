@@ -13,9 +13,20 @@ def item_map(difficulty: Sequence[float], theta: Sequence[float]) -> bytes:
     """Difficulties of the items against the abilities of the students, on one scale."""
     figure, axes = _figure()
     bins = np.linspace(-4, 4, 41)
-    axes.hist(np.clip(theta, -4, 4), bins, weights=np.full(len(theta), 1 / max(1, len(theta))), color=BLUE, alpha=0.7, label="students")
     axes.hist(
-        np.clip(difficulty, -4, 4), bins, weights=np.full(len(difficulty), -1 / max(1, len(difficulty))), color=ORANGE, alpha=0.8,
+        np.clip(theta, -4, 4),
+        bins,
+        weights=np.full(len(theta), 1 / max(1, len(theta))),
+        color=BLUE,
+        alpha=0.7,
+        label="students",
+    )
+    axes.hist(
+        np.clip(difficulty, -4, 4),
+        bins,
+        weights=np.full(len(difficulty), -1 / max(1, len(difficulty))),
+        color=ORANGE,
+        alpha=0.8,
         label="items",
     )
     axes.axhline(0, color="black", linewidth=0.6)

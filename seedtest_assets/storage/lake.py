@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from typing import IO, Any
 from uuid import uuid4
 
@@ -127,5 +127,9 @@ class Lake:
             raise self._out_of_reach("write", path, error) from error
 
     def _out_of_reach(self, verb: str, path: str, error: OSError) -> SeedtestError:
-        kind = InputError if isinstance(error, PermissionError | NotADirectoryError | FileExistsError) else TransientError
-        return kind(f"cannot {verb} {path} in the lake: {error.strerror or first_line(error)}; check SEEDTEST_LAKE and its permissions")
+        kind = (
+            InputError if isinstance(error, PermissionError | NotADirectoryError | FileExistsError) else TransientError
+        )
+        return kind(
+            f"cannot {verb} {path} in the lake: {error.strerror or first_line(error)}; check SEEDTEST_LAKE and its permissions"
+        )

@@ -26,13 +26,13 @@ def one_calibration_at_a_time(url: str) -> Iterator[None]:
     with session(url) as connection:
         free = connection.execute(sa.text("SELECT pg_try_advisory_lock(hashtext('seedtest calibration'))")).scalar()
         if not free:
-            raise TransientError("another calibration is running on this database; wait for its end, then run this again")
+            raise TransientError(
+                "another calibration is running on this database; wait for its end, then run this again"
+            )
         yield
 
 
-def write_calibration(
-    url: str, day: date, result: CalibrationResult, run_id: str, fitted_at: datetime
-) -> None:
+def write_calibration(url: str, day: date, result: CalibrationResult, run_id: str, fitted_at: datetime) -> None:
     """Replace a partition of mirt_item_params, mirt_ability and mirt_fit_meta, all three or none."""
     version = day.isoformat()
     model = result.model_spec["model"]
@@ -76,7 +76,9 @@ def write_topic_theta(url: str, day: date, rows: pd.DataFrame) -> None:
 def write_features(url: str, day: date, rows: pa.Table) -> None:
     """Replace a day of features_topic_daily. rows: its columns but date."""
     with bulk_transaction(url) as cursor:
-        _replace(cursor, "features_topic_daily", day, rows.append_column("date", pa.array([day] * len(rows), pa.date32())))
+        _replace(
+            cursor, "features_topic_daily", day, rows.append_column("date", pa.array([day] * len(rows), pa.date32()))
+        )
 
 
 def item_parameters(url: str, day: date) -> pd.DataFrame:

@@ -23,7 +23,13 @@ _TIME = ("timestamp with time zone", "timestamp without time zone")
 _NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
     "attempt": {"student_id": (), "item_id": (), "correct": _BOOLEAN, "completed_at": _TIME},
     "responses": {"user_id": (), "item_id": (), "is_correct": _BOOLEAN, "responded_at": _TIME},
-    "exam_results": {"user_id": (), "session_id": (), "created_at": _TIME, "updated_at": _TIME, "result_json": ("jsonb",)},
+    "exam_results": {
+        "user_id": (),
+        "session_id": (),
+        "created_at": _TIME,
+        "updated_at": _TIME,
+        "result_json": ("jsonb",),
+    },
 }
 _OPTIONAL_OF_ATTEMPT = {"topic_id": (), "response_time_ms": _NUMBER, "hint_used": _BOOLEAN, "session_id": ()}
 
@@ -57,7 +63,9 @@ def find_source(settings: Settings) -> Source:
             columns = columns_of(connection, name)
             if columns:
                 return DatabaseSource(name, url, _query(name, columns, connection))
-    raise InputError(f"{redacted(url)} has no table or view {' or '.join(names)}; set SEEDTEST_ATTEMPT_SOURCE or DATABASE_URL")
+    raise InputError(
+        f"{redacted(url)} has no table or view {' or '.join(names)}; set SEEDTEST_ATTEMPT_SOURCE or DATABASE_URL"
+    )
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,7 @@ def columns_of(connection: sa.Connection, table: str) -> dict[str, str]:
         ),
         {"table": table},
     )
-    return {name: type_name for name, type_name in rows}
+    return {row.attname: row.format_type for row in rows}
 
 
 def _query(table: str, columns: dict[str, str], connection: sa.Connection) -> str:
@@ -124,7 +132,9 @@ def _query(table: str, columns: dict[str, str], connection: sa.Connection) -> st
         if name not in columns:
             raise InputError(f"{table} has no column {name}; it has {', '.join(columns)}")
         if allowed and columns[name] not in allowed:
-            raise InputError(f"{table}.{name} is {columns[name]}, but {' or '.join(allowed)} is needed; cast it in a view")
+            raise InputError(
+                f"{table}.{name} is {columns[name]}, but {' or '.join(allowed)} is needed; cast it in a view"
+            )
     if table == "responses" and not columns_of(connection, "question"):
         raise InputError("the source responses takes its topics from a table question, and there is none")
     return _attempt_query(columns) if table == "attempt" else sql(f"source_{table}.sql")
@@ -142,4 +152,3 @@ def _attempt_query(columns: dict[str, str]) -> str:
         for field in OBSERVATION_SCHEMA
     ]
     return f"SELECT {', '.join(selected)} FROM attempt WHERE completed_at >= $1 AND completed_at < $2"
-

@@ -1,0 +1,77 @@
+"""student_topic_theta: the ability of every student active on the day, topic by topic."""
+
+from datetime import date, datetime, timezone
+
+import dagster as dg
+import pyarrow as pa
+
+from seedtest_assets.assets.describe import GROUP, OWNERS, previewed, table_metadata
+from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
+from seedtest_assets.engines.topic_theta import topic_theta
+from seedtest_assets.partitions import daily
+from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.database import platform_url
+from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.results import fit_meta, item_parameters, write_topic_theta
+from seedtest_assets.storage.window import read_window
+
+SCHEMA = pa.schema(
+    [
+        ("partition_date", pa.date32()),
+        ("user_id", pa.string()),
+        ("topic_id", pa.string()),
+        ("theta", pa.float64()),
+        ("se", pa.float64()),
+        ("n_responses", pa.int64()),
+        ("model", pa.string()),
+        ("version", pa.string()),
+        ("fitted_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+@dg.asset(
+    deps=["mirt_fit_meta"],
+    partitions_def=daily,
+    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+    retry_policy=RETRIES,
+    pool="seedtest",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"numba", "postgres"},
+    metadata=table_metadata(SCHEMA, "student_topic_theta"),
+)
+def student_topic_theta(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """Ability per student and topic for the students active on the day; a topic with few answers leans on the others."""
+    with failures_in_one_line():
+        settings, day = load_settings(), date.fromisoformat(context.partition_key)
+        url, lake = platform_url(settings), Lake(settings.seedtest_lake)
+        fit, active = fit_meta(url, day), lake.read_observations([day], ["student_id", "topic_id"])
+        if fit is None or not len(active):
+            write_topic_theta(url, day, SCHEMA.empty_table().to_pandas())
+            return dg.MaterializeResult(
+                metadata={
+                    "dagster/row_count": 0,
+                    "nothing_to_do": "no answers on this day" if fit else "no calibration of this day",
+                }
+            )
+        spec = fit["model_spec"]
+        abilities = topic_theta(
+            read_window(lake, day, settings).answers,
+            active,
+            item_parameters(url, day),
+            spec["group_mean"],
+            spec["group_sd"],
+        )
+        rows = abilities.rows.assign(model=spec["model"], version=day.isoformat(), fitted_at=datetime.now(timezone.utc))
+        write_topic_theta(url, day, rows)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(rows),
+                "students": rows["user_id"].nunique(),
+                "topics": rows["topic_id"].nunique(),
+                "tau": abilities.spread.tau if abilities.spread else 0.0,
+                "mean_standard_error": float(rows["se"].mean()) if len(rows) else 0.0,
+                "preview": previewed(rows.head(5)),
+            }
+        )

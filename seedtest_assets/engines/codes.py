@@ -1,0 +1,32 @@
+"""Names to codes: irt/ works on arrays, everybody else on names."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from seedtest_assets import irt
+
+
+def codes_and_names(ids: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+    """int32 codes [n] of an id column, -1 where it is null, and the name of each code; a name that no row has gets none."""
+    if not pa.types.is_dictionary(ids.type):
+        ids = ids.dictionary_encode()
+    if not ids.num_chunks:
+        return np.empty(0, np.int32), pa.array([], pa.string())
+    combined = ids.unify_dictionaries().combine_chunks()
+    codes = combined.indices.fill_null(-1).to_numpy()
+    # A slice or filter of a longer table still carries the names of the rows that it left out.
+    used = np.bincount(codes[codes >= 0], minlength=len(combined.dictionary)) > 0
+    place = np.append(np.cumsum(used, dtype=np.int32) - 1, np.int32(-1))
+    return place[codes], combined.dictionary.filter(pa.array(used))
+
+
+def coded(parameters: pd.DataFrame, item_ids: pa.Array) -> irt.ItemParameters | None:
+    """The parameters of the items that have a code; None when there are none. parameters: item_id, a, b, c."""
+    codes = pc.index_in(pa.array(parameters["item_id"], pa.string()), item_ids)
+    known = parameters[codes.is_valid().to_numpy(zero_copy_only=False)]
+    if known.empty:
+        return None
+    a, b, c = (known[name].to_numpy(float) for name in "abc")
+    return irt.ItemParameters(codes.drop_null().to_numpy().astype(np.int32), a, b, np.nan_to_num(c))

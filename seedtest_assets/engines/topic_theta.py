@@ -1,0 +1,68 @@
+"""Topic abilities by name: which answers count, who gets a row, names to codes and back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from seedtest_assets import irt
+from seedtest_assets.engines.codes import coded, codes_and_names
+
+TOPIC_THETA_COLUMNS = ["user_id", "topic_id", "theta", "se", "n_responses"]
+
+
+@dataclass(frozen=True)
+class TopicTheta:
+    """rows: TOPIC_THETA_COLUMNS; spread: how far topics lie apart within a student, None without any parameters."""
+
+    rows: pd.DataFrame
+    spread: irt.TopicSpread | None
+
+
+def topic_theta(
+    answers: pa.Table, active: pa.Table, items: pd.DataFrame, population_mean: float, population_sd: float
+) -> TopicTheta:
+    """Ability in every topic of the students who are active.
+
+    answers: student_id, item_id, topic_id, correct of the window, oldest first: the first of a student to an item counts.
+    active: student_id, topic_id of the day's answers; a topic without answers to fitted items gets a row, too.
+    items: item_id, a, b, c. population_mean, population_sd: the calibrated group on the same scale.
+    """
+    person, students = codes_and_names(answers["student_id"])
+    topic, topics = codes_and_names(answers["topic_id"])
+    item, item_names = codes_and_names(answers["item_id"])
+    parameters = coded(items, item_names)
+    if parameters is None or not len(active):
+        return TopicTheta(pd.DataFrame(columns=TOPIC_THETA_COLUMNS), None)
+    first = ~pd.Series(person.astype(np.int64) * len(item_names) + item).duplicated().to_numpy()
+    counted = (person[first], topic[first], item[first], answers["correct"].to_numpy()[first])
+    population = {"population_mean": population_mean, "population_sd": population_sd}
+    spread = irt.topic_spread(*counted, parameters, **population)
+
+    of_day = _codes_in(active["student_id"], students), _codes_in(active["topic_id"], topics)
+    of_active = np.isin(counted[0], of_day[0])
+    named = of_day[1] >= 0
+    abilities = irt.topic_abilities(
+        *(column[of_active] for column in counted),
+        parameters,
+        tau=spread,
+        pairs=tuple(codes[named] for codes in of_day),
+        **population,
+    )
+    rows = pd.DataFrame(
+        {
+            "user_id": np.asarray(students, object)[abilities.person],
+            "topic_id": np.asarray(topics, object)[abilities.topic],
+            "theta": abilities.theta,
+            "se": abilities.se,
+            "n_responses": abilities.n_responses,
+        }
+    )
+    return TopicTheta(rows, spread)
+
+
+def _codes_in(ids: pa.ChunkedArray, names: pa.Array) -> np.ndarray:
+    codes, own_names = codes_and_names(ids)
+    place = pa.compute.index_in(own_names, names).fill_null(-1).to_numpy()
+    return np.where(codes >= 0, place[codes], -1) if len(place) else codes

@@ -1,0 +1,42 @@
+"""The look-back window: the days that end with a day, and their answers in the lake."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import pyarrow as pa
+
+from seedtest_assets.settings import Settings
+from seedtest_assets.storage.lake import Lake
+
+COLUMNS = ["student_id", "item_id", "topic_id", "correct", "completed_at"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The answers of the window, oldest first, with COLUMNS; and its days that the lake does not have."""
+
+    first: date
+    last: date
+    answers: pa.Table
+    missing: list[date]
+
+
+def look_back(day: date, n_days: int) -> list[date]:
+    """The n_days that end with `day`, oldest first."""
+    return [day - timedelta(days=before) for before in reversed(range(n_days))]
+
+
+def missing_days(lake: Lake, day: date, settings: Settings) -> list[date]:
+    """Days of the look-back window, from the first partition on, that the lake does not have; oldest first."""
+    days = look_back(day, settings.mirt_lookback_days)
+    present = set(lake.days(days[0], day))
+    return [wanted for wanted in days if wanted not in present and wanted >= settings.seedtest_start_date]
+
+
+def read_window(lake: Lake, day: date, settings: Settings) -> Window:
+    """The answers of the look-back window that ends with `day`, the newest MIRT_MAX_OBS of them where that is set."""
+    days = look_back(day, settings.mirt_lookback_days)
+    answers = lake.read_observations(lake.days(days[0], day), COLUMNS)
+    if settings.mirt_max_obs:
+        answers = answers.slice(max(0, len(answers) - settings.mirt_max_obs))
+    return Window(days[0], day, answers, missing_days(lake, day, settings))
