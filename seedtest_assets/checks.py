@@ -2,6 +2,7 @@
 
 from datetime import date
 from statistics import median
+from typing import Any
 
 import dagster as dg
 
@@ -53,7 +54,7 @@ def item_count_drop(n_items: int, before: dict[date, int], settings: Settings) -
 def _result(
     passed: bool,
     description: str,
-    metadata: dict[str, object],
+    metadata: dict[str, Any],
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
 ) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(

@@ -209,9 +209,11 @@ def _run_days(instance: Any, days: list[date], tell: Any, accept_failed_checks: 
     from seedtest_assets.nightly import run_day
 
     for day in days:
-        done = run_day(
-            instance, day, lambda line, day=day: tell(f"{day}: {line}"), accept_failed_checks=accept_failed_checks
-        )
+
+        def tell_day(line: str, day: date = day) -> None:
+            tell(f"{day}: {line}")
+
+        done = run_day(instance, day, tell_day, accept_failed_checks=accept_failed_checks)
         if done.failure:
             raise SeedtestError(f"run {done.run_id} of {day} failed at {done.failure}")
 

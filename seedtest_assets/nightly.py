@@ -61,7 +61,7 @@ def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, tell: Tell) -
     run_id = str(uuid4())
 
     def on_event(event: dg.EventLogEntry) -> None:
-        if event.dagster_event is None and event.level >= logging.INFO:
+        if event.dagster_event is None and int(event.level) >= logging.INFO:
             tell(event.user_message)
         elif event.dagster_event and event.dagster_event.is_step_start:
             tell(f"{event.step_key} …")

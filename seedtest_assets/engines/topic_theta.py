@@ -37,18 +37,22 @@ def topic_theta(
         return TopicTheta(pd.DataFrame(columns=TOPIC_THETA_COLUMNS), None)
     first = ~pd.Series(person.astype(np.int64) * len(item_names) + item).duplicated().to_numpy()
     counted = (person[first], topic[first], item[first], answers["correct"].to_numpy()[first])
-    population = {"population_mean": population_mean, "population_sd": population_sd}
-    spread = irt.topic_spread(*counted, parameters, **population)
+    spread = irt.topic_spread(*counted, parameters, population_mean=population_mean, population_sd=population_sd)
 
     of_day = _codes_in(active["student_id"], students), _codes_in(active["topic_id"], topics)
     of_active = np.isin(counted[0], of_day[0])
+    person, topic, item, correct = (column[of_active] for column in counted)
     named = of_day[1] >= 0
     abilities = irt.topic_abilities(
-        *(column[of_active] for column in counted),
+        person,
+        topic,
+        item,
+        correct,
         parameters,
+        population_mean=population_mean,
+        population_sd=population_sd,
         tau=spread,
         pairs=tuple(codes[named] for codes in of_day),
-        **population,
     )
     rows = pd.DataFrame(
         {

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 
 
-def item_map(difficulty: Sequence[float], theta: Sequence[float]) -> bytes:
+def item_map(difficulty: ArrayLike, theta: ArrayLike) -> bytes:
     """Difficulties of the items against the abilities of the students, on one scale."""
+    theta, difficulty = np.asarray(theta, float), np.asarray(difficulty, float)
     figure, axes = _figure()
     bins = np.linspace(-4, 4, 41)
     axes.hist(
@@ -35,10 +37,10 @@ def item_map(difficulty: Sequence[float], theta: Sequence[float]) -> bytes:
     return _png(figure)
 
 
-def ability_histogram(theta: Sequence[float]) -> bytes:
+def ability_histogram(theta: ArrayLike) -> bytes:
     """Distribution of the abilities."""
     figure, axes = _figure()
-    axes.hist(theta, bins=40, color=BLUE)
+    axes.hist(np.asarray(theta, float), bins=40, color=BLUE)
     axes.set(xlabel="ability", ylabel="students")
     return _png(figure)
 

@@ -37,7 +37,8 @@ _OPTIONAL_OF_ATTEMPT = {"topic_id": (), "response_time_ms": _NUMBER, "hint_used"
 class Source(Protocol):
     """A place that has answers."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def answers_of(self, day: date) -> Answers:
         """The answers completed on a UTC day."""
