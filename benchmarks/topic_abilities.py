@@ -1,6 +1,6 @@
 """Time and memory of topic abilities: 100,000 students with 10 topics of 20 answers each, tau estimated.
 
-    python benchmarks/topic_abilities.py [students] [topics] [answers a topic]
+python benchmarks/topic_abilities.py [students] [topics] [answers a topic]
 """
 
 import os
@@ -17,7 +17,9 @@ TRUE_TAU = 0.4
 
 def main(students: int = 100_000, topics: int = 10, per_topic: int = 20, items: int = 2_000) -> None:
     random = np.random.default_rng(20250101)
-    bank = ItemParameters(np.arange(items), random.lognormal(0, 0.3, items), random.normal(0, 1, items), np.zeros(items))
+    bank = ItemParameters(
+        np.arange(items), random.lognormal(0, 0.3, items), random.normal(0, 1, items), np.zeros(items)
+    )
     ability = random.normal(size=(students, 1)) + TRUE_TAU * random.normal(size=(students, topics))
     person = np.repeat(np.arange(students, dtype=np.int32), topics * per_topic)
     topic = np.tile(np.repeat(np.arange(topics, dtype=np.int32), per_topic), students)
@@ -34,7 +36,9 @@ def main(students: int = 100_000, topics: int = 10, per_topic: int = 20, items: 
     seconds, processor = time.perf_counter() - began, time.process_time() - processor
     error = got.theta - ability.ravel()
     print(f"{len(got.theta):,} (student, topic) pairs, {len(person):,} answers, load {os.getloadavg()[0]:.1f}")
-    print(f"{seconds:.1f} s, {processor:.1f} s of processor time, peak {_peak_memory():.2f} GB ({before:.2f} GB before)")
+    print(
+        f"{seconds:.1f} s, {processor:.1f} s of processor time, peak {_peak_memory():.2f} GB ({before:.2f} GB before)"
+    )
     print(f"tau {got.spread.tau:.4f} (se {got.spread.tau_se:.4f}, true {TRUE_TAU}), {got.spread.iterations} iterations")
     print(f"RMSE {np.sqrt(np.mean(error**2)):.4f}, 95% intervals cover {np.mean(np.abs(error) < 1.96 * got.se):.4f}")
 

@@ -16,7 +16,7 @@ class TopicAnswers:
     student: int32 [n_students], ascending codes.
     student_start: int64 [n_students + 1], student s has the pairs student_start[s]:student_start[s + 1].
     topic: int32 [n_pairs], ascending within a student; -1 for answers without a topic.
-    pair_start: int64 [n_pairs + 1], pair p has the answers pair_start[p]:pair_start[p + 1], none if it is only asked for.
+    pair_start: int64 [n_pairs + 1], pair p has the answers pair_start[p]:pair_start[p + 1], none if only asked for.
     item_row: int32 [n], place of the item in its ItemParameters; correct: uint8 [n].
     """
 

@@ -1,0 +1,87 @@
+"""Time and memory of the daily features: 1,000,000 answers on the day, 28,000,000 in both windows.
+
+    python benchmarks/features_daily.py [answers a day]
+
+100,000 students, 20 topics, ids of 36 and 8 characters, one Parquet file a day as the lake has them.
+"""
+
+import os
+import resource
+import sys
+import tempfile
+import time
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.features import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, feature_windows, features_for_day
+
+STUDENTS, TOPICS, ITEMS = 100_000, 20, 10_000
+
+
+def main(answers_a_day: int = 1_000_000, day: date = date(2025, 3, 1)) -> None:
+    random = np.random.default_rng(20250101)
+    students = pa.array([f"{number:08x}-0000-4000-8000-{number:012x}" for number in range(STUDENTS)])
+    topics = pa.array([f"topic-{number:02d}" for number in range(TOPICS)])
+    items = pa.array([f"{number:07d}" for number in range(ITEMS)])
+    first, recent = feature_windows(day)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for n in range((day - first).days + 1):
+            paths.append(f"{folder}/{n:02d}.parquet")
+            answers = _answers_of(first + timedelta(days=n), answers_a_day, students, topics, items, random)
+            pq.write_table(answers, paths[-1], compression="zstd")
+        theta = {
+            "theta": random.normal(size=2 * STUDENTS * TOPICS),
+            "se": random.uniform(0.2, 0.5, 2 * STUDENTS * TOPICS),
+        }
+        topic_theta = pa.table(
+            {
+                "partition_date": pa.array(
+                    [day] * STUDENTS * TOPICS + [recent - timedelta(days=1)] * STUDENTS * TOPICS
+                ),
+                "user_id": students.take(pa.array(np.tile(np.repeat(np.arange(STUDENTS), TOPICS), 2))),
+                "topic_id": topics.take(pa.array(np.tile(np.arange(TOPICS), 2 * STUDENTS))),
+                **theta,
+            },
+            schema=TOPIC_THETA_SCHEMA,
+        )
+        before = _peak_memory()
+        began, processor = time.perf_counter(), time.process_time()
+        rows = features_for_day(day, paths, topic_theta, OVERALL_THETA_SCHEMA.empty_table())
+        seconds, processor = time.perf_counter() - began, time.process_time() - processor
+    print(f"{answers_a_day:,} answers on the day, {len(paths) * answers_a_day:,} in both windows, {len(rows):,} rows")
+    print(f"{seconds:.1f} s, {processor:.1f} s of processor time, load {os.getloadavg()[0]:.1f}")
+    print(f"peak {_peak_memory():.2f} GB ({before:.2f} GB before, the abilities and the making of the files among it)")
+
+
+def _answers_of(day: date, n: int, students: pa.Array, topics: pa.Array, items: pa.Array, random) -> pa.Table:
+    midnight = np.datetime64(datetime.combine(day, datetime.min.time()), "us")
+    completed = midnight + np.sort(random.integers(0, 86_400_000_000, n)).astype("timedelta64[us]")
+    return pa.table(
+        {
+            "student_id": students.take(pa.array(random.integers(0, STUDENTS, n))),
+            "item_id": items.take(pa.array(random.integers(0, ITEMS, n))),
+            "topic_id": topics.take(pa.array(random.integers(0, TOPICS, n), mask=random.random(n) < 0.01)),
+            "correct": random.random(n) < 0.6,
+            "response_time_ms": pa.array(
+                random.integers(1_000, 60_000, n, dtype=np.int32), mask=random.random(n) < 0.05
+            ),
+            "hint_used": random.random(n) < 0.1,
+            "session_id": pa.nulls(n, pa.string()),
+            "completed_at": pa.array(completed, pa.timestamp("us", tz="UTC")),
+        },
+        schema=OBSERVATION_SCHEMA,
+    )
+
+
+def _peak_memory() -> float:
+    """GB, of the process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:]))

@@ -1,0 +1,105 @@
+"""The daily features of every (student, topic): one query over the lake's days and two tables of abilities."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+import duckdb
+import fsspec
+import pyarrow as pa
+
+from seedtest_assets.errors import InputError
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.database import sql
+from seedtest_assets.storage.embedded import first_line
+from seedtest_assets.storage.sources import day_bounds
+
+WINDOW_DAYS = 14
+"""Length of the recent window, which ends with the day, and of the previous one before it."""
+
+TOPIC_THETA_SCHEMA = pa.schema(
+    [
+        ("partition_date", pa.date32()),
+        ("user_id", pa.string()),
+        ("topic_id", pa.string()),
+        ("theta", pa.float64()),
+        ("se", pa.float64()),
+    ]
+)
+OVERALL_THETA_SCHEMA = TOPIC_THETA_SCHEMA.remove(TOPIC_THETA_SCHEMA.get_field_index("topic_id"))
+
+FEATURE_SCHEMA = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("topic_id", pa.string()),
+        ("attempts", pa.int64()),
+        ("correct", pa.int64()),
+        ("avg_time_ms", pa.float64()),
+        ("rt_median", pa.float64()),
+        ("hints", pa.int64()),
+        ("theta_estimate", pa.float64()),
+        ("theta_sd", pa.float64()),
+        ("improvement", pa.float64()),
+        ("improvement_basis", pa.string()),
+        ("last_seen_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+def feature_windows(day: date) -> tuple[date, date]:
+    """The first days of the previous and of the recent window that belong to a day."""
+    return day - timedelta(days=2 * WINDOW_DAYS - 1), day - timedelta(days=WINDOW_DAYS - 1)
+
+
+def features_for_day(
+    day: date,
+    observations: Sequence[str],
+    topic_theta: pa.Table,
+    overall_theta: pa.Table,
+    *,
+    include_theta: bool = True,
+    use_theta: bool = True,
+    filesystem: fsspec.AbstractFileSystem | None = None,
+) -> pa.Table:
+    """Rows of FEATURE_SCHEMA for the (student, topic) pairs with answers on a UTC day, by user, then topic.
+
+    observations: Parquet files of OBSERVATION_SCHEMA that hold the days of both windows; days that are not there are
+        days without answers. Answers outside the windows and answers without a topic make no difference.
+    topic_theta, overall_theta: TOPIC_THETA_SCHEMA and OVERALL_THETA_SCHEMA, of both windows; the newest of each counts.
+    include_theta: False leaves theta_estimate and theta_sd NULL. use_theta: False rests improvement on accuracy alone.
+    filesystem: where the files are, if not on the local disk.
+
+    Raises InputError for files that cannot be read.
+    """
+    previous, recent = feature_windows(day)
+    (start, end), recent_start, previous_start = day_bounds(day), day_bounds(recent)[0], day_bounds(previous)[0]
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        try:
+            _open_answers(connection, observations, filesystem)
+            connection.register("topic_theta", topic_theta.select(TOPIC_THETA_SCHEMA.names))
+            connection.register("overall_theta", overall_theta.select(OVERALL_THETA_SCHEMA.names))
+            parameters: dict[str, bool | datetime] = {
+                "day": start,
+                "next_day": end,
+                "recent_start": recent_start,
+                "previous_start": previous_start,
+                "include_theta": include_theta,
+                "use_theta": use_theta,
+            }
+            rows = connection.sql(sql("features.sql"), params=parameters).to_arrow_table()
+        except duckdb.Error as error:
+            raise InputError(f"the features of {day} cannot be computed: {first_line(error)}") from None
+    return rows.cast(FEATURE_SCHEMA)
+
+
+def _open_answers(
+    connection: duckdb.DuckDBPyConnection, paths: Sequence[str], filesystem: fsspec.AbstractFileSystem | None
+) -> None:
+    """Name the files `answers`."""
+    if not paths:
+        connection.register("answers", OBSERVATION_SCHEMA.empty_table())
+        return
+    if filesystem is not None and not isinstance(filesystem, fsspec.implementations.local.LocalFileSystem):
+        connection.register_filesystem(filesystem)
+        paths = [filesystem.unstrip_protocol(path) for path in paths]
+    connection.read_parquet(list(paths)).create_view("answers")
