@@ -3,12 +3,13 @@
 import dagster as dg
 
 from seedtest_assets.assets.calibrate import calibrate
+from seedtest_assets.assets.features_topic_daily import features_topic_daily
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
 from seedtest_assets.automation import nightly_job, nightly_schedule
 
 defs = dg.Definitions(
-    assets=[observations, calibrate, student_topic_theta],
+    assets=[observations, calibrate, student_topic_theta, features_topic_daily],
     jobs=[nightly_job],
     schedules=[nightly_schedule],
     executor=dg.in_process_executor,

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 import duckdb
 import fsspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from seedtest_assets.errors import InputError
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
@@ -48,6 +49,12 @@ FEATURE_SCHEMA = pa.schema(
 def feature_windows(day: date) -> tuple[date, date]:
     """The first days of the previous and of the recent window that belong to a day."""
     return day - timedelta(days=2 * WINDOW_DAYS - 1), day - timedelta(days=WINDOW_DAYS - 1)
+
+
+def active_pairs(answers: pa.Table) -> pa.Table:
+    """user_id, topic_id, each pair once, of the answers that have a topic. answers: student_id, topic_id of a day."""
+    pairs = pa.table({"user_id": answers["student_id"].cast(pa.string()), "topic_id": answers["topic_id"].cast(pa.string())})
+    return pairs.filter(pc.is_valid(pairs["topic_id"])).group_by(["user_id", "topic_id"]).aggregate([])
 
 
 def features_for_day(

@@ -1,0 +1,64 @@
+"""features_topic_daily: what the rest of the platform reads of a student's day in a topic."""
+
+from datetime import date, datetime, timezone
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from seedtest_assets.assets.describe import GROUP, OWNERS, previewed, table_metadata
+from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
+from seedtest_assets.partitions import daily
+from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.abilities import newest_abilities
+from seedtest_assets.storage.database import platform_url
+from seedtest_assets.storage.features import FEATURE_SCHEMA, active_pairs, feature_windows, features_for_day
+from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.results import write_features
+
+SCHEMA = FEATURE_SCHEMA.insert(2, pa.field("date", pa.date32())).append(
+    pa.field("computed_at", pa.timestamp("us", tz="UTC"))
+)
+
+
+@dg.asset(
+    deps=["student_topic_theta"],
+    partitions_def=daily,
+    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+    retry_policy=RETRIES,
+    pool="seedtest",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"duckdb", "postgres"},
+    metadata=table_metadata(SCHEMA, "features_topic_daily"),
+)
+def features_topic_daily(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """Attempts, times, hints, ability and improvement of every student in every topic they worked on that day."""
+    with failures_in_one_line():
+        settings, day = load_settings(), date.fromisoformat(context.partition_key)
+        url, lake = platform_url(settings), Lake(settings.seedtest_lake)
+        answers = lake.read_observations([day], ["student_id", "topic_id"])
+        topic_theta, overall_theta = newest_abilities(url, day, active_pairs(answers))
+        rows = features_for_day(
+            day,
+            [lake.observations_path(past) for past in lake.days(feature_windows(day)[0], day)],
+            topic_theta,
+            overall_theta,
+            include_theta=settings.agg_include_theta,
+            use_theta=settings.metrics_use_irt_theta,
+            filesystem=lake.filesystem,
+        )
+        computed_at = pa.array([datetime.now(timezone.utc)] * len(rows), SCHEMA.field("computed_at").type)
+        write_features(url, day, rows.append_column("computed_at", computed_at))
+        basis = rows["improvement_basis"]
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(rows),
+                "answers": len(answers),
+                "answers_without_topic": answers["topic_id"].null_count,
+                "improvement_by_ability": pc.sum(pc.equal(basis, "theta")).as_py() or 0,
+                "improvement_by_accuracy": pc.sum(pc.equal(basis, "accuracy")).as_py() or 0,
+                "improvement_unknown": basis.null_count,
+                "preview": previewed(rows.slice(0, 5).to_pandas()),
+            }
+        )
