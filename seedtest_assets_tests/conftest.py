@@ -1,0 +1,85 @@
+"""What the tests share: one embedded PostgreSQL for the whole run, a fresh database and lake for each test."""
+
+import os
+
+# Read when the code location loads, so before any of it is imported.
+os.environ["MIRT_RETRY_DELAY_SECS"] = "0.01"
+for name in ("DATABASE_URL", "SEEDTEST_LAKE", "SEEDTEST_ATTEMPT_SOURCE", "R_IRT_BASE_URL", "SEEDTEST_START_DATE"):
+    os.environ.pop(name, None)
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.database import migrate, session, sql, transaction
+from seedtest_assets.storage.embedded import embedded_url, stop_embedded
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+"""Reference results and a real answer log; beside the checkout on some machines only."""
+
+_number = count()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """URL of a database on an embedded PostgreSQL that lives as long as the test run."""
+    home = tmp_path_factory.mktemp("embedded")
+    yield embedded_url("template_platform", home)
+    stop_embedded(home)
+
+
+@pytest.fixture(scope="session")
+def template(server):
+    """A database with the platform's and the result tables, to copy from."""
+    with transaction(server) as connection:
+        connection.exec_driver_sql(sql("platform.sql"))
+    migrate(server)
+    return server
+
+
+@pytest.fixture
+def database(template):
+    """URL of a fresh database with all tables, empty."""
+    name = f"test_{next(_number)}"
+    with session(template.replace("template_platform", "postgres")) as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template_platform")
+    return template.replace("template_platform", name)
+
+
+@pytest.fixture
+def empty_database(server):
+    """URL of a fresh database without any table."""
+    name = f"test_{next(_number)}"
+    with session(server.replace("template_platform", "postgres")) as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    return server.replace("template_platform", name)
+
+
+@pytest.fixture
+def platform(database, tmp_path, monkeypatch):
+    """The environment of a deployment: DATABASE_URL and SEEDTEST_LAKE; gives the database's URL."""
+    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("SEEDTEST_LAKE", str(tmp_path / "lake"))
+    return database
+
+
+@pytest.fixture
+def settings(platform):
+    """The settings of that deployment."""
+    return load_settings()
+
+
+def rows_of(url: str, statement: str, **parameters) -> list[tuple]:
+    """What a query gives, as plain tuples."""
+    with transaction(url) as connection:
+        return [tuple(row) for row in connection.execute(sa.text(statement), parameters)]
+
+
+def execute(url: str, statement: str, **parameters) -> None:
+    """Run a statement and commit."""
+    with transaction(url) as connection:
+        connection.execute(sa.text(statement), parameters)

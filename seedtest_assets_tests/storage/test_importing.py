@@ -1,0 +1,105 @@
+"""Loading a log into `attempt`: all of it or nothing, and the same file twice changes nothing."""
+
+import pandas as pd
+import pytest
+
+from seedtest_assets.errors import InputError
+from seedtest_assets.storage.importing import import_answers
+from seedtest_assets_tests.conftest import execute, rows_of
+
+GOOD = pd.DataFrame(
+    {
+        "student_id": ["s1", "s1", "s2"],
+        "item_id": ["i1", "i2", "i1"],
+        "topic_id": ["t", "t", "t"],
+        "correct": [True, False, True],
+        "completed_at": pd.to_datetime(["2025-03-09 10:00", "2025-03-09 10:01", "2025-03-10 10:00"], utc=True),
+        "response_time_ms": [1000, 2000, 3000],
+    }
+)
+BAD_CSV = """user_id,item_id,topic_id,is_correct,responded_at,response_time_ms
+u1,i1,t,1,2025-03-09T00:00:00Z,5
+,i1,t,1,2025-03-09T00:00:00Z,
+u1,,t,1,2025-03-09T00:00:00Z,
+u1,i2,t,maybe,2025-03-09T00:00:00Z,
+u1,i3,t,0,2999-01-01T00:00:00Z,
+u1,i4,t,0,yesterday,
+u1,i5,t,1,2025-03-09T00:00:00Z,soon
+u1,i1,t,0,2025-03-09 09:00:00+09:00,7
+"""
+
+
+def test_the_same_file_twice_changes_nothing(settings, platform, tmp_path):
+    GOOD.to_parquet(tmp_path / "log.parquet")
+    first, second = (import_answers(tmp_path / "log.parquet", settings) for _ in range(2))
+    assert (first.n_new, second.n_new) == (3, 0)
+    assert rows_of(platform, "SELECT count(*), count(DISTINCT id) FROM attempt") == [(3, 3)]
+
+
+def test_a_longer_log_adds_only_what_is_new(settings, platform, tmp_path):
+    GOOD.head(2).to_csv(tmp_path / "short.csv", index=False)
+    GOOD.to_csv(tmp_path / "long.csv", index=False)
+    import_answers(tmp_path / "short.csv", settings)
+    assert import_answers(tmp_path / "long.csv", settings).n_new == 1
+
+
+def test_bad_rows_stop_the_load_with_reasons_and_rows_and_change_nothing(settings, platform, tmp_path):
+    (tmp_path / "bad.csv").write_text(BAD_CSV)
+    with pytest.raises(InputError) as told:
+        import_answers(tmp_path / "bad.csv", settings)
+    message = str(told.value)
+    assert "7 bad rows and nothing was loaded" in message
+    for part in (
+        "no student_id (1 rows: 2)",
+        "no item_id (1 rows: 3)",
+        "correct is neither true/false nor 1/0 (1 rows: 4)",
+        "completed_at lies in the future (1 rows: 5)",
+        "completed_at is missing or no time (1 rows: 6)",
+        "response_time_ms is no number of milliseconds (1 rows: 7)",
+        "the same student, item and time twice (1 rows: 8)",
+        "--skip-bad",
+    ):
+        assert part in message
+    assert rows_of(platform, "SELECT count(*) FROM attempt") == [(0,)]
+
+
+def test_skip_bad_loads_the_rest_and_counts(settings, platform, tmp_path):
+    (tmp_path / "bad.csv").write_text(BAD_CSV)
+    done = import_answers(tmp_path / "bad.csv", settings, skip_bad=True)
+    assert (done.n_rows, done.n_bad, done.n_new) == (8, 7, 1)
+    assert rows_of(platform, "SELECT student_id, item_id, correct, response_time_ms FROM attempt") == [("u1", "i1", True, 5)]
+
+
+def test_a_missing_column_is_named(settings, tmp_path):
+    GOOD.drop(columns="topic_id").to_csv(tmp_path / "log.csv", index=False)
+    with pytest.raises(InputError, match=r"log\.csv has no column topic_id; it has student_id, item_id"):
+        import_answers(tmp_path / "log.csv", settings)
+
+
+def test_a_file_that_is_not_there_or_no_parquet(settings, tmp_path):
+    (tmp_path / "text.parquet").write_text("not parquet")
+    for name in ("text.parquet", "none.csv"):
+        with pytest.raises(InputError, match=f"{name} cannot be read"):
+            import_answers(tmp_path / name, settings)
+
+
+def test_a_database_with_its_own_column_types(settings, platform, tmp_path):
+    execute(platform, "ALTER TABLE attempt ALTER COLUMN item_id TYPE bigint USING item_id::bigint")
+    GOOD.assign(item_id=["1", "2", "1"]).to_csv(tmp_path / "log.csv", index=False)
+    assert import_answers(tmp_path / "log.csv", settings).n_new == 3
+    assert import_answers(tmp_path / "log.csv", settings).n_new == 0
+
+
+def test_a_load_that_the_database_refuses_leaves_nothing(settings, platform, tmp_path):
+    execute(platform, "ALTER TABLE attempt ADD CHECK (item_id <> 'i2')")
+    GOOD.to_csv(tmp_path / "log.csv", index=False)
+    with pytest.raises(InputError, match="refuses the statement"):
+        import_answers(tmp_path / "log.csv", settings)
+    assert rows_of(platform, "SELECT count(*) FROM attempt") == [(0,)]
+
+
+def test_no_attempt_table_to_load_into(settings, platform, tmp_path):
+    execute(platform, "DROP TABLE attempt")
+    GOOD.to_csv(tmp_path / "log.csv", index=False)
+    with pytest.raises(InputError, match="has no table attempt to load into"):
+        import_answers(tmp_path / "log.csv", settings)

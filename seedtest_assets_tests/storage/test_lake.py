@@ -1,0 +1,105 @@
+"""The lake: a day is replaced whole, and what is wrong with it is told in one line."""
+
+from datetime import date, datetime, timezone
+
+import pyarrow as pa
+import pytest
+
+from seedtest_assets.errors import InputError
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.window import look_back, missing_days, read_window
+
+DAY = date(2025, 3, 9)
+
+
+def answers(n: int, student: str = "s") -> pa.Table:
+    rows = [
+        {"student_id": student, "item_id": f"i{k}", "correct": True, "completed_at": datetime(2025, 3, 9, k, tzinfo=timezone.utc)}
+        for k in range(n)
+    ]
+    return pa.Table.from_pylist(rows, schema=OBSERVATION_SCHEMA)
+
+
+@pytest.fixture(params=["folder", "memory"])
+def lake(request, tmp_path):
+    return Lake(str(tmp_path / "lake") if request.param == "folder" else f"memory://{tmp_path.name}")
+
+
+def test_a_day_is_replaced(lake):
+    lake.write_observations(DAY, answers(3))
+    lake.write_observations(DAY, answers(2, "other"))
+    read = lake.read_observations([DAY])
+    assert read["student_id"].to_pylist() == ["other", "other"]
+    assert lake.observations_count(DAY) == 2
+
+
+def test_days_with_and_without_answers_are_known(lake):
+    assert lake.days(date(2025, 1, 1), date(2025, 12, 31)) == []
+    lake.write_observations(date(2025, 3, 10), answers(0))
+    lake.write_observations(DAY, answers(1))
+    assert lake.days(date(2025, 1, 1), date(2025, 12, 31)) == [DAY, date(2025, 3, 10)]
+    assert lake.days(DAY, DAY) == [DAY]
+
+
+def test_ids_of_several_days_share_one_dictionary(lake):
+    lake.write_observations(DAY, answers(2, "a"))
+    lake.write_observations(date(2025, 3, 10), answers(2, "b"))
+    students = lake.read_observations([date(2025, 3, 10), DAY])["student_id"]
+    assert students.to_pylist() == ["a", "a", "b", "b"]
+    assert len({chunk.dictionary.to_pylist()[0] for chunk in students.chunks}) == 1
+
+
+def test_a_fault_while_writing_leaves_the_old_day_and_no_litter(tmp_path, monkeypatch):
+    lake = Lake(str(tmp_path))
+    lake.write_observations(DAY, answers(3))
+
+    def disk_full(*_args, **_more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("seedtest_assets.storage.lake.pq.write_table", disk_full)
+    with pytest.raises(Exception, match="No space left on device"):
+        lake.write_observations(DAY, answers(1))
+    assert lake.observations_count(DAY) == 3
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["answers.parquet"]
+
+
+def test_a_lake_that_cannot_be_written_names_the_setting(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match="check SEEDTEST_LAKE and its permissions"):
+        Lake(str(tmp_path / "file")).write_observations(DAY, answers(1))
+
+
+def test_an_unknown_kind_of_lake_is_named():
+    with pytest.raises(InputError, match="SEEDTEST_LAKE='nothing://x' cannot be opened"):
+        Lake("nothing://x")
+
+
+def test_a_broken_day_names_its_file_and_the_way_out(tmp_path):
+    lake = Lake(str(tmp_path))
+    path = lake.write_observations(DAY, answers(1))
+    with open(path, "wb") as file:
+        file.write(b"broken")
+    with pytest.raises(InputError, match=r"answers\.parquet is no readable Parquet file .* materialise the day"):
+        lake.read_observations([DAY])
+
+
+def test_the_window_reads_its_days_and_names_those_it_lacks(settings, monkeypatch):
+    lake = Lake(settings.seedtest_lake)
+    for day in (date(2025, 3, 6), date(2025, 3, 8), DAY, date(2025, 3, 10)):
+        lake.write_observations(day, answers(2))
+    short = settings.model_copy(update={"mirt_lookback_days": 3})
+    window = read_window(lake, DAY, short)
+    assert (window.first, window.last, len(window.answers)) == (date(2025, 3, 7), DAY, 4)
+    assert window.missing == missing_days(lake, DAY, short) == [date(2025, 3, 7)]
+    assert look_back(DAY, 3) == [date(2025, 3, 7), date(2025, 3, 8), DAY]
+
+
+def test_max_obs_keeps_the_newest_answers(settings):
+    lake = Lake(settings.seedtest_lake)
+    lake.write_observations(date(2025, 3, 8), answers(3, "old"))
+    lake.write_observations(DAY, answers(3, "new"))
+    few = settings.model_copy(update={"mirt_max_obs": 4})
+    window = read_window(lake, DAY, few)
+    assert window.answers["student_id"].to_pylist() == ["old", "new", "new", "new"]
+    assert window.answers["item_id"].to_pylist()[0] == "i2"

@@ -1,0 +1,192 @@
+"""Every source on a real PostgreSQL: the same answers come out, and what is wrong is told in one line."""
+
+import json
+from datetime import date, datetime, timezone
+
+import pytest
+
+from seedtest_assets.errors import InputError, SettingsError, TransientError
+from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.sources import find_source
+from seedtest_assets_tests.conftest import execute
+
+DAY = date(2025, 3, 9)
+NOON = datetime(2025, 3, 9, 12, tzinfo=timezone.utc)
+
+
+def source_of(monkeypatch, name="auto"):
+    monkeypatch.setenv("SEEDTEST_ATTEMPT_SOURCE", name)
+    return find_source(load_settings())
+
+
+def insert_attempt(url, student="s1", item="i1", completed=NOON, table="attempt"):
+    execute(
+        url,
+        f"INSERT INTO {table} (student_id, item_id, correct, response_time_ms, hint_used, session_id, completed_at, topic_id) "
+        "VALUES (:student, :item, true, 1500, false, 'x', :completed, 't1')",
+        student=student,
+        item=item,
+        completed=completed,
+    )
+
+
+def test_attempt_table_gives_the_day_and_nothing_else(platform, monkeypatch):
+    for instant in ("2025-03-08 23:59:59.999999", "2025-03-09 00:00:00", "2025-03-09 23:59:59.999999", "2025-03-10 00:00:00"):
+        insert_attempt(platform, completed=datetime.fromisoformat(instant + "+00:00"))
+    answers = source_of(monkeypatch).answers_of(DAY)
+    assert answers.table.schema == OBSERVATION_SCHEMA
+    assert [row["completed_at"].isoformat() for row in answers.table.to_pylist()] == [
+        "2025-03-09T00:00:00+00:00",
+        "2025-03-09T23:59:59.999999+00:00",
+    ]
+    assert answers.left_out == {}
+
+
+def test_attempt_view_with_uuid_students_and_bigint_items(platform, monkeypatch):
+    execute(platform, "DROP TABLE attempt")
+    execute(
+        platform,
+        "CREATE VIEW attempt AS SELECT 7::bigint AS id, '6f1c1f3e-6f57-4a52-8f5e-111111111111'::uuid AS student_id, "
+        "42::bigint AS item_id, false AS correct, NULL::int AS response_time_ms, true AS hint_used, 1 AS attempt_no, "
+        "NULL::timestamptz AS started_at, '2025-03-09 01:02:03+00'::timestamptz AS completed_at, 's' AS session_id, 'algebra' AS topic_id",
+    )
+    (row,) = source_of(monkeypatch).answers_of(DAY).table.to_pylist()
+    assert row["student_id"] == "6f1c1f3e-6f57-4a52-8f5e-111111111111"
+    assert (row["item_id"], row["topic_id"], row["correct"]) == ("42", "algebra", False)
+
+
+def test_responses_take_their_topic_from_question(platform, monkeypatch):
+    execute(platform, "DROP TABLE attempt")
+    execute(platform, "INSERT INTO question (id, topic_id) VALUES (5, 'geometry')")
+    execute(
+        platform,
+        "INSERT INTO responses VALUES ('u1', '5', true, :noon), ('u1', '6', false, :noon), ('u2', '5', NULL, :noon)",
+        noon=NOON,
+    )
+    source = source_of(monkeypatch)
+    answers = source.answers_of(DAY)
+    assert source.name == "responses"
+    assert {(row["student_id"], row["item_id"], row["topic_id"]) for row in answers.table.to_pylist()} == {
+        ("u1", "5", "geometry"),
+        ("u1", "6", None),
+    }
+    assert answers.left_out == {"no correct": 1}
+
+
+def test_exam_results_json_with_nulls_missing_fields_and_strings_for_numbers(platform, monkeypatch):
+    execute(platform, "DROP TABLE attempt")
+    execute(platform, "DROP TABLE responses")
+    questions = [
+        {"question_id": 1, "is_correct": True, "topic": "algebra", "time_spent_sec": 12.5, "used_hints": True},
+        {"question_id": "2", "correct": "false", "topic": " ", "time_spent_sec": "7", "used_hints": "no"},
+        {"question_id": 3, "is_correct": 1, "time_spent_sec": "soon", "used_hints": 2},
+        {"question_id": 4, "is_correct": None, "topic": "algebra"},
+        {"is_correct": True},
+        {"question_id": 5, "is_correct": "perhaps"},
+        None,
+    ]
+    for document in ({"questions": questions}, {"questions": None}, {}, {"questions": "none"}):
+        execute(
+            platform,
+            "INSERT INTO exam_results (user_id, session_id, created_at, updated_at, result_json) "
+            "VALUES ('u1', 'x', '2025-03-08', :noon, CAST(:document AS jsonb))",
+            noon=NOON,
+            document=json.dumps(document),
+        )
+    source = source_of(monkeypatch)
+    answers = source.answers_of(DAY)
+    assert source.name == "exam_results"
+    found = {
+        row["item_id"]: (row["correct"], row["topic_id"], row["response_time_ms"], row["hint_used"])
+        for row in answers.table.to_pylist()
+    }
+    assert found == {
+        "1": (True, "algebra", 12500, True),
+        "2": (False, None, 7000, False),
+        "3": (True, None, None, True),
+    }
+    assert answers.left_out == {"no item_id": 2, "no correct": 2}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_file_source_gives_what_the_table_gives(platform, monkeypatch, tmp_path, suffix):
+    insert_attempt(platform)
+    insert_attempt(platform, item="i2", completed=datetime(2025, 3, 10, 5, tzinfo=timezone.utc))
+    of_table = source_of(monkeypatch)
+    frame = of_table.answers_of(DAY).table.to_pandas()
+    path = tmp_path / f"log.{suffix}"
+    frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+    of_file = source_of(monkeypatch, str(path))
+    assert of_file.answers_of(DAY).table.equals(of_table.answers_of(DAY).table)
+    assert len(of_file.answers_of(date(2025, 3, 10)).table) == 0
+
+
+def test_auto_prefers_attempt_then_responses_then_exam_results(platform, monkeypatch):
+    for name in ("attempt", "responses", "exam_results"):
+        assert source_of(monkeypatch).name == name
+        execute(platform, f"DROP TABLE {name}")
+    with pytest.raises(InputError, match="no table or view attempt or responses or exam_results"):
+        source_of(monkeypatch)
+
+
+def test_an_answer_stored_twice_counts_once_and_is_reported(platform, monkeypatch):
+    execute(platform, "CREATE TABLE raw AS SELECT * FROM attempt")
+    for _ in range(2):
+        insert_attempt(platform, table="raw")
+    execute(platform, "DROP TABLE attempt")
+    execute(platform, "CREATE VIEW attempt AS SELECT * FROM raw")
+    answers = source_of(monkeypatch).answers_of(DAY)
+    assert len(answers.table) == 1
+    assert answers.left_out == {"the same student, item and time twice": 1}
+
+
+def test_unknown_source_names_the_variable_and_the_choices(platform, monkeypatch):
+    with pytest.raises(InputError, match="SEEDTEST_ATTEMPT_SOURCE='answers' is no source; use auto, attempt, responses"):
+        source_of(monkeypatch, "answers")
+
+
+def test_missing_column_is_named(platform, monkeypatch):
+    execute(platform, "ALTER TABLE attempt DROP COLUMN correct")
+    with pytest.raises(InputError, match="attempt has no column correct"):
+        source_of(monkeypatch)
+
+
+def test_wrong_type_is_named_with_the_way_out(platform, monkeypatch):
+    execute(platform, "ALTER TABLE attempt ALTER COLUMN correct TYPE text")
+    with pytest.raises(InputError, match=r"attempt\.correct is text, but boolean is needed; cast it in a view"):
+        source_of(monkeypatch)
+
+
+def test_missing_optional_columns_are_null(platform, monkeypatch):
+    execute(platform, "ALTER TABLE attempt DROP COLUMN hint_used, DROP COLUMN session_id")
+    execute(platform, "INSERT INTO attempt (student_id, item_id, correct, completed_at) VALUES ('s', 'i', true, :noon)", noon=NOON)
+    (row,) = source_of(monkeypatch).answers_of(DAY).table.to_pylist()
+    assert row["hint_used"] is None
+    assert row["session_id"] is None
+
+
+def test_unreachable_database_is_one_line_without_the_password(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:secret@127.0.0.1:1/nowhere")
+    with pytest.raises(TransientError) as told:
+        find_source(load_settings())
+    assert "out of reach" in str(told.value)
+    assert "check DATABASE_URL" in str(told.value)
+    assert "secret" not in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_no_database_url_at_all(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "localhost:5432")
+    with pytest.raises(InputError, match="DATABASE_URL is no PostgreSQL URL"):
+        find_source(load_settings())
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("MIRT_MODEL", "4PL"), ("MIRT_LOOKBACK_DAYS", "sixty"), ("MIRT_LINKING_METHOD", "guess"), ("MIRT_MAX_RETRIES", "-1")],
+)
+def test_a_bad_setting_names_variable_value_and_what_is_allowed(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=rf"{variable}='{value}' is not allowed: Input should be"):
+        load_settings()
