@@ -1,6 +1,7 @@
 """Item response theory on arrays: calibration, abilities, linking and fit, on the sparse list of answers."""
 
-from seedtest_assets.irt.calibration import MODELS, Calibration, calibrate, expected_a_posteriori
+from seedtest_assets.irt.ability import expected_a_posteriori, marginal_reliability, reliability
+from seedtest_assets.irt.calibration import MODELS, Calibration, calibrate
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import Grid, normal_grid
 from seedtest_assets.irt.linking import Linking, link
@@ -19,6 +20,8 @@ __all__ = [
     "expected_a_posteriori",
     "information",
     "link",
+    "marginal_reliability",
     "normal_grid",
     "probability",
+    "reliability",
 ]
