@@ -16,7 +16,7 @@ from seedtest_assets.irt.estep import padded
 from seedtest_assets.irt.mstep import GUESSING_SD
 from seedtest_assets.irt.parallel import aligned_zeros, chunks, kernel, spread
 
-FULL_LIMIT = 5000  # parameters up to which the whole matrix is formed and inverted: two of 200 MB
+FULL_LIMIT = 1500  # parameters up to which the whole matrix is formed and inverted, in well under a second
 DEGREE = 8  # of the polynomials; see docs/method.md for what it leaves out
 
 
@@ -28,8 +28,8 @@ def n_parameters(problem: Problem) -> int:
 def item_covariances(problem: Problem, state: State) -> tuple[np.ndarray, bool]:
     """Covariance of each item's (a, d, logit c), float64 [n_items, 3, 3], zero where held; whether from the whole matrix.
 
-    Beyond FULL_LIMIT parameters each item's own block of the information is inverted instead, as if the other items' parameters
-    were known. NaN for an item whose information is not positive.
+    Beyond FULL_LIMIT parameters each item's own block of the information is inverted instead, and corrected for the two
+    directions in which all items move together, the origin and the unit of the scale. NaN for an item whose information is not positive.
     """
     index, size = _index(problem)
     expected = problem.expect(state)
@@ -164,33 +164,45 @@ def _add_populations(problem, state, expected, index, information) -> None:
 
 
 def _own_blocks(problem, state, expected, score, complete, index) -> np.ndarray:
-    """Inverse of each item's own block of the information."""
+    """Inverse of each item's own block of the information, corrected for what moves all items together."""
     n_items = problem.answers.n_items
     shared = _posterior_arguments(problem, state, score)
-    lost = sum(
-        spread(
-            lambda low, high, lost: _own_lost(low, high, *shared, lost),
-            chunks(problem.answers.start),
-            lambda: np.zeros((n_items, 3, 3)),
-        )
+    parts = spread(
+        lambda low, high, lost: _own_lost(low, high, *shared, state.a, *lost),
+        chunks(problem.answers.start),
+        lambda: (np.zeros((n_items, 3, 3)), np.zeros(n_items), np.zeros((2, 2))),
     )
-    used = index[:n_items] >= 0
+    lost, slope_lost, together_lost = (sum(part[i] for part in parts) for i in range(3))
+    information = complete - lost
+    direction = np.zeros((n_items, 3, 2))  # of a shift and of a stretch of every item
+    direction[:, 0, 1] = direction[:, 1, 0] = state.a
+    apart = np.einsum("jxu,jxy,jyv->uv", direction, information, direction)
+    together = np.einsum("jxu,jxy,jyv->uv", direction, complete, direction) - together_lost
     if problem.model == "Rasch" and not problem.anchored:
-        information = complete - lost
-        d = information[:, 1, 1]
-        slope = information[:, 0, 0].sum() - np.sum(information[:, 0, 1] ** 2 / d)
-        ratio = information[:, 0, 1] / d
-        blocks = np.zeros((n_items, 3, 3))
-        blocks[:, 0, 0] = 1 / slope
-        blocks[:, 0, 1] = blocks[:, 1, 0] = -ratio / slope
-        blocks[:, 1, 1] = 1 / d + ratio**2 / slope
-        return blocks
-    both = used[:, :, None] & used[:, None, :]
-    information = np.where(both, complete - lost, np.eye(3))
+        slope = state.a[0]
+        return _common_slope_blocks(
+            information[:, 1, 1], complete[:, 0, 1] - slope_lost / slope, together[1, 1] / slope**2,
+            slope * np.sqrt(max(1 / together[0, 0] - 1 / apart[0, 0], 0)),
+        )  # fmt: skip
+    both = (index[:n_items, :, None] >= 0) & (index[:n_items, None, :] >= 0)
+    information = np.where(both, information, np.eye(3))
     good = np.linalg.eigvalsh(information)[:, 0] > 0
     information[~good] = np.eye(3)
     blocks = np.where(both, np.linalg.inv(information), 0.0)
+    if not problem.anchored and good.all():
+        blocks += direction @ (np.linalg.inv(together) - np.linalg.inv(apart)) @ direction.transpose(0, 2, 1)
     blocks[~good] = np.nan
+    return blocks
+
+
+def _common_slope_blocks(own, cross, slope, shift) -> np.ndarray:
+    """Blocks of the inverse for Rasch: own and cross information of the intercepts [n_items], of the slope, and the SD of a common shift."""
+    towards = cross / own + shift**2 * cross.sum()
+    variance = 1 / (slope - cross @ towards)
+    blocks = np.zeros((len(own), 3, 3))
+    blocks[:, 0, 0] = variance
+    blocks[:, 0, 1] = blocks[:, 1, 0] = -towards * variance
+    blocks[:, 1, 1] = 1 / own + shift**2 + towards**2 * variance
     return blocks
 
 
@@ -327,17 +339,25 @@ def _lost(low, high, start, code, group, log_table, tables, node, log_weight, po
 
 
 @kernel(fastmath=True)
-def _own_lost(low, high, start, code, group, log_table, tables, node, log_weight, lost):
-    """Add the posterior covariance of each answer's score to its item's block of `lost`, [n_items, 3, 3]."""
+def _own_lost(low, high, start, code, group, log_table, tables, node, log_weight, slope, lost, slope_lost, together_lost):
+    """Add the posterior covariance of each answer's score to its item's block of `lost`, [n_items, 3, 3], and of the score for a shift
+    and a stretch of all items together (d_j += a_j x, a_j += a_j y) to `together_lost`, [2, 2]; that of an intercept with the
+    stretch to `slope_lost`, [n_items]."""
     width = node.size
     posterior = np.empty(width)
+    shift = np.empty(width)
     for p in range(low, high):
+        if start[p] == start[p + 1]:
+            continue
+        shift[:] = 0.0
         _posterior(p, start, code, group, log_table, log_weight, posterior)
         for k in range(start[p], start[p + 1]):
             block = lost[code[k] >> 1]
             z = tables[0, code[k]]
             g = tables[tables.shape[0] - 1, code[k]]
             a1, d1, g1, aa, ad, dd, ag, dg, gg = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+            for q in range(width):
+                shift[q] += slope[code[k] >> 1] * z[q]
             for q in range(width):
                 w = posterior[q]
                 d = z[q]
@@ -360,3 +380,22 @@ def _own_lost(low, high, start, code, group, log_table, tables, node, log_weight
             block[2, 0] += ag - a1 * g1
             block[1, 2] += dg - d1 * g1
             block[2, 1] += dg - d1 * g1
+        x1, y1, xx, xy, yy = 0.0, 0.0, 0.0, 0.0, 0.0
+        for q in range(width):
+            w, x, y = posterior[q], shift[q], shift[q] * node[q]
+            x1 += w * x
+            y1 += w * y
+            xx += w * x * x
+            xy += w * x * y
+            yy += w * y * y
+        for k in range(start[p], start[p + 1]):
+            z = tables[0, code[k]]
+            d1, dy = 0.0, 0.0
+            for q in range(width):
+                d1 += posterior[q] * z[q]
+                dy += posterior[q] * z[q] * shift[q] * node[q]
+            slope_lost[code[k] >> 1] += dy - d1 * y1
+        together_lost[0, 0] += xx - x1 * x1
+        together_lost[0, 1] += xy - x1 * y1
+        together_lost[1, 0] += xy - x1 * y1
+        together_lost[1, 1] += yy - y1 * y1
