@@ -51,9 +51,9 @@ def write_request(request: CalibrationRequest, coded: CodedRequest) -> Asked:
 
     Raises irt.DataError when no item can be fitted.
     """
-    fitted, n_answers, _, left_out = irt.screen(coded.responses)
-    warnings: list[str] = []
-    target, source = irt.link_target(coded.anchors, coded.previous, fitted, request.linking_method, warnings)
+    fitted, left_out = irt.fittable_items(coded.responses, irt.MIN_RESPONSES)
+    n_answers = np.bincount(coded.responses.item, minlength=coded.responses.n_items)[fitted]
+    target, source, warnings = irt.link_target(coded.anchors, coded.previous, fitted, request.linking_method)
     sent_anchors = target is not None and (source == "anchors" or request.linking_method == "fixed")
     body: dict[str, Any] = {"observations": _observations(request.answers, coded, fitted), "model": request.model}
     anchors = _anchors(target if sent_anchors else None, (coded.anchors, coded.starts), fitted, coded.item_ids)

@@ -1,22 +1,17 @@
 """Item response theory on arrays: calibration, abilities, linking and fit, on the sparse list of answers."""
 
-from seedtest_assets.irt.calibration import (
-    MODELS,
-    Calibration,
-    calibrate,
-    expected_a_posteriori,
-    link_target,
-    reliability,
-    screen,
-)
+from seedtest_assets.irt.ability import expected_a_posteriori, marginal_reliability, reliability
+from seedtest_assets.irt.calibration import MIN_RESPONSES, MODELS, Calibration, calibrate, link_target
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import Grid, normal_grid
 from seedtest_assets.irt.linking import Linking, link
 from seedtest_assets.irt.parameters import ItemParameters, information, probability
 from seedtest_assets.irt.responses import Responses
+from seedtest_assets.irt.screening import fittable_items
 from seedtest_assets.irt.topics import TopicAbilities, TopicSpread, topic_abilities, topic_spread
 
 __all__ = [
+    "MIN_RESPONSES",
     "MODELS",
     "Calibration",
     "DataError",
@@ -28,13 +23,14 @@ __all__ = [
     "TopicSpread",
     "calibrate",
     "expected_a_posteriori",
+    "fittable_items",
     "information",
     "link",
     "link_target",
+    "marginal_reliability",
     "normal_grid",
     "probability",
     "reliability",
-    "screen",
     "topic_abilities",
     "topic_spread",
 ]

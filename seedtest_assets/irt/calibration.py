@@ -5,30 +5,35 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedtest_assets.irt import em
+from seedtest_assets.irt.ability import reliability, score
+from seedtest_assets.irt.em import Fit, Problem, State, fit, starting_values
 from seedtest_assets.irt.errors import DataError
-from seedtest_assets.irt.estep import log_probability_table, posterior_moments
-from seedtest_assets.irt.grid import Grid, normal_grid
+from seedtest_assets.irt.grid import nodes_for
 from seedtest_assets.irt.linking import METHODS, Linking, link
+from seedtest_assets.irt.mstep import SLOPE_LIMIT
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.responses import Responses
-from seedtest_assets.irt.standard_errors import covariance_blocks
+from seedtest_assets.irt.screening import LeftOut, answers_to, fittable_items, unconnected_blocks
+from seedtest_assets.irt.standard_errors import item_covariances, n_parameters
 
 MODELS = ("Rasch", "2PL", "3PL")
-MIN_RESPONSES = 10
+MIN_RESPONSES = 10  # so that a class of ten can be calibrated; whoever has more data asks for more
 
 
 @dataclass(frozen=True)
 class Calibration:
     """One calibration; parameters and abilities are on the bank's scale.
 
-    items: the fitted items; se_a, se_b, se_c: their standard errors, NaN for a parameter that was not estimated (c below 3PL,
-        everything of a held anchor, all of them without standard_errors); n_responses: int64, answers to each.
+    items: the fitted items; se_a, se_b, se_c: their standard errors, float64 [n_fitted], NaN for a parameter that was not estimated
+        (c below 3PL, everything of a held anchor, all of them without standard_errors), infinite where the data do not tell;
+        n_responses: int64, answers to each.
     theta, theta_se: EAP ability and posterior SD of every person, float64 [n_persons]; a person without answers to
         fitted items has the population's mean and SD.
     left_out: (item code, number of answers, reason) of each item that has answers but no parameters.
+    flagged: (item code, reason) of each fitted item that wants a look: its discrimination is negative, or not told from 0.
     loglik, aic, bic: of the fit, without priors; n_parameters: how many were estimated.
-    group_mean, group_sd: the calibrated persons' ability distribution on the bank's scale (0 and 1 when nothing was linked).
+    group_mean, group_sd: ability distribution of all calibrated persons on the bank's scale (0 and 1 when nothing was linked);
+    groups_mean, groups_sd: the same of each group, float64 [n_groups].
     linking: None when nothing was linked; reliability: var(theta) / (var(theta) + mean(theta_se^2)) of the persons who answered.
     warnings: one line each.
     """
@@ -41,6 +46,7 @@ class Calibration:
     theta: np.ndarray
     theta_se: np.ndarray
     left_out: tuple[tuple[int, int, str], ...]
+    flagged: tuple[tuple[int, str], ...]
     loglik: float
     aic: float
     bic: float
@@ -49,6 +55,8 @@ class Calibration:
     converged: bool
     group_mean: float
     group_sd: float
+    groups_mean: np.ndarray
+    groups_sd: np.ndarray
     linking: Linking | None
     reliability: float
     warnings: tuple[str, ...]
@@ -62,19 +70,25 @@ def calibrate(
     starts: ItemParameters | None = None,
     previous: ItemParameters | None = None,
     linking_method: str = "stocking_lord",
+    groups: np.ndarray | None = None,
     min_responses: int = MIN_RESPONSES,
     tolerance: float = 1e-4,
     max_iterations: int = 2000,
     standard_errors: bool = True,
     progress: Callable[[int, float, float], None] | None = None,
 ) -> Calibration:
-    """Calibrate a bank.
+    """Calibrate a bank by marginal maximum likelihood (Bock & Aitkin, 1981).
 
-    model: "Rasch", "2PL" or "3PL". anchors: bank items whose parameters are trusted; previous: an earlier calibration, linked to
-    when there are no anchors; starts: values that only start the estimation. linking_method: one of linking.METHODS, "fixed"
-    (anchors keep their parameters and the population's mean and SD are estimated instead) or "none".
-    min_responses: an item needs this many answers, right and wrong ones among them. tolerance: largest change of a, d, logit c
-    in the last iteration. progress: called with (iteration, largest change, log-likelihood).
+    model: "Rasch", "2PL" or "3PL".
+    anchors: bank items whose parameters are trusted; previous: an earlier calibration, linked to when there are no anchors;
+        starts: values that only start the estimation.
+    linking_method: one of linking.METHODS, "fixed" (anchors keep their parameters and the population's mean and SD are
+        estimated instead) or "none".
+    groups: integer [n_persons], the population each person is from, 0 .. n_groups - 1; each has a mean and SD of its own, together
+        they have 0 and 1. Say it where forms were given to groups of different ability: one population for all would bias b.
+    min_responses: an item needs this many answers, right and wrong ones among them.
+    tolerance: largest change of a, d = -a b and logit c that the last step may make.
+    progress: called after each step with (iteration, largest change, log-likelihood).
 
     Raises DataError when the data cannot be calibrated or an argument is none of the choices.
     """
@@ -82,169 +96,214 @@ def calibrate(
         raise DataError(f"model {model!r} is none of {', '.join(MODELS)}")
     if linking_method not in (*METHODS, "fixed", "none"):
         raise DataError(f"linking method {linking_method!r} is none of {', '.join((*METHODS, 'fixed', 'none'))}")
-    fitted, n_answers, n_right, left_out = screen(responses, min_responses)
-    start, code = _recode(responses, fitted)
-    warnings: list[str] = []
-    target, source = link_target(anchors, previous, fitted, linking_method, warnings)
+    if tolerance <= 0 or max_iterations < 1:
+        raise DataError("tolerance must be above 0 and max_iterations at least 1")
+    group, n_groups = _groups(groups, responses.n_persons)
+    fitted, left_out = fittable_items(responses, max(min_responses, 2))
+    known = [items for items in (previous, anchors, starts) if items is not None and len(items)]
+    while True:
+        target, source, target_warning = link_target(anchors, previous, fitted, linking_method)
+        held = target if linking_method == "fixed" else None
+        problem, state = _problem(responses, fitted, group, n_groups, model, known, held)
+        done = fit(problem, state, tolerance, max_iterations, progress)
+        endless = problem.free & (np.abs(done.state.a) >= SLOPE_LIMIT)
+        if not endless.any():
+            break
+        left_out += _without_estimate(problem, fitted[endless], endless)
+        fitted = fitted[~endless]
+        if not len(fitted):
+            raise DataError(
+                "no item can be calibrated: the answers separate right from wrong perfectly; more answers are needed"
+            )
 
-    state = _start(model, fitted, n_answers, n_right, anchors, starts, previous)
-    free = np.ones(len(fitted), bool)
-    fixed = linking_method == "fixed" and target is not None
-    if fixed:
-        free = ~np.isin(fitted, target.item)
-        state = _hold(state, fitted, target)
-    done = em.fit(start, code, state, model, free, fixed, tolerance, max_iterations, progress)
-    if not done.converged:
-        warnings.append(
-            f"not converged after {done.iterations} iterations: raise max_iterations, or look at the items with huge errors"
-        )
+    if held is None:
+        done = _oriented(done, fitted, known)
+    state, c = done.state, problem.guessing(done.state)
+    theta, theta_se, loglik = score(problem.answers, state.a, state.d, c, state.mean, state.sd, problem.grid(state))
+    items = ItemParameters(fitted, state.a, _difficulty(state.a, state.d), c)
+    linking, link_warning = _link(items, target, source, linking_method, state)
+    A, B = (linking.A, linking.B) if linking is not None and held is None else (1.0, 0.0)
+    items = linking.apply(items) if linking is not None and held is None else items
+    se_a, se_b, se_c, covariance_warnings = _standard_errors(problem, state, standard_errors)
 
-    state = done.state
-    c = state.guessing(model)
-    items = ItemParameters(fitted, state.a, -state.d / state.a, c)
-    se_a, se_b, se_c, size = _standard_errors(start, code, state, model, free, fixed, standard_errors)
-    grid = normal_grid(state.mean, state.sd)
-    theta, theta_se = posterior_moments(start, code, log_probability_table(state.a, state.d, c, grid.node), grid)
-
-    linking, A, B = None, 1.0, 0.0
-    if fixed:
-        linking = Linking(state.sd, state.mean, "fixed", source, np.intersect1d(fitted, target.item))
-    elif target is not None:
-        try:
-            linking = link(items, target, linking_method, source=source)
-        except DataError as problem:
-            warnings.append(f"not linked to the bank's scale: {problem}")
-        else:
-            A, B = linking.A, linking.B
-    answered = np.diff(start) > 0
-    n_persons = int(answered.sum())
+    answered = np.diff(problem.answers.start) > 0
+    share = np.bincount(group[answered], minlength=n_groups) / answered.sum()
+    mean = float(share @ state.mean)
+    sd = float(np.sqrt(share @ (state.sd**2 + (state.mean - mean) ** 2)))
+    size = n_parameters(problem)
+    flagged = _flag(items, se_a / A)
     return Calibration(
-        items=ItemParameters(fitted, items.a / A, A * items.b + B, c),
+        items=items,
         se_a=se_a / A,
         se_b=se_b * A,
         se_c=se_c,
-        n_responses=n_answers,
+        n_responses=np.bincount(problem.answers.code >> 1, minlength=len(fitted)),
         theta=A * theta + B,
         theta_se=A * theta_se,
-        left_out=left_out,
-        loglik=done.loglik,
-        aic=2 * size - 2 * done.loglik,
-        bic=size * np.log(n_persons) - 2 * done.loglik,
+        left_out=tuple(sorted(left_out)),
+        flagged=flagged,
+        loglik=loglik,
+        aic=2 * size - 2 * loglik,
+        bic=float(size * np.log(answered.sum()) - 2 * loglik),
         n_parameters=size,
         iterations=done.iterations,
         converged=done.converged,
-        group_mean=A * state.mean + B,
-        group_sd=A * state.sd,
+        group_mean=A * mean + B,
+        group_sd=A * sd,
+        groups_mean=A * state.mean + B,
+        groups_sd=A * state.sd,
         linking=linking,
         reliability=reliability(theta[answered], theta_se[answered]),
-        warnings=tuple(warnings),
+        warnings=(
+            *_fit_warnings(done, problem, held is not None, tolerance),
+            *target_warning,
+            *link_warning,
+            *covariance_warnings,
+            *_flag_warnings(flagged),
+        ),
     )
 
 
-def expected_a_posteriori(
-    responses: Responses, items: ItemParameters, mean: float = 0.0, sd: float = 1.0, grid: Grid | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """EAP ability and posterior SD of every person under theta ~ N(mean, sd^2), float64 [n_persons] each (Bock & Mislevy, 1982).
-
-    Answers to items without parameters are not used; a person with none has the mean and SD of the population.
-    """
-    grid = grid or normal_grid(mean, sd)
-    start, code = _recode(responses, items.item)
-    return posterior_moments(start, code, log_probability_table(items.a, items.d, items.c, grid.node), grid)
+def _groups(groups, n_persons: int) -> tuple[np.ndarray, int]:
+    if groups is None:
+        return np.zeros(n_persons, np.int32), 1
+    groups = np.asarray(groups)
+    if groups.shape != (n_persons,) or groups.dtype.kind not in "iu" or (groups.size and groups.min() < 0):
+        raise DataError(f"groups must be {n_persons} integer codes from 0, one a person")
+    return groups.astype(np.int32), int(groups.max(initial=0)) + 1
 
 
-def screen(responses: Responses, min_responses: int = MIN_RESPONSES):
-    """Codes of the items that can be fitted, their answers and right answers, and who is left out and why."""
-    if responses.n_answers == 0:
-        raise DataError("there are no answers to calibrate")
-    n_answers = np.bincount(responses.item, minlength=responses.n_items)
-    n_right = np.bincount(responses.item, weights=responses.correct, minlength=responses.n_items).astype(np.int64)
-    left_out = []
-    for j in np.flatnonzero(n_answers):
-        if n_answers[j] < min_responses:
-            left_out.append((int(j), int(n_answers[j]), f"fewer than {min_responses} answers"))
-        elif n_right[j] in (0, n_answers[j]):
-            left_out.append((int(j), int(n_answers[j]), "all answers right" if n_right[j] else "all answers wrong"))
-    keep = n_answers > 0
-    keep[[item for item, _, _ in left_out]] = False
-    fitted = np.flatnonzero(keep).astype(np.int32)
-    if not len(fitted):
-        raise DataError(
-            f"no item can be calibrated: each of the {len(left_out)} items has fewer than {min_responses} answers, or only right or only wrong ones"
-        )
-    return fitted, n_answers[fitted], n_right[fitted], tuple(left_out)
-
-
-def _recode(responses: Responses, fitted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Answers to the fitted items as 2 position + correct, int32, and where each person's begin."""
-    position = np.full(max(responses.n_items, int(fitted.max(initial=-1)) + 1), -1, np.int32)
-    position[fitted] = np.arange(len(fitted), dtype=np.int32)
-    code = position[responses.item]
-    keep = code >= 0
-    before = np.concatenate([[0], np.cumsum(keep)])
-    return before[responses.person_start], (2 * code + responses.correct)[keep]
-
-
-def link_target(anchors, previous, fitted, method, warnings) -> tuple[ItemParameters | None, str]:
-    """What to link to: the anchors among the fitted items, else the previous calibration's."""
-    if method == "none":
-        return None, ""
+def link_target(anchors, previous, fitted: np.ndarray, method: str) -> tuple[ItemParameters | None, str, list[str]]:
+    """What to link to: the anchors among the fitted items, else the previous calibration's; and what to say when there is none."""
+    warnings = []
     for items, source in ((anchors, "anchors"), (previous, "previous")):
-        if items is not None and len(items):
+        if method != "none" and items is not None and len(items):
             common = items.take(np.isin(items.item, fitted))
             if len(common) >= 2:
-                return common, source
+                return common, source, warnings
+            name = "anchors" if source == "anchors" else "items of the previous calibration"
             warnings.append(
-                f"{len(common)} of the {len(items)} items to link by ({source}) are among the fitted ones, 2 are needed"
+                f"{len(common)} of {len(items)} {name} can be fitted; 2 are needed to link to the bank's scale"
             )
-    return None, ""
+    return None, "", warnings
 
 
-def _start(model, fitted, n_answers, n_right, anchors, starts, previous) -> em.State:
-    """Starting values: what is known of an item, else from its share of right answers."""
-    state = em.starting_values(n_answers, n_right)
-    for known in (previous, anchors, starts):
-        if known is not None and len(known):
-            known = known.take(np.isin(known.item, fitted) & (np.abs(known.a) > 0.05))
-            row = np.searchsorted(fitted, known.item)
-            state.a[row], state.d[row] = known.a, known.d
-            state.g[row[known.c > 0]] = np.log(known.c / (1 - known.c))[known.c > 0]
+def _problem(responses, fitted, group, n_groups, model, known, held) -> tuple[Problem, State]:
+    """The items and answers to fit, and where to start: what is known of an item, else its share of right answers."""
+    answers = answers_to(responses, fitted, group, n_groups)
+    n_answers = np.bincount(answers.code, minlength=2 * len(fitted)).reshape(-1, 2)
+    state = starting_values(n_answers.sum(axis=1), n_answers[:, 1], n_groups)
+    a, d, g = state.a, state.d, state.g
+    for items in known:
+        items = items.take(np.isin(items.item, fitted) & (np.abs(items.a) > 0.05) & (np.abs(items.a) < SLOPE_LIMIT))
+        row = np.searchsorted(fitted, items.item)
+        a[row], d[row] = items.a, items.d
+        guessed = items.c > 0
+        g[row[guessed]] = np.log(items.c[guessed] / (1 - items.c[guessed]))
+    free = np.ones(len(fitted), bool)
     if model == "Rasch":
-        state.a[:] = state.a.mean()
-    return state
+        a[:] = np.abs(a).mean() if held is None else held.a.mean()
+    if held is not None:
+        row = np.searchsorted(fitted, held.item)
+        free[row] = False
+        a[row], d[row] = held.a, held.d
+        c = np.clip(held.c, 1e-12, None)
+        g[row] = np.log(c / (1 - c))
+    lengths = np.diff(answers.start)
+    return Problem(answers, model, free, nodes_for(float(np.quantile(lengths, 0.95)))), state
 
 
-def _hold(state: em.State, fitted: np.ndarray, anchors: ItemParameters) -> em.State:
-    """The state with the anchors' parameters in place."""
-    a, d, g = state.a.copy(), state.d.copy(), state.g.copy()
-    order = np.searchsorted(fitted, anchors.item)
-    a[order], d[order] = anchors.a, anchors.d
-    c = np.clip(anchors.c, 1e-9, None)
-    g[order] = np.log(c / (1 - c))
-    return em.State(a, d, g)
+def _without_estimate(problem: Problem, items: np.ndarray, endless: np.ndarray) -> LeftOut:
+    n_answers = np.bincount(problem.answers.code >> 1, minlength=problem.answers.n_items)[endless]
+    reason = "its answers separate perfectly, so its discrimination has no finite estimate"
+    return [(int(item), int(n), reason) for item, n in zip(items, n_answers, strict=True)]
 
 
-def _standard_errors(start, code, state, model, free, fixed, wanted):
-    """Standard errors of a, b, c, and the number of free parameters."""
-    from seedtest_assets.irt.standard_errors import parameter_index
+def _oriented(done: Fit, fitted: np.ndarray, known: list[ItemParameters]) -> Fit:
+    """The same fit with the ability axis pointing up: as the known items say, else so that most discriminations are positive."""
+    state = done.state
+    direction = 0.0
+    for items in known[::-1]:
+        common = items.take(np.isin(items.item, fitted))
+        direction = direction or float(common.a @ state.a[np.searchsorted(fitted, common.item)])
+    if (direction or float(np.median(state.a))) >= 0:
+        return done
+    return Fit(State(-state.a, state.d, state.g, -state.mean, state.sd), done.iterations, done.converged)
 
-    size = parameter_index(model, free, fixed)[1]
-    nothing = np.full(len(free), np.nan)
+
+def _difficulty(a: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """b = -d / a; an item without discrimination has a difficulty far out rather than none."""
+    return -d / np.where(np.abs(a) < 1e-4, np.where(a < 0, -1e-4, 1e-4), a)
+
+
+def _link(items, target, source, method, state) -> tuple[Linking | None, list[str]]:
+    if target is None:
+        return None, []
+    if method == "fixed":
+        if len(state.mean) > 1:
+            return Linking(1.0, 0.0, "fixed", source, target.item), []
+        return Linking(float(state.sd[0]), float(state.mean[0]), "fixed", source, target.item), []
+    try:
+        return link(items, target, method, source=source), []
+    except DataError as problem:
+        return None, [f"not linked to the bank's scale: {problem}"]
+
+
+def _standard_errors(problem: Problem, state: State, wanted: bool):
+    """Standard errors of a, b and c before linking; b by the delta method."""
+    nothing = np.full(len(state.a), np.nan)
     if not wanted:
-        return nothing, nothing, nothing, size
-    block = covariance_blocks(start, code, state, model, free, fixed)[:-1]
-    a, d = state.a, state.d
-    with np.errstate(invalid="ignore"):
-        se_a = np.sqrt(block[:, 0, 0])
-        se_b = np.sqrt(d**2 / a**4 * block[:, 0, 0] + block[:, 1, 1] / a**2 - 2 * d / a**3 * block[:, 0, 1])
-        c = state.guessing(model)
-        se_c = c * (1 - c) * np.sqrt(block[:, 2, 2])
-    se_a, se_b = np.where(block[:, 0, 0] > 0, se_a, np.nan), np.where(block[:, 1, 1] > 0, se_b, np.nan)
-    return se_a, se_b, np.where(se_c > 0, se_c, np.nan), size
+        return nothing, nothing, nothing, []
+    block, whole = item_covariances(problem, state)
+    a = np.where(np.abs(state.a) < 1e-4, 1e-4, state.a)
+    b, c = -state.d / a, problem.guessing(state)
+    variances = (
+        block[:, 0, 0],
+        (block[:, 1, 1] + 2 * b * block[:, 0, 1] + b**2 * block[:, 0, 0]) / a**2,
+        (c * (1 - c)) ** 2 * block[:, 2, 2],
+    )
+    warnings = []
+    unknown = ~np.isfinite(block).all(axis=(1, 2))
+    if unknown.any():
+        warnings.append(f"{int(unknown.sum())} items have infinite standard errors: their information is not positive")
+    if not whole and not unknown.any():
+        pass
+    estimated = np.stack([problem.free, problem.free, problem.free & (problem.model == "3PL")])
+    errors = np.where(unknown, np.inf, np.sqrt(np.maximum(np.stack(variances), 0)))
+    return *np.where(estimated, errors, np.nan), warnings
 
 
-def reliability(theta: np.ndarray, theta_se: np.ndarray) -> float:
-    """Share of the variance of ability estimates that is not their error: var(theta) / (var(theta) + mean(theta_se^2))."""
-    true = float(np.var(theta, ddof=1)) if len(theta) > 1 else 0.0
-    noise = float(np.mean(theta_se**2))
-    return true / (true + noise)
+def _flag(items: ItemParameters, se_a: np.ndarray) -> tuple[tuple[int, str], ...]:
+    flagged = []
+    for item, a, se in zip(items.item.tolist(), items.a, se_a, strict=True):
+        if a < 0:
+            flagged.append((item, "discrimination below 0: is the key reversed?"))
+        elif a < 1.96 * se:
+            flagged.append((item, "discrimination not told from 0"))
+    return tuple(flagged)
+
+
+def _flag_warnings(flagged) -> list[str]:
+    reversed_keys = [str(item) for item, reason in flagged if "below 0" in reason]
+    if not reversed_keys:
+        return []
+    names = ", ".join(reversed_keys[:10]) + (", ..." if len(reversed_keys) > 10 else "")
+    return [f"{len(reversed_keys)} items discriminate below 0, their keys may be reversed: {names}"]
+
+
+def _fit_warnings(done: Fit, problem: Problem, held: bool, tolerance: float) -> list[str]:
+    warnings = []
+    if not done.converged:
+        warnings.append(
+            f"not converged to {tolerance:g} in {done.iterations} iterations: raise max_iterations or min_responses"
+        )
+    blocks = np.bincount(unconnected_blocks(problem.answers))
+    if len(blocks) > 1:
+        sizes = ", ".join(str(n) for n in sorted(blocks.tolist(), reverse=True)[:5]) + (
+            ", ..." if len(blocks) > 5 else ""
+        )
+        remedy = "anchors in each" if not held else "held anchors in each"
+        warnings.append(
+            f"no person ties the {len(blocks)} blocks of items ({sizes} items) together: their scales cannot be compared without {remedy}"
+        )
+    return warnings

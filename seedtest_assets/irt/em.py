@@ -1,116 +1,169 @@
-"""Marginal maximum likelihood by EM (Bock & Aitkin, 1981), parameter-expanded so that the scale does not crawl.
+"""Marginal maximum likelihood by EM (Bock & Aitkin, 1981), parameter-expanded and accelerated.
 
-After each M-step the expected abilities have some mean m and SD s; moving the items onto the scale on which they are
-N(0, 1) again (a <- a s, d <- d + a m) is an EM step of the model in which m and s are free (Liu, Rubin & Wu, 1998) and has the
-same optimum.
+Parameter expansion (Liu, Rubin & Wu, 1998): after each M-step the expected abilities have some mean m and SD s; moving the items onto
+the scale on which they are N(0, 1) again (a <- a s, d <- d + a m) is an EM step of the model in which m and s are free. It has
+the same optimum, and the scale no longer crawls towards it. Anderson's mixing of the last few steps (Walker & Ni, 2011) does the rest.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from seedtest_assets.irt.estep import expected_counts, log_probability_table
-from seedtest_assets.irt.grid import Grid, normal_grid
-from seedtest_assets.irt.mstep import GUESSING_MEAN, maximise
+from seedtest_assets.irt.estep import Answers, Expectation, expect
+from seedtest_assets.irt.grid import N_NODES, Grid, normal_grid
+from seedtest_assets.irt.mstep import GUESSING_MEAN, GUESSING_SD, INTERCEPT_LIMIT, SLOPE_LIMIT, maximise
 
 Progress = Callable[[int, float, float], None]
+SINGLE_PRECISION_FROM = (
+    2e-5  # tolerance from which single precision is harmless: its error in a parameter is below 2e-6
+)
+HISTORY = 5
 
 
 @dataclass(frozen=True)
 class State:
-    """Parameters while they are estimated: slope a, intercept d and logit guessing g, float64 [n_items] each; the population."""
+    """Parameters while they are estimated: slope a, intercept d and logit guessing g, float64 [n_items] each; mean and SD of each
+    population, float64 [n_groups]."""
 
     a: np.ndarray
     d: np.ndarray
     g: np.ndarray
-    mean: float = 0.0
-    sd: float = 1.0
+    mean: np.ndarray
+    sd: np.ndarray
 
-    def guessing(self, model: str) -> np.ndarray:
-        return 1 / (1 + np.exp(-self.g)) if model == "3PL" else np.zeros_like(self.g)
+    def vector(self) -> np.ndarray:
+        return np.concatenate([self.a, self.d, self.g, self.mean, np.log(self.sd)])
 
-    def distance(self, other: "State") -> float:
-        pairs = [(self.a, other.a), (self.d, other.d), (self.g, other.g), (self.mean, other.mean), (self.sd, other.sd)]
-        return float(max(np.max(np.abs(np.subtract(one, two)), initial=0.0) for one, two in pairs))
+    def like(self, vector: np.ndarray) -> "State":
+        """A state of these sizes from its vector, each number inside its limits."""
+        n, groups = len(self.a), len(self.mean)
+        a, d, g, mean, log_sd = np.split(vector, [n, 2 * n, 3 * n, 3 * n + groups])
+        a, d = np.clip(a, -SLOPE_LIMIT, SLOPE_LIMIT), np.clip(d, -INTERCEPT_LIMIT, INTERCEPT_LIMIT)
+        return State(a, d, np.clip(g, -INTERCEPT_LIMIT, INTERCEPT_LIMIT), mean, np.exp(np.clip(log_sd, -5, 5)))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is estimated: the free items of `answers` (bool [n_items]) under `model`, the others keep their parameters.
+
+    With held items the populations' means and SDs are estimated on the held items' scale, otherwise the persons together
+    have mean 0 and SD 1.
+    """
+
+    answers: Answers
+    model: str
+    free: np.ndarray
+    n_nodes: int = N_NODES
+
+    @property
+    def anchored(self) -> bool:
+        return not self.free.all()
+
+    def guessing(self, state: State) -> np.ndarray:
+        return 1 / (1 + np.exp(-state.g)) if self.model == "3PL" else np.zeros_like(state.g)
+
+    def grid(self, state: State) -> Grid:
+        return normal_grid(state.mean, state.sd, self.n_nodes)
+
+    def expect(self, state: State, **wanted: bool) -> Expectation:
+        """The E-step at `state`; see estep.expect."""
+        return expect(self.answers, state.a, state.d, self.guessing(state), self.grid(state), **wanted)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Where the estimation ended; loglik without the prior."""
+    """Where the estimation ended: its state, the steps it took, whether the last one was within the tolerance."""
 
     state: State
-    loglik: float
     iterations: int
     converged: bool
 
 
-def fit(
-    start: np.ndarray,
-    code: np.ndarray,
-    state: State,
-    model: str,
-    free: np.ndarray,
-    population_free: bool,
-    tolerance: float,
-    max_iterations: int,
-    progress: Progress | None = None,
-) -> Fit:
-    """Estimate the free items, from `state`.
-
-    start, code: see estep.expected_counts; free: bool [n_items], False holds an item's parameters;
-    population_free: estimate the population's mean and SD (needs held items), else it is N(0, 1).
-    Converged when an iteration changes no parameter by more than `tolerance`.
-    """
-    for iteration in range(1, max_iterations + 1):
-        new, loglik = step(start, code, state, model, free, population_free)
-        change = state.distance(new)
-        state = new
+def fit(problem: Problem, state: State, tolerance: float, max_iterations: int, progress: Progress | None = None) -> Fit:
+    """Estimate from `state`; converged when an EM step changes no parameter by more than `tolerance`."""
+    single = tolerance >= SINGLE_PRECISION_FROM and problem.model != "3PL"
+    n_answers = np.bincount(problem.answers.code >> 1, minlength=problem.answers.n_items)
+    right = np.bincount(problem.answers.code, minlength=2 * problem.answers.n_items)[1::2].astype(np.float64)
+    weight = np.concatenate([np.sqrt(np.tile(n_answers, 3)), np.full(2 * len(state.mean), np.sqrt(n_answers.sum()))])
+    mixer = _Mixer(weight)
+    fallback, best = state, -np.inf
+    iteration, change = 0, np.inf
+    while iteration < max_iterations:
+        iteration += 1
+        expected = problem.expect(state, single=single)
+        objective = expected.loglik + _log_prior(problem, state)
+        new = _step(problem, state, expected, right)
+        here, there = state.vector(), new.vector()
+        change = float(np.max(np.abs(there - here), initial=0.0))
         if progress is not None:
-            progress(iteration, change, loglik)
-        if change < tolerance:
-            break
-    return Fit(state, evaluate(start, code, state, model), iteration, change < tolerance)
+            progress(iteration, change, expected.loglik)
+        if not np.isfinite(change) or objective < best - 1e-7 * abs(best):
+            if mixer.empty:
+                break
+            mixer.clear()
+            state = fallback
+            continue
+        if change <= tolerance:
+            return Fit(new, iteration, True)
+        best, fallback = max(best, objective), new
+        state = state.like(mixer.next(here, there))
+    return Fit(fallback, iteration, False)
 
 
-def evaluate(start, code, state: State, model: str) -> float:
-    """Log-likelihood at `state`."""
-    table = log_probability_table(state.a, state.d, state.guessing(model), _grid(state).node)
-    return expected_counts(start, code, table, _grid(state))[2]
+def _log_prior(problem: Problem, state: State) -> float:
+    if problem.model != "3PL":
+        return 0.0
+    return float(-0.5 * np.sum(((state.g - GUESSING_MEAN) / GUESSING_SD) ** 2))
 
 
-def step(start, code, state: State, model: str, free, population_free: bool) -> tuple[State, float]:
-    """One EM step; the log-likelihood is that of the state it started from."""
-    grid = _grid(state)
-    table = log_probability_table(state.a, state.d, state.guessing(model), grid.node)
-    counts, mass, loglik = expected_counts(start, code, table, grid)
-    mean = mass @ grid.node / mass.sum()
-    sd = np.sqrt(mass @ (grid.node - mean) ** 2 / mass.sum())
-    a, d, g = state.a.copy(), state.d.copy(), state.g.copy()
-    if model == "Rasch":
-        _maximise_intercepts(a, d, counts, grid.node, free)
-    else:
-        maximise(a, d, g, counts, grid.node, model == "3PL", free, 5)
-    if population_free:
-        return replace(state, a=a, d=d, g=g, mean=float(mean), sd=float(sd)), loglik
-    if free.all():
-        a, d = a * sd, d + a * mean
-    return replace(state, a=a, d=d, g=g), loglik
+def _step(problem: Problem, state: State, expected: Expectation, right: np.ndarray) -> State:
+    """The M-step, the populations' moments, and the way back to mean 0 and SD 1."""
+    node = problem.grid(state).node
+    a, d, g = maximise(problem.model, state.a, state.d, state.g, expected, right, node, problem.free)
+    persons = expected.mass.sum(axis=1)
+    mean = expected.mass @ node / persons
+    variance = expected.mass @ node**2 / persons - mean**2
+    if not problem.anchored:
+        middle = persons @ mean / persons.sum()
+        spread = np.sqrt(persons @ (variance + (mean - middle) ** 2) / persons.sum())
+        a, d = a * spread, d + a * middle
+        mean, variance = (mean - middle) / spread, variance / spread**2
+        if len(mean) == 1:
+            mean, variance = np.zeros(1), np.ones(1)
+    return State(a, d, g, mean, np.sqrt(variance))
 
 
-def starting_values(n_answers: np.ndarray, n_right: np.ndarray) -> State:
+class _Mixer:
+    """Anderson mixing: the combination of the last steps whose residual is least, by weighted least squares."""
+
+    def __init__(self, weight: np.ndarray) -> None:
+        self.weight = weight
+        self.clear()
+
+    @property
+    def empty(self) -> bool:
+        return len(self.points) < 2
+
+    def clear(self) -> None:
+        self.points: list[np.ndarray] = []
+        self.residuals: list[np.ndarray] = []
+
+    def next(self, here: np.ndarray, there: np.ndarray) -> np.ndarray:
+        """Where to go after an EM step led from `here` to `there`."""
+        self.points = [*self.points, there][-HISTORY - 1 :]
+        self.residuals = [*self.residuals, (there - here) * self.weight][-HISTORY - 1 :]
+        if self.empty:
+            return there
+        steps = np.diff(self.residuals, axis=0)
+        share = np.linalg.lstsq(steps @ steps.T, steps @ self.residuals[-1], rcond=1e-10)[0]
+        return there - share @ np.diff(self.points, axis=0)
+
+
+def starting_values(n_answers: np.ndarray, n_right: np.ndarray, n_groups: int = 1) -> State:
     """Slope 1 and the intercept that gives each item its share of right answers."""
-    share = np.clip(n_right / n_answers, 0.01, 0.99)
-    return State(np.ones(len(share)), 1.2 * np.log(share / (1 - share)), np.full(len(share), GUESSING_MEAN))
-
-
-def _grid(state: State) -> Grid:
-    return normal_grid(state.mean, state.sd)
-
-
-def _maximise_intercepts(a, d, counts, node, free) -> None:
-    answers, right = counts[0::2] + counts[1::2], counts[1::2].sum(axis=1)
-    for _ in range(5):
-        p = 1 / (1 + np.exp(-(a[:, None] * node + d[:, None])))
-        change = (right - (answers * p).sum(axis=1)) / np.maximum((answers * p * (1 - p)).sum(axis=1), 1e-12)
-        d[free] += np.clip(change, -2, 2)[free]
+    share = (n_right + 0.5) / (n_answers + 1)
+    n = len(share)
+    return State(
+        np.ones(n), 1.2 * np.log(share / (1 - share)), np.full(n, GUESSING_MEAN), np.zeros(n_groups), np.ones(n_groups)
+    )

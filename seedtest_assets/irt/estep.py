@@ -1,96 +1,222 @@
-"""Expectation over abilities: posteriors of the persons, and what they add to the items' expected counts."""
+"""Expectation over abilities: posteriors of the persons, and what they add to the items' expected counts.
+
+Two passes over a person's answers, a row of nodes each: the first adds rows of log-probabilities to the person's
+log-likelihood, the second adds the posterior to rows of expected counts. Without guessing
+log L = sum log(1 - P_j) + theta sum y a + sum y d, so one row an item serves right and wrong answers alike, and the right answers
+need two numbers a person only.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from seedtest_assets.irt.grid import Grid
-from seedtest_assets.irt.parallel import kernel, run, split_by_answers, threads
+from seedtest_assets.irt.parallel import aligned_zeros, chunks, exponential, kernel, spread
+
+LINE = 16  # nodes are padded to a multiple of it, a cache line of single precision
+NEVER = -1e30  # log weight of a padding node
+FLUSH = 64  # answers that are summed in the table's precision before they join the sum in double precision
 
 
-def log_probability_table(a: np.ndarray, d: np.ndarray, c: np.ndarray, node: np.ndarray) -> np.ndarray:
-    """log P(wrong) of item j in row 2 j, log P(right) in row 2 j + 1, float64 [2 n_items, n_nodes]."""
-    z = a[:, None] * node[None, :] + d[:, None]
-    guessing = c[:, None]
-    log_wrong = -np.logaddexp(0, z)
-    table = np.empty((2 * len(a), len(node)))
-    table[0::2] = log_wrong + np.log1p(-guessing)
-    table[1::2] = np.where(guessing > 0, np.log(guessing + (1 - guessing) * np.exp(z + log_wrong)), z + log_wrong)
-    return table
+@dataclass(frozen=True)
+class Answers:
+    """Answers to the items in question, recoded.
 
-
-def expected_counts(start: np.ndarray, code: np.ndarray, table: np.ndarray, grid: Grid):
-    """One E-step.
-
-    start: int64 [n_persons + 1]; code: int32 [n], 2 item + correct; table: see log_probability_table.
-
-    Returns counts float64 [2 n_items, n_nodes] (expected answers of each code at each ability), mass float64 [n_nodes]
-    (expected persons), and the log-likelihood.
+    start: int64 [n_persons + 1]; code: int32 [n], 2 item + correct, item in 0 .. n_items - 1; group: int32 [n_persons], which
+    population each person is from, 0 .. n_groups - 1.
     """
-    parts = split_by_answers(start, threads())
-    done = run(_count, [(low, high, start, code, table, grid.log_weight) for low, high in parts])
-    return sum(one[0] for one in done), sum(one[1] for one in done), sum(one[2] for one in done)
+
+    start: np.ndarray
+    code: np.ndarray
+    group: np.ndarray
+    n_items: int
+    n_groups: int = 1
 
 
-def posterior_moments(start, code, table, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior mean (EAP) and SD of every person, float64 [n_persons] each (Bock & Mislevy, 1982)."""
-    n_persons = len(start) - 1
-    mean, sd = np.empty(n_persons), np.empty(n_persons)
-    parts = split_by_answers(start, threads())
-    run(_moments, [(low, high, start, code, table, grid.node, grid.log_weight, mean, sd) for low, high in parts])
-    return mean, sd
+@dataclass(frozen=True)
+class Expectation:
+    """What an E-step gives, float64.
+
+    answers: [n_items, n_nodes], expected answers at each ability; right: the same for right answers, with guessing only;
+    right_theta: [n_items], sum of the posterior means over right answers, without guessing only;
+    mass: [n_groups, n_nodes], expected persons; loglik: of the persons' answers; theta, theta_se: [n_persons], posterior mean
+    and SD, empty unless asked for.
+    """
+
+    answers: np.ndarray
+    right: np.ndarray
+    right_theta: np.ndarray
+    mass: np.ndarray
+    loglik: float
+    theta: np.ndarray
+    theta_se: np.ndarray
+
+
+def expect(
+    answers: Answers, a, d, c, grid: Grid, *, single: bool = False, counts: bool = True, abilities: bool = False
+) -> Expectation:
+    """One E-step at slopes a, intercepts d and guessing c, float64 [n_items] each.
+
+    single: sums of up to 64 answers and the posteriors in single precision; counts, abilities: what is wanted.
+    """
+    dtype = np.float32 if single else np.float64
+    guessing = bool(c.any())
+    n_nodes = len(grid.node)
+    node, log_weight = padded(grid, dtype)
+    width = len(node)
+    rows = (2 if guessing else 1) * answers.n_items
+    table = aligned_zeros((rows, width), dtype)
+    spread(
+        lambda low, high, _: _fill_table(low, high, a, d, c, grid.node, guessing, table),
+        _item_ranges(answers.n_items),
+        lambda: None,
+    )
+    slope = np.zeros(2 * answers.n_items)
+    if not guessing:
+        slope[1::2] = a
+    n_persons = len(answers.start) - 1
+    theta = np.empty(n_persons if abilities else 0)
+    theta_se = np.empty_like(theta)
+    rows = rows if counts else 0
+
+    def buffers():
+        shape = (answers.n_groups, width)
+        return (
+            aligned_zeros((rows, width), dtype),
+            aligned_zeros((rows, width), np.float64),
+            np.zeros(2 * answers.n_items),
+            np.zeros(shape),
+            np.zeros(1),
+        )
+
+    def work(low, high, own):
+        shared = (answers.start, answers.code, answers.group, slope, table, node, log_weight, guessing, counts)
+        _expect(low, high, *shared, *own, theta, theta_se)
+
+    done = spread(work, chunks(answers.start), buffers)
+    total = sum(own[1] for own in done)[:, :n_nodes]
+    right_theta = sum(own[2] for own in done)[1::2]
+    mass = sum(own[3] for own in done)[:, :n_nodes]
+    loglik = float(sum(own[4][0] for own in done))
+    if guessing:
+        everything, right = total[0::2] + total[1::2], total[1::2]
+    else:
+        everything, right = total, total[:0]
+        loglik += float(np.bincount(answers.code, minlength=2 * answers.n_items)[1::2] @ d)
+    return Expectation(everything, right, right_theta, mass, loglik, theta, theta_se)
+
+
+def padded(grid: Grid, dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes [width] and log weights [n_groups, width], up to a multiple of LINE with nodes of no weight."""
+    n_nodes = len(grid.node)
+    width = -(-n_nodes // LINE) * LINE
+    node = aligned_zeros((width,), dtype)
+    node[:n_nodes] = grid.node
+    log_weight = aligned_zeros((len(np.atleast_2d(grid.log_weight)), width), dtype)
+    log_weight[:] = NEVER
+    log_weight[:, :n_nodes] = grid.log_weight
+    return node, log_weight
+
+
+def _item_ranges(n_items: int) -> list[tuple[int, int]]:
+    return [(low, min(low + 512, n_items)) for low in range(0, n_items, 512)]
 
 
 @kernel
-def _posterior(p, start, code, table, log_weight, out):
-    """Posterior weights of one person into `out`; returns the log of the person's marginal likelihood."""
-    n_nodes = log_weight.size
-    for q in range(n_nodes):
-        out[q] = log_weight[q]
-    for k in range(start[p], start[p + 1]):
-        row = table[code[k]]
-        for q in range(n_nodes):
-            out[q] += row[q]
-    top = out[0]
-    for q in range(n_nodes):
-        top = max(top, out[q])
-    total = 0.0
-    for q in range(n_nodes):
-        out[q] = np.exp(out[q] - top)
-        total += out[q]
-    for q in range(n_nodes):
-        out[q] /= total
-    return top + np.log(total)
+def _fill_table(low, high, a, d, c, node, guessing, table):
+    """log(1 - P) in row j; with guessing log(1 - P) in row 2 j and log P in row 2 j + 1."""
+    for j in range(low, high):
+        for q in range(node.size):
+            z = a[j] * node[q] + d[j]
+            tail = np.log1p(np.exp(-abs(z)))
+            log_wrong = -max(z, 0.0) - tail
+            if guessing:
+                table[2 * j, q] = log_wrong + np.log1p(-c[j])
+                if c[j] > 0:
+                    table[2 * j + 1, q] = np.log(c[j] + (1 - c[j]) * np.exp(min(z, 0.0) - tail))
+                else:
+                    table[2 * j + 1, q] = min(z, 0.0) - tail
+            else:
+                table[j, q] = log_wrong
 
 
-@kernel
-def _count(low, high, start, code, table, log_weight):
-    n_nodes = log_weight.size
-    counts = np.zeros(table.shape)
-    mass = np.zeros(n_nodes)
-    posterior = np.empty(n_nodes)
-    loglik = 0.0
+@kernel(fastmath=True)
+def _expect(
+    low, high, start, code, group, slope, table, node, log_weight, guessing, counting,
+    counts, total, right_theta, mass, loglik, theta, theta_se,
+):  # fmt: skip
+    """Persons low .. high - 1. `counts` is zero before and after; what they add goes to total, right_theta, mass and loglik."""
+    width = node.size
+    half = 0 if guessing else 1
+    part = np.empty_like(node)
+    posterior = np.empty_like(node)
+    logs = np.empty(width)
     for p in range(low, high):
-        if start[p] == start[p + 1]:
+        first, last = start[p], start[p + 1]
+        if first == last:
             continue
-        loglik += _posterior(p, start, code, table, log_weight, posterior)
-        for k in range(start[p], start[p + 1]):
-            row = counts[code[k]]
-            for q in range(n_nodes):
-                row[q] += posterior[q]
-        for q in range(n_nodes):
-            mass[q] += posterior[q]
-    return counts, mass, loglik
-
-
-@kernel
-def _moments(low, high, start, code, table, node, log_weight, mean, sd):
-    posterior = np.empty(node.size)
-    for p in range(low, high):
-        _posterior(p, start, code, table, log_weight, posterior)
-        first = 0.0
-        for q in range(node.size):
-            first += posterior[q] * node[q]
-        second = 0.0
-        for q in range(node.size):
-            second += posterior[q] * (node[q] - first) ** 2
-        mean[p] = first
-        sd[p] = np.sqrt(second)
+        prior = log_weight[group[p]]
+        for q in range(width):
+            logs[q] = prior[q]
+        tilt = 0.0
+        k = first
+        while k < last:
+            end = min(k + FLUSH, last)
+            for q in range(width):
+                part[q] = 0
+            while k + 3 < end:
+                one, two, three, four = code[k], code[k + 1], code[k + 2], code[k + 3]
+                tilt += (slope[one] + slope[two]) + (slope[three] + slope[four])
+                row1, row2 = table[one >> half], table[two >> half]
+                row3, row4 = table[three >> half], table[four >> half]
+                for q in range(width):
+                    part[q] += (row1[q] + row2[q]) + (row3[q] + row4[q])
+                k += 4
+            while k < end:
+                tilt += slope[code[k]]
+                row = table[code[k] >> half]
+                for q in range(width):
+                    part[q] += row[q]
+                k += 1
+            for q in range(width):
+                logs[q] += part[q]
+        top = -1e300
+        for q in range(width):
+            logs[q] += tilt * node[q]
+            top = max(top, logs[q])
+        for q in range(width):
+            part[q] = logs[q] - top
+        scale = node.dtype.type(0)
+        moment = node.dtype.type(0)
+        for q in range(width):
+            weight = exponential(part[q])
+            posterior[q] = weight
+            scale += weight
+            moment += weight * node[q]
+        loglik[0] += top + np.log(scale)
+        mean = moment / scale
+        share = 1 / scale
+        for q in range(width):
+            posterior[q] *= share
+        if theta.size:
+            spread_ = 0.0
+            for q in range(width):
+                spread_ += posterior[q] * (node[q] - mean) ** 2
+            theta[p] = mean
+            theta_se[p] = np.sqrt(spread_)
+        if counting:
+            for k in range(first, last):
+                one = code[k]
+                right_theta[one] += mean
+                row = counts[one >> half]
+                for q in range(width):
+                    row[q] += posterior[q]
+            persons = mass[group[p]]
+            for q in range(width):
+                persons[q] += posterior[q]
+    if counting:
+        for j in range(counts.shape[0]):
+            row, sums = counts[j], total[j]
+            for q in range(width):
+                sums[q] += row[q]
+                row[q] = 0

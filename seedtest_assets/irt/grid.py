@@ -12,26 +12,34 @@ LIMIT = 6.0
 class Grid:
     """Equally spaced abilities and the log of their normal weights, normalised to sum 1.
 
-    node: float64 [n_nodes]; log_weight: float64 [n_nodes].
+    node: float64 [n_nodes]; log_weight: float64 [n_nodes], or [n_groups, n_nodes] for several populations.
     """
 
     node: np.ndarray
     log_weight: np.ndarray
 
-    def reweighted(self, mean: float, sd: float) -> "Grid":
-        """The same nodes under N(mean, sd^2)."""
-        log_density = -0.5 * ((self.node - mean) / sd) ** 2
-        return Grid(self.node, log_density - np.logaddexp.reduce(log_density))
 
+def normal_grid(mean=0.0, sd=1.0, n_nodes: int = N_NODES) -> Grid:
+    """Nodes from -6 to 6 under N(mean, sd^2), 61 of them 0.2 apart; more, as far apart, where mean +- 4 sd leaves that range.
 
-def normal_grid(mean: float = 0.0, sd: float = 1.0) -> Grid:
-    """61 nodes from -6 to 6, 0.2 apart, under N(mean, sd^2); more of them, as far apart, where mean +- 4 sd leaves that range.
-
-    Gauss-Hermite nodes are too few and too far apart for long tests, where a posterior is narrower than their gaps;
-    equal steps of h leave a relative error of about exp(-2 (pi sd_posterior / h)^2).
+    mean, sd: numbers, or float64 [n_groups]. Gauss-Hermite nodes are too few and too far apart for long tests, where a
+    posterior is narrower than their gaps; equal steps of h leave a relative error of about exp(-2 (pi sd_posterior / h)^2).
     """
-    step = 2 * LIMIT / (N_NODES - 1)
-    below = np.ceil(max(-LIMIT - (mean - 6 * sd), 0) / step) if mean - 4 * sd < -LIMIT else 0
-    above = np.ceil(max(mean + 6 * sd - LIMIT, 0) / step) if mean + 4 * sd > LIMIT else 0
-    node = np.linspace(-LIMIT - below * step, LIMIT + above * step, N_NODES + int(below + above))
-    return Grid(node, np.zeros_like(node)).reweighted(mean, sd)
+    mean, sd = np.asarray(mean, dtype=np.float64), np.asarray(sd, dtype=np.float64)
+    step = 2 * LIMIT / (n_nodes - 1)
+    low, high = (mean - 4 * sd).min(), (mean + 4 * sd).max()
+    below = int(np.ceil((2 * sd.max() - LIMIT - low) / step)) if low < -LIMIT else 0
+    above = int(np.ceil((2 * sd.max() - LIMIT + high) / step)) if high > LIMIT else 0
+    node = np.linspace(-LIMIT - below * step, LIMIT + above * step, n_nodes + below + above)
+    log_density = -0.5 * ((node - mean[..., None]) / sd[..., None]) ** 2
+    return Grid(node, log_density - np.logaddexp.reduce(log_density, axis=-1, keepdims=True))
+
+
+def nodes_for(test_length: float) -> int:
+    """How many nodes from -6 to 6 a test of that many answers needs: 61 up to about 135 answers, more beyond.
+
+    An answer is worth about 0.26 of information (slope 1.02 at its difficulty), so the posterior SD is
+    1 / sqrt(1 + 0.26 n); a step of at most 1.2 of it keeps the error of the sum below 1e-6.
+    """
+    step = 1.2 / np.sqrt(1 + 0.26 * test_length)
+    return max(N_NODES, 2 * int(np.ceil(LIMIT / step)) + 1)

@@ -4,16 +4,24 @@ numba's own parallel loops end the process when two threads of a service start o
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
+from numba.extending import overload
 
-kernel = partial(numba.njit, nogil=True, cache=True)
+T = TypeVar("T")
+
+kernel = partial(numba.njit, nogil=True, cache=True, error_model="numpy")
 """Decorator of every compiled kernel; compiled once a machine, then read from numba's cache."""
+
+ANSWERS_A_CHUNK = (
+    100_000  # enough work to be worth a call, few enough that a core that was busy elsewhere does not hold up the rest
+)
+PERSONS_A_CHUNK = 1 << 14
 
 
 def threads() -> int:
@@ -21,25 +29,89 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def split_by_answers(start: np.ndarray, parts: int) -> list[tuple[int, int]]:
-    """Cut persons into consecutive ranges with about the same number of answers.
+def chunks(start: np.ndarray) -> list[tuple[int, int]]:
+    """Cut persons into consecutive ranges (low, high) of about the same number of answers.
 
     start: int64 [n_persons + 1], where each person's answers begin.
     """
     n_persons = len(start) - 1
-    cuts = np.searchsorted(start, np.linspace(0, start[-1], parts + 1)[1:-1])
-    bounds = [0, *(int(cut) for cut in cuts), n_persons]
-    return [(low, high) for low, high in zip(bounds[:-1], bounds[1:], strict=True) if high > low]
+    parts = max(int(start[-1]) // ANSWERS_A_CHUNK, -(-n_persons // PERSONS_A_CHUNK), 1)
+    inner = np.searchsorted(start, np.linspace(0, start[-1], parts + 1)[1:-1])
+    bounds = np.unique(np.concatenate([[0], inner, [n_persons]]))
+    return list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
 
 
-def run(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
-    """Call `work` once for each tuple of arguments, side by side; results in their order."""
-    if len(arguments) == 1:
-        return [work(*arguments[0])]
-    return list(_pool(threads(), os.getpid()).map(lambda one: work(*one), arguments))
+def spread(work: Callable[..., Any], ranges: Sequence[tuple[int, int]], new_buffers: Callable[[], T]) -> list[T]:
+    """Call `work(low, high, buffers)` for every range, on all cores; each core has its own buffers, which come back."""
+    queue = iter(ranges)
+
+    def one_core() -> T:
+        buffers = new_buffers()
+        for low, high in queue:
+            work(low, high, buffers)
+        return buffers
+
+    n = min(threads(), len(ranges))
+    if n <= 1:
+        return [one_core()]
+    return [future.result() for future in [_pool(os.getpid()).submit(one_core) for _ in range(n)]]
 
 
 @lru_cache(maxsize=1)
-def _pool(workers: int, process: int) -> ThreadPoolExecutor:
+def _pool(process: int) -> ThreadPoolExecutor:
     """One pool a process: a forked child has none of its parent's threads."""
-    return ThreadPoolExecutor(workers, thread_name_prefix="irt")
+    return ThreadPoolExecutor(threads(), thread_name_prefix="irt")
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Zeros that begin on a cache line, so that a row of nodes touches no line twice."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + 64, np.uint8)
+    offset = -raw.ctypes.data % 64
+    return raw[offset : offset + size].view(dtype).reshape(shape)
+
+
+def exponential(x):
+    """exp(x) for x <= 0 that compilers can vectorise; float32 to 2e-7, float64 to 1e-15, relative."""
+    return np.exp(x)
+
+
+@overload(exponential, inline="always")
+def _exponential(x):
+    if x == numba.types.float32:
+        return _exponential_single
+    return _exponential_double
+
+
+def _exponential_single(x):
+    x = max(x, np.float32(-87.0))
+    k = np.floor(x * np.float32(1.4426950408889634) + np.float32(0.5))
+    r = (x - k * np.float32(0.693359375)) + k * np.float32(2.12194440e-4)
+    p = np.float32(1.9875691500e-4)
+    p = p * r + np.float32(1.3981999507e-3)
+    p = p * r + np.float32(8.3334519073e-3)
+    p = p * r + np.float32(4.1665795894e-2)
+    p = p * r + np.float32(1.6666665459e-1)
+    p = p * r + np.float32(5.0000001201e-1)
+    p = p * r * r + r + np.float32(1.0)
+    return p * np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+def _exponential_double(x):
+    x = max(x, -708.0)
+    k = np.floor(x * 1.4426950408889634 + 0.5)
+    r = (x - k * 6.93145751953125e-1) - k * 1.42860682030941723212e-6
+    p = 1 / 6227020800.0
+    p = p * r + 1 / 479001600.0
+    p = p * r + 1 / 39916800.0
+    p = p * r + 1 / 3628800.0
+    p = p * r + 1 / 362880.0
+    p = p * r + 1 / 40320.0
+    p = p * r + 1 / 5040.0
+    p = p * r + 1 / 720.0
+    p = p * r + 1 / 120.0
+    p = p * r + 1 / 24.0
+    p = p * r + 1 / 6.0
+    p = p * r + 0.5
+    p = p * r * r + r + 1.0
+    return p * np.int64((np.int64(k) + np.int64(1023)) << np.int64(52)).view(np.float64)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedtest_assets.irt.errors import DataError
-from seedtest_assets.irt.parallel import kernel, run, split_by_answers, threads
+from seedtest_assets.irt.parallel import chunks, kernel, spread
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,8 @@ class Responses:
         new_item = np.empty(len(row), np.int32)
         new_correct = np.empty(len(row), np.uint8)
         kept = np.empty(n_persons, np.int64)
-        parts = split_by_answers(start, threads())
-        run(
-            _sort_each,
-            [(low, high, start, row, item, correct, time, new_item, new_correct, kept) for low, high in parts],
-        )
+        shared = (start, row, item, correct, time, new_item, new_correct, kept)
+        spread(lambda low, high, _: _sort_each(low, high, *shared), chunks(start), lambda: None)
         del row
         n_kept = int(kept.sum())
         n_set_aside = len(person) - n_kept

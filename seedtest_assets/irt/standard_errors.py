@@ -1,156 +1,403 @@
 """Standard errors from the observed information of the marginal likelihood, by Louis's (1982) identity.
 
 The information is what the abilities, were they known, would give, less what not knowing them takes away:
-I = sum over answers of E[-d2 log P] - sum over persons of Cov(score), both under the persons' posteriors. It equals the
-Oakes (1999) form at the optimum.
+I = sum over answers of E[-d2 log P] - sum over persons of Cov(score), both under the persons' posteriors. At the optimum it is the
+matrix that Oakes's (1999) identity gives. A person's covariance is formed from the score's coefficients on the polynomials
+that are orthonormal under that person's posterior: Cov = C C', with DEGREE columns instead of one for each node.
 """
 
+from typing import Any
+
 import numpy as np
+from scipy.linalg import lapack
 
-from seedtest_assets.irt.em import State
-from seedtest_assets.irt.estep import expected_counts, log_probability_table
-from seedtest_assets.irt.grid import Grid, normal_grid
+from seedtest_assets.irt.em import Problem, State
+from seedtest_assets.irt.estep import padded
 from seedtest_assets.irt.mstep import GUESSING_SD
-from seedtest_assets.irt.parallel import kernel, run, split_by_answers, threads
+from seedtest_assets.irt.parallel import aligned_zeros, chunks, kernel, spread
 
-FULL_LIMIT = 4500  # parameters up to which the whole matrix is formed: 160 MB
+FULL_LIMIT = 1500  # parameters up to which the whole matrix is formed and inverted, in well under a second
+DEGREE = 8  # of the polynomials; see docs/method.md for what it leaves out
 
 
-def parameter_index(model: str, free: np.ndarray, population_free: bool) -> tuple[np.ndarray, int]:
-    """Where each parameter stands in the information matrix: int64 [n_items + 1, 3], -1 for what is held, and the size.
+def n_parameters(problem: Problem) -> int:
+    """How many numbers were estimated."""
+    return _index(problem)[1] - (2 if problem.answers.n_groups > 1 and not problem.anchored else 0)
 
-    Columns a, d, g; the last row is the population's mean and SD.
+
+def item_covariances(problem: Problem, state: State) -> tuple[np.ndarray, bool]:
+    """Covariance of each item's (a, d, logit c), float64 [n_items, 3, 3], zero where held; whether from the whole matrix.
+
+    Beyond FULL_LIMIT parameters each item's own block of the information is inverted instead, and corrected for the two
+    directions in which all items move together, the origin and the unit of the scale. NaN for an item whose information is not positive.
     """
-    index = np.full((len(free) + 1, 3), -1, np.int64)
-    kinds = {"Rasch": [1], "2PL": [0, 1], "3PL": [0, 1, 2]}[model]
-    block = np.arange(int(free.sum()) * len(kinds)).reshape(-1, len(kinds))
-    index[np.ix_(np.flatnonzero(free), kinds)] = block
-    size = block.size
-    if model == "Rasch" and free.all():
-        index[:-1, 0] = size
+    index, size = _index(problem)
+    expected = problem.expect(state)
+    score, complete = _scores(problem, state, expected)
+    if size <= FULL_LIMIT:
+        covariance = _whole(problem, state, expected, score, complete, index, size)
+        if covariance is not None:
+            return covariance, True
+    return _own_blocks(problem, state, expected, score, complete, index), False
+
+
+def _index(problem: Problem) -> tuple[np.ndarray, int]:
+    """Row of each parameter in the information matrix, int64 [n_items + n_groups, 3], -1 for what is held, and the size.
+
+    Items come first, with (a, d, logit c), then the populations, with (mean, SD, -).
+    """
+    n_items, n_groups = problem.answers.n_items, problem.answers.n_groups
+    index = np.full((n_items + n_groups, 3), -1, np.int64)
+    kinds = {"Rasch": [1], "2PL": [0, 1], "3PL": [0, 1, 2]}[problem.model]
+    size = int(problem.free.sum()) * len(kinds)
+    index[np.ix_(np.flatnonzero(problem.free), kinds)] = np.arange(size).reshape(-1, len(kinds))
+    if problem.model == "Rasch" and not problem.anchored:
+        index[:n_items, 0] = size
         size += 1
-    if population_free:
-        index[-1, :2] = size, size + 1
-        size += 2
+    if problem.anchored or n_groups > 1:
+        index[n_items:, :2] = size + np.arange(2 * n_groups).reshape(-1, 2)
+        size += 2 * n_groups
     return index, size
 
 
-def covariance_blocks(start, code, state: State, model: str, free: np.ndarray, population_free: bool) -> np.ndarray:
-    """Covariance of each item's (a, d, g), float64 [n_items + 1, 3, 3]; zero where held; the last is that of (mean, SD).
-
-    Exact up to FULL_LIMIT parameters; beyond that from each item's own block of the information.
-    """
-    index, size = parameter_index(model, free, population_free)
-    grid = normal_grid(state.mean, state.sd)
-    c = state.guessing(model)
-    table = log_probability_table(state.a, state.d, c, grid.node)
-    counts = expected_counts(start, code, table, grid)[0]
-    score, negative_hessian = _derivatives(state, c, grid.node)
-    complete = np.einsum("jxyq,jq->jxy", negative_hessian, counts, optimize=True)
-    complete = complete[0::2] + complete[1::2]
-    if model == "3PL":
+def _scores(problem: Problem, state: State, expected) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives of log P for (z, logit c), z = a theta + d, [2, 2 n_items, n_nodes], and each item's complete information [n_items, 3, 3]."""
+    node = problem.grid(state).node
+    c = problem.guessing(state)[:, None]
+    logistic = 0.5 + 0.5 * np.tanh(0.5 * (state.a[:, None] * node + state.d[:, None]))
+    score = np.zeros((2, 2 * len(state.a), len(node)))
+    information = np.zeros((2, 2, len(state.a), len(node)))
+    score[0, 0::2] = -logistic
+    if problem.model == "3PL":
+        p = np.maximum(c + (1 - c) * logistic, 1e-300)
+        z, g = (1 - c) * logistic * (1 - logistic), c * (1 - c) * (1 - logistic)
+        score[1, 0::2] = -c
+        score[0, 1::2], score[1, 1::2] = z / p, g / p
+        wrong, right = expected.answers - expected.right, expected.right
+        information[0, 0] = wrong * logistic * (1 - logistic) + right * ((z / p) ** 2 - z * (1 - 2 * logistic) / p)
+        information[1, 1] = wrong * c * (1 - c) + right * ((g / p) ** 2 - g * (1 - 2 * c) / p)
+        information[0, 1] = information[1, 0] = right * (z * g / p**2 + c * z / p)
+    else:
+        score[0, 1::2] = 1 - logistic
+        information[0, 0] = expected.answers * logistic * (1 - logistic)
+    complete = np.zeros((len(state.a), 3, 3))
+    basis = [(0, node), (0, np.ones_like(node)), (1, np.ones_like(node))]
+    for x, (one, factor) in enumerate(basis):
+        for y, (other, other_factor) in enumerate(basis):
+            complete[:, x, y] = information[one, other] @ (factor * other_factor)
+    if problem.model == "3PL":
         complete[:, 2, 2] += 1 / GUESSING_SD**2
-    prior = _population(grid, state) if population_free else np.zeros((2, len(grid.node)))
-    return _invert_full(start, code, table, grid, score, prior, complete, index, size, state, population_free)
+    return score, complete
 
 
-def _derivatives(state: State, c: np.ndarray, node: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Score [2 n_items, 3, n_nodes] and negative second derivatives [2 n_items, 3, 3, n_nodes] of log P for (a, d, g)."""
-    n, q = len(state.a), len(node)
-    logistic = 1 / (1 + np.exp(-(state.a[:, None] * node + state.d[:, None])))
-    c = c[:, None]
-    p = c + (1 - c) * logistic
-    z, g = (1 - c) * logistic * (1 - logistic), c * (1 - c) * (1 - logistic)
-    zz, gg, zg = z * (1 - 2 * logistic), g * (1 - 2 * c), -c * (1 - c) * logistic * (1 - logistic)
-    first = np.empty((2 * n, 2, q))
-    second = np.zeros((2 * n, 2, 2, q))
-    first[0::2, 0], first[0::2, 1] = -logistic, -c
-    first[1::2, 0], first[1::2, 1] = z / p, g / p
-    second[0::2, 0, 0], second[0::2, 1, 1] = logistic * (1 - logistic), c * (1 - c)
-    second[1::2, 0, 0] = (z / p) ** 2 - zz / p
-    second[1::2, 1, 1] = (g / p) ** 2 - gg / p
-    second[1::2, 0, 1] = second[1::2, 1, 0] = z * g / p**2 - zg / p
-    outer = np.array([node, np.ones(q)])
-    score = np.concatenate([first[:, :1] * outer, first[:, 1:]], axis=1)
-    hessian = np.empty((2 * n, 3, 3, q))
-    hessian[:, :2, :2] = second[:, :1, :1] * outer[:, None] * outer[None, :]
-    hessian[:, :2, 2] = hessian[:, 2, :2] = second[:, 0, 1][:, None] * outer
-    hessian[:, 2, 2] = second[:, 1, 1]
-    return score, hessian
+def _posterior_arguments(problem: Problem, state: State, score: np.ndarray) -> tuple[Any, ...]:
+    """What the kernels below need to form a person's posterior and score, in padded rows."""
+    grid = problem.grid(state)
+    node, log_weight = padded(grid, np.float64)
+    n_codes, n_nodes = score.shape[1:]
+    tables = aligned_zeros((2 if problem.model == "3PL" else 1, n_codes, len(node)), np.float64)
+    tables[:, :, :n_nodes] = score[: len(tables)]
+    c = problem.guessing(state)[:, None]
+    z = state.a[:, None] * grid.node + state.d[:, None]
+    log_table = aligned_zeros((n_codes, len(node)), np.float64)
+    log_table[0::2, :n_nodes] = np.log1p(-c) - np.logaddexp(0, z)
+    with np.errstate(divide="ignore"):
+        log_table[1::2, :n_nodes] = np.logaddexp(np.log(c), np.log1p(-c) - np.logaddexp(0, -z))
+    answers = problem.answers
+    return answers.start, answers.code, answers.group, log_table, tables, node, log_weight
 
 
-def _population(grid: Grid, state: State) -> np.ndarray:
-    """Score of the population's mean and SD at each node, float64 [2, n_nodes]."""
-    x = (grid.node - state.mean) / state.sd
-    return np.array([x / state.sd, (x**2 - 1) / state.sd])
-
-
-def _invert_full(start, code, table, grid, score, prior, complete, index, size, state, population_free):
-    parts = split_by_answers(start, threads())
-    shared = (start, code, table, grid.log_weight, score, prior, index, size)
-    lost = sum(run(_lost, [(low, high, *shared) for low, high in parts]))
-    lost = lost + np.tril(lost, -1).T
-    information = -lost
+def _whole(problem, state, expected, score, complete, index, size) -> np.ndarray | None:
+    """Blocks of the inverse of the whole information matrix; None when it is not positive definite."""
+    shared = _posterior_arguments(problem, state, score)
+    population = np.array([state.mean, state.sd])
+    parts = spread(
+        lambda low, high, lost: _lost(low, high, *shared, population, index, lost),
+        chunks(problem.answers.start),
+        lambda: np.zeros((size, size)),
+    )
+    information = parts.pop(0)
+    while parts:
+        information += parts.pop()
+    np.negative(information, out=information)
+    n_items = problem.answers.n_items
     for x in range(3):
         for y in range(3):
-            both = (index[:-1, x] >= 0) & (index[:-1, y] >= 0)
-            np.add.at(information, (index[:-1, x][both], index[:-1, y][both]), complete[both, x, y])
-    if population_free:
-        n = np.count_nonzero(np.diff(start))
-        at = index[-1, :2]
-        information[at, at] += np.array([n / state.sd**2, 2 * n / state.sd**2])
-    covariance = np.linalg.inv(information)
-    blocks = np.zeros((len(index), 3, 3))
+            both = (index[:n_items, x] >= 0) & (index[:n_items, y] >= 0)
+            np.add.at(information, (index[:n_items, x][both], index[:n_items, y][both]), complete[both, x, y])
+    _add_populations(problem, state, expected, index, information)
+    factor, failed = lapack.dpotrf(information.T, lower=0, overwrite_a=1)  # the lower triangle, as LAPACK sees rows
+    if failed:
+        return None
+    inverse, failed = lapack.dpotri(factor, lower=0, overwrite_c=1)
+    inverse = inverse.T
+    blocks = np.zeros((n_items, 3, 3))
     for x in range(3):
         for y in range(3):
-            both = (index[:, x] >= 0) & (index[:, y] >= 0)
-            blocks[both, x, y] = covariance[index[both, x], index[both, y]]
+            row, column = index[:n_items, x], index[:n_items, y]
+            both = (row >= 0) & (column >= 0)
+            blocks[both, x, y] = inverse[np.maximum(row, column)[both], np.minimum(row, column)[both]]
     return blocks
 
 
-@kernel
-def _lost(low, high, start, code, table, log_weight, score, prior, index, size):
-    """Sum over persons of the posterior covariance of their score, lower triangle [size, size]."""
-    n_nodes = log_weight.size
-    lost = np.zeros((size, size))
-    place = np.full(size, -1, np.int64)
-    posterior = np.empty(n_nodes)
+def _add_populations(problem, state, expected, index, information) -> None:
+    """The complete information of the populations' means and SDs, and, without held items, what keeps the scale in place."""
+    rows = index[problem.answers.n_items :, :2]
+    if rows[0, 0] < 0:
+        return
+    persons = expected.mass.sum(axis=1)
+    node = problem.grid(state).node
+    x = (node - state.mean[:, None]) / state.sd[:, None]
+    first, second = (expected.mass * x).sum(axis=1), (expected.mass * x**2).sum(axis=1)
+    information[rows[:, 0], rows[:, 0]] += persons / state.sd**2
+    information[rows[:, 1], rows[:, 0]] += 2 * first / state.sd**2
+    information[rows[:, 1], rows[:, 1]] += (3 * second - persons) / state.sd**2
+    if not problem.anchored:
+        share = persons / persons.sum()
+        mean = np.zeros(len(information))
+        variance = np.zeros(len(information))
+        mean[rows[:, 0]] = share
+        variance[rows[:, 0]], variance[rows[:, 1]] = 2 * share * state.mean, 2 * share * state.sd
+        low = rows.min()
+        for constraint in (mean[low:], variance[low:]):
+            information[low:, low:] += 1e4 * persons.sum() * np.outer(constraint, constraint)
+
+
+def _own_blocks(problem, state, expected, score, complete, index) -> np.ndarray:
+    """Inverse of each item's own block of the information, corrected for what moves all items together."""
+    n_items = problem.answers.n_items
+    shared = _posterior_arguments(problem, state, score)
+    parts = spread(
+        lambda low, high, lost: _own_lost(low, high, *shared, state.a, *lost),
+        chunks(problem.answers.start),
+        lambda: (np.zeros((n_items, 3, 3)), np.zeros(n_items), np.zeros((2, 2))),
+    )
+    lost, slope_lost, together_lost = (sum(part[i] for part in parts) for i in range(3))
+    information = complete - lost
+    direction = np.zeros((n_items, 3, 2))  # of a shift and of a stretch of every item
+    direction[:, 0, 1] = direction[:, 1, 0] = state.a
+    apart = np.einsum("jxu,jxy,jyv->uv", direction, information, direction)
+    together = np.einsum("jxu,jxy,jyv->uv", direction, complete, direction) - together_lost
+    if problem.model == "Rasch" and not problem.anchored:
+        slope = state.a[0]
+        return _common_slope_blocks(
+            information[:, 1, 1], complete[:, 0, 1] - slope_lost / slope, together[1, 1] / slope**2,
+            slope * np.sqrt(max(1 / together[0, 0] - 1 / apart[0, 0], 0)),
+        )  # fmt: skip
+    both = (index[:n_items, :, None] >= 0) & (index[:n_items, None, :] >= 0)
+    information = np.where(both, information, np.eye(3))
+    good = np.linalg.eigvalsh(information)[:, 0] > 0
+    information[~good] = np.eye(3)
+    blocks = np.where(both, np.linalg.inv(information), 0.0)
+    if not problem.anchored and good.all():
+        blocks += direction @ (np.linalg.inv(together) - np.linalg.inv(apart)) @ direction.transpose(0, 2, 1)
+    blocks[~good] = np.nan
+    return blocks
+
+
+def _common_slope_blocks(own, cross, slope, shift) -> np.ndarray:
+    """Blocks of the inverse for Rasch: own and cross information of the intercepts [n_items], of the slope, and the SD of a common shift."""
+    towards = cross / own + shift**2 * cross.sum()
+    variance = 1 / (slope - cross @ towards)
+    blocks = np.zeros((len(own), 3, 3))
+    blocks[:, 0, 0] = variance
+    blocks[:, 0, 1] = blocks[:, 1, 0] = -towards * variance
+    blocks[:, 1, 1] = 1 / own + shift**2 + towards**2 * variance
+    return blocks
+
+
+@kernel(fastmath=True)
+def _posterior(p, start, code, group, log_table, log_weight, out):
+    """A person's posterior, into `out`."""
+    width = out.size
+    prior = log_weight[group[p]]
+    for q in range(width):
+        out[q] = prior[q]
+    for k in range(start[p], start[p + 1]):
+        row = log_table[code[k]]
+        for q in range(width):
+            out[q] += row[q]
+    top = -1e300
+    for q in range(width):
+        top = max(top, out[q])
+    total = 0.0
+    for q in range(width):
+        out[q] = np.exp(out[q] - top)
+        total += out[q]
+    for q in range(width):
+        out[q] /= total
+
+
+@kernel(fastmath=True)
+def _polynomials(posterior, node, weighted, alpha, beta):
+    """Polynomials orthonormal under the posterior, times the posterior, [DEGREE + 2, n_nodes], by the Stieltjes procedure.
+
+    theta p_m = beta[m] p_(m-1) + alpha[m] p_m + beta[m + 1] p_(m+1). A posterior on few nodes has fewer polynomials; the others are 0.
+    """
+    width = node.size
+    before, now = np.zeros(width), np.ones(width)
+    weighted[:] = 0.0
+    alpha[:] = 0.0
+    beta[:] = 0.0
+    for m in range(weighted.shape[0]):
+        for q in range(width):
+            weighted[m, q] = now[q] * posterior[q]
+        for q in range(width):
+            alpha[m] += weighted[m, q] * now[q] * node[q]
+        square = 0.0
+        for q in range(width):
+            new = (node[q] - alpha[m]) * now[q] - beta[m] * before[q]
+            before[q] = now[q]
+            now[q] = new
+            square += new * new * posterior[q]
+        if square < 1e-14:
+            break
+        beta[m + 1] = np.sqrt(square)
+        for q in range(width):
+            now[q] /= beta[m + 1]
+
+
+@kernel(fastmath=True)
+def _lost(low, high, start, code, group, log_table, tables, node, log_weight, population, index, lost):
+    """Add the posterior covariance of each person's score to the lower triangle of `lost`, [size, size]."""
+    width = node.size
+    posterior = np.empty(width)
+    weighted = np.empty((DEGREE + 2, width))
+    alpha, beta = np.empty(DEGREE + 3), np.empty(DEGREE + 3)
+    c = np.empty((2, DEGREE + 2))
+    most = 0
     for p in range(low, high):
-        first, last = start[p], start[p + 1]
-        if first == last:
+        most = max(most, start[p + 1] - start[p])
+    which = np.empty(3 * most + 3, np.int64)
+    rows = np.empty((DEGREE, 3 * most + 3))
+    sums = np.empty(3 * most + 3)
+    n_items = index.shape[0] - population.shape[1]
+    shared_slope = n_items > 1 and index[0, 0] >= 0 and index[0, 0] == index[1, 0]
+    for p in range(low, high):
+        if start[p] == start[p + 1]:
             continue
-        posterior[:] = log_weight
-        for k in range(first, last):
-            posterior += table[code[k]]
-        posterior[:] = np.exp(posterior - posterior.max())
-        posterior /= posterior.sum()
-        which = np.empty(3 * (last - first) + 2, np.int64)
-        rows = np.zeros((3 * (last - first) + 2, n_nodes))
+        _posterior(p, start, code, group, log_table, log_weight, posterior)
+        _polynomials(posterior, node, weighted, alpha, beta)
         n = 0
-        for k in range(first, last):
-            j = code[k] // 2
-            for x in range(3):
-                at = index[j, x]
-                if at >= 0:
-                    if place[at] < 0:
-                        place[at] = n
-                        which[n] = at
-                        n += 1
-                    rows[place[at]] += score[code[k], x]
-        for x in range(2):
-            at = index[-1, x]
-            if at >= 0:
-                place[at] = n
-                which[n] = at
-                rows[n] = prior[x]
+        common = np.zeros(DEGREE)
+        for k in range(start[p], start[p + 1]):
+            at = index[code[k] >> 1]
+            if at[0] < 0 and at[1] < 0:
+                continue
+            for t in range(tables.shape[0]):
+                row = tables[t, code[k]]
+                for m in range(DEGREE + 2):
+                    total = 0.0
+                    for q in range(width):
+                        total += row[q] * weighted[m, q]
+                    c[t, m] = total
+            if at[0] >= 0 and not shared_slope:
+                which[n] = at[0]
+                for m in range(DEGREE):
+                    rows[m, n] = beta[m + 1] * c[0, m] + alpha[m + 1] * c[0, m + 1] + beta[m + 2] * c[0, m + 2]
+                n += 1
+            elif at[0] >= 0:
+                for m in range(DEGREE):
+                    common[m] += beta[m + 1] * c[0, m] + alpha[m + 1] * c[0, m + 1] + beta[m + 2] * c[0, m + 2]
+            if at[1] >= 0:
+                which[n] = at[1]
+                for m in range(DEGREE):
+                    rows[m, n] = c[0, m + 1]
+                n += 1
+            if at[2] >= 0:
+                which[n] = at[2]
+                for m in range(DEGREE):
+                    rows[m, n] = c[1, m + 1]
+                n += 1
+        if shared_slope:
+            which[n] = index[0, 0]
+            for m in range(DEGREE):
+                rows[m, n] = common[m]
+            n += 1
+        at = index[n_items + group[p]]
+        if at[0] >= 0:
+            mean, sd = population[0, group[p]], population[1, group[p]]
+            for x in range(2):
+                which[n] = at[x]
+                for m in range(DEGREE):
+                    total = 0.0
+                    for q in range(width):
+                        z = (node[q] - mean) / sd
+                        total += weighted[m + 1, q] * (z if x == 0 else z * z)
+                    rows[m, n] = total / sd
                 n += 1
         for i in range(n):
-            mean = (rows[i] * posterior).sum()
-            rows[i] = (rows[i] - mean) * np.sqrt(posterior)
-            place[which[i]] = -1
-        product = np.dot(rows[:n], rows[:n].T)
-        for i in range(n):
-            for j in range(n):
-                if which[i] >= which[j]:
-                    lost[which[i], which[j]] += product[i, j]
-    return lost
+            for j in range(i + 1):
+                sums[j] = 0.0
+            for m in range(DEGREE):
+                own = rows[m, i]
+                for j in range(i + 1):
+                    sums[j] += own * rows[m, j]
+            target = lost[which[i]]
+            for j in range(i + 1):
+                target[which[j]] += sums[j]
+
+
+@kernel(fastmath=True)
+def _own_lost(
+    low, high, start, code, group, log_table, tables, node, log_weight, slope, lost, slope_lost, together_lost
+):
+    """Add the posterior covariance of each answer's score to its item's block of `lost`, [n_items, 3, 3], and of the score for a shift
+    and a stretch of all items together (d_j += a_j x, a_j += a_j y) to `together_lost`, [2, 2]; that of an intercept with the
+    stretch to `slope_lost`, [n_items]."""
+    width = node.size
+    posterior = np.empty(width)
+    shift = np.empty(width)
+    for p in range(low, high):
+        if start[p] == start[p + 1]:
+            continue
+        shift[:] = 0.0
+        _posterior(p, start, code, group, log_table, log_weight, posterior)
+        for k in range(start[p], start[p + 1]):
+            block = lost[code[k] >> 1]
+            z = tables[0, code[k]]
+            g = tables[tables.shape[0] - 1, code[k]]
+            a1, d1, g1, aa, ad, dd, ag, dg, gg = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+            for q in range(width):
+                shift[q] += slope[code[k] >> 1] * z[q]
+            for q in range(width):
+                w = posterior[q]
+                d = z[q]
+                a = d * node[q]
+                d1 += w * d
+                a1 += w * a
+                g1 += w * g[q]
+                dd += w * d * d
+                ad += w * a * d
+                aa += w * a * a
+                ag += w * a * g[q]
+                dg += w * d * g[q]
+                gg += w * g[q] * g[q]
+            block[0, 0] += aa - a1 * a1
+            block[1, 1] += dd - d1 * d1
+            block[2, 2] += gg - g1 * g1
+            block[0, 1] += ad - a1 * d1
+            block[1, 0] += ad - a1 * d1
+            block[0, 2] += ag - a1 * g1
+            block[2, 0] += ag - a1 * g1
+            block[1, 2] += dg - d1 * g1
+            block[2, 1] += dg - d1 * g1
+        x1, y1, xx, xy, yy = 0.0, 0.0, 0.0, 0.0, 0.0
+        for q in range(width):
+            w, x, y = posterior[q], shift[q], shift[q] * node[q]
+            x1 += w * x
+            y1 += w * y
+            xx += w * x * x
+            xy += w * x * y
+            yy += w * y * y
+        for k in range(start[p], start[p + 1]):
+            z = tables[0, code[k]]
+            d1, dy = 0.0, 0.0
+            for q in range(width):
+                d1 += posterior[q] * z[q]
+                dy += posterior[q] * z[q] * shift[q] * node[q]
+            slope_lost[code[k] >> 1] += dy - d1 * y1
+        together_lost[0, 0] += xx - x1 * x1
+        together_lost[0, 1] += xy - x1 * y1
+        together_lost[1, 0] += xy - x1 * y1
+        together_lost[1, 1] += yy - y1 * y1

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedtest_assets.irt.parallel import kernel, run, split_by_answers, threads
+from seedtest_assets.irt.parallel import chunks, kernel, spread
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.topic_answers import TopicAnswers
 
@@ -72,8 +72,7 @@ def integrate(
             tau, kind_of_pair[pairs], off_grid, _sampled_normal(tau, node), *_quadrature(tau, step),
             out.theta, out.se, out.score, out.student_theta, out.student_se, out.student_loglik,
         )  # fmt: skip
-        ranges = split_by_answers(_work(chunk), 8 * threads())
-        run(_integrate_each, [(low, high, *given) for low, high in ranges])
+        spread(lambda low, high, _, given=given: _integrate_each(low, high, *given), chunks(_work(chunk)), lambda: None)
         result.theta[pairs], result.se[pairs], result.score[pairs] = mean + sd * out.theta, sd * out.se, out.score
         result.student_theta[students], result.student_se[students] = mean + sd * out.student_theta, sd * out.student_se
         result.student_loglik[students] = out.student_loglik

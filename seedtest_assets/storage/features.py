@@ -53,7 +53,9 @@ def feature_windows(day: date) -> tuple[date, date]:
 
 def active_pairs(answers: pa.Table) -> pa.Table:
     """user_id, topic_id, each pair once, of the answers that have a topic. answers: student_id, topic_id of a day."""
-    pairs = pa.table({"user_id": answers["student_id"].cast(pa.string()), "topic_id": answers["topic_id"].cast(pa.string())})
+    pairs = pa.table(
+        {"user_id": answers["student_id"].cast(pa.string()), "topic_id": answers["topic_id"].cast(pa.string())}
+    )
     return pairs.filter(pc.is_valid(pairs["topic_id"])).group_by(["user_id", "topic_id"]).aggregate([])
 
 
