@@ -99,7 +99,7 @@ METRICS: dict[str, Any] = {
 }
 CALIBRATE: dict[str, Any] = {
     "summary": "Calibrate items and estimate abilities",
-    "description": "Parameters and abilities come back on the bank's scale, theta_bank = A theta + B with usable anchors.",
+    "description": "Parameters and abilities come back on the bank's scale: with anchors, theta_bank = A theta + B.",
     "responses": _answers(CalibrationReply, "The calibration."),
     "openapi_extra": _asks(
         CalibrationBody,
