@@ -45,7 +45,9 @@ class Handler(BaseHTTPRequestHandler):
     double: Double
 
     def do_GET(self) -> None:
-        self.answer(200, {"status": ["ok"], "service": ["r-irt-plumber"], "version": ["v0.1"]}, self.double.health_headers)
+        self.answer(
+            200, {"status": ["ok"], "service": ["r-irt-plumber"], "version": ["v0.1"]}, self.double.health_headers
+        )
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -71,7 +73,7 @@ def double(*actions: Action, health_headers: dict[str, str] | None = None) -> It
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Handler", (Handler,), {"double": told}))
     server.daemon_threads = True
     told.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield told
@@ -82,7 +84,9 @@ def double(*actions: Action, health_headers: dict[str, str] | None = None) -> It
 
 
 def answers(status: int, reply: object, **headers: str) -> Action:
-    return lambda handler: handler.answer(status, reply, {name.replace("_", "-"): text for name, text in headers.items()})
+    return lambda handler: handler.answer(
+        status, reply, {name.replace("_", "-"): text for name, text in headers.items()}
+    )
 
 
 def hangs(handler: Handler) -> None:

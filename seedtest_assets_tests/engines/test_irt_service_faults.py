@@ -87,7 +87,9 @@ def test_redirect_is_not_followed_with_the_token():
         calibrate_with(answers(302, b"", Location="http://elsewhere/"))
 
 
-@pytest.mark.parametrize("body", [b"", b'{"status": "ok", "item_par', b"<html>welcome</html>", b"\xff\xfe", b"[" * 9999])
+@pytest.mark.parametrize(
+    "body", [b"", b'{"status": "ok", "item_par', b"<html>welcome</html>", b"\xff\xfe", b"[" * 9999]
+)
 def test_reply_that_is_no_json_fails_at_once(body):
     with pytest.raises(InputError, match="answered no JSON"):
         calibrate_with(answers(200, body))
@@ -107,7 +109,10 @@ def test_reply_that_is_no_json_fails_at_once(body):
             "'i1', 'i2', 'i3', 'i4', none with finite a and b",
         ),
         (reply_for(items=("i1",)), "parameters for 1 of the 4 items"),
-        (reply_for(items=("X1", "X2", "X3", "X4")), "0 of the 4 items that were sent, and for others that were not: 'X1'"),
+        (
+            reply_for(items=("X1", "X2", "X3", "X4")),
+            "0 of the 4 items that were sent, and for others that were not: 'X1'",
+        ),
         (reply_for(items=("i1", "i2", "i3", "i4", "i1")), "item 'i1' twice"),
         ({"error": ["argument payload is missing"]}, "says 'argument payload is missing'"),
         (reply_for(status=["failed"]), "answered status 'failed'"),
@@ -161,6 +166,7 @@ def test_attempt_status_seconds_and_bytes_are_told(caplog):
     [
         ({"r_irt_base_url": "irt:8000"}, "R_IRT_BASE_URL='irt:8000' is not allowed"),
         ({"r_irt_base_url": "http://"}, "R_IRT_BASE_URL='http://' is not allowed"),
+        ({"r_irt_base_url": "http://me:secret@irt"}, "R_IRT_BASE_URL is not allowed to hold a name"),
         ({"r_irt_base_url": "http://irt", "r_irt_internal_token": "two\nlines"}, "R_IRT_INTERNAL_TOKEN is not allowed"),
     ],
 )
