@@ -16,6 +16,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from seedtest_assets.errors import SeedtestError
+from seedtest_assets.service.command import serve
 
 # Commands import what they need when they run: `seedtest --help` answers at once, and a bad setting is told in one line.
 console, errors = Console(), Console(stderr=True)
@@ -33,6 +34,7 @@ class OneLineErrors(TyperGroup):
 
 
 app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+app.command()(serve)
 
 
 @app.command()

@@ -68,12 +68,12 @@ class IrtConnection:
             raise SettingsError(
                 f"R_IRT_BASE_URL={base_url!r} is not allowed: an address starts with http:// or https://"
             )
+        if "@" in self.base_url:
+            raise SettingsError("R_IRT_BASE_URL is not allowed to hold a name or password: use R_IRT_INTERNAL_TOKEN")
+        if token and (not token.isprintable() or token != token.strip()):
+            raise SettingsError("R_IRT_INTERNAL_TOKEN is not allowed: a space at an end, or an unprintable character")
         try:
             self.session.prepare_request(requests.Request("POST", self.base_url))
-        except requests.exceptions.InvalidHeader:
-            raise SettingsError(
-                "R_IRT_INTERNAL_TOKEN is not allowed: it holds a line break or begins with a space"
-            ) from None
         except (requests.RequestException, UnicodeError) as error:
             raise SettingsError(f"R_IRT_BASE_URL={base_url!r} is not allowed: {error}") from None
 

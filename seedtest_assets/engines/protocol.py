@@ -61,7 +61,8 @@ class CalibrationResult:
     left_out: LEFT_OUT_COLUMNS, a row per item that could not be fitted.
     model_spec: model, n_items, n_persons, n_observations, linked_to ("anchors", "previous" or "none"), and
         linking_constants (A, B, method, n_anchors_used, screened_out) when linked.
-    metrics (None where an engine does not tell): loglik, aic, bic, iterations, converged, seconds, engine, n_set_aside and what else the engine tells.
+    metrics: loglik, aic, bic, iterations, converged (each None where an IRT service does not tell), seconds, engine,
+        n_set_aside and what else the engine tells.
     warnings: one line each, for the operator.
     """
 

@@ -120,7 +120,9 @@ def _check_token(request: Request, token: str | None) -> None:
     if token is None:
         return
     kind, _, given = request.headers.get("authorization", "").partition(" ")
-    same = hmac.compare_digest(hashlib.sha256(given.strip().encode()).digest(), hashlib.sha256(token.encode()).digest())
+    # a header is Latin-1 to the server whatever the caller meant
+    sent, expected = given.strip(" ").encode("latin-1"), token.encode()
+    same = hmac.compare_digest(hashlib.sha256(sent).digest(), hashlib.sha256(expected).digest())
     if kind.lower() != "bearer" or not same:
         raise Refusal(401, "send the service's token as `Authorization: Bearer TOKEN`", {"WWW-Authenticate": "Bearer"})
 

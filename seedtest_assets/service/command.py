@@ -10,7 +10,7 @@ def serve(
         str | None,
         typer.Option(help="Address to listen on.", show_default="all with a token, 127.0.0.1 without"),
     ] = None,
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
     workers: Annotated[
         int, typer.Option(help="Calibrations at a time, a process each; one more process scores.", min=1)
     ] = 1,

@@ -41,6 +41,7 @@ _OBSERVATIONS = [
     {"user_id": f"u{person}", "item_id": f"i{item}", "is_correct": answer, "responded_at": "2025-11-02T12:00:00Z"}
     for person, row in enumerate(_ROWS, 1)
     for item, answer in enumerate(row, 1)
+    if answer is not None
 ]
 _ANCHORS = [
     {"item_id": "i1", "params": {"a": 1.0, "b": -1.2, "c": 0.0}, "fixed": True},
@@ -99,7 +100,7 @@ METRICS: dict[str, Any] = {
 }
 CALIBRATE: dict[str, Any] = {
     "summary": "Calibrate items and estimate abilities",
-    "description": "Parameters and abilities come back on the bank's scale, theta_bank = A theta + B with usable anchors.",
+    "description": "Parameters and abilities come back on the bank's scale: with anchors, theta_bank = A theta + B.",
     "responses": _answers(CalibrationReply, "The calibration."),
     "openapi_extra": _asks(
         CalibrationBody,

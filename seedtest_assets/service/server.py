@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import uvicorn
 
+from seedtest_assets.errors import SettingsError
 from seedtest_assets.service import logs
 from seedtest_assets.service.app import Options, create_app
 from seedtest_assets.service.logs import logger
@@ -20,29 +21,28 @@ def serve(options: Options, host: str | None = None, port: int = 8000, grace_sec
     """Listen on host and port until INT or TERM.
 
     host: by default every address with a token, and 127.0.0.1 without one.
+    port: 0 takes a free one; the log says which.
     grace_seconds: how long running calibrations may go on after the signal; what waits is refused at once with 503,
         what still runs after that time too.
+
+    Raises SettingsError when the address cannot be listened on.
     """
     logs.configure()
     address = listening_address(host, options.token)
+    listening = _listen(address, port)
     app = create_app(options)
     config = uvicorn.Config(
         app,
-        host=address,
-        port=port,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=round(grace_seconds + SECONDS_TO_SAY_NO),
-        h11_max_incomplete_event_size=64 * 1024,
     )
     server = _Server(config, [app.state.calibrating, app.state.scoring], grace_seconds)
-    logger.info(
-        "listening",
-        extra={"facts": {"host": address, "port": port, "workers": options.workers, "queue": options.queue}},
-    )
+    facts = {"host": address, "port": listening.getsockname()[1], "workers": options.workers, "queue": options.queue}
+    logger.info("listening", extra={"facts": facts})
     with suppress(KeyboardInterrupt):
-        server.run()
+        server.run(sockets=[listening])
 
 
 def listening_address(host: str | None, token: str | None) -> str:
@@ -66,6 +66,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        return socket.create_server((address, port), family=family, backlog=1024)
+    except OSError as error:
+        raise SettingsError(f"cannot listen on {address} port {port}: {error.strerror}; choose another one") from None
 
 
 class _Server(uvicorn.Server):

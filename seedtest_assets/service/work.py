@@ -98,7 +98,7 @@ def _calibrate(body: bytes, limits: Limits) -> tuple[CalibrationReply, dict[str,
     constants = result.model_spec.get("linking_constants")
     fitted_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     reply = CalibrationReply(
-        _items(result, request.model),
+        _items(result, request.model, items),
         _abilities(result, request.model, users, constants, named),
         FitMeta(
             run_id=f"fit-{fitted_at}",
@@ -122,9 +122,12 @@ def _calibrate(body: bytes, limits: Limits) -> tuple[CalibrationReply, dict[str,
     return reply, facts
 
 
-def _items(result: CalibrationResult, model: str) -> list[FittedItem]:
+def _items(result: CalibrationResult, model: str, order: list[str]) -> list[FittedItem]:
+    """The fitted items, in the order in which they were named."""
     # null, not NaN, for what was not estimated; c belongs to the 3PL alone
-    table = result.items.astype(object).where(result.items.notna(), None)
+    found = result.items.set_index("item_id", drop=False)
+    found = found.loc[[item for item in order if item in found.index]]
+    table = found.astype(object).where(found.notna(), None)
     if model != "3PL":
         table = table.assign(c=None, se_c=None)
     rows = table[[*ITEM_COLUMNS]].itertuples(index=False, name=None)

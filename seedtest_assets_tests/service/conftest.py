@@ -1,0 +1,124 @@
+"""The service as it is run: a process of its own, asked over a socket."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+
+REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
+TOKEN = "a token with ümlaut"
+
+
+@dataclass
+class Service:
+    """A running `seedtest serve`."""
+
+    process: subprocess.Popen[str]
+    url: str
+    token: str | None
+    lines: list[str] = field(default_factory=list)
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(self.url + path, timeout=30)
+
+    def post(self, path: str, body: object, **headers: str) -> requests.Response:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}".encode())
+        return requests.post(self.url + path, data=data, headers=headers, timeout=120)
+
+    def until(self, what: str, seconds: float = 120) -> None:
+        """Wait until the page of metrics holds a line."""
+        self.wait(lambda: what in self.get("/metrics").text, seconds)
+
+    def wait(self, true, seconds: float = 120) -> None:
+        deadline = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < deadline, f"not within {seconds} s; the log:\n" + "\n".join(self.lines[-20:])
+            time.sleep(0.01)
+
+    def log(self) -> list[dict]:
+        return [json.loads(line) for line in self.lines]
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+
+@contextmanager
+def running(*options: str, token: str | None = TOKEN, host: str = "127.0.0.1") -> Iterator[Service]:
+    environment = {name: value for name, value in os.environ.items() if name != "R_IRT_INTERNAL_TOKEN"}
+    if token:
+        environment["R_IRT_INTERNAL_TOKEN"] = token
+    command = [
+        sys.executable,
+        "-c",
+        "from seedtest_assets.cli import main; main()",
+        "serve",
+        "--host",
+        host,
+        "--port",
+        "0",
+    ]
+    process = subprocess.Popen([*command, *options], env=environment, stderr=subprocess.PIPE, text=True)
+    service = Service(process, "", token)
+
+    def read() -> None:
+        for line in process.stderr:
+            service.lines.append(line)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        service.wait(lambda: any('"listening"' in line for line in service.lines) or process.poll() is not None)
+        listening = next(line for line in service.log() if line["event"] == "listening")
+        service.url = f"http://{listening['host']}:{listening['port']}"
+        yield service
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        reader.join(10)
+        process.stderr.close()
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Service]:
+    """One service for all tests that leave it as it was."""
+    with running() as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def run_service():
+    """Start a service of one's own: `with run_service("--queue", "0") as service`."""
+    return running
+
+
+@pytest.fixture(scope="session")
+def lsat7() -> tuple[list[str], list[str], np.ndarray]:
+    """Persons, items, and their answers of the LSAT7 data; skipped where the reference results are absent."""
+    path = REFERENCE / "data" / "LSAT7.csv"
+    if not path.is_file():
+        pytest.skip("the reference results (../shared/reference) are not beside this checkout")
+    rows = [line.split(",") for line in path.read_text().split()]
+    return [row[0] for row in rows[1:]], rows[0][1:], np.array([row[1:] for row in rows[1:]], int)
+
+
+@pytest.fixture
+def long_calibration() -> dict:
+    """Answers without any pattern under a 3PL: the estimation goes on for thousands of iterations."""
+    rows = np.random.default_rng(3).integers(0, 2, (4000, 60)).tolist()
+    return {"responses": rows, "model": "3PL"}

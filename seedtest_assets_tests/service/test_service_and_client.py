@@ -1,0 +1,100 @@
+"""The client against our service over a real socket: what is stored does not depend on who calibrated."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from seedtest_assets.engines import engine_for
+from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.engines.irt_service import IrtServiceEngine
+from seedtest_assets.engines.protocol import ANSWER_SCHEMA, CalibrationRequest
+from seedtest_assets.errors import InputError, TransientError
+from seedtest_assets.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """600 persons, 20 items, a third of the answers missing, some given twice, one item without a wrong answer."""
+    rng = np.random.default_rng(11)
+    slope, difficulty = rng.lognormal(0, 0.3, 20), rng.normal(0, 1, 20)
+    difficulty[7] = -np.inf
+    person, item = np.nonzero(rng.random((600, 20)) < 0.66)
+    person, item = np.append(person, person[:200]), np.append(item, item[:200])
+    chance = 1 / (1 + np.exp(-slope[item] * (rng.normal(size=600)[person] - difficulty[item])))
+    frame = pd.DataFrame(
+        {
+            "user_id": [f"학생 {p}" for p in person],
+            "item_id": [f'item "{j}"' for j in item],
+            "is_correct": rng.random(len(person)) < chance,
+            "responded_at": pd.Timestamp("2025-11-02", tz="UTC")
+            + pd.to_timedelta(rng.permutation(len(person)), unit="s"),
+        }
+    )
+    return pa.Table.from_pandas(frame, ANSWER_SCHEMA, preserve_index=False)
+
+
+@pytest.fixture
+def engine(service):
+    return engine_for(Settings(r_irt_base_url=service.url, r_irt_internal_token=service.token))
+
+
+def known(answers, n):
+    """Parameters of the first items of the bank, half a unit harder."""
+    items = InProcessEngine().calibrate(CalibrationRequest(answers)).items[["item_id", "a", "b", "c"]]
+    return items.assign(b=items["b"] + 0.5).head(n)
+
+
+def test_address_of_a_service_makes_the_service_the_engine(engine):
+    assert isinstance(engine, IrtServiceEngine)
+    assert isinstance(engine_for(Settings(r_irt_base_url=None)), InProcessEngine)
+
+
+@pytest.mark.parametrize("linked_to", ["none", "anchors", "previous"])
+@pytest.mark.parametrize(
+    ("model", "method"),
+    [
+        ("2PL", "stocking_lord"),
+        ("2PL", "haebara"),
+        ("2PL", "fixed"),
+        ("2PL", "none"),
+        ("Rasch", "stocking_lord"),
+        ("3PL", "mean_mean"),
+    ],
+)
+def test_what_comes_out_is_what_the_in_process_engine_gives(answers, engine, model, method, linked_to):
+    tables = {} if linked_to == "none" else {linked_to: known(answers, 8)}
+    request = CalibrationRequest(answers, model, linking_method=method, **tables)
+    own, other = InProcessEngine().calibrate(request), engine.calibrate(request)
+    pd.testing.assert_frame_equal(other.items, own.items, atol=2e-3)
+    pd.testing.assert_frame_equal(other.abilities, own.abilities, atol=2e-3)
+    pd.testing.assert_frame_equal(other.left_out, own.left_out)
+    assert other.warnings == own.warnings
+    assert other.metrics.keys() > own.metrics.keys()
+    same = {"converged", "n_set_aside", "n_items_left_out", "n_parameters"}
+    assert {name: other.metrics[name] for name in same} == {name: own.metrics[name] for name in same}
+    assert other.metrics["loglik"] == pytest.approx(own.metrics["loglik"], abs=0.01)
+    mine, theirs = (result.model_spec.pop("linking_constants", {}) for result in (own, other))
+    assert mine.keys() == theirs.keys()
+    assert {key: theirs[key] for key in mine if key not in "AB"} == {key: mine[key] for key in mine if key not in "AB"}
+    assert [theirs.get(key) for key in "AB"] == pytest.approx([mine.get(key) for key in "AB"], abs=2e-3)
+    assert other.model_spec == pytest.approx(own.model_spec, abs=2e-3)
+
+
+def test_refusal_of_the_service_reaches_the_caller_in_its_own_words(service, answers):
+    engine = IrtServiceEngine(Settings(r_irt_base_url=service.url, r_irt_internal_token="wrong"))
+    with pytest.raises(InputError, match=r"401 in .* says \"send the service's token.*R_IRT_INTERNAL_TOKEN"):
+        engine.calibrate(CalibrationRequest(answers))
+
+
+def test_busy_service_is_asked_again_after_the_time_it_says(run_service, answers, long_calibration):
+    with run_service("--queue", "0") as service, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(service.post, "/irt/calibrate", long_calibration)
+        service.until('irt_running{kind="calibration"} 1.0')
+        engine = IrtServiceEngine(Settings(r_irt_base_url=service.url, r_irt_internal_token=service.token))
+        with pytest.raises(TransientError, match=r"503 in .* says 'busy") as told:
+            engine.calibrate(CalibrationRequest(answers))
+        assert told.value.retry_after >= 1
+        assert running.result().status_code == 200

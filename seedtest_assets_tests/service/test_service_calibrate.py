@@ -1,0 +1,200 @@
+"""What POST /irt/calibrate does with what callers really send."""
+
+import gzip
+import json
+import re
+
+import numpy as np
+import pytest
+from conftest import REFERENCE
+
+
+def pattern(n_persons=300, n_items=6, seed=5):
+    """Rows of 1 and 0 under a Rasch model."""
+    rng = np.random.default_rng(seed)
+    chance = 1 / (1 + np.exp(np.linspace(-1, 1, n_items) - rng.normal(size=(n_persons, 1))))
+    return (rng.random((n_persons, n_items)) < chance).astype(int).tolist()
+
+
+def as_observations(rows):
+    return [
+        {"user_id": f"u{p}", "item_id": f"I{j}", "is_correct": answer}
+        for p, row in enumerate(rows, 1)
+        for j, answer in enumerate(row, 1)
+        if answer is not None
+    ]
+
+
+def calibrated(service, body):
+    response = service.post("/irt/calibrate", body)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def parameters(reply):
+    return {item["item_id"]: item["params"] for item in reply["item_params"]}
+
+
+def test_nulls_in_responses_keep_their_place(service):
+    rows = pattern()
+    for number, row in enumerate(rows):
+        row[number % 6] = None
+    dense = calibrated(service, {"responses": rows})
+    sparse = calibrated(service, {"observations": as_observations(rows)})
+    assert list(parameters(dense)) == [f"I{n}" for n in range(1, 7)]
+    assert parameters(dense) == parameters(sparse)
+    assert [a["theta"] for a in dense["abilities"]] == [a["theta"] for a in sparse["abilities"]]
+    assert all("user_id" not in ability for ability in dense["abilities"])
+
+
+@pytest.mark.parametrize(("right", "wrong", "nothing"), [(1.0, 0.0, None), (True, False, "NA")])
+def test_every_way_to_write_an_answer_means_the_same(service, right, wrong, nothing):
+    rows = pattern()
+    rows[0][2] = None
+    written = [[{1: right, 0: wrong, None: nothing}[answer] for answer in row] for row in rows]
+    assert (
+        calibrated(service, {"responses": written})["item_params"]
+        == calibrated(service, {"responses": rows})["item_params"]
+    )
+
+
+def test_person_who_answered_nothing_has_the_populations_ability_in_place(service):
+    rows = pattern()
+    rows.insert(1, [None] * 6)
+    abilities = calibrated(service, {"responses": rows})["abilities"]
+    assert len(abilities) == 301
+    assert (abilities[1]["theta"], abilities[1]["se"], abilities[1]["n_responses"]) == (0, 1, 0)
+
+
+def test_rasch_is_rasch(service):
+    reply = calibrated(service, {"responses": pattern(), "model": "Rasch"})
+    assert len({params["a"] for params in parameters(reply).values()}) == 1
+    assert {params["c"] for params in parameters(reply).values()} == {None}
+    assert reply["fit_meta"]["model_spec"]["model"] == "Rasch"
+
+
+def test_three_parameters_have_a_lower_asymptote(service):
+    reply = calibrated(service, {"responses": pattern(), "model": "3PL"})
+    assert all(0 < params["c"] < 0.6 for params in parameters(reply).values())
+
+
+def test_item_that_everybody_got_right_is_reported_and_left_out(service):
+    rows = [[*row, 1, None] for row in pattern()]
+    reply = calibrated(service, {"responses": rows})
+    assert list(parameters(reply)) == [f"I{n}" for n in range(1, 7)]
+    assert reply["fit_meta"]["left_out"] == [
+        {"item_id": "I7", "n_responses": 300, "reason": "all answers right"},
+        {"item_id": "I8", "n_responses": 0, "reason": "nobody answered it"},
+    ]
+
+
+def test_later_answers_to_an_item_are_set_aside_and_numbers_are_ids_too(service):
+    rows = pattern()
+    first = [o | {"responded_at": "2025-11-02T12:00:00+09:00"} for o in as_observations(rows)]
+    later = [o | {"is_correct": 1 - o["is_correct"], "responded_at": "2025-11-02T12:00:01"} for o in first[:40]]
+    reply = calibrated(service, {"observations": [o | {"user_id": int(o["user_id"][1:])} for o in later + first]})
+    assert reply["fit_meta"]["metrics"]["n_set_aside"] == 40
+    assert parameters(reply) == parameters(calibrated(service, {"observations": as_observations(rows)}))
+    assert {ability["user_id"] for ability in reply["abilities"]} == {str(n) for n in range(1, 301)}
+
+
+def test_anchors_that_are_not_fixed_only_start_the_estimation(service):
+    rows = pattern()
+    anchors = [{"item_id": f"I{n}", "params": {"a": 1, "b": 2}} for n in range(1, 4)]
+    reply = calibrated(service, {"responses": rows, "anchors": anchors})
+    assert reply["fit_meta"]["linking_constants"] is None
+    assert reply["fit_meta"]["model_spec"]["linked_to"] == "none"
+    plain = parameters(calibrated(service, {"responses": rows}))
+    assert all(params["b"] == pytest.approx(plain[item]["b"], abs=1e-3) for item, params in parameters(reply).items())
+
+
+def test_fixed_item_calibration_holds_the_anchors(service):
+    anchors = [{"item_id": f"I{n}", "params": {"a": 1.1, "b": 0.1 * n}, "fixed": True} for n in range(1, 4)]
+    reply = calibrated(service, {"responses": pattern(), "anchors": anchors, "linking_method": "fixed"})
+    assert parameters(reply)["I3"] == {"a": pytest.approx(1.1), "b": pytest.approx(0.3), "c": None}
+    assert reply["fit_meta"]["linking_constants"]["method"] == "fixed"
+    assert [item["is_anchor"] for item in reply["item_params"]] == [True] * 3 + [False] * 3
+
+
+def test_linking_agrees_with_the_reference(service):
+    """linking_2pl.json: plink's constants from two mirt calibrations, without screening the anchors for drift.
+
+    Ours screens them, so the constants agree within their sampling error of about 0.03 and not to the digits.
+    """
+    path = REFERENCE / "linking_2pl.json"
+    if not path.is_file():
+        pytest.skip("the reference results (../shared/reference) are not beside this checkout")
+    reference = json.loads(path.read_text())
+    anchors = [
+        {"item_id": item["item"], "params": {"a": item["a"], "b": item["b"]}, "fixed": True}
+        for item in reference["group1_to"]
+        if item["item"] in reference["common_items"]
+    ]
+    header, *lines = (REFERENCE / "data" / "link_group2.csv").read_text().split()
+    observations = [
+        {"user_id": user, "item_id": item, "is_correct": int(answer)}
+        for user, *answers in (line.split(",") for line in lines)
+        for item, answer in zip(header.split(",")[1:], answers, strict=True)
+    ]
+    for method, theirs in (("stocking_lord", "SL"), ("haebara", "HB")):
+        body = {"observations": observations, "anchors": anchors, "linking_method": method}
+        constants = calibrated(service, body)["fit_meta"]["linking_constants"]
+        expected = reference["plink"]["one_directional"][theirs]
+        assert constants["n_anchors_used"] + len(constants["screened_out"]) == 10
+        assert constants["A"] == pytest.approx(expected["A"], abs=0.03)
+        assert constants["B"] == pytest.approx(expected["B"], abs=0.03)
+
+
+def test_gzip_both_ways(service):
+    body = json.dumps({"responses": pattern(1000)}).encode()
+    plain = service.post("/irt/calibrate", body, **{"Accept-Encoding": "identity"})
+    packed = service.post(
+        "/irt/calibrate", gzip.compress(body), **{"Content-Encoding": "gzip", "Accept-Encoding": "gzip"}
+    )
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.json()["item_params"] == plain.json()["item_params"]
+
+
+OBSERVATION = {"user_id": "u1", "item_id": "i1", "is_correct": True}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "not valid JSON"),
+        (b'{"observations": [', "not valid JSON"),
+        (b"[]", "Expected `object`"),
+        ({}, "send either `observations` or `responses`"),
+        ({"observations": [], "responses": []}, "send either `observations` or `responses`"),
+        ({"observations": []}, "no answers"),
+        ({"responses": []}, "no answers"),
+        ({"responses": [[], []]}, "no answers"),
+        ({"responses": [[None, None]]}, "no answers"),
+        ({"responses": [[1, 0]] * 5}, "no item can be calibrated"),
+        ({"responses": [[1, 0], [1]]}, r"responses\[1\] has 1 answers, expected 2"),
+        ({"responses": [[1, 0], [2, 1]]}, r"responses\[1\]\[0\] is 2; an answer is 1, 0 or null"),
+        ({"responses": [[1, "yes"]]}, r"\$\.responses\[0\]\[1\]"),
+        ({"observations": [OBSERVATION | {"is_correct": 0.5}]}, r"observations\[0\]\.is_correct is 0\.5"),
+        ({"observations": [{"user_id": "u1", "is_correct": True}]}, "missing required field `item_id`"),
+        ({"observations": [OBSERVATION | {"user_id": None}]}, r"\$\.observations\[0\]\.user_id"),
+        ({"observations": [OBSERVATION | {"responded_at": "yesterday"}]}, "responded_at"),
+        ({"observations": [OBSERVATION | {"responded_at": "0001-01-01T00:00:00+14:00"}]}, "years 1 to 9999|no item"),
+        ({"observations": [OBSERVATION | {"user_id": "\ud800"}]}, "surrogate"),
+        ({"responses": pattern(), "model": "4PL"}, "model '4PL' is not one of Rasch, 2PL, 3PL"),
+        ({"responses": pattern(), "linking_method": "magic"}, "linking_method 'magic' is not one of"),
+        ({"responses": pattern(), "anchors": [{"item_id": "I1", "params": {"a": 1}}]}, "missing required field `b`"),
+        (
+            {"responses": pattern(), "anchors": [{"item_id": "I1", "params": {"a": -1, "b": 0}}]},
+            r"anchors\[0\]: a must be",
+        ),
+        ({"responses": pattern(), "anchors": [{"item_id": "I1", "params": {"a": 1, "b": 0}}] * 2}, "'I1' comes twice"),
+        (b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+    ],
+)
+def test_bad_input_is_told_in_the_callers_terms(service, body, words):
+    response = service.post("/irt/calibrate", body)
+    assert response.status_code == 400
+    assert response.json().keys() == {"error"}
+    assert "Traceback" not in response.text
+    assert re.search(words, response.json()["error"]), response.text

@@ -1,0 +1,143 @@
+"""Nothing that a caller sends makes the service fail: schemathesis on its description, hypothesis on its parsers."""
+
+import json
+
+import msgspec
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from seedtest_assets.service import work
+from seedtest_assets.service.limits import Limits
+from seedtest_assets.service.tasks import Task
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "mode"),
+    [
+        ("GET", "/healthz", GenerationMode.POSITIVE),
+        ("GET", "/metrics", GenerationMode.POSITIVE),
+        ("POST", "/irt/calibrate", GenerationMode.POSITIVE),
+        ("POST", "/irt/calibrate", GenerationMode.NEGATIVE),
+        ("POST", "/irt/score", GenerationMode.POSITIVE),
+        ("POST", "/irt/score", GenerationMode.NEGATIVE),
+    ],
+)
+def test_no_request_that_schemathesis_makes_of_the_description_breaks_it(service, method, path, mode):
+    operation = schemathesis.openapi.from_url(service.url + "/openapi.json")[path][method]
+    statuses = set()
+
+    @given(operation.as_strategy(generation_mode=mode))
+    @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+    def check(case):
+        response = case.call(headers={"Authorization": f"Bearer {service.token}".encode()}, timeout=60)
+        statuses.add(response.status_code)
+        case.validate_response(
+            response,
+            checks=[
+                not_a_server_error,
+                status_code_conformance,
+                content_type_conformance,
+                response_schema_conformance,
+            ],
+        )
+
+    check()
+    assert statuses <= {200, 400}
+
+
+answers = st.sampled_from([1, 0, True, False, None, "NA", 1.0]) | st.integers() | st.floats() | st.text(max_size=2)
+ids = st.text(max_size=3) | st.integers()
+numbers = st.floats() | st.integers() | st.none() | st.just("NA")
+parameters = st.fixed_dictionaries({}, optional={"a": numbers, "b": numbers, "c": numbers})
+observations = st.fixed_dictionaries(
+    {"user_id": ids, "item_id": ids, "is_correct": answers},
+    optional={"responded_at": st.datetimes(timezones=st.none() | st.timezones()).map(str) | st.text(max_size=30)},
+)
+anchors = st.fixed_dictionaries({"item_id": ids, "params": parameters}, optional={"fixed": st.booleans() | st.none()})
+calibrations = st.fixed_dictionaries(
+    {},
+    optional={
+        "observations": st.lists(observations, max_size=30) | st.none(),
+        "responses": st.integers(0, 4).flatmap(
+            lambda n: st.lists(st.lists(answers, min_size=n, max_size=n + 1), max_size=20)
+        ),
+        "model": st.sampled_from(["Rasch", "2PL", "3PL"]) | st.text(max_size=3),
+        "anchors": st.lists(anchors, max_size=3) | st.none(),
+        "linking_method": st.sampled_from(
+            ["stocking_lord", "haebara", "mean_sigma", "mean_mean", "fixed", "none", "x"]
+        ),
+    },
+)
+scorings = st.fixed_dictionaries(
+    {
+        "item_params": st.lists(parameters | st.fixed_dictionaries({"params": parameters}), max_size=3),
+        "responses": st.lists(st.lists(answers, max_size=3), max_size=5),
+    }
+)
+LIMITS = Limits(bytes=10_000, items=10, persons=15)
+
+
+def answered(function, body):
+    outcome = function(Task(body, "", False, LIMITS))
+    assert outcome.status in (200, 400, 413), (outcome.status, outcome.trace)
+    reply = msgspec.json.decode(outcome.body)
+    assert (outcome.status == 200) == (reply.get("status") == "ok")
+    assert outcome.status == 200 or "\n" not in reply["error"]
+    return reply
+
+
+@pytest.fixture(autouse=True)
+def signals_stay(monkeypatch):
+    """The work runs in this process here, which keeps its own signals."""
+    monkeypatch.setattr(work, "_leave_signals_to_the_server", lambda: None)
+
+
+everything = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@given(calibrations)
+@everything
+def test_any_calibration_is_done_or_refused(body):
+    answered(work.calibrate, json.dumps(body).encode())
+
+
+@given(scorings)
+@everything
+def test_any_scoring_is_done_or_refused(body):
+    reply = answered(work.score, json.dumps(body).encode())
+    assert len(reply.get("abilities", body["responses"])) == len(body["responses"])
+
+
+@given(st.binary(max_size=200))
+@everything
+def test_any_bytes_are_refused(body):
+    assert "error" in answered(work.calibrate, body)
+    assert "error" in answered(work.score, body)
+
+
+rows = st.integers(2, 5).flatmap(
+    lambda n: st.lists(st.lists(st.sampled_from([0, 1, None]), min_size=n, max_size=n), min_size=10, max_size=15)
+)
+
+
+@given(rows, st.sampled_from(["Rasch", "2PL", "3PL"]))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_row_has_an_ability_and_every_column_is_fitted_or_left_out(rows, model):
+    reply = answered(work.calibrate, json.dumps({"responses": rows, "model": model}).encode())
+    if "error" in reply:
+        return
+    assert len(reply["abilities"]) == len(rows)
+    named = [item["item_id"] for item in reply["item_params"] + reply["fit_meta"]["left_out"]]
+    assert sorted(named) == [f"I{n}" for n in range(1, len(rows[0]) + 1)]
+    assert all(item["params"]["a"] is not None and item["params"]["b"] is not None for item in reply["item_params"])
+    if model == "Rasch":
+        assert len({item["params"]["a"] for item in reply["item_params"]}) == 1

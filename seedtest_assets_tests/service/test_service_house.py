@@ -1,0 +1,233 @@
+"""Around the psychometrics: who may ask, how much, what is told, and how the service stops."""
+
+import gzip
+import json
+import signal
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+ROWS = [[1, 0, 1], [0, 1, 1], [1, 1, 0], [0, 0, 0]] * 5
+RUNNING = 'irt_running{kind="calibration"} 1.0'
+
+
+@pytest.mark.parametrize("header", [None, "Bearer wrong", "Basic abc", "Bearer", "a token with ümlaut".encode()])
+@pytest.mark.parametrize("path", ["/irt/calibrate", "/irt/score"])
+def test_without_the_token_nothing_is_done(service, path, header):
+    response = requests.post(
+        service.url + path, data=b"{}", headers={"Authorization": header} if header else {}, timeout=30
+    )
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert "Authorization: Bearer TOKEN" in response.json()["error"]
+
+
+def test_probes_and_scrapes_need_no_token(service):
+    assert service.get("/healthz").json()["status"] == "ok"
+    assert service.get("/metrics").status_code == 200
+
+
+def test_without_a_token_only_this_machine_is_listened_to_and_the_log_says_why(run_service):
+    with run_service(token=None, host="0.0.0.0") as service:
+        assert service.url.startswith("http://127.0.0.1:")
+        warning = next(line for line in service.log() if line["level"] == "warning")
+        assert "no token is set, so this listens on 127.0.0.1 instead of 0.0.0.0" in warning["event"]
+        assert "R_IRT_INTERNAL_TOKEN" in warning["event"]
+        assert service.post("/irt/score", {"item_params": [], "responses": []}).status_code == 200
+
+
+def test_port_in_use_is_one_line(service):
+    port = service.url.rsplit(":", 1)[1]
+    command = [sys.executable, "-c", "from seedtest_assets.cli import main; main()", "serve", "--port", port]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert f"error: cannot listen on 127.0.0.1 port {port}: Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_other_paths_and_methods_get_the_same_kind_of_error(service):
+    assert service.get("/nothing").json() == {"error": "Not Found"}
+    assert (service.get("/irt/score").status_code, service.get("/irt/score").json()) == (
+        405,
+        {"error": "Method Not Allowed"},
+    )
+
+
+@pytest.fixture(scope="module")
+def small(run_service):
+    """A service that takes 1 MiB at most."""
+    with run_service("--max-megabytes", "1") as service:
+        yield service
+
+
+def test_body_above_the_limit_is_refused_however_it_comes(small):
+    body = json.dumps({"item_params": [], "responses": [[None]] * 200_000}).encode()
+    assert len(body) > 2**20 > len(gzip.compress(body))
+    announced = small.post("/irt/score", body)
+    packed = small.post("/irt/score", gzip.compress(body), **{"Content-Encoding": "gzip"})
+    chunked = requests.post(
+        small.url + "/irt/score",
+        data=(body[at : at + 10_000] for at in range(0, len(body), 10_000)),
+        headers={"Authorization": f"Bearer {small.token}".encode()},
+        timeout=30,
+    )
+    for response in (announced, packed, chunked):
+        assert response.status_code == 413
+        assert "more than 1,048,576 bytes" in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status", "words"),
+    [
+        (b"not packed", "gzip", 400, "announced as gzip but is not"),
+        (gzip.compress(b"{}" * 1000)[:-9], "gzip", 400, "gzip stops before its end"),
+        (b"{}", "br", 415, "content-encoding 'br' is not understood"),
+    ],
+)
+def test_encodings_are_checked(service, body, encoding, status, words):
+    response = service.post("/irt/score", body, **{"Content-Encoding": encoding})
+    assert response.status_code == status
+    assert words in response.json()["error"]
+
+
+def test_log_is_json_and_holds_no_person_no_answer_and_no_token(run_service):
+    with run_service() as service:
+        observations = [
+            {"user_id": f"pupil-{p}", "item_id": f"question-{j}", "is_correct": answer}
+            for p, row in enumerate(ROWS)
+            for j, answer in enumerate(row)
+        ]
+        assert service.post("/irt/calibrate", {"observations": observations}).status_code == 200
+        assert service.post("/irt/calibrate", {"observations": observations[:3]}).status_code == 400
+        assert (
+            service.post("/irt/calibrate", {"observations": [{"user_id": "pupil-1", "is_correct": 1}]}).status_code
+            == 400
+        )
+        service.wait(lambda: sum('"request"' in line for line in service.lines) >= 3)
+        everything = "".join(service.lines)
+        assert "pupil" not in everything
+        assert service.token not in everything
+        done = next(line for line in service.log() if line.get("status") == 200)
+    assert (done["path"], done["answers"], done["persons"], done["items"]) == ("/irt/calibrate", 60, 20, 3)
+    assert done["seconds"] > 0
+
+
+def test_counters_tell_requests_failures_answers_items_anchors_and_linking(run_service):
+    with run_service() as service:
+        anchors = [{"item_id": f"I{n}", "params": {"a": 1, "b": 0}, "fixed": True} for n in (1, 2)]
+        service.post("/irt/calibrate", {"responses": ROWS})
+        service.post("/irt/calibrate", {"responses": ROWS, "anchors": anchors})
+        service.post("/irt/calibrate", {"responses": ROWS, "model": "none"})
+        service.post("/irt/score", {"item_params": [{"a": 1, "b": 0}], "responses": [[1], [None]]})
+        page = service.get("/metrics").text
+    for line in (
+        'irt_requests_total{path="/irt/calibrate",status="200"} 2.0',
+        'irt_failures_total{path="/irt/calibrate",status="400"} 1.0',
+        'irt_request_seconds_count{path="/irt/calibrate"} 3.0',
+        'irt_answers_total{path="/irt/calibrate"} 120.0',
+        'irt_items_total{path="/irt/calibrate"} 6.0',
+        'irt_answers_total{path="/irt/score"} 1.0',
+        "irt_anchors_total 2.0",
+        'irt_linkings_total{linked_to="anchors"} 1.0',
+        'irt_linkings_total{linked_to="none"} 1.0',
+    ):
+        assert line in page
+
+
+def test_every_example_of_the_openapi_page_can_be_sent_as_it_stands(service):
+    described = service.get("/openapi.json").json()
+    sent = 0
+    for path, operations in described["paths"].items():
+        examples = (
+            operations.get("post", {})
+            .get("requestBody", {})
+            .get("content", {})
+            .get("application/json", {})
+            .get("examples", {})
+        )
+        for example in examples.values():
+            response = service.post(path, example["value"])
+            assert response.status_code == 200, (path, example["summary"], response.text)
+            sent += 1
+    assert sent == 4
+    assert service.get("/docs").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def one_at_a_time(run_service):
+    """A service without a queue, ready."""
+    with run_service("--queue", "0") as service:
+        service.wait(lambda: any('"ready"' in line for line in service.lines))
+        yield service
+
+
+def test_health_and_scores_are_answered_while_a_calibration_runs_and_a_second_one_waits_its_turn(
+    one_at_a_time, long_calibration
+):
+    service = one_at_a_time
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(service.post, "/irt/calibrate", long_calibration)
+        service.until(RUNNING)
+        assert service.get("/healthz").status_code == 200
+        assert service.post("/irt/score", {"item_params": [{"a": 1, "b": 0}], "responses": [[1]]}).status_code == 200
+        second = service.post("/irt/calibrate", {"responses": ROWS})
+        assert second.status_code == 503
+        assert 1 <= int(second.headers["Retry-After"]) <= 120
+        assert "busy: 1 calibration tasks are running or waiting" in second.json()["error"]
+        assert not first.done()
+        assert first.result().status_code == 200
+
+
+def test_running_calibration_ends_before_the_service_stops(run_service, long_calibration):
+    with run_service("--grace-seconds", "60") as service, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(service.post, "/irt/calibrate", long_calibration)
+        service.until(RUNNING)
+        service.stop()
+        assert running.result().status_code == 200
+        assert service.process.wait(30) == -signal.SIGTERM
+
+
+def test_calibration_that_outlives_the_grace_is_refused_clearly(run_service, long_calibration):
+    with run_service("--queue", "1", "--grace-seconds", "0") as service, ThreadPoolExecutor(2) as pool:
+        service.wait(lambda: any('"ready"' in line for line in service.lines))
+        running = pool.submit(service.post, "/irt/calibrate", long_calibration)
+        service.until(RUNNING)
+        waiting = pool.submit(service.post, "/irt/calibrate", {"responses": ROWS})
+        service.until('irt_waiting{kind="calibration"} 1.0')
+        service.stop()
+        for response in (running.result(), waiting.result()):
+            assert response.status_code == 503
+            assert "Retry-After" in response.headers
+            assert "the service is stopping and did not finish this; send it again" in response.json()["error"]
+        assert service.process.wait(30) == -signal.SIGTERM
+
+
+def test_caller_who_hangs_up_gives_the_place_back(one_at_a_time, long_calibration):
+    service = one_at_a_time
+    body = json.dumps(long_calibration).encode()
+    port = int(service.url.rsplit(":", 1)[1])
+    with socket.create_connection(("127.0.0.1", port)) as caller:
+        head = f"POST /irt/calibrate HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.token}\r\n"
+        caller.sendall(head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        service.until(RUNNING)
+    service.until('irt_running{kind="calibration"} 0.0')
+    assert service.post("/irt/calibrate", {"responses": ROWS}).status_code == 200
+
+
+def test_worker_that_dies_is_told_and_replaced(one_at_a_time, long_calibration):
+    service = one_at_a_time
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(service.post, "/irt/calibrate", long_calibration)
+        service.until(RUNNING)
+        busiest = subprocess.run(
+            ["ps", "--ppid", str(service.process.pid), "-o", "pid=", "--sort=-%cpu"], capture_output=True, text=True
+        )
+        subprocess.run(["kill", "-9", busiest.stdout.split()[0]], check=True)
+        response = first.result()
+    assert response.status_code == 503
+    assert "the calibration process died on the way" in response.json()["error"]
+    assert service.post("/irt/calibrate", {"responses": ROWS}).status_code == 200
