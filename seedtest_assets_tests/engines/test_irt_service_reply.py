@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from irt_service_double import (
+from seedtest_assets_tests.engines.irt_service_double import (
     REFERENCE,
     answers,
     answers_to,
