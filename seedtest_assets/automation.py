@@ -4,7 +4,6 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from seedtest_assets.partitions import daily
 from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.window import missing_days
@@ -12,7 +11,6 @@ from seedtest_assets.storage.window import missing_days
 nightly_job = dg.define_asset_job(
     "nightly",
     selection=dg.AssetSelection.all(),
-    partitions_def=daily,
     description="Everything of one day: answers, calibration, abilities, features.",
     executor_def=dg.in_process_executor,
 )

@@ -5,7 +5,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,7 +52,8 @@ def demo() -> None:
         school = simulate_school(last_full_day())
         tell(f"loading {len(school.answers):,} answers")
         load_school(url, school)
-        _run_days(instance, [last_full_day()], tell)
+        # A day of the previous 14-day window, so that improvement can rest on abilities, and the last three.
+        _run_days(instance, [last_full_day() - timedelta(days=before) for before in (14, 2, 1, 0)], tell)
     _show_status(instance)
     console.print("Open the UI with [bold]make dev[/bold], then http://localhost:3000")
 
@@ -101,6 +102,7 @@ def run(
     date_: Annotated[
         datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="UTC day; by default yesterday.")
     ] = None,
+    days: Annotated[int, typer.Option(min=1, help="This many days up to the date, oldest first.")] = 1,
     accept_failed_checks: Annotated[
         bool, typer.Option(help="Write a calibration that a blocking check rejects.")
     ] = False,
@@ -109,7 +111,10 @@ def run(
     from seedtest_assets.nightly import last_full_day
 
     with _instance() as instance, _steps() as tell:
-        _run_days(instance, [date_.date() if date_ else last_full_day()], tell, accept_failed_checks)
+        last = date_.date() if date_ else last_full_day()
+        _run_days(
+            instance, [last - timedelta(days=before) for before in reversed(range(days))], tell, accept_failed_checks
+        )
     _show_status(instance)
 
 

@@ -65,6 +65,8 @@ def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, tell: Tell) -
             tell(event.user_message)
         elif event.dagster_event and event.dagster_event.is_step_start:
             tell(f"{event.step_key} …")
+        elif event.dagster_event and event.dagster_event.is_step_up_for_retry:
+            tell(f"{event.step_key} is tried again: {_first_words(event.dagster_event)}")
 
     instance.add_event_listener(run_id, on_event)
     result = defs.resolve_job_def(nightly_job.name).execute_in_process(
@@ -82,12 +84,16 @@ def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, tell: Tell) -
 def _reason(result: dg.ExecuteInProcessResult) -> str:
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
             described = event.step_failure_data.user_failure_data
-            if described and described.description:
-                return f"{event.step_key}: {described.description}"
-            return f"{event.step_key}: {error.message.strip().splitlines()[0] if error else 'failed'}"
+            return f"{event.step_key}: {(described and described.description) or _first_words(event)}"
     return "failed before its first step; see the run in the UI"
+
+
+def _first_words(event: dg.DagsterEvent) -> str:
+    error = getattr(event.event_specific_data, "error", None)
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip().splitlines()[0].split(": ", 1)[-1] if error else "failed"
 
 
 def last_full_day() -> date:

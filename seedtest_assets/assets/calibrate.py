@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from seedtest_assets.assets.describe import GROUP, OWNERS, picture, previewed, table_metadata
 from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
-from seedtest_assets.checks import ITEM_COUNT_DROP, item_count_drop
+from seedtest_assets.checks import ITEM_COUNT_DROP, accepted, item_count_drop
 from seedtest_assets.engines import engine_for
 from seedtest_assets.engines.protocol import ABILITY_COLUMNS, ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
 from seedtest_assets.partitions import daily
@@ -100,9 +100,10 @@ def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Ite
         with one_calibration_at_a_time(url):
             result = _calibrate(context, settings, url, day, window)
             check = item_count_drop(result.model_spec["n_items"], history, settings)
-            yield check
-            run_id = f"fit-{day}-{context.run_id[:8]}"
-            if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR and not config.accept_failed_checks:
+            rejected = not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+            yield accepted(check) if rejected and config.accept_failed_checks else check
+            run_id = f"fit-{day}-{context.run.run_id[:8]}"
+            if rejected and not config.accept_failed_checks:
                 folder = lake.keep_rejected(
                     day,
                     run_id,
@@ -138,7 +139,7 @@ def _calibrate(
         spec["linked_to_partition"] = previous_day
     metrics = result.metrics | {
         "retries": context.retry_number,
-        "dagster_run_id": context.run_id,
+        "dagster_run_id": context.run.run_id,
         "days_missing_in_lake": [day.isoformat() for day in window.missing],
     }
     return replace(result, model_spec=spec, metrics=metrics)

@@ -26,7 +26,7 @@ def failures_in_one_line() -> Iterator[None]:
         raise dg.Failure(str(error), allow_retries=True) from error
     except SeedtestError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    except dg.DagsterError:
+    except (dg.Failure, dg.DagsterError):
         raise
     except Exception as error:
         # A fault of ours: the cause stays attached, and trying the same again would not help.

@@ -61,7 +61,9 @@ def write_request(request: CalibrationRequest, coded: CodedRequest) -> Asked:
         body["anchors"] = anchors
     if request.linking_method != DEFAULT_METHOD and sent_anchors:
         body["linking_method"] = request.linking_method
-    return Asked(msgspec.json.encode(body), fitted, n_answers, tuple(left_out), target, source, sent_anchors, tuple(warnings))
+    return Asked(
+        msgspec.json.encode(body), fitted, n_answers, tuple(left_out), target, source, sent_anchors, tuple(warnings)
+    )
 
 
 def _observations(answers: pa.Table, coded: CodedRequest, fitted: np.ndarray) -> list[Observation]:

@@ -146,6 +146,8 @@ def _replace(
     day_column = "date" if table == "features_topic_daily" else "partition_date"
     arrow = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
     cursor.execute(f"DELETE FROM {table} WHERE {day_column} = $1", parameters=[day])
+    if not len(arrow):
+        return
     cursor.adbc_ingest(f"incoming_{table}", arrow, mode="create", temporary=True)
     columns = ", ".join(arrow.column_names)
     values = ", ".join(f"{name}::jsonb" if name in json_columns else name for name in arrow.column_names)

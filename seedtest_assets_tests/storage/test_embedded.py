@@ -32,7 +32,9 @@ def home(tmp_path):
 
 
 def client_of(home: Path) -> subprocess.Popen:
-    client = subprocess.Popen([sys.executable, "-c", CLIENT, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    client = subprocess.Popen(
+        [sys.executable, "-c", CLIENT, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert client.stdout.readline() == "ready\n"
     return client
 

@@ -67,7 +67,9 @@ def test_skip_bad_loads_the_rest_and_counts(settings, platform, tmp_path):
     (tmp_path / "bad.csv").write_text(BAD_CSV)
     done = import_answers(tmp_path / "bad.csv", settings, skip_bad=True)
     assert (done.n_rows, done.n_bad, done.n_new) == (8, 7, 1)
-    assert rows_of(platform, "SELECT student_id, item_id, correct, response_time_ms FROM attempt") == [("u1", "i1", True, 5)]
+    assert rows_of(platform, "SELECT student_id, item_id, correct, response_time_ms FROM attempt") == [
+        ("u1", "i1", True, 5)
+    ]
 
 
 def test_a_missing_column_is_named(settings, tmp_path):

@@ -15,7 +15,12 @@ DAY = date(2025, 3, 9)
 
 def answers(n: int, student: str = "s") -> pa.Table:
     rows = [
-        {"student_id": student, "item_id": f"i{k}", "correct": True, "completed_at": datetime(2025, 3, 9, k, tzinfo=timezone.utc)}
+        {
+            "student_id": student,
+            "item_id": f"i{k}",
+            "correct": True,
+            "completed_at": datetime(2025, 3, 9, k, tzinfo=timezone.utc),
+        }
         for k in range(n)
     ]
     return pa.Table.from_pylist(rows, schema=OBSERVATION_SCHEMA)

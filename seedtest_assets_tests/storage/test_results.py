@@ -31,7 +31,8 @@ def calibration(n_items: int = 3, linked: bool = True, user: str = "u1") -> Cali
         items,
         pd.DataFrame({"user_id": [user], "theta": [0.5], "se": [0.3], "n_responses": [3]}),
         pd.DataFrame(columns=["item_id", "n_responses", "reason"]),
-        {"model": "2PL", "n_items": n_items, "linked_to": "anchors" if linked else "none"} | (constants if linked else {}),
+        {"model": "2PL", "n_items": n_items, "linked_to": "anchors" if linked else "none"}
+        | (constants if linked else {}),
         {"loglik": -12.5, "converged": True},
     )
 
@@ -45,10 +46,15 @@ def test_running_a_partition_again_replaces_it_and_nothing_else(database):
     before = rows_of(database, "SELECT * FROM mirt_item_params ORDER BY item_id")
     write(database, n_items=5)
     write(database, n_items=2, user="u2")
-    assert rows_of(database, "SELECT item_id FROM mirt_item_params WHERE partition_date = :d ORDER BY 1", d=DAY) == [("i0",), ("i1",)]
+    assert rows_of(database, "SELECT item_id FROM mirt_item_params WHERE partition_date = :d ORDER BY 1", d=DAY) == [
+        ("i0",),
+        ("i1",),
+    ]
     assert rows_of(database, "SELECT user_id FROM mirt_ability WHERE partition_date = :d", d=DAY) == [("u2",)]
     assert rows_of(database, "SELECT count(*) FROM mirt_fit_meta") == [(2,)]
-    assert rows_of(database, "SELECT * FROM mirt_item_params WHERE partition_date < :d ORDER BY item_id", d=DAY) == before
+    assert (
+        rows_of(database, "SELECT * FROM mirt_item_params WHERE partition_date < :d ORDER BY item_id", d=DAY) == before
+    )
 
 
 def test_a_fault_in_the_last_table_leaves_all_three_as_they_were(database):
@@ -98,9 +104,12 @@ def test_the_newest_earlier_partition_is_the_previous_one(database):
 
 
 def test_two_calibrations_at_once_are_refused_and_the_lock_is_freed(database):
-    with one_calibration_at_a_time(database):
-        with pytest.raises(TransientError, match="another calibration is running"), one_calibration_at_a_time(database):
-            pass
+    with (
+        one_calibration_at_a_time(database),
+        pytest.raises(TransientError, match="another calibration is running"),
+        one_calibration_at_a_time(database),
+    ):
+        pass
     with one_calibration_at_a_time(database):
         pass
 

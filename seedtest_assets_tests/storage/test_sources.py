@@ -32,7 +32,12 @@ def insert_attempt(url, student="s1", item="i1", completed=NOON, table="attempt"
 
 
 def test_attempt_table_gives_the_day_and_nothing_else(platform, monkeypatch):
-    for instant in ("2025-03-08 23:59:59.999999", "2025-03-09 00:00:00", "2025-03-09 23:59:59.999999", "2025-03-10 00:00:00"):
+    for instant in (
+        "2025-03-08 23:59:59.999999",
+        "2025-03-09 00:00:00",
+        "2025-03-09 23:59:59.999999",
+        "2025-03-10 00:00:00",
+    ):
         insert_attempt(platform, completed=datetime.fromisoformat(instant + "+00:00"))
     answers = source_of(monkeypatch).answers_of(DAY)
     assert answers.table.schema == OBSERVATION_SCHEMA
@@ -142,7 +147,9 @@ def test_an_answer_stored_twice_counts_once_and_is_reported(platform, monkeypatc
 
 
 def test_unknown_source_names_the_variable_and_the_choices(platform, monkeypatch):
-    with pytest.raises(InputError, match="SEEDTEST_ATTEMPT_SOURCE='answers' is no source; use auto, attempt, responses"):
+    with pytest.raises(
+        InputError, match="SEEDTEST_ATTEMPT_SOURCE='answers' is no source; use auto, attempt, responses"
+    ):
         source_of(monkeypatch, "answers")
 
 
@@ -160,7 +167,11 @@ def test_wrong_type_is_named_with_the_way_out(platform, monkeypatch):
 
 def test_missing_optional_columns_are_null(platform, monkeypatch):
     execute(platform, "ALTER TABLE attempt DROP COLUMN hint_used, DROP COLUMN session_id")
-    execute(platform, "INSERT INTO attempt (student_id, item_id, correct, completed_at) VALUES ('s', 'i', true, :noon)", noon=NOON)
+    execute(
+        platform,
+        "INSERT INTO attempt (student_id, item_id, correct, completed_at) VALUES ('s', 'i', true, :noon)",
+        noon=NOON,
+    )
     (row,) = source_of(monkeypatch).answers_of(DAY).table.to_pylist()
     assert row["hint_used"] is None
     assert row["session_id"] is None
@@ -184,7 +195,12 @@ def test_no_database_url_at_all(monkeypatch):
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("MIRT_MODEL", "4PL"), ("MIRT_LOOKBACK_DAYS", "sixty"), ("MIRT_LINKING_METHOD", "guess"), ("MIRT_MAX_RETRIES", "-1")],
+    [
+        ("MIRT_MODEL", "4PL"),
+        ("MIRT_LOOKBACK_DAYS", "sixty"),
+        ("MIRT_LINKING_METHOD", "guess"),
+        ("MIRT_MAX_RETRIES", "-1"),
+    ],
 )
 def test_a_bad_setting_names_variable_value_and_what_is_allowed(monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)

@@ -1,0 +1,113 @@
+"""The graph as Dagster sees it: what hangs on what, when it runs, what is retried."""
+
+import time
+from datetime import date, datetime, timezone
+
+import dagster as dg
+import pytest
+from dagster._core.execution.asset_backfill import AssetBackfillData
+
+from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
+from seedtest_assets.automation import nightly_schedule, requests_for
+from seedtest_assets.definitions import defs
+from seedtest_assets.errors import InputError, TransientError
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.lake import Lake
+
+CHAIN = ["observations", "mirt_item_params", "mirt_fit_meta", "student_topic_theta", "features_topic_daily"]
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return defs.resolve_asset_graph()
+
+
+def parents(graph, key: str) -> set[str]:
+    return {parent.to_user_string() for parent in graph.get(dg.AssetKey(key)).parent_keys}
+
+
+def test_the_chain_is_what_the_ui_shows(graph):
+    for upstream, downstream in zip(CHAIN, CHAIN[1:], strict=False):
+        assert upstream in parents(graph, downstream)
+    assert parents(graph, "mirt_ability") == {"mirt_item_params"}
+
+
+def test_every_asset_is_daily_described_owned_and_in_one_group(graph):
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition), key
+        assert node.description, key
+        assert node.owners, key
+        assert node.kinds, key
+        assert node.group_name == "psychometrics", key
+
+
+def test_calibrate_is_one_step_of_three_tables():
+    (step,) = [asset for asset in defs.assets if isinstance(asset, dg.AssetsDefinition) and len(asset.keys) > 1]
+    assert {key.to_user_string() for key in step.keys} == {"mirt_item_params", "mirt_ability", "mirt_fit_meta"}
+    assert not step.can_subset
+
+
+def test_a_backfill_of_the_whole_graph_can_be_asked_for(graph):
+    """The check that the UI makes: with two parents inside the step it refused every backfill."""
+    days = ["2025-03-01", "2025-03-02", "2025-03-03"]
+    with dg.DagsterInstance.ephemeral() as instance:
+        data = AssetBackfillData.from_asset_partitions(
+            graph, days, list(graph.get_all_asset_keys()), instance, time.time(), False
+        )
+    for key in graph.get_all_asset_keys():
+        assert sorted(data.target_subset.get_partitions_subset(key).get_partition_keys()) == days
+
+
+def test_observations_fill_in_one_run_and_calibrations_one_by_one(graph):
+    assert graph.get(dg.AssetKey("observations")).backfill_policy.max_partitions_per_run is None
+    assert graph.get(dg.AssetKey("mirt_item_params")).backfill_policy.max_partitions_per_run == 1
+
+
+def test_waits_grow_linearly_from_the_delay_that_is_set():
+    step = RETRIES.delay
+    assert [RETRIES.calculate_delay(attempt) for attempt in (1, 2, 3)] == pytest.approx([step, 2 * step, 3 * step])
+    assert RETRIES.max_retries == 3
+
+
+def test_only_what_may_pass_by_itself_is_retried():
+    for error, retried in (
+        (TransientError("out of reach"), True),
+        (InputError("bad"), False),
+        (ValueError("ours"), False),
+    ):
+        with pytest.raises(dg.Failure) as failure, failures_in_one_line():
+            raise error
+        assert failure.value.allow_retries is retried
+        assert "\n" not in failure.value.description
+    with pytest.raises(dg.RetryRequested) as asked, failures_in_one_line():
+        raise TransientError("busy", retry_after=7)
+    assert asked.value.seconds_to_wait == 7
+
+
+def test_the_schedule_asks_at_three_for_yesterday_after_filling_the_window(settings):
+    assert nightly_schedule.cron_schedule == "0 3 * * *"
+    assert nightly_schedule.execution_timezone == "UTC"
+    tick = datetime(2025, 3, 10, 3, tzinfo=timezone.utc)
+    fill, of_day = nightly_schedule(dg.build_schedule_context(scheduled_execution_time=tick))
+    assert of_day.partition_key == "2025-03-09"
+    assert fill.asset_selection == [dg.AssetKey("observations")]
+    assert fill.tags["dagster/asset_partition_range_start"] == "2025-01-09"
+    assert fill.tags["dagster/asset_partition_range_end"] == "2025-03-08"
+
+
+def test_nothing_is_filled_that_the_lake_has(settings):
+    lake, empty = Lake(settings.seedtest_lake), OBSERVATION_SCHEMA.empty_table()
+    for number in range(1, 10):
+        lake.write_observations(date(2025, 1, number), empty)
+    (of_day,) = requests_for(date(2025, 1, 9), settings)
+    assert of_day.partition_key == "2025-01-09"
+    first, second = requests_for(date(2025, 1, 12), settings)
+    assert first.run_key == "2025-01-12 fills 2025-01-10 to 2025-01-11"
+    assert second.partition_key == "2025-01-12"
+
+
+def test_only_one_run_at_a_time_leaves_the_queue(graph):
+    """Every step is in one pool; dagster.yaml gives a pool one slot, taken by a whole run."""
+    pools = {step.op.pool for step in defs.assets if isinstance(step, dg.AssetsDefinition)}
+    assert pools == {"seedtest"}
