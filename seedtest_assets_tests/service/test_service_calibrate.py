@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+
 from seedtest_assets_tests.service.conftest import REFERENCE
 
 
