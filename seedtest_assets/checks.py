@@ -7,9 +7,13 @@ from typing import Any
 import dagster as dg
 
 from seedtest_assets.assets.describe import picture
+from seedtest_assets.assets.failures import failures_in_one_line
 from seedtest_assets.partitions import daily
 from seedtest_assets.report.pictures import history
-from seedtest_assets.settings import Settings
+from seedtest_assets.settings import Settings, load_settings
+from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.late_answers import CHECKED_DAYS, days_that_differ
+from seedtest_assets.storage.sources import find_source
 
 ITEM_COUNT_DROP = dg.AssetCheckSpec(
     "item_count_drop",
@@ -60,6 +64,34 @@ def accepted(check: dg.AssetCheckResult) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         description=f"accepted by an operator: {check.description}",
         metadata=check.metadata,
+    )
+
+
+@dg.asset_check(
+    asset="observations",
+    partitions_def=daily,
+    description=f"Answers of the last {CHECKED_DAYS} days in the source, against those in the lake. A WARN names the days to run again.",
+)
+def source_matches_lake(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """WARN when answers came late (or went away) after their day was extracted."""
+    with failures_in_one_line():
+        settings, last = load_settings(), date.fromisoformat(context.partition_keys[-1])
+        differ = days_that_differ(find_source(settings), Lake(settings.seedtest_lake), last)
+    days = ", ".join(f"{one.day} ({one.in_source - one.in_lake:+,} answers)" for one in differ)
+    return dg.AssetCheckResult(
+        passed=not differ,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=(
+            f"changed in the source since it was extracted: {days}; run `seedtest run --refresh`, or materialise these "
+            "days again in the UI, oldest first"
+            if differ
+            else "the lake has every answer of the last days"
+        ),
+        metadata={
+            "days_that_differ": [
+                f"{one.day}: {one.in_source} in the source, {one.in_lake} in the lake" for one in differ
+            ]
+        },
     )
 
 

@@ -106,15 +106,20 @@ def run(
     accept_failed_checks: Annotated[
         bool, typer.Option(help="Write a calibration that a blocking check rejects.")
     ] = False,
+    refresh: Annotated[
+        bool, typer.Option(help="Only days that answers came late for, of the last 7, and the days after them.")
+    ] = False,
 ) -> None:
     """Do for one day what the 03:00 schedule does."""
-    from seedtest_assets.nightly import last_full_day
+    from seedtest_assets.nightly import days_to_refresh, last_full_day
 
+    day = date_.date() if date_ else last_full_day()
     with _instance() as instance, _steps() as tell:
-        last = date_.date() if date_ else last_full_day()
-        _run_days(
-            instance, [last - timedelta(days=before) for before in reversed(range(days))], tell, accept_failed_checks
-        )
+        tell("comparing the source with the lake" if refresh else str(day))
+        chosen = days_to_refresh(day) if refresh else [day - timedelta(days=before) for before in reversed(range(days))]
+        _run_days(instance, chosen, tell, accept_failed_checks)
+    if refresh:
+        console.print(f"run again: {', '.join(map(str, chosen))}" if chosen else "nothing to refresh: no answers came late")
     _show_status(instance)
 
 

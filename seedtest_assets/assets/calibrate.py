@@ -116,7 +116,7 @@ def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Ite
                     allow_retries=False,
                 )
             fitted_at = datetime.now(timezone.utc)
-            write_calibration(url, day, result, run_id, fitted_at)
+            write_calibration(url, day, result, run_id, fitted_at, update_questions=settings.irt_update_question_meta)
         yield from _materialized(result, window, run_id)
 
 

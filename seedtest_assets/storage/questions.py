@@ -1,5 +1,8 @@
 """What the platform's `question` table knows of its items: anchors and starting values."""
 
+from datetime import date
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -14,6 +17,24 @@ SELECT id::text AS item_id,
 FROM question
 WHERE meta #>> '{irt,a}' IS NOT NULL AND meta #>> '{irt,b}' IS NOT NULL
 ORDER BY id
+"""
+
+# An anchor keeps its values, or the scale would follow its own estimates night by night. A day that is run again behind
+# newer partitions leaves the bank alone.
+_UPDATE_META = """
+UPDATE question
+SET meta = jsonb_set(
+    coalesce(meta, '{}'),
+    '{irt}',
+    CASE WHEN jsonb_typeof(meta -> 'irt') = 'object' THEN meta -> 'irt' ELSE '{}' END
+        || fitted.params || jsonb_build_object('model', fitted.model, 'version', fitted.version)
+)
+FROM mirt_item_params AS fitted
+WHERE fitted.partition_date = $1
+  AND fitted.item_id = question.id::text
+  AND jsonb_typeof(coalesce(meta, '{}')) = 'object'
+  AND NOT coalesce(meta -> 'tags' ? 'anchor', false)
+  AND NOT EXISTS (SELECT FROM mirt_item_params AS newer WHERE newer.partition_date > $1)
 """
 
 
@@ -34,3 +55,12 @@ def anchors_and_starts(url: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     known = known[np.isfinite(known[["a", "b", "c"]]).all(axis=1)]
     is_anchor = known.pop("is_anchor").astype(bool)
     return known.loc[is_anchor, PARAMETER_COLUMNS], known.loc[~is_anchor, PARAMETER_COLUMNS]
+
+
+def write_question_meta(cursor: Any, day: date) -> None:
+    """Write a, b, c, model and version of a partition's items to question.meta.irt; every other key stays.
+
+    cursor: of the transaction that wrote the partition. Questions tagged `anchor` keep theirs, and a partition that is
+    not the newest changes nothing.
+    """
+    cursor.execute(_UPDATE_META, parameters=[day])

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from seedtest_assets.engines.protocol import PARAMETER_COLUMNS, CalibrationResult, no_parameters
 from seedtest_assets.errors import TransientError
 from seedtest_assets.storage.database import bulk_transaction, session, transaction
+from seedtest_assets.storage.questions import write_question_meta
 
 TABLES = ("mirt_item_params", "mirt_ability", "mirt_fit_meta", "student_topic_theta", "features_topic_daily")
 
@@ -32,8 +33,13 @@ def one_calibration_at_a_time(url: str) -> Iterator[None]:
         yield
 
 
-def write_calibration(url: str, day: date, result: CalibrationResult, run_id: str, fitted_at: datetime) -> None:
-    """Replace a partition of mirt_item_params, mirt_ability and mirt_fit_meta, all three or none."""
+def write_calibration(
+    url: str, day: date, result: CalibrationResult, run_id: str, fitted_at: datetime, *, update_questions: bool = False
+) -> None:
+    """Replace a partition of mirt_item_params, mirt_ability and mirt_fit_meta, all three or none.
+
+    update_questions: also write the parameters to the platform's `question` table, in the same transaction.
+    """
     version = day.isoformat()
     model = result.model_spec["model"]
     items = result.items.assign(
@@ -58,6 +64,8 @@ def write_calibration(url: str, day: date, result: CalibrationResult, run_id: st
         _replace(cursor, "mirt_item_params", day, items.assign(**common, run_id=run_id), json_columns=("params",))
         _replace(cursor, "mirt_ability", day, result.abilities.assign(**common))
         _replace(cursor, "mirt_fit_meta", day, fit, json_columns=("model_spec", "metrics"))
+        if update_questions:
+            write_question_meta(cursor, day)
 
 
 def clear_calibration(url: str, day: date) -> None:

@@ -33,6 +33,14 @@ _NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
 }
 _OPTIONAL_OF_ATTEMPT = {"topic_id": (), "response_time_ms": _NUMBER, "hint_used": _BOOLEAN, "session_id": ()}
 
+# What usable_answers keeps, counted where the answers are.
+_COUNT = """
+SELECT count(*) FROM (
+    SELECT DISTINCT student_id, item_id, completed_at FROM ({answers}) AS answers
+    WHERE student_id IS NOT NULL AND item_id IS NOT NULL AND correct IS NOT NULL AND completed_at IS NOT NULL
+) AS usable
+"""
+
 
 class Source(Protocol):
     """A place that has answers."""
@@ -42,6 +50,10 @@ class Source(Protocol):
 
     def answers_of(self, day: date) -> Answers:
         """The answers completed on a UTC day."""
+        ...
+
+    def count(self, day: date) -> int:
+        """The number of answers that `answers_of` would give for the day now."""
         ...
 
 
@@ -83,9 +95,8 @@ class DatabaseSource:
             return usable_answers(cursor.fetch_arrow_table())
 
     def count(self, day: date) -> int:
-        """The number of rows that the source has for a UTC day now."""
         with bulk_transaction(self.url) as cursor:
-            cursor.execute(f"SELECT count(*) FROM ({self.query}) AS answers", parameters=list(day_bounds(day)))
+            cursor.execute(_COUNT.format(answers=self.query), parameters=list(day_bounds(day)))
             return cursor.fetchone()[0]
 
 
@@ -101,6 +112,9 @@ class FileSource:
         of_day = pc.and_(pc.greater_equal(completed, start), pc.less(completed, end))
         counts = {f"{reason} (whole file)": int(n) for reason, n in self._file.bad["reason"].value_counts().items()}
         return Answers(self._file.answers.filter(of_day), counts)
+
+    def count(self, day: date) -> int:
+        return len(self.answers_of(day).table)
 
     @cached_property
     def _file(self) -> AnswerFile:

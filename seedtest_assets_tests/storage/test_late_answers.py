@@ -1,0 +1,78 @@
+"""Days whose answers changed in the source after they were extracted."""
+
+from datetime import date, datetime, time, timedelta, timezone
+
+import pytest
+
+from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.late_answers import Difference, days_that_differ
+from seedtest_assets.storage.sources import find_source
+from seedtest_assets_tests.conftest import execute
+
+DAY = date(2025, 3, 9)
+
+
+def answer(url, day, item, at=time(12)):
+    execute(
+        url,
+        "INSERT INTO attempt (student_id, item_id, correct, completed_at) VALUES ('s', :item, true, :at)",
+        item=item,
+        at=datetime.combine(day, at, timezone.utc),
+    )
+
+
+@pytest.fixture
+def extracted(settings, platform):
+    """Ten days in the lake, of one answer each."""
+    source, lake = find_source(settings), Lake(settings.seedtest_lake)
+    for days_ago in range(10):
+        answer(platform, DAY - timedelta(days_ago), "first")
+        lake.write_observations(DAY - timedelta(days_ago), source.answers_of(DAY - timedelta(days_ago)).table)
+    return source, lake
+
+
+def test_nothing_differs_after_an_extraction(extracted):
+    assert days_that_differ(*extracted, DAY) == []
+
+
+def test_answers_that_came_late_are_found_on_the_last_seven_days(extracted, platform):
+    answer(platform, DAY, "late", time(23, 59, 59, 999000))
+    answer(platform, DAY - timedelta(6), "late", time(0))
+    answer(platform, DAY - timedelta(7), "too late to be checked")
+    assert days_that_differ(*extracted, DAY) == [Difference(DAY - timedelta(6), 2, 1), Difference(DAY, 2, 1)]
+
+
+def test_answers_that_went_away_are_found(extracted, platform):
+    execute(platform, "DELETE FROM attempt WHERE completed_at >= :day", day=DAY)
+    assert days_that_differ(*extracted, DAY) == [Difference(DAY, 0, 1)]
+
+
+def test_a_day_that_was_never_extracted_is_not_late(extracted, platform):
+    answer(platform, DAY + timedelta(1), "tomorrow")
+    assert days_that_differ(*extracted, DAY + timedelta(1)) == []
+
+
+def test_rows_that_an_extraction_leaves_out_do_not_count(database, settings):
+    execute(database, "DROP TABLE attempt")
+    execute(
+        database,
+        "CREATE VIEW attempt AS SELECT * FROM (VALUES ('s', 'i', true, :at), ('s', 'i', false, :at), (NULL, 'i', true, :at),"
+        " ('s', 'j', NULL, :at)) AS rows (student_id, item_id, correct, completed_at)".replace(
+            ":at", f"timestamptz '{DAY} 09:00+00'"
+        ),
+    )
+    source, lake = find_source(settings), Lake(settings.seedtest_lake)
+    lake.write_observations(DAY, source.answers_of(DAY).table)
+    assert source.count(DAY) == lake.observations_count(DAY) == 1
+    assert days_that_differ(source, lake, DAY) == []
+
+
+def test_a_file_is_counted_like_a_table(tmp_path, monkeypatch, settings):
+    log = tmp_path / "log.csv"
+    log.write_text(
+        f"student_id,item_id,correct,completed_at\ns,i,1,{DAY}T09:00:00Z\ns,i,1,{DAY}T09:00:00Z\ns,,1,{DAY}T09:00:00Z\n"
+    )
+    source = find_source(settings.model_copy(update={"seedtest_attempt_source": str(log)}))
+    lake = Lake(settings.seedtest_lake)
+    lake.write_observations(DAY, source.answers_of(DAY).table)
+    assert days_that_differ(source, lake, DAY) == []
