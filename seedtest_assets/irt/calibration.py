@@ -1,12 +1,13 @@
 """Calibration: from a list of answers to item parameters on the bank's scale, abilities, and how far to trust them."""
 
+import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from seedtest_assets.irt.ability import reliability, score
-from seedtest_assets.irt.em import Fit, Problem, State, fit, starting_values
+from seedtest_assets.irt.em import Fit, Problem, Seeds, State, fit, starting_values
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import nodes_for
 from seedtest_assets.irt.linking import METHODS, Linking, link
@@ -17,6 +18,7 @@ from seedtest_assets.irt.screening import LeftOut, answers_to, fittable_items, u
 from seedtest_assets.irt.standard_errors import item_covariances, n_parameters
 
 MODELS = ("Rasch", "2PL", "3PL")
+FEW_PERSONS = 100  # a discrimination's standard error is then about 0.3 (de Ayala, 2009, asks for 500)
 MIN_RESPONSES = 10  # so that a class of ten can be calibrated; whoever has more data asks for more
 
 
@@ -72,6 +74,7 @@ def calibrate(
     linking_method: str = "stocking_lord",
     groups: np.ndarray | None = None,
     min_responses: int = MIN_RESPONSES,
+    seed_answers: float = 0.0,
     tolerance: float = 1e-4,
     max_iterations: int = 500,
     standard_errors: bool = True,
@@ -87,6 +90,8 @@ def calibrate(
     groups: integer [n_persons], the population each person is from, 0 .. n_groups - 1; each has a mean and SD of its own, together
         they have 0 and 1. Say it where forms were given to groups of different ability: one population for all would bias b.
     min_responses: an item needs this many answers, right and wrong ones among them.
+    seed_answers: shrink each item towards its starts (or, without, anchors or previous) as if that many persons of N(0, 1) had answered
+        as those foretell, after linking them to this calibration's scale; 0 is maximum likelihood.
     tolerance: largest change of a, d = -a b and logit c that the last step may make.
     progress: called after each step with (iteration, largest change, log-likelihood).
 
@@ -106,6 +111,9 @@ def calibrate(
         held = target if linking_method == "fixed" else None
         problem, state = _problem(responses, fitted, group, n_groups, model, known, held)
         done = fit(problem, state, tolerance, max_iterations, progress)
+        if seed_answers > 0 and known:
+            problem = replace(problem, seeds=_seeds(problem, done.state, fitted, known, seed_answers, held is not None))
+            done = fit(problem, done.state, tolerance, max_iterations, progress)
         endless = problem.free & (np.abs(done.state.a) > 0.999 * SLOPE_LIMIT)
         if not endless.any():
             break
@@ -208,6 +216,20 @@ def _problem(responses, fitted, group, n_groups, model, known, held) -> tuple[Pr
     return Problem(answers, model, free, nodes_for(float(np.quantile(lengths, 0.95)))), state
 
 
+def _seeds(problem: Problem, state: State, fitted, known: list[ItemParameters], answers: float, held: bool) -> Seeds:
+    """Earlier parameters on the scale of `state`, each worth that many answers."""
+    a, d, c, weight = np.ones(len(fitted)), np.zeros(len(fitted)), np.zeros(len(fitted)), np.zeros(len(fitted))
+    now = ItemParameters(fitted, state.a, _difficulty(state.a, state.d), problem.guessing(state))
+    for items in known:
+        items = items.take(np.isin(items.item, fitted))
+        if not held and len(items) > 1:
+            with contextlib.suppress(DataError):
+                items = link(items, now, "stocking_lord").apply(items)
+        row = np.searchsorted(fitted, items.item)
+        a[row], d[row], c[row], weight[row] = items.a, items.d, items.c if problem.model == "3PL" else 0.0, answers
+    return Seeds(a, d, c, np.where(problem.free, weight, 0.0))
+
+
 def _without_estimate(problem: Problem, items: np.ndarray, endless: np.ndarray) -> LeftOut:
     n_answers = problem.answers.count[endless].sum(axis=1)
     reason = "its answers separate perfectly, so its discrimination has no finite estimate"
@@ -249,7 +271,7 @@ def _standard_errors(problem: Problem, state: State, wanted: bool):
     nothing = np.full(len(state.a), np.nan)
     if not wanted:
         return nothing, nothing, nothing, []
-    block, whole = item_covariances(problem, state)
+    block, _ = item_covariances(problem, state)
     a = np.where(np.abs(state.a) < 1e-4, 1e-4, state.a)
     b, c = -state.d / a, problem.guessing(state)
     variances = (
@@ -261,8 +283,6 @@ def _standard_errors(problem: Problem, state: State, wanted: bool):
     unknown = ~np.isfinite(block).all(axis=(1, 2))
     if unknown.any():
         warnings.append(f"{int(unknown.sum())} items have infinite standard errors: their information is not positive")
-    if not whole and not unknown.any():
-        pass
     estimated = np.stack([problem.free, problem.free, problem.free & (problem.model == "3PL")])
     errors = np.where(unknown, np.inf, np.sqrt(np.maximum(np.stack(variances), 0)))
     return *np.where(estimated, errors, np.nan), warnings
@@ -290,6 +310,14 @@ def _fit_warnings(done: Fit, problem: Problem, held: bool, tolerance: float) -> 
     warnings = []
     if not done.converged:
         warnings.append(f"not converged to {tolerance:g} in {done.iterations} iterations: raise max_iterations or min_responses")
+    n_items, n_persons = problem.answers.n_items, int(np.count_nonzero(np.diff(problem.answers.start)))
+    if n_items < 3:
+        warnings.append(f"{n_items} items do not tell how much they discriminate: parameters and abilities are no more than a convention")
+    elif n_persons < FEW_PERSONS and problem.model != "Rasch":
+        warnings.append(f"{n_persons} persons are few for {problem.model}: see the standard errors, or use model Rasch")
+    slope = abs(float(done.state.a[0]))
+    if problem.model == "Rasch" and slope < 0.05:
+        warnings.append("the answers show no differences in ability: discrimination is 0, difficulties and abilities have no meaning")
     blocks = np.bincount(unconnected_blocks(problem.answers))
     if len(blocks) > 1:
         sizes = ", ".join(str(n) for n in sorted(blocks.tolist(), reverse=True)[:5]) + (", ..." if len(blocks) > 5 else "")

@@ -6,11 +6,11 @@ the same optimum, and the scale no longer crawls towards it. Anderson's mixing o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seedtest_assets.irt.estep import Answers, Expectation, expect
+from seedtest_assets.irt.estep import Answers, Expectation, code_tables, expect
 from seedtest_assets.irt.grid import N_NODES, Grid, normal_grid
 from seedtest_assets.irt.mstep import GUESSING_MEAN, GUESSING_SD, INTERCEPT_LIMIT, SLOPE_LIMIT, maximise
 
@@ -44,6 +44,26 @@ class State:
 
 
 @dataclass(frozen=True)
+class Seeds:
+    """A prior in the form of answers: each item answered `weight` times (float64 [n_items]) by N(0, 1) persons, as a, d, c foretell."""
+
+    a: np.ndarray
+    d: np.ndarray
+    c: np.ndarray
+    weight: np.ndarray
+
+    def answers(self, node: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Answers and right ones at each node, float64 [n_items, n_nodes]."""
+        everything = self.weight[:, None] * np.exp(-0.5 * node**2) / np.exp(-0.5 * node**2).sum()
+        return everything, everything * np.exp(code_tables(self.a, self.d, self.c, node)[1::2])
+
+    def log_likelihood(self, a, d, c, node: np.ndarray) -> float:
+        everything, right = self.answers(node)
+        table = code_tables(a, d, c, node)
+        return float(np.sum((everything - right) * table[0::2] + right * table[1::2]))
+
+
+@dataclass(frozen=True)
 class Problem:
     """What is estimated: the free items of `answers` (bool [n_items]) under `model`, the others keep their parameters.
 
@@ -55,6 +75,7 @@ class Problem:
     model: str
     free: np.ndarray
     n_nodes: int = N_NODES
+    seeds: Seeds | None = None
 
     @property
     def anchored(self) -> bool:
@@ -67,8 +88,30 @@ class Problem:
         return normal_grid(state.mean, state.sd, self.n_nodes)
 
     def expect(self, state: State, **wanted: bool) -> Expectation:
-        """The E-step at `state`; see estep.expect."""
-        return expect(self.answers, state.a, state.d, self.guessing(state), self.grid(state), **wanted)
+        """The E-step at `state`, the seeds' answers added; see estep.expect."""
+        grid = self.grid(state)
+        expected = expect(self.answers, state.a, state.d, self.guessing(state), grid, **wanted)
+        if self.seeds is None or not wanted.get("counts", True):
+            return expected
+        everything, right = self.seeds.answers(grid.node)
+        return replace(
+            expected,
+            answers=expected.answers + everything,
+            right=expected.right + right if self.model == "3PL" else expected.right,
+            right_theta=expected.right_theta + right @ grid.node,
+        )
+
+    def right(self) -> np.ndarray:
+        """Right answers of each item, the seeds' included, float64 [n_items]."""
+        right = self.answers.count[:, 1].astype(np.float64)
+        return right if self.seeds is None else right + self.seeds.answers(normal_grid(n_nodes=self.n_nodes).node)[1].sum(axis=1)
+
+    def log_prior(self, state: State) -> float:
+        """What the priors add to the log-likelihood."""
+        guessing = -0.5 * np.sum(((state.g - GUESSING_MEAN) / GUESSING_SD) ** 2) if self.model == "3PL" else 0.0
+        if self.seeds is None:
+            return float(guessing)
+        return float(guessing) + self.seeds.log_likelihood(state.a, state.d, self.guessing(state), self.grid(state).node)
 
 
 @dataclass(frozen=True)
@@ -87,7 +130,7 @@ def fit(problem: Problem, state: State, tolerance: float, max_iterations: int, p
     finish. Ends early when a slope stays at its limit: such an item has no finite estimate.
     """
     n_answers = problem.answers.count.sum(axis=1)
-    right = problem.answers.count[:, 1].astype(np.float64)
+    right = problem.right()
     weight = np.concatenate([np.sqrt(np.tile(n_answers, 3)), np.full(2 * len(state.mean), np.sqrt(n_answers.sum()))])
     mixer = _Mixer(weight)
     fallback, best = state, -np.inf
@@ -96,8 +139,8 @@ def fit(problem: Problem, state: State, tolerance: float, max_iterations: int, p
         iteration += 1
         single = tolerance >= SINGLE_PRECISION_FROM and problem.model != "3PL" and iteration <= SINGLE_PRECISION_STEPS
         expected = problem.expect(state, single=single)
-        objective = expected.loglik + _log_prior(problem, state)
-        new = _step(problem, state, expected, right, expand=falls < 5)
+        objective = expected.loglik + problem.log_prior(state)
+        new = _step(problem, state, expected, right, expand=falls < 5 and problem.seeds is None)
         here, there = state.vector(), new.vector()
         change = float(np.max(np.abs(there - here), initial=0.0))
         if progress is not None:
@@ -116,12 +159,6 @@ def fit(problem: Problem, state: State, tolerance: float, max_iterations: int, p
         best, fallback = max(best, objective), new
         state = state.like(mixer.next(here, there) if falls < 5 else there)
     return Fit(fallback, iteration, False)
-
-
-def _log_prior(problem: Problem, state: State) -> float:
-    if problem.model != "3PL":
-        return 0.0
-    return float(-0.5 * np.sum(((state.g - GUESSING_MEAN) / GUESSING_SD) ** 2))
 
 
 def _step(problem: Problem, state: State, expected: Expectation, right: np.ndarray, expand: bool) -> State:
