@@ -3,6 +3,7 @@
 from seedtest_assets.irt.ability import expected_a_posteriori, marginal_reliability, reliability
 from seedtest_assets.irt.calibration import MIN_RESPONSES, MODELS, Calibration, calibrate, link_target
 from seedtest_assets.irt.errors import DataError
+from seedtest_assets.irt.fit_statistics import ItemFit, item_fit, person_fit, s_x2
 from seedtest_assets.irt.grid import Grid, normal_grid
 from seedtest_assets.irt.linking import Linking, link
 from seedtest_assets.irt.parameters import ItemParameters, information, probability
@@ -16,6 +17,7 @@ __all__ = [
     "Calibration",
     "DataError",
     "Grid",
+    "ItemFit",
     "ItemParameters",
     "Linking",
     "Responses",
@@ -25,12 +27,15 @@ __all__ = [
     "expected_a_posteriori",
     "fittable_items",
     "information",
+    "item_fit",
     "link",
     "link_target",
     "marginal_reliability",
     "normal_grid",
+    "person_fit",
     "probability",
     "reliability",
+    "s_x2",
     "topic_abilities",
     "topic_spread",
 ]

@@ -1,12 +1,13 @@
 """Calibration: from a list of answers to item parameters on the bank's scale, abilities, and how far to trust them."""
 
+import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from seedtest_assets.irt.ability import reliability, score
-from seedtest_assets.irt.em import Fit, Problem, State, fit, starting_values
+from seedtest_assets.irt.em import Fit, Problem, Seeds, State, fit, starting_values
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import nodes_for
 from seedtest_assets.irt.linking import METHODS, Linking, link
@@ -17,6 +18,7 @@ from seedtest_assets.irt.screening import LeftOut, answers_to, fittable_items, u
 from seedtest_assets.irt.standard_errors import item_covariances, n_parameters
 
 MODELS = ("Rasch", "2PL", "3PL")
+FEW_PERSONS = 100  # a discrimination's standard error is then about 0.3 (de Ayala, 2009, asks for 500)
 MIN_RESPONSES = 10  # so that a class of ten can be calibrated; whoever has more data asks for more
 
 
@@ -72,8 +74,9 @@ def calibrate(
     linking_method: str = "stocking_lord",
     groups: np.ndarray | None = None,
     min_responses: int = MIN_RESPONSES,
+    seed_answers: float = 0.0,
     tolerance: float = 1e-4,
-    max_iterations: int = 2000,
+    max_iterations: int = 500,
     standard_errors: bool = True,
     progress: Callable[[int, float, float], None] | None = None,
 ) -> Calibration:
@@ -87,6 +90,8 @@ def calibrate(
     groups: integer [n_persons], the population each person is from, 0 .. n_groups - 1; each has a mean and SD of its own, together
         they have 0 and 1. Say it where forms were given to groups of different ability: one population for all would bias b.
     min_responses: an item needs this many answers, right and wrong ones among them.
+    seed_answers: shrink each item towards its starts (or, without, anchors or previous) as if that many persons of N(0, 1) had answered
+        as those foretell, after linking them to this calibration's scale; 0 is maximum likelihood.
     tolerance: largest change of a, d = -a b and logit c that the last step may make.
     progress: called after each step with (iteration, largest change, log-likelihood).
 
@@ -106,15 +111,16 @@ def calibrate(
         held = target if linking_method == "fixed" else None
         problem, state = _problem(responses, fitted, group, n_groups, model, known, held)
         done = fit(problem, state, tolerance, max_iterations, progress)
-        endless = problem.free & (np.abs(done.state.a) >= SLOPE_LIMIT)
+        if seed_answers > 0 and known:
+            problem = replace(problem, seeds=_seeds(problem, done.state, fitted, known, seed_answers, held is not None))
+            done = fit(problem, done.state, tolerance, max_iterations, progress)
+        endless = problem.free & (np.abs(done.state.a) > 0.999 * SLOPE_LIMIT)
         if not endless.any():
             break
         left_out += _without_estimate(problem, fitted[endless], endless)
         fitted = fitted[~endless]
         if not len(fitted):
-            raise DataError(
-                "no item can be calibrated: the answers separate right from wrong perfectly; more answers are needed"
-            )
+            raise DataError("no item can be calibrated: the answers separate right from wrong perfectly; more answers are needed")
 
     if held is None:
         done = _oriented(done, fitted, known)
@@ -137,7 +143,7 @@ def calibrate(
         se_a=se_a / A,
         se_b=se_b * A,
         se_c=se_c,
-        n_responses=np.bincount(problem.answers.code >> 1, minlength=len(fitted)),
+        n_responses=problem.answers.count.sum(axis=1),
         theta=A * theta + B,
         theta_se=A * theta_se,
         left_out=tuple(sorted(left_out)),
@@ -182,17 +188,14 @@ def link_target(anchors, previous, fitted: np.ndarray, method: str) -> tuple[Ite
             if len(common) >= 2:
                 return common, source, warnings
             name = "anchors" if source == "anchors" else "items of the previous calibration"
-            warnings.append(
-                f"{len(common)} of {len(items)} {name} can be fitted; 2 are needed to link to the bank's scale"
-            )
+            warnings.append(f"{len(common)} of {len(items)} {name} can be fitted; 2 are needed to link to the bank's scale")
     return None, "", warnings
 
 
 def _problem(responses, fitted, group, n_groups, model, known, held) -> tuple[Problem, State]:
     """The items and answers to fit, and where to start: what is known of an item, else its share of right answers."""
     answers = answers_to(responses, fitted, group, n_groups)
-    n_answers = np.bincount(answers.code, minlength=2 * len(fitted)).reshape(-1, 2)
-    state = starting_values(n_answers.sum(axis=1), n_answers[:, 1], n_groups)
+    state = starting_values(answers.count, n_groups)
     a, d, g = state.a, state.d, state.g
     for items in known:
         items = items.take(np.isin(items.item, fitted) & (np.abs(items.a) > 0.05) & (np.abs(items.a) < SLOPE_LIMIT))
@@ -213,8 +216,22 @@ def _problem(responses, fitted, group, n_groups, model, known, held) -> tuple[Pr
     return Problem(answers, model, free, nodes_for(float(np.quantile(lengths, 0.95)))), state
 
 
+def _seeds(problem: Problem, state: State, fitted, known: list[ItemParameters], answers: float, held: bool) -> Seeds:
+    """Earlier parameters on the scale of `state`, each worth that many answers."""
+    a, d, c, weight = np.ones(len(fitted)), np.zeros(len(fitted)), np.zeros(len(fitted)), np.zeros(len(fitted))
+    now = ItemParameters(fitted, state.a, _difficulty(state.a, state.d), problem.guessing(state))
+    for items in known:
+        items = items.take(np.isin(items.item, fitted))
+        if not held and len(items) > 1:
+            with contextlib.suppress(DataError):
+                items = link(items, now, "stocking_lord").apply(items)
+        row = np.searchsorted(fitted, items.item)
+        a[row], d[row], c[row], weight[row] = items.a, items.d, items.c if problem.model == "3PL" else 0.0, answers
+    return Seeds(a, d, c, np.where(problem.free, weight, 0.0))
+
+
 def _without_estimate(problem: Problem, items: np.ndarray, endless: np.ndarray) -> LeftOut:
-    n_answers = np.bincount(problem.answers.code >> 1, minlength=problem.answers.n_items)[endless]
+    n_answers = problem.answers.count[endless].sum(axis=1)
     reason = "its answers separate perfectly, so its discrimination has no finite estimate"
     return [(int(item), int(n), reason) for item, n in zip(items, n_answers, strict=True)]
 
@@ -254,7 +271,7 @@ def _standard_errors(problem: Problem, state: State, wanted: bool):
     nothing = np.full(len(state.a), np.nan)
     if not wanted:
         return nothing, nothing, nothing, []
-    block, whole = item_covariances(problem, state)
+    block, _ = item_covariances(problem, state)
     a = np.where(np.abs(state.a) < 1e-4, 1e-4, state.a)
     b, c = -state.d / a, problem.guessing(state)
     variances = (
@@ -266,8 +283,6 @@ def _standard_errors(problem: Problem, state: State, wanted: bool):
     unknown = ~np.isfinite(block).all(axis=(1, 2))
     if unknown.any():
         warnings.append(f"{int(unknown.sum())} items have infinite standard errors: their information is not positive")
-    if not whole and not unknown.any():
-        pass
     estimated = np.stack([problem.free, problem.free, problem.free & (problem.model == "3PL")])
     errors = np.where(unknown, np.inf, np.sqrt(np.maximum(np.stack(variances), 0)))
     return *np.where(estimated, errors, np.nan), warnings
@@ -294,14 +309,18 @@ def _flag_warnings(flagged) -> list[str]:
 def _fit_warnings(done: Fit, problem: Problem, held: bool, tolerance: float) -> list[str]:
     warnings = []
     if not done.converged:
-        warnings.append(
-            f"not converged to {tolerance:g} in {done.iterations} iterations: raise max_iterations or min_responses"
-        )
+        warnings.append(f"not converged to {tolerance:g} in {done.iterations} iterations: raise max_iterations or min_responses")
+    n_items, n_persons = problem.answers.n_items, int(np.count_nonzero(np.diff(problem.answers.start)))
+    if n_items < 3:
+        warnings.append(f"{n_items} items do not tell how much they discriminate: parameters and abilities are no more than a convention")
+    elif n_persons < FEW_PERSONS and problem.model != "Rasch":
+        warnings.append(f"{n_persons} persons are few for {problem.model}: see the standard errors, or use model Rasch")
+    slope = abs(float(done.state.a[0]))
+    if problem.model == "Rasch" and slope < 0.05:
+        warnings.append("the answers show no differences in ability: discrimination is 0, difficulties and abilities have no meaning")
     blocks = np.bincount(unconnected_blocks(problem.answers))
     if len(blocks) > 1:
-        sizes = ", ".join(str(n) for n in sorted(blocks.tolist(), reverse=True)[:5]) + (
-            ", ..." if len(blocks) > 5 else ""
-        )
+        sizes = ", ".join(str(n) for n in sorted(blocks.tolist(), reverse=True)[:5]) + (", ..." if len(blocks) > 5 else "")
         remedy = "anchors in each" if not held else "held anchors in each"
         warnings.append(
             f"no person ties the {len(blocks)} blocks of items ({sizes} items) together: their scales cannot be compared without {remedy}"

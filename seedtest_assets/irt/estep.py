@@ -22,15 +22,19 @@ FLUSH = 64  # answers that are summed in the table's precision before they join 
 class Answers:
     """Answers to the items in question, recoded.
 
-    start: int64 [n_persons + 1]; code: int32 [n], 2 item + correct, item in 0 .. n_items - 1; group: int32 [n_persons], which
-    population each person is from, 0 .. n_groups - 1.
+    start: int64 [n_persons + 1]; code: int32 [n], 2 item + correct, item in 0 .. n_items - 1; count: int64 [n_items, 2], wrong and right
+    answers to each item; group: int32 [n_persons], which population each person is from, 0 .. n_groups - 1.
     """
 
     start: np.ndarray
     code: np.ndarray
+    count: np.ndarray
     group: np.ndarray
-    n_items: int
     n_groups: int = 1
+
+    @property
+    def n_items(self) -> int:
+        return len(self.count)
 
 
 @dataclass(frozen=True)
@@ -95,14 +99,19 @@ def expect(
 
     done = spread(work, chunks(answers.start), buffers)
     total = sum(own[1] for own in done)[:, :n_nodes]
-    right_theta = sum(own[2] for own in done)[1::2]
+    wrong_theta, right_theta = sum(own[2] for own in done).reshape(-1, 2).T
     mass = sum(own[3] for own in done)[:, :n_nodes]
     loglik = float(sum(own[4][0] for own in done))
+    if single and counts:  # rounding must not drown the few answers that place an extreme item
+        n_answers = answers.count.ravel() if guessing else answers.count.sum(axis=1)
+        total *= (n_answers / np.maximum(total.sum(axis=1), 1e-300))[:, None]
     if guessing:
         everything, right = total[0::2] + total[1::2], total[1::2]
     else:
         everything, right = total, total[:0]
-        loglik += float(np.bincount(answers.code, minlength=2 * answers.n_items)[1::2] @ d)
+        if single and counts:
+            right_theta = np.where(answers.count[:, 0] < answers.count[:, 1], total @ grid.node - wrong_theta, right_theta)
+        loglik += float(answers.count[:, 1] @ d)
     return Expectation(everything, right, right_theta, mass, loglik, theta, theta_se)
 
 
@@ -116,6 +125,16 @@ def padded(grid: Grid, dtype) -> tuple[np.ndarray, np.ndarray]:
     log_weight[:] = NEVER
     log_weight[:, :n_nodes] = grid.log_weight
     return node, log_weight
+
+
+def code_tables(a, d, c, node: np.ndarray) -> np.ndarray:
+    """log P(wrong) of item j in row 2 j and log P(right) in row 2 j + 1, float64 [2 n_items, n_nodes]."""
+    z, guessing = a[:, None] * node + d[:, None], c[:, None]
+    table = aligned_zeros((2 * len(a), len(node)), np.float64)
+    table[0::2] = np.log1p(-guessing) - np.logaddexp(0, z)
+    with np.errstate(divide="ignore"):
+        table[1::2] = np.logaddexp(np.log(guessing), np.log1p(-guessing) - np.logaddexp(0, -z))
+    return table
 
 
 def _item_ranges(n_items: int) -> list[tuple[int, int]]:

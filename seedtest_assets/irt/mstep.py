@@ -13,7 +13,7 @@ SLOPE_LIMIT = (
     10.0  # of |a|, in units of 1 / SD of ability: nobody has seen such an item, only one without a finite estimate
 )
 INTERCEPT_LIMIT = 50.0
-STEPS = 6
+STEPS = 8
 
 
 def maximise(
@@ -59,29 +59,37 @@ def _moments(a, d, answers, node, out):
 
 @kernel
 def _logistic(low, high, a, d, answers, right, right_theta, node, free):
-    """Newton for (a, d) of each item; a step that does not shorten the next one is halved."""
+    """Newton for (a, d) of each item. Where a step turns out not to bring the optimum nearer, one is made from the last good place with
+    the largest information there can be, answers / 4, which always climbs (Boehning & Lindsay, 1988)."""
     m = np.empty(5)
     for j in range(low, high):
         if not free[j]:
             continue
-        best_a, best_d, length = a[j], d[j], np.inf
-        step_a, step_d = 0.0, 0.0
-        for _ in range(STEPS):
+        good_a, good_d, good_gradient_a, good_gradient_d, length = a[j], d[j], 0.0, 0.0, np.inf
+        for step in range(STEPS):
             _moments(a[j], d[j], answers[j], node, m)
             gradient_a, gradient_d = right_theta[j] - m[1], right[j] - m[0]
-            v0, v2 = m[2] * (1 + 1e-10) + 1e-10, m[4] * (1 + 1e-10) + 1e-10
-            determinant = v0 * v2 - m[3] * m[3]
-            new_a = (v0 * gradient_a - m[3] * gradient_d) / determinant
-            new_d = (v2 * gradient_d - m[3] * gradient_a) / determinant
-            size = max(abs(new_a), abs(new_d))
-            if size > length:
-                step_a, step_d = step_a / 2, step_d / 2
+            v0, v1, v2 = m[2] * (1 + 1e-10) + 1e-10, m[3], m[4] * (1 + 1e-10) + 1e-10
+            determinant = v0 * v2 - v1 * v1
+            step_a = (v0 * gradient_a - v1 * gradient_d) / determinant
+            step_d = (v2 * gradient_d - v1 * gradient_a) / determinant
+            size = max(abs(step_a), abs(step_d))
+            if size <= length and size <= 2.0:
+                good_a, good_d, good_gradient_a, good_gradient_d, length = a[j], d[j], gradient_a, gradient_d, size
             else:
-                shrink = min(1.0, 2.0 / size) if size > 0 else 1.0
-                step_a, step_d = shrink * new_a, shrink * new_d
-                best_a, best_d, length = a[j], d[j], size
-            a[j] = min(max(best_a + step_a, -SLOPE_LIMIT), SLOPE_LIMIT)
-            d[j] = min(max(best_d + step_d, -INTERCEPT_LIMIT), INTERCEPT_LIMIT)
+                if size <= length or step == 0:
+                    good_a, good_d, good_gradient_a, good_gradient_d, length = a[j], d[j], gradient_a, gradient_d, size
+                v0, v1, v2 = 1e-10, 0.0, 1e-10
+                for q in range(node.size):
+                    v0 += answers[j, q] / 4
+                    v1 += answers[j, q] / 4 * node[q]
+                    v2 += answers[j, q] / 4 * node[q] * node[q]
+                determinant = v0 * v2 - v1 * v1
+                step_a = (v0 * good_gradient_a - v1 * good_gradient_d) / determinant
+                step_d = (v2 * good_gradient_d - v1 * good_gradient_a) / determinant
+                length = np.inf
+            a[j] = min(max(good_a + step_a, -SLOPE_LIMIT), SLOPE_LIMIT)
+            d[j] = min(max(good_d + step_d, -INTERCEPT_LIMIT), INTERCEPT_LIMIT)
             if size < 1e-10:
                 break
 

@@ -49,8 +49,9 @@ def answers_to(responses: Responses, items: np.ndarray, group: np.ndarray | None
     position[items] = np.arange(len(items), dtype=np.int32)
     start = np.empty_like(responses.person_start)
     code = np.empty(responses.n_answers, np.int32)
-    n = _recode(responses.person_start, responses.item, responses.correct, position, start, code)
-    return Answers(start, code[:n], group, len(items), n_groups)
+    count = np.zeros(2 * len(items), np.int64)
+    n = _recode(responses.person_start, responses.item, responses.correct, position, start, code, count)
+    return Answers(start, code[:n], count.reshape(-1, 2), group, n_groups)
 
 
 def unconnected_blocks(answers: Answers) -> np.ndarray:
@@ -59,7 +60,7 @@ def unconnected_blocks(answers: Answers) -> np.ndarray:
 
 
 @kernel
-def _recode(person_start, item, correct, position, start, code):
+def _recode(person_start, item, correct, position, start, code, count):
     n = 0
     for p in range(person_start.size - 1):
         start[p] = n
@@ -67,6 +68,7 @@ def _recode(person_start, item, correct, position, start, code):
             at = position[item[k]]
             if at >= 0:
                 code[n] = 2 * at + correct[k]
+                count[code[n]] += 1
                 n += 1
     start[person_start.size - 1] = n
     return n

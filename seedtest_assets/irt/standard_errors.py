@@ -12,7 +12,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from seedtest_assets.irt.em import Problem, State
-from seedtest_assets.irt.estep import padded
+from seedtest_assets.irt.estep import code_tables, padded
 from seedtest_assets.irt.mstep import GUESSING_SD
 from seedtest_assets.irt.parallel import aligned_zeros, chunks, kernel, spread
 
@@ -97,12 +97,7 @@ def _posterior_arguments(problem: Problem, state: State, score: np.ndarray) -> t
     n_codes, n_nodes = score.shape[1:]
     tables = aligned_zeros((2 if problem.model == "3PL" else 1, n_codes, len(node)), np.float64)
     tables[:, :, :n_nodes] = score[: len(tables)]
-    c = problem.guessing(state)[:, None]
-    z = state.a[:, None] * grid.node + state.d[:, None]
-    log_table = aligned_zeros((n_codes, len(node)), np.float64)
-    log_table[0::2, :n_nodes] = np.log1p(-c) - np.logaddexp(0, z)
-    with np.errstate(divide="ignore"):
-        log_table[1::2, :n_nodes] = np.logaddexp(np.log(c), np.log1p(-c) - np.logaddexp(0, -z))
+    log_table = code_tables(state.a, state.d, problem.guessing(state), node)
     answers = problem.answers
     return answers.start, answers.code, answers.group, log_table, tables, node, log_weight
 
