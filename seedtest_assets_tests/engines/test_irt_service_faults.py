@@ -6,12 +6,21 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
-from irt_service_double import answers, answers_to, double, drips, drops_in_the_middle, hangs, hangs_up, simulated
 
 from seedtest_assets.engines.irt_service import IrtServiceEngine
 from seedtest_assets.engines.protocol import CalibrationRequest
 from seedtest_assets.errors import InputError, SettingsError, TransientError
 from seedtest_assets.settings import Settings
+from seedtest_assets_tests.engines.irt_service_double import (
+    answers,
+    answers_to,
+    double,
+    drips,
+    drops_in_the_middle,
+    hangs,
+    hangs_up,
+    simulated,
+)
 
 REQUEST = CalibrationRequest(answers_to(simulated(60, 4)))
 

@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from irt_service_double import (
+
+from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.engines.irt_reply import number, read_reply, text
+from seedtest_assets.engines.irt_service import IrtServiceEngine
+from seedtest_assets.engines.protocol import CalibrationRequest
+from seedtest_assets.errors import InputError, TransientError
+from seedtest_assets_tests.engines.irt_service_double import (
     REFERENCE,
     answers,
     answers_to,
@@ -16,12 +22,6 @@ from irt_service_double import (
     reference_answers,
     simulated,
 )
-
-from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.engines.irt_reply import number, read_reply, text
-from seedtest_assets.engines.irt_service import IrtServiceEngine
-from seedtest_assets.engines.protocol import CalibrationRequest
-from seedtest_assets.errors import InputError, TransientError
 
 
 def through(reply, request, status=200):

@@ -6,7 +6,8 @@ import re
 
 import numpy as np
 import pytest
-from conftest import REFERENCE
+
+from seedtest_assets_tests.service.conftest import REFERENCE
 
 
 def pattern(n_persons=300, n_items=6, seed=5):

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import REFERENCE
 
 from seedtest_assets.engines.irt_reply import number, read_reply, text
+from seedtest_assets_tests.service.conftest import REFERENCE
 
 OURS, RECORDED = "ours", "recorded"
 
