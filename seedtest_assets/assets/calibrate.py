@@ -130,7 +130,9 @@ def _calibrate(
     anchors, starts = anchors_and_starts(url)
     previous_day, previous = previous_item_parameters(url, day)
     answers = window.answers.drop_columns("topic_id").rename_columns(ANSWER_SCHEMA.names)
-    request = CalibrationRequest(answers, settings.mirt_model, anchors, starts, previous, settings.mirt_linking_method)
+    attempt = context.retry_number + 1
+    method = settings.mirt_linking_method
+    request = CalibrationRequest(answers, settings.mirt_model, anchors, starts, previous, method, attempt)
     result = engine_for(settings).calibrate(request, progress)
     for warning in result.warnings:
         context.log.warning(warning)

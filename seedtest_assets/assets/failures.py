@@ -21,7 +21,8 @@ def failures_in_one_line() -> Iterator[None]:
     try:
         yield
     except TransientError as error:
-        if error.retry_after is not None:
+        # after the last try, the reason is what the run's page should tell, and not that the tries are over
+        if error.retry_after is not None and dg.OpExecutionContext.get().retry_number < RETRIES.max_retries:
             raise dg.RetryRequested(RETRIES.max_retries, seconds_to_wait=error.retry_after) from error
         raise dg.Failure(str(error), allow_retries=True) from error
     except SeedtestError as error:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,9 @@ import pytest
 
 from seedtest_assets.engines.protocol import ANSWER_SCHEMA
 from seedtest_assets.settings import Settings
+from seedtest_assets_tests.conftest import SHARED
 
-REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
+REFERENCE = SHARED / "reference"
 needs_reference = pytest.mark.skipif(
     not REFERENCE.is_dir(), reason="the reference results (../shared/reference) are not beside this checkout"
 )

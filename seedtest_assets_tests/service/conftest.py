@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
 
-REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
+from seedtest_assets_tests.conftest import SHARED
+
+REFERENCE = SHARED / "reference"
 TOKEN = "a token with ümlaut"
 
 

@@ -1,0 +1,128 @@
+"""The calibrate step with an IRT service behind it, and Dagster around it: what is retried, what is written, what is told."""
+
+from datetime import date
+from itertools import pairwise
+
+import dagster as dg
+import pytest
+
+from seedtest_assets.assets.calibrate import calibrate
+from seedtest_assets.settings import Settings, load_settings
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.lake import Lake
+from seedtest_assets_tests.conftest import rows_of
+from seedtest_assets_tests.engines.irt_service_double import answers, answers_to, double, hangs_up, simulated
+
+DAY = date(2025, 11, 2)
+FINE = {
+    "status": ["ok"],
+    "item_params": [{"item_id": [f"i{n}"], "params": {"a": [1.1], "b": [n / 10], "c": [0]}} for n in range(1, 5)],
+    "fit_meta": {"metrics": {"converged": [True], "loglik": [-321.5]}},
+}
+
+
+@pytest.fixture
+def run(platform, monkeypatch):
+    """Run the step against a service that does what it is told; the result, and what the service was asked."""
+    told = answers_to(simulated(100, 4))
+    columns = {"student_id": told["user_id"], "item_id": told["item_id"], "correct": told["is_correct"]}
+    columns["completed_at"] = told["responded_at"]
+    table = OBSERVATION_SCHEMA.empty_table().from_pydict(
+        {name: columns.get(name, [None] * len(told)) for name in OBSERVATION_SCHEMA.names}, schema=OBSERVATION_SCHEMA
+    )
+    Lake(load_settings().seedtest_lake).write_observations(DAY, table)
+
+    def against(*actions):
+        with double(*actions) as service, dg.DagsterInstance.ephemeral() as instance:
+            monkeypatch.setenv("R_IRT_BASE_URL", service.url)
+            result = dg.materialize([calibrate], partition_key=str(DAY), instance=instance, raise_on_error=False)
+        return result, service.asked
+
+    return against
+
+
+def waits(result):
+    return [event.step_retry_data.seconds_to_wait for event in result.all_events if event.is_step_up_for_retry]
+
+
+def reason(result):
+    failure = next(event for event in result.all_events if event.is_step_failure)
+    return failure.step_failure_data.user_failure_data.description
+
+
+def rows_written(platform):
+    return [
+        rows_of(platform, f"SELECT count(*) FROM {table}")[0][0]
+        for table in ("mirt_item_params", "mirt_ability", "mirt_fit_meta")
+    ]
+
+
+def test_service_that_recovers_is_waited_for_and_the_calibration_is_written(run, platform):
+    result, asked = run(answers(500, {"error": ["no"]}), hangs_up, answers(200, FINE))
+    assert result.success
+    delay = load_settings().mirt_retry_delay_secs
+    assert waits(result) == pytest.approx([delay, 2 * delay])
+    assert rows_written(platform) == [4, 100, 1]
+    metrics = rows_of(platform, "SELECT metrics FROM mirt_fit_meta")[0][0]
+    told = {
+        name: metrics[name] for name in ("engine", "status", "attempt", "retries", "converged", "loglik", "iterations")
+    }
+    assert told == {
+        "engine": "irt-service",
+        "status": 200,
+        "attempt": 3,
+        "retries": 2,
+        "converged": True,
+        "loglik": -321.5,
+        "iterations": None,
+    }
+    assert metrics["bytes_sent"] == len(asked[2][2])
+    assert rows_of(platform, "SELECT count(*) FROM mirt_item_params WHERE se_a IS NULL AND se_b IS NULL") == [(4,)]
+
+
+def test_waits_grow_by_the_delay_and_nothing_is_written_when_the_service_stays_away(run, platform):
+    result, asked = run(answers(500, {"error": ["internal_error: out of memory"]}))
+    assert not result.success
+    delay = load_settings().mirt_retry_delay_secs
+    assert waits(result) == pytest.approx([delay, 2 * delay, 3 * delay])
+    gaps = [later[0] - earlier[0] for earlier, later in pairwise(asked)]
+    assert all(gap >= wait for gap, wait in zip(gaps, waits(result), strict=True))
+    assert "(attempt 4): 500 in" in reason(result)
+    assert "says 'internal_error: out of memory'" in reason(result)
+    assert rows_written(platform) == [0, 0, 0]
+
+
+def test_waits_are_5_10_and_15_seconds_by_default():
+    fields = Settings.model_fields
+    assert (fields["mirt_retry_delay_secs"].default, fields["mirt_max_retries"].default) == (5.0, 3)
+
+
+def test_retry_after_of_the_service_takes_the_place_of_the_wait(run):
+    result, asked = run(answers(429, {"error": "busy"}, Retry_After="1"), answers(200, FINE))
+    assert result.success
+    assert waits(result) == [1]
+    assert asked[1][0] - asked[0][0] >= 1
+
+
+def test_service_that_stays_busy_fails_the_run_with_its_words(run, platform):
+    result, asked = run(answers(503, {"error": "busy: 5 calibration tasks"}, Retry_After="0"))
+    assert not result.success
+    assert len(asked) == 4
+    assert "says 'busy: 5 calibration tasks'" in reason(result)
+    assert rows_written(platform) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        (answers(400, {"error": "model 9PL is not known"}), "says 'model 9PL is not known'"),
+        (answers(200, b'{"status": "ok", "item_'), "answered no JSON"),
+        (answers(200, FINE | {"item_params": FINE["item_params"][:1]}), "parameters for 1 of the 4 items"),
+    ],
+)
+def test_permanent_error_is_not_retried_and_the_runs_page_says_why(run, platform, action, words):
+    result, asked = run(action)
+    assert not result.success
+    assert (len(asked), waits(result)) == (1, [])
+    assert words in reason(result)
+    assert rows_written(platform) == [0, 0, 0]
