@@ -110,7 +110,17 @@ def _fit(reply: Reply, request: CalibrationRequest, coded: CodedRequest, asked: 
         if reply.constants is None and np.allclose(a, 1, atol=1e-6):
             sd = _population_sd(coded.responses, items)
     theta, theta_se = _abilities(reply, coded, items, mean, sd, warnings)
-    fit = _Fit(items, se, asked.n_answers[found], asked.left_out + missing, theta, theta_se, mean, sd, tuple(warnings))
+    fit = _Fit(
+        items,
+        se,
+        asked.n_answers[found],
+        tuple(sorted(asked.left_out + missing)),
+        theta,
+        theta_se,
+        mean,
+        sd,
+        tuple(warnings),
+    )
     return _moved(fit, 1 / sd, 0.0) if reply.constants is None and sd != 1 else fit
 
 

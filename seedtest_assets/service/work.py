@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -51,8 +52,8 @@ def prepare() -> None:
     anchors = [{"item_id": item["item_id"], "params": {"a": 1.0, "b": 0.0}, "fixed": True} for item in items]
     for model in MODELS:
         body = {"responses": rows, "model": model, "anchors": anchors}
-        calibrate(Task(msgspec.json.encode(body), "", False, Limits()))
-    score(Task(msgspec.json.encode({"item_params": items, "responses": rows}), "", False, Limits()))
+        _calibrate(msgspec.json.encode(body), Limits())
+    _score(msgspec.json.encode({"item_params": items, "responses": rows}), Limits())
 
 
 def calibrate(task: Task) -> Outcome:
@@ -68,7 +69,7 @@ def score(task: Task) -> Outcome:
 def _answer(work: Callable[[bytes, Limits], tuple[Any, dict[str, Any]]], task: Task) -> Outcome:
     _leave_signals_to_the_server()
     try:
-        reply, facts = work(unpacked(task.body, task.encoding, task.limits), task.limits)
+        reply, facts = work(unpacked(Path(task.path).read_bytes(), task.encoding, task.limits), task.limits)
     except Refusal as refusal:
         return _error(refusal.status, refusal.message)
     except (InputError, irt.DataError) as error:
