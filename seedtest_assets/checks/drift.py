@@ -1,0 +1,130 @@
+"""Did items move on the bank's scale? An item counts only when its move is large, and far beyond its sampling error."""
+
+import numpy as np
+import pandas as pd
+
+from seedtest_assets.checks.judgement import Judgement, Level, robust_spread, worse
+from seedtest_assets.checks.thresholds import Thresholds
+
+SMALL_SPREAD = 0.02
+"""The least SD of all items' moves: nights share most of their answers, so that moves can be next to nothing."""
+ENOUGH_ITEMS = 10
+"""Fewer items tell neither a spread nor a move of the whole scale."""
+DIFFICULTY, DISCRIMINATION = "difficulty", "discrimination"
+
+
+def anchor_drift(items: pd.DataFrame, anchors: pd.DataFrame, limits: Thresholds) -> Judgement:
+    """The anchors, estimated today, against the values that the bank has published for them.
+
+    items: ITEM_COLUMNS of today; anchors: item_id, a, b, c of the bank.
+    """
+    to_do = (
+        "an anchor that moved no longer carries the scale: look at the question (leaked, edited, wrong key?), "
+        "then untag it or give it new values"
+    )
+    if anchors.empty:
+        return Judgement("anchor_drift", Level.PASS, "the bank has no anchors")
+    reference = anchors.assign(se_a=0.0, se_b=0.0)
+    return _judge("anchor_drift", "anchors", _compared(items, reference, limits), None, to_do, limits)
+
+
+def item_drift(items: pd.DataFrame, published: pd.DataFrame, limits: Thresholds) -> Judgement:
+    """Every item against the median of its values in the last partitions, and the whole scale with it.
+
+    items: ITEM_COLUMNS of today; published: partition_date, item_id, a, b, se_a, se_b of the last partitions.
+    """
+    to_do = (
+        "look at these questions and at who changed them: an edited text, a wrong key or a leak moves one item, "
+        "a linking gone wrong moves all"
+    )
+    if published.empty:
+        return Judgement("item_drift", Level.PASS, f"{len(items):,} items; no earlier partition to compare with")
+    usual = published.groupby("item_id", as_index=False)[["a", "b", "se_a", "se_b"]].median()
+    return _judge("item_drift", "items", _compared(items, usual, limits), published, to_do, limits)
+
+
+def _compared(items: pd.DataFrame, reference: pd.DataFrame, limits: Thresholds) -> pd.DataFrame:
+    """A row an item that both have and that has enough answers: its moves, their standard errors and robust z.
+
+    The standard error is that of two independent calibrations. Nights that share answers differ by less, so that
+    the test errs on the quiet side; what it must find is many of these errors away.
+    """
+    both = items[items["n_responses"] >= limits.seedtest_drift_min_answers].merge(
+        reference[["item_id", "a", "b", "se_a", "se_b"]], on="item_id", suffixes=("", "_usual")
+    )
+    for name in "ab":
+        both[f"move_{name}"] = both[name] - both[f"{name}_usual"]
+        both[f"error_{name}"] = np.hypot(both[f"se_{name}"], both[f"se_{name}_usual"])
+    both = both[np.isfinite(both[["move_a", "move_b", "error_a", "error_b"]].astype(float)).all(axis=1)]
+    for name in "ab":
+        move = both[f"move_{name}"].to_numpy(float)
+        centre, spread = (np.median(move), robust_spread(move)) if len(move) >= ENOUGH_ITEMS else (0.0, 0.0)
+        both[f"z_{name}"] = (move - centre) / max(spread, SMALL_SPREAD)
+    return both
+
+
+def _judge(
+    check: str, what: str, both: pd.DataFrame, published: pd.DataFrame | None, to_do: str, limits: Thresholds
+) -> Judgement:
+    if both.empty:
+        return Judgement(
+            check,
+            Level.PASS,
+            f"none of the {what} has {limits.seedtest_drift_min_answers} answers, a standard error and an earlier value",
+        )
+    sizes = {
+        DIFFICULTY: ("b", limits.seedtest_drift_b_moderate, limits.seedtest_drift_b_severe),
+        DISCRIMINATION: ("a", limits.seedtest_drift_a_moderate, limits.seedtest_drift_a_severe),
+    }
+    moved = pd.Series(Level.PASS.value, index=both.index)
+    scale, levels = [], []
+    for parameter, (name, moderate, severe) in sizes.items():
+        move, error, z = (both[f"{part}_{name}"] for part in ("move", "error", "z"))
+        real = (move.abs() > limits.seedtest_drift_z * error) & (z.abs() > limits.seedtest_drift_z)
+        size = np.select([move.abs() >= severe, move.abs() >= moderate], [Level.ERROR, Level.WARN], Level.PASS)
+        moved = np.maximum(moved, np.where(real, size, Level.PASS))
+        middle = float(move.median())
+        if len(both) >= ENOUGH_ITEMS and abs(middle) >= moderate:
+            levels.append(Level.ERROR if abs(middle) >= severe else Level.WARN)
+            scale.append(f"the whole scale moved: median change of {parameter} {middle:+.2f}")
+    worst = both[moved > Level.PASS].assign(level=moved).sort_values(["level", "n_responses"], ascending=False)
+    columns = ["item_id", "a", "a_usual", "error_a", "b", "b_usual", "error_b", "n_responses"]
+    n_severe = int((moved == Level.ERROR).sum())
+    named = ", ".join(f"{row.item_id} (b {row.move_b:+.2f}, a {row.move_a:+.2f})" for row in worst.head(3).itertuples())
+    parts = [*scale]
+    if len(worst):
+        more = f" and {len(worst) - 3} more" if len(worst) > 3 else ""
+        parts.append(f"{len(worst)} of {len(both)} {what} moved, {n_severe} severely: {named}{more}")
+    largest = both["move_b"].abs()
+    shown = () if published is None else _history_of(published, both, worst)
+    return Judgement(
+        check,
+        worse(*levels, Level(int(moved.max()))),
+        "; ".join(parts)
+        or f"none of {len(both):,} {what} moved; the largest change of difficulty is {largest.max():.2f}, of discrimination {both['move_a'].abs().max():.2f}",
+        to_do,
+        {
+            "judged": len(both),
+            "moved": len(worst),
+            "moved_severely": n_severe,
+            "median_change_b": float(both["move_b"].median()),
+            "median_change_a": float(both["move_a"].median()),
+            "largest_change_b": float(largest.max()),
+            "largest_change_a": float(both["move_a"].abs().max()),
+            "b_moderate": limits.seedtest_drift_b_moderate,
+            "b_severe": limits.seedtest_drift_b_severe,
+            "a_moderate": limits.seedtest_drift_a_moderate,
+            "a_severe": limits.seedtest_drift_a_severe,
+            "z_limit": limits.seedtest_drift_z,
+        },
+        shown,
+        "",
+        worst[columns].head(10) if len(worst) else None,
+    )
+
+
+def _history_of(published: pd.DataFrame, both: pd.DataFrame, worst: pd.DataFrame) -> list[float]:
+    """The difficulty over the partitions of the item that moved worst, else of the one that moved most."""
+    row = worst.iloc[0] if len(worst) else both.loc[both["move_b"].abs().idxmax()]
+    earlier = published[published["item_id"] == row["item_id"]].sort_values("partition_date")["b"]
+    return [*earlier.astype(float), float(row["b"])]
