@@ -22,7 +22,7 @@ BLOCKING = frozenset(spec.name for spec in CALIBRATION if spec.blocking)
 class Earlier:
     """What the earlier partitions left.
 
-    fits: oldest first; published: partition_date, item_id, a, b, c, se_a, se_b of the same partitions; newest: the newest
+    fits: oldest first; published: partition_date, item_id, a, b, c, se_a, se_b, n_responses of the same partitions; newest: the newest
     of them, None where there is none; abilities: user_id, theta, se of that one.
     """
 
@@ -68,7 +68,9 @@ def judge_calibration(
         "finite": partial(calibration.finite, result),
         "plausible_ranges": partial(calibration.plausible_ranges, result, fits, settings),
         "anchor_drift": partial(drift.anchor_drift, result.items, anchors, settings),
-        "item_drift": partial(drift.item_drift, result.items, earlier.published, settings),
+        "item_drift": partial(
+            drift.item_drift, day, result.items, earlier.published, settings.mirt_lookback_days, settings
+        ),
         "ability_distribution": partial(calibration.ability_distribution, result, fits, settings),
         "anchors_present": partial(
             calibration.anchors_present, result, len(anchors), settings.mirt_linking_method, fits, settings

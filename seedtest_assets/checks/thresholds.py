@@ -64,11 +64,11 @@ class Thresholds(BaseSettings):
     seedtest_drift_b_severe: Annotated[Positive, Field(description="change of a difficulty, for an ERROR")] = 0.5
     seedtest_drift_a_moderate: Annotated[Positive, Field(description="change of a discrimination, for a WARN")] = 0.2
     seedtest_drift_a_severe: Annotated[Positive, Field(description="change of a discrimination, for an ERROR")] = 0.4
-    seedtest_drift_z: Annotated[
-        Positive,
-        Field(
-            description="a change must also be as many standard errors, and as many robust SDs of all items' changes"
-        ),
+    seedtest_item_drift_z: Annotated[
+        Positive, Field(description="a change must also be as many standard errors: every item is tested every night")
+    ] = 5.0
+    seedtest_anchor_drift_z: Annotated[
+        Positive, Field(description="the same for an anchor against its bank value, which the nights do not share")
     ] = 4.0
     seedtest_drift_min_answers: Annotated[
         int, Field(ge=1, description="items with fewer answers are not judged: their standard errors are no guide yet")

@@ -110,14 +110,14 @@ def previous_item_parameters(url: str, day: date) -> tuple[date | None, pd.DataF
 
 
 def published_parameters(url: str, days: Sequence[date]) -> pd.DataFrame:
-    """partition_date, item_id, a, b, c, se_a, se_b of some partitions."""
-    names = ["partition_date", "item_id", "a", "b", "c", "se_a", "se_b"]
+    """partition_date, item_id, a, b, c, se_a, se_b, n_responses of some partitions."""
+    names = ["partition_date", "item_id", "a", "b", "c", "se_a", "se_b", "n_responses"]
     if not days:
         return pd.DataFrame(columns=names)
     with bulk_transaction(url) as cursor:
         cursor.execute(
             "SELECT partition_date, item_id, (params->>'a')::float8 AS a, (params->>'b')::float8 AS b, "
-            "(params->>'c')::float8 AS c, se_a, se_b "
+            "(params->>'c')::float8 AS c, se_a, se_b, n_responses "
             "FROM mirt_item_params WHERE partition_date = ANY (string_to_array($1, ',')::date[]) ORDER BY partition_date, item_id",
             parameters=[",".join(day.isoformat() for day in days)],
         )
