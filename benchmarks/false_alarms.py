@@ -57,7 +57,8 @@ def run(home: Path, school: HealthySchool, settings: Settings, first: int, n_nig
         if number in chosen:
             rng = np.random.default_rng(number)
             for fault in FAULTS:
-                failed = {one.check: one.level for one in fault.inject(night, rng) if not one.passed}
+                told = fault.inject(night, rng)
+                failed = {one.check: one.level for one in told if not one.passed and "broke" not in one.said}
                 seen = failed.get(fault.check, Level.PASS)
                 found[fault.name]["found" if seen >= fault.level else "missed"] += 1
                 if seen < fault.level:

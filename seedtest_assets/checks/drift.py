@@ -104,7 +104,7 @@ def _judge(
         if len(both) >= ENOUGH_ITEMS and abs(middle) >= moderate:
             levels.append(Level.ERROR if abs(middle) >= severe else Level.WARN)
             scale.append(f"the whole scale moved: median change of {parameter} {middle:+.2f}")
-    worst = both[moved > 0].assign(level=moved).sort_values(["level", "n_responses"], ascending=False)
+    worst = both.assign(level=moved)[moved > 0].sort_values(["level", "n_responses"], ascending=False)
     columns = ["item_id", "a", "a_usual", "error_a", "b", "b_usual", "error_b", "n_responses"]
     n_severe = int((moved == int(Level.ERROR)).sum())
     named = ", ".join(f"{row.item_id} (b {row.move_b:+.2f}, a {row.move_a:+.2f})" for row in worst.head(3).itertuples())
