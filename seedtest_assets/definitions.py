@@ -3,6 +3,7 @@
 import dagster as dg
 
 from seedtest_assets.assets.calibrate import calibrate
+from seedtest_assets.assets.calibration_report import calibration_report
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
@@ -10,7 +11,7 @@ from seedtest_assets.automation import nightly_job, nightly_schedule
 from seedtest_assets.checks import source_matches_lake
 
 defs = dg.Definitions(
-    assets=[observations, calibrate, student_topic_theta, features_topic_daily],
+    assets=[observations, calibrate, student_topic_theta, features_topic_daily, calibration_report],
     asset_checks=[source_matches_lake],
     jobs=[nightly_job],
     schedules=[nightly_schedule],
