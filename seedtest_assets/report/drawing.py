@@ -112,7 +112,7 @@ def svg(figure: Figure, description: str) -> str:
     drawn = drawn[drawn.index("<svg") :]
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
     drawn = re.sub(r"<!--.*?-->\s*", "", drawn, flags=re.DOTALL)
-    drawn = re.sub(r"(\d\.\d\d)\d+", r"\1", drawn)
+    drawn = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag.group()), drawn)
     drawn = re.sub(r' id="(?!points-|[mp][0-9a-f]{8,}|image|C)[^"]*"', "", drawn)
     drawn = re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", drawn, count=1)
     drawn = re.sub(r"<svg ", f'<svg role="img" aria-label="{escape(description)}" ', drawn, count=1)

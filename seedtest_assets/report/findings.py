@@ -62,7 +62,7 @@ def _of_the_scale(data: ReportData) -> Iterator[Finding]:
         if screened:
             yield _found(
                 "look",
-                "{n} of {of} linking items moved unlike the others and were screened out: {names}.",
+                "Linking items screened out because they moved unlike the others: {n} of {of} ({names}).",
                 n=len(screened),
                 of=len(screened) + int(constants.get("n_anchors_used") or 0),
                 names=named(screened),
@@ -80,16 +80,16 @@ def _of_items(data: ReportData, curves: ItemCurves, n_left_out: int, change_b: n
     names = data.items["item_id"]
     a = data.items["a"].to_numpy(float)
     for of, size, text in (
-        (curves.misfit >= MISFIT, curves.misfit, "{n} items have an RMSD of 0.1 or more, first of all {names}."),
+        (curves.misfit >= MISFIT, curves.misfit, "Items with an RMSD of 0.1 or more: {n} ({names}). Look at their curves below."),
         (
             a < LOW_DISCRIMINATION,
             -a,
-            "{n} items discriminate below 0.2, so their answers tell little or mislead: {names}.",
+            "Items with a discrimination below 0.2: {n} ({names}). Their answers tell little or mislead.",
         ),
         (
             np.abs(change_b) >= MOVED,
             np.abs(change_b),
-            "{n} items moved by 0.5 or more in difficulty since the partition before: {names}.",
+            "Items whose difficulty moved by 0.5 or more since the partition before: {n} ({names}).",
         ),
     ):
         if of.any():
@@ -97,12 +97,12 @@ def _of_items(data: ReportData, curves: ItemCurves, n_left_out: int, change_b: n
             yield _found("look", text, n=int(of.sum()), names=named(list(worst_first)))
     if n_left_out:
         yield _found(
-            "look", "{n} items with answers could not be fitted; the table shows them as left out.", n=n_left_out
+            "look", "Items with answers that could not be fitted: {n}. The table shows them as left out.", n=n_left_out
         )
     if data.missing:
         yield _found(
             "look",
-            "{n} days of the window are not in the lake: {names}. Materialise their observations.",
+            "Days of the window that are not in the lake: {n} ({names}). Materialise their observations.",
             n=len(data.missing),
             names=named(data.missing),
         )
@@ -111,10 +111,10 @@ def _of_items(data: ReportData, curves: ItemCurves, n_left_out: int, change_b: n
 def _of_runs(data: ReportData) -> Iterator[Finding]:
     failed = sum(run.status == "FAILURE" for run in data.runs)
     if failed:
-        yield _found("look", "{n} of the last {of} runs failed.", n=failed, of=len(data.runs))
+        yield _found("look", "Failed runs among the last {of}: {n}.", n=failed, of=len(data.runs))
     retries = int(data.metrics.get("retries") or 0)
     if retries:
-        yield _found("look", "The calibrate step was tried {n} times again before this calibration.", n=retries)
+        yield _found("look", "Retries of the calibrate step before this calibration: {n}.", n=retries)
 
 
 def named(names: Sequence[Any]) -> str:

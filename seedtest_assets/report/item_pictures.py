@@ -45,6 +45,7 @@ def item_map(data: ReportData) -> str:
             va="top",
         )
         above.set(ylabel="students")
+        above.set_ylim(0, above.get_ylim()[1] * 1.12)
         below.hist(
             [np.clip(b[~anchor], low, high), np.clip(b[anchor], low, high)],
             bins,
@@ -213,7 +214,7 @@ def worst_items(data: ReportData, curves: ItemCurves) -> str:
             low_end, high_end = np.clip(observed - error, 0, 1), np.clip(observed + error, 0, 1)
             axes.plot(*segments(theta, low_end, theta, high_end), color=ORANGE, linewidth=1)
             axes.plot(theta, observed, "o", color=ORANGE, markersize=4)
-            axes.set_title(f"{shortened(item['item_id'].iloc[place])}   RMSD {curves.misfit[row]:.3f}", fontsize=9.5)
+            axes.set_title(f"{shortened(item['item_id'].iloc[place])} · RMSD {curves.misfit[row]:.3f}", fontsize=9.5)
             axes.set(ylim=(-0.03, 1.03), yticks=[0, 0.5, 1])
         for axes in grid[:, 0]:
             axes.set_ylabel("share correct")

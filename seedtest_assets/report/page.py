@@ -15,7 +15,7 @@ from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.findings import MISFIT, findings, named
 from seedtest_assets.report.item_curves import ItemCurves, item_curves
 from seedtest_assets.report.item_table import COLUMNS, FLAGS, change_since, item_rows, left_out_items, number
-from seedtest_assets.report.words import KOREAN, both
+from seedtest_assets.report.words import KOREAN, both, reason_in_both
 
 MOST_CHANGE_ROWS = 60
 
@@ -182,7 +182,7 @@ def _change_rows(change: pd.DataFrame) -> list[dict[str, str]]:
             "change": number(row.change_b, signed=True),
             "a_before": number(row.a_reference),
             "a": number(row.a),
-            "reason": row.reason,
+            "reason": reason_in_both(row.reason),
         }
         for row in change.itertuples(index=False)
     ]

@@ -108,6 +108,10 @@ KOREAN = {
     "Show": "보기",
     "Show all rows": "모든 행 보기",
     "RMSD: distance of the item's curve from the observed shares correct. Change of b: against the partition before.": "RMSD: 문항 곡선과 관찰된 정답률의 거리. b의 변화: 직전 교정 대비.",
+    # why the engine screened an item out
+    "its difficulty drifted, robust z {z}": "난이도 변화, robust z {z}",
+    "its discrimination drifted, robust z {z}": "변별도 변화, robust z {z}",
+    "its discrimination changed sign": "변별도의 부호가 바뀜",
     # flags
     "left out": "교정 제외",
     "misfit": "부적합",
@@ -120,14 +124,14 @@ KOREAN = {
     "The engine does not say whether the calibration converged.": "엔진이 수렴 여부를 알려 주지 않았습니다.",
     "Not linked: abilities and parameters of this day are on a scale of their own and cannot be compared with other days.": "척도가 연계되지 않았습니다. 이 날의 능력과 모수는 다른 날과 비교할 수 없습니다.",
     "The first calibration: it defines the scale.": "첫 교정입니다. 이 교정이 척도의 기준이 됩니다.",
-    "{n} of {of} linking items moved unlike the others and were screened out: {names}.": "연계 문항 {of}개 중 {n}개가 다른 문항과 다르게 움직여 제외되었습니다: {names}.",
-    "{n} days of the window are not in the lake: {names}. Materialise their observations.": "기간 중 {n}일이 레이크에 없습니다: {names}. 해당 날짜의 observations를 실행하십시오.",
-    "{n} items with answers could not be fitted; the table shows them as left out.": "응답이 있는 문항 {n}개를 교정하지 못했습니다. 표에 ‘교정 제외’로 표시됩니다.",
-    "{n} items have an RMSD of 0.1 or more, first of all {names}.": "RMSD가 0.1 이상인 문항이 {n}개 있습니다. 가장 큰 문항: {names}.",
-    "{n} items discriminate below 0.2, so their answers tell little or mislead: {names}.": "변별도가 0.2 미만인 문항이 {n}개 있습니다. 이 문항의 응답은 정보가 거의 없거나 잘못된 정보를 줍니다: {names}.",
-    "{n} items moved by 0.5 or more in difficulty since the partition before: {names}.": "직전 교정보다 난이도가 0.5 이상 변한 문항이 {n}개 있습니다: {names}.",
-    "{n} of the last {of} runs failed.": "최근 실행 {of}회 중 {n}회 실패했습니다.",
-    "The calibrate step was tried {n} times again before this calibration.": "이 교정까지 calibrate 단계를 {n}회 재시도했습니다.",
+    "Linking items screened out because they moved unlike the others: {n} of {of} ({names}).": "연계 문항 {of}개 중 {n}개가 다른 문항과 다르게 움직여 제외되었습니다: {names}.",
+    "Days of the window that are not in the lake: {n} ({names}). Materialise their observations.": "기간 중 {n}일이 레이크에 없습니다: {names}. 해당 날짜의 observations를 실행하십시오.",
+    "Items with answers that could not be fitted: {n}. The table shows them as left out.": "응답이 있는 문항 {n}개를 교정하지 못했습니다. 표에 ‘교정 제외’로 표시됩니다.",
+    "Items with an RMSD of 0.1 or more: {n} ({names}). Look at their curves below.": "RMSD가 0.1 이상인 문항이 {n}개 있습니다. 가장 큰 문항: {names}.",
+    "Items with a discrimination below 0.2: {n} ({names}). Their answers tell little or mislead.": "변별도가 0.2 미만인 문항이 {n}개 있습니다. 이 문항의 응답은 정보가 거의 없거나 잘못된 정보를 줍니다: {names}.",
+    "Items whose difficulty moved by 0.5 or more since the partition before: {n} ({names}).": "직전 교정보다 난이도가 0.5 이상 변한 문항이 {n}개 있습니다: {names}.",
+    "Failed runs among the last {of}: {n}.": "최근 실행 {of}회 중 {n}회 실패했습니다.",
+    "Retries of the calibrate step before this calibration: {n}.": "이 교정까지 calibrate 단계를 {n}회 재시도했습니다.",
     "Check {name} on {asset} failed: {description}": "{asset}의 점검 {name} 실패: {description}",
     # pictures
     "mean ability": "평균 능력",
@@ -176,3 +180,10 @@ def both(english: str, *, tag: str = "span", **values: Any) -> Markup:
     escaped = {name: escape(str(value)) for name, value in values.items()}
     said = ((language, escape(text)) for language, text in (("en", english), ("ko", KOREAN[english])))
     return Markup("".join(f'<{tag} lang="{language}">{text.format(**escaped)}</{tag}>' for language, text in said))
+
+
+def reason_in_both(reason: str) -> str:
+    """Why an item was screened out; in the engine's own words where they are not known here."""
+    drifted, _, z = reason.partition(", robust z ")
+    known = f"{drifted}, robust z {{z}}" if z else reason
+    return both(known, z=z) if known in KOREAN else reason
