@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 import dagster as dg
 
+from seedtest_assets.automation import nightly_job
 from seedtest_assets.report.data import CalibrationRun, CheckOutcome
 
 FIT = dg.AssetKey("mirt_fit_meta")
@@ -45,9 +46,7 @@ def checks_of_run(instance: dg.DagsterInstance, run_id: str) -> list[CheckOutcom
 
 
 def _calibrates(run: dg.DagsterRun) -> bool:
-    if run.asset_selection is not None:
-        return FIT in run.asset_selection
-    return run.job_name == "nightly"
+    return FIT in run.asset_selection if run.asset_selection else run.job_name == nightly_job.name
 
 
 def _described(instance: dg.DagsterInstance, record: dg.RunRecord) -> CalibrationRun:

@@ -85,7 +85,7 @@ def answers_and_items(data: ReportData, per_day: pd.DataFrame) -> str:
     """Answers, items and students of every day of the window; the days that the lake lacks are shaded."""
     with styled():
         figure, (above, below) = panels(2, 1, 4.2, gaps=(0, 0.25), ratios=[1.4, 1], sharex=True)
-        weekend = per_day["day"].dt.dayofweek.to_numpy() >= 5
+        weekend = per_day["day"].dt.day_of_week.to_numpy() >= 5
         above.bar(per_day["day"], per_day["answers"], width=0.85, color=np.where(weekend, "#6fb3d9", BLUE))
         above.set(ylabel="answers")
         above.yaxis.set_major_formatter("{x:,.0f}")
