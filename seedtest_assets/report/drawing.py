@@ -8,6 +8,7 @@ from html import escape, unescape
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.dates
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -61,6 +62,7 @@ def panels(
     *,
     gaps: tuple[float, float] = (0.75, 0.35),
     top: float = 0.15,
+    bottom: float = 0.55,
     ratios: Sequence[float] | None = None,
     **more: Any,
 ) -> tuple[Figure, Any]:
@@ -69,7 +71,7 @@ def panels(
     Margins are fixed: finding them by drawing everything twice takes longer than the drawing.
     """
     figure = Figure(figsize=(WIDTH, height))
-    left, right, bottom = 0.72, 0.12, 0.55
+    left, right = 0.72, 0.12
     axes_width = (WIDTH - left - right - gaps[0] * (columns - 1)) / columns
     axes_height = (height - top - bottom - gaps[1] * (rows - 1)) / rows
     space = {
@@ -89,10 +91,9 @@ def segments(low_x: Any, low_y: Any, high_x: Any, high_y: Any) -> tuple[np.ndarr
     return np.column_stack([low_x, high_x, gap]).ravel(), np.column_stack([low_y, high_y, gap]).ravel()
 
 
-def days_axis(axes: Axes) -> None:
-    """Dates without the clutter: a month has its name, the days are numbers."""
-    locator = mpl.dates.AutoDateLocator(minticks=3, maxticks=9)
-    axes.xaxis.set_major_locator(locator)
+def days_axis(axes: Axes, n_days: int) -> None:
+    """Dates of some of the days, as month and day."""
+    axes.xaxis.set_major_locator(mpl.dates.DayLocator(interval=max(1, -(-n_days // 8))))
     axes.xaxis.set_major_formatter(mpl.dates.DateFormatter("%m-%d"))
 
 

@@ -80,7 +80,11 @@ def _of_items(data: ReportData, curves: ItemCurves, n_left_out: int, change_b: n
     names = data.items["item_id"]
     a = data.items["a"].to_numpy(float)
     for of, size, text in (
-        (curves.misfit >= MISFIT, curves.misfit, "Items with an RMSD of 0.1 or more: {n} ({names}). Look at their curves below."),
+        (
+            curves.misfit >= MISFIT,
+            curves.misfit,
+            "Items with an RMSD of 0.1 or more: {n} ({names}). Look at their curves below.",
+        ),
         (
             a < LOW_DISCRIMINATION,
             -a,

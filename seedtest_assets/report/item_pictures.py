@@ -56,8 +56,9 @@ def item_map(data: ReportData) -> str:
         below.set(xlabel="ability, difficulty", ylabel="items", xlim=(low, high))
         below.yaxis.get_major_locator().set_params(integer=True)
         below.invert_yaxis()
+        below.set_ylim(below.get_ylim()[0] * 1.3, 0)
         if anchor.any():
-            below.legend(loc="lower right")
+            below.legend(loc="lower right", ncols=2)
         return svg(figure, "Item map: difficulties of the items against abilities of the students")
 
 
@@ -80,12 +81,12 @@ def discrimination_against_difficulty(data: ReportData) -> str:
         size["markersize"] += 2
         if anchor.any():
             points(axes, "anchors", shown_b[anchor], shown_a[anchor], marker="D", color=ORANGE, label="anchors", **size)
-            axes.legend(loc="upper right")
+            axes.legend(loc="upper right", ncols=2)
         axes.set(
             xlabel="difficulty b",
             ylabel="discrimination a",
             xlim=(low - 0.1, high + 0.1),
-            ylim=(-0.02 * top, top * 1.02),
+            ylim=(-0.02 * top, top * 1.12),
         )
         return svg(figure, "Discrimination against difficulty of every item, with 95% intervals")
 
@@ -197,24 +198,20 @@ def worst_items(data: ReportData, curves: ItemCurves) -> str:
         figure, grid = panels(
             rows, columns, 0.85 + 2.05 * rows, gaps=(0.2, 0.38), top=0.3, sharex=True, sharey=True, squeeze=False
         )
-        low, high = np.nanmin(curves.theta[worst]), np.nanmax(curves.theta[worst])
-        scale = np.linspace(low - 0.2, high + 0.2, 61)
-        item = data.items.iloc[worst]
-        curve = irt.probability(
-            scale, irt.ItemParameters(np.arange(len(worst)), *(item[name].to_numpy(float) for name in "abc"))
-        )
         for place, axes in enumerate(grid.ravel()):
             if place >= len(worst):
                 axes.set_axis_off()
                 continue
             row = worst[place]
             error = INTERVAL * curves.standard_error[row]
-            theta, observed = curves.theta[row], curves.observed[row]
-            axes.plot(scale, curve[place], color=BLUE)
+            theta, observed = curves.theta, curves.observed[row]
+            axes.plot(theta, curves.expected[row], color=BLUE)
             low_end, high_end = np.clip(observed - error, 0, 1), np.clip(observed + error, 0, 1)
             axes.plot(*segments(theta, low_end, theta, high_end), color=ORANGE, linewidth=1)
             axes.plot(theta, observed, "o", color=ORANGE, markersize=4)
-            axes.set_title(f"{shortened(item['item_id'].iloc[place])} · RMSD {curves.misfit[row]:.3f}", fontsize=9.5)
+            axes.set_title(
+                f"{shortened(data.items['item_id'].iloc[row])} · RMSD {curves.misfit[row]:.3f}", fontsize=9.5
+            )
             axes.set(ylim=(-0.03, 1.03), yticks=[0, 0.5, 1])
         for axes in grid[:, 0]:
             axes.set_ylabel("share correct")

@@ -1,5 +1,6 @@
 """The report's table of every item, fitted or left out."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,7 +35,10 @@ class Row:
 COLUMNS = [
     Column("item", False),
     Column("topic", False),
-    *(Column(title) for title in ("a", "SE a", "b", "SE b", "c", "answers", "correct", "RMSD", "change of b")),
+    *(
+        Column(title)
+        for title in ("a", "SE a", "b", "SE b", "c", "answers", "correct", "RMSD", "infit", "outfit", "change of b")
+    ),
     Column("notes", False),
 ]
 
@@ -59,7 +63,7 @@ def left_out_items(data: ReportData) -> pd.DataFrame:
 
 
 def item_rows(data: ReportData, curves: ItemCurves, left_out: pd.DataFrame, change_b: np.ndarray) -> list[Row]:
-    """A row for every item, those left out at the end."""
+    """A row for every item, fitted or left out, in the order of their names."""
     topics = topic_of_items(data)
     screened = set((data.model_spec.get("linking_constants") or {}).get("screened_out") or {})
     fitted = [
@@ -74,7 +78,9 @@ def item_rows(data: ReportData, curves: ItemCurves, left_out: pd.DataFrame, chan
                 number(item.c) if item.c else "–",
                 f"{item.n_responses:,}",
                 number(curves.share_correct[place], 2),
-                number(curves.misfit[place], 3),
+                number(curves.misfit[place]),
+                number(curves.infit[place], 2),
+                number(curves.outfit[place], 2),
                 number(change_b[place], signed=True),
             ],
             list(_flags(item, curves.misfit[place], change_b[place], item.item_id in screened)),
@@ -89,14 +95,13 @@ def item_rows(data: ReportData, curves: ItemCurves, left_out: pd.DataFrame, chan
                 *["–"] * 5,
                 f"{item.n_answers:,}",
                 number(item.share_correct, 2),
-                "–",
-                "–",
+                *["–"] * 4,
             ],
             ["left out"],
         )
         for item in left_out.itertuples(index=False)
     ]
-    return fitted + others
+    return sorted(fitted + others, key=lambda row: _natural(row.cells[0]))
 
 
 def topic_of_items(data: ReportData) -> dict[str, str]:
@@ -124,3 +129,8 @@ def number(value: float | None, digits: int = 3, *, signed: bool = False) -> str
     if value is None or not np.isfinite(value):
         return "–"
     return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """Item 9 before item 10."""
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", name)]

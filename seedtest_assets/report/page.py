@@ -26,9 +26,8 @@ def calibration_page(data: ReportData) -> str:
     Raises KeyError when a word has no Korean.
     """
     spec = data.model_spec
-    curves = item_curves(
-        data.answers, data.items, data.abilities, spec.get("group_mean") or 0.0, spec.get("group_sd") or 1.0
-    )
+    group = {"mean": spec.get("group_mean") or 0.0, "sd": spec.get("group_sd") or 1.0}
+    curves = item_curves(data.answers, data.items, data.abilities, spec["model"], **group)
     change = item_pictures.reference_change(data)
     change_b = change_since(data.items, data.previous)
     left_out = left_out_items(data)

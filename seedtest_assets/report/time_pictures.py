@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import matplotlib.dates  # noqa: F401  the dates of drawing.days_axis
 import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
@@ -31,7 +30,7 @@ def scale_over_time(data: ReportData) -> str:
     day = pd.to_datetime(history["partition_date"])
     by_anchors = (history["linked_to"] == "anchors").to_numpy()
     with styled():
-        figure, grid = panels(2, 2, 5.0, gaps=(0.75, 0.5), top=0.3, sharex=True)
+        figure, grid = panels(2, 2, 5.0, gaps=(0.75, 0.5), top=0.3, bottom=0.35, sharex=True)
         for axes, column, title in (
             (grid[0, 0], "A", "slope A"),
             (grid[0, 1], "B", "intercept B"),
@@ -60,7 +59,7 @@ def scale_over_time(data: ReportData) -> str:
                 axes.set_ylim(0, (np.nanmax(values) if np.isfinite(values).any() else 1) * 1.25 + 1)
                 axes.yaxis.get_major_locator().set_params(integer=True)
         for axes in grid[1]:
-            days_axis(axes)
+            days_axis(axes, len(history))
         grid[1, 0].legend(loc="lower left")
         return svg(figure, "Linking constants, items used to link and reliability over the last partitions")
 
@@ -84,13 +83,14 @@ def answers_per_day(data: ReportData) -> pd.DataFrame:
 def answers_and_items(data: ReportData, per_day: pd.DataFrame) -> str:
     """Answers, items and students of every day of the window; the days that the lake lacks are shaded."""
     with styled():
-        figure, (above, below) = panels(2, 1, 4.2, gaps=(0, 0.25), ratios=[1.4, 1], sharex=True)
+        figure, (above, below) = panels(2, 1, 4.2, gaps=(0, 0.25), ratios=[1.4, 1], bottom=0.35, sharex=True)
         weekend = per_day["day"].dt.day_of_week.to_numpy() >= 5
         above.bar(per_day["day"], per_day["answers"], width=0.85, color=np.where(weekend, "#6fb3d9", BLUE))
         above.set(ylabel="answers")
         above.yaxis.set_major_formatter("{x:,.0f}")
-        below.plot(per_day["day"], per_day["items"], color=ORANGE, label="items")
-        below.plot(per_day["day"], per_day["students"], color=GREEN, linestyle="--", label="students")
+        known = per_day.mask(per_day["day"].isin(pd.to_datetime(data.missing)))
+        below.plot(per_day["day"], known["items"], color=ORANGE, label="items")
+        below.plot(per_day["day"], known["students"], color=GREEN, linestyle="--", label="students")
         below.set(ylabel="items, students", ylim=(0, None))
         below.set_ylim(0, below.get_ylim()[1] * 1.35)
         below.yaxis.set_major_formatter("{x:,.0f}")
@@ -101,7 +101,7 @@ def answers_and_items(data: ReportData, per_day: pd.DataFrame) -> str:
                 moment = pd.Timestamp(missing)
                 axes.axvspan(moment - half, moment + half, color=PALE, zorder=0, linewidth=0)
         below.set_xlim(pd.Timestamp(data.first) - half, pd.Timestamp(data.last) + half)
-        days_axis(below)
+        days_axis(below, len(per_day))
         return svg(figure, "Answers, items and students per day")
 
 
@@ -114,7 +114,7 @@ def runs_over_time(data: ReportData) -> str:
     at = pd.to_datetime(runs["started_at"], utc=True).dt.tz_localize(None)
     order = np.arange(len(runs))
     with styled():
-        figure, (above, below) = panels(2, 1, 4.2, gaps=(0, 0.25), ratios=[1.5, 1], sharex=True)
+        figure, (above, below) = panels(2, 1, 4.2, gaps=(0, 0.25), ratios=[1.5, 1], bottom=0.35, sharex=True)
         minutes = runs["seconds"] / 60
         above.vlines(order, 0, minutes, color=PALE, linewidth=2)
         for status, label, style in (
