@@ -3,6 +3,7 @@
 import dagster as dg
 
 from seedtest_assets.assets.calibrate import calibrate
+from seedtest_assets.assets.calibration_report import calibration_report
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
@@ -12,7 +13,7 @@ from seedtest_assets.checks.on_observations import observations_checks
 from seedtest_assets.checks.on_tables import features_topic_daily_checks, student_topic_theta_checks
 
 defs = dg.Definitions(
-    assets=[observations, calibrate, student_topic_theta, features_topic_daily],
+    assets=[observations, calibrate, student_topic_theta, features_topic_daily, calibration_report],
     asset_checks=[observations_checks, student_topic_theta_checks, features_topic_daily_checks, freshness_check],
     jobs=[nightly_job, freshness_job],
     schedules=[nightly_schedule, freshness_schedule],

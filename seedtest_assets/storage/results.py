@@ -10,9 +10,15 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from seedtest_assets.engines.protocol import PARAMETER_COLUMNS, CalibrationResult, no_parameters
+from seedtest_assets.engines.protocol import (
+    ABILITY_COLUMNS,
+    ITEM_COLUMNS,
+    PARAMETER_COLUMNS,
+    CalibrationResult,
+    no_parameters,
+)
 from seedtest_assets.errors import TransientError
-from seedtest_assets.storage.database import bulk_transaction, session, transaction
+from seedtest_assets.storage.database import bulk_transaction, session, sql, transaction
 from seedtest_assets.storage.questions import write_question_meta
 
 TABLES = ("mirt_item_params", "mirt_ability", "mirt_fit_meta", "student_topic_theta", "features_topic_daily")
@@ -98,6 +104,37 @@ def item_parameters(url: str, day: date) -> pd.DataFrame:
             parameters=[day],
         )
         return cursor.fetch_arrow_table().to_pandas()[PARAMETER_COLUMNS]
+
+
+def fitted_items(url: str, day: date) -> pd.DataFrame:
+    """ITEM_COLUMNS of a partition; empty when it has none."""
+    with bulk_transaction(url) as cursor:
+        cursor.execute(
+            "SELECT item_id, (params->>'a')::float8 AS a, (params->>'b')::float8 AS b, (params->>'c')::float8 AS c, "
+            "se_a, se_b, se_c, n_responses, is_anchor FROM mirt_item_params WHERE partition_date = $1 ORDER BY item_id",
+            parameters=[day],
+        )
+        return cursor.fetch_arrow_table().to_pandas()[ITEM_COLUMNS]
+
+
+def abilities(url: str, day: date) -> pd.DataFrame:
+    """ABILITY_COLUMNS of a partition; empty when it has none."""
+    with bulk_transaction(url) as cursor:
+        cursor.execute(
+            "SELECT user_id, theta, se, n_responses FROM mirt_ability WHERE partition_date = $1 ORDER BY user_id",
+            parameters=[day],
+        )
+        return cursor.fetch_arrow_table().to_pandas()[ABILITY_COLUMNS]
+
+
+def fit_history(url: str, day: date, n_partitions: int) -> pd.DataFrame:
+    """How the newest partitions up to a day were fitted and linked, oldest first; NULL for what was not told.
+
+    Columns: partition_date, n_items, n_persons, n_observations, linked_to, A, B, n_anchors_used, reliability, seconds.
+    """
+    with bulk_transaction(url) as cursor:
+        cursor.execute(sql("fit_history.sql"), parameters=[day, n_partitions])
+        return cursor.fetch_arrow_table().to_pandas()
 
 
 def previous_item_parameters(url: str, day: date) -> tuple[date | None, pd.DataFrame]:
