@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from seedtest_assets.alerts import alert_delivery_sensor, alerts_sent, incident_sensor
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
 from seedtest_assets.assets.observations import observations
@@ -11,8 +12,9 @@ from seedtest_assets.checks import source_matches_lake
 
 defs = dg.Definitions(
     assets=[observations, calibrate, student_topic_theta, features_topic_daily],
-    asset_checks=[source_matches_lake],
+    asset_checks=[source_matches_lake, alerts_sent],
     jobs=[nightly_job],
     schedules=[nightly_schedule],
+    sensors=[incident_sensor, alert_delivery_sensor],
     executor=dg.in_process_executor,
 )
