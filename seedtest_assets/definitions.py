@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from seedtest_assets.alerts import alert_delivery_sensor, alerts_sent, incident_sensor
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.calibration_report import calibration_report
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
@@ -14,8 +15,15 @@ from seedtest_assets.checks.on_tables import features_topic_daily_checks, studen
 
 defs = dg.Definitions(
     assets=[observations, calibrate, student_topic_theta, features_topic_daily, calibration_report],
-    asset_checks=[observations_checks, student_topic_theta_checks, features_topic_daily_checks, freshness_check],
+    asset_checks=[
+        observations_checks,
+        student_topic_theta_checks,
+        features_topic_daily_checks,
+        freshness_check,
+        alerts_sent,
+    ],
     jobs=[nightly_job, freshness_job],
     schedules=[nightly_schedule, freshness_schedule],
+    sensors=[incident_sensor, alert_delivery_sensor],
     executor=dg.in_process_executor,
 )

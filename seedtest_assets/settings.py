@@ -43,7 +43,11 @@ class Settings(Thresholds):
     metrics_use_irt_theta: bool = True
     irt_update_question_meta: bool = False
 
-    seedtest_alert_urls: str | None = None
+    seedtest_alert_urls: Annotated[str | None, Field(repr=False)] = None
+    seedtest_alert_interval_secs: Annotated[int, Field(ge=1, le=3600)] = 30
+    seedtest_calibration_due_hour: Annotated[int, Field(ge=0, le=23)] = 6
+    seedtest_irt_failures: Annotated[int, Field(ge=1, le=100)] = 3
+    seedtest_ui_url: str = "http://localhost:3000"
 
 
 def load_settings() -> Settings:
