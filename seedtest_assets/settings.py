@@ -45,7 +45,6 @@ class Settings(Thresholds):
 
     seedtest_alert_urls: Annotated[str | None, Field(repr=False)] = None
     seedtest_alert_interval_secs: Annotated[int, Field(ge=1, le=3600)] = 30
-    seedtest_calibration_due_hour: Annotated[int, Field(ge=0, le=23)] = 6
     seedtest_irt_failures: Annotated[int, Field(ge=1, le=100)] = 3
     seedtest_ui_url: str = "http://localhost:3000"
 
