@@ -161,13 +161,6 @@ def published_parameters(url: str, days: Sequence[date]) -> pd.DataFrame:
         return cursor.fetch_arrow_table().to_pandas()[names]
 
 
-def abilities(url: str, day: date) -> pd.DataFrame:
-    """user_id, theta, se of a partition; empty when it has none."""
-    with bulk_transaction(url) as cursor:
-        cursor.execute("SELECT user_id, theta, se FROM mirt_ability WHERE partition_date = $1", parameters=[day])
-        return cursor.fetch_arrow_table().to_pandas()
-
-
 def fits_before(url: str, day: date, n_partitions: int) -> list[tuple[date, dict[str, Any], dict[str, Any]]]:
     """partition_date, model_spec and metrics of the newest partitions before a day, oldest first."""
     rows = _rows(
