@@ -108,8 +108,8 @@ def _checked(outcome):
 
 @pytest.fixture(autouse=True)
 def signals_stay(monkeypatch):
-    """The work runs in this process here, which keeps its own signals."""
-    monkeypatch.setattr(work, "_leave_signals_to_the_server", lambda: None)
+    """The work runs in this process here, which keeps its signals and its priority."""
+    monkeypatch.setattr(work, "_settle_in", lambda: None)
 
 
 everything = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
