@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seedtest_assets.irt.ability import reliability, score
+from seedtest_assets.irt.design import FINE, groups_by_items, harder_after_right, next_to_no_spread
 from seedtest_assets.irt.em import Fit, Problem, Seeds, State, fit, starting_values
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import nodes_for
@@ -89,6 +90,7 @@ def calibrate(
         estimated instead) or "none".
     groups: integer [n_persons], the population each person is from, 0 .. n_groups - 1; each has a mean and SD of its own, together
         they have 0 and 1. Say it where forms were given to groups of different ability: one population for all would bias b.
+        None: one population, unless the choice of items shows that there are more (see design.py).
     min_responses: an item needs this many answers, right and wrong ones among them.
     seed_answers: shrink each item towards its starts (or, without, anchors or previous) as if that many persons of N(0, 1) had answered
         as those foretell, after linking them to this calibration's scale; 0 is maximum likelihood.
@@ -106,11 +108,15 @@ def calibrate(
     group, n_groups = _groups(groups, responses.n_persons)
     fitted, left_out = fittable_items(responses, max(min_responses, 2))
     known = [items for items in (previous, anchors, starts) if items is not None and len(items)]
+    design_warning: list[str] = []
     while True:
         target, source, target_warning = _target(anchors, previous, fitted, linking_method)
         held = target if linking_method == "fixed" else None
         problem, state = _problem(responses, fitted, group, n_groups, model, known, held)
         done = fit(problem, state, tolerance, max_iterations, progress)
+        if groups is None and held is None:
+            problem, done, design_warning = _by_design(problem, done, tolerance, max_iterations, progress)
+            group, n_groups = problem.answers.group, problem.answers.n_groups
         if seed_answers > 0 and known:
             problem = replace(problem, seeds=_seeds(problem, done.state, fitted, known, seed_answers, held is not None))
             done = fit(problem, done.state, tolerance, max_iterations, progress)
@@ -161,6 +167,7 @@ def calibrate(
         linking=linking,
         reliability=reliability(theta[answered], theta_se[answered]),
         warnings=(
+            *design_warning,
             *_fit_warnings(done, problem, held is not None, tolerance),
             *target_warning,
             *link_warning,
@@ -214,6 +221,30 @@ def _problem(responses, fitted, group, n_groups, model, known, held) -> tuple[Pr
         g[row] = np.log(c / (1 - c))
     lengths = np.diff(answers.start)
     return Problem(answers, model, free, nodes_for(float(np.quantile(lengths, 0.95)))), state
+
+
+def _by_design(problem: Problem, done: Fit, tolerance, max_iterations, progress) -> tuple[Problem, Fit, list[str]]:
+    """The same with a population for each group of persons with like items, where the choice of items tells ability."""
+    if problem.answers.n_groups > 1 or unconnected_blocks(problem.answers).any():
+        return problem, done, []
+    found = groups_by_items(problem.answers, _difficulty(done.state.a, done.state.d))
+    if found is None or found[0].max() == 0 or harder_after_right(problem.answers, found[1]):
+        return problem, done, []
+    n_groups = int(found[0].max()) + 1
+    grouped = replace(
+        problem, answers=replace(problem.answers, group=found[0], n_groups=n_groups), n_nodes=max(problem.n_nodes, FINE)
+    )
+    start = replace(starting_values(problem.answers.count, n_groups), g=done.state.g)
+    rough = fit(grouped, start, 100 * tolerance, 50, progress)
+    gain = grouped.expect(rough.state, counts=False).loglik - problem.expect(done.state, counts=False).loglik
+    if gain < 10 * n_groups or next_to_no_spread(rough.state.sd):
+        return problem, done, []
+    low, high = rough.state.mean.min(), rough.state.mean.max()
+    warning = (
+        f"which items a person saw tells their ability: {n_groups} groups of persons with like items have populations of their own "
+        f"(means {low:+.2f} to {high:+.2f}); give the times of the answers, so that an adaptive test is recognised, or groups"
+    )
+    return grouped, fit(grouped, rough.state, tolerance, max_iterations, progress), [warning]
 
 
 def _seeds(problem: Problem, state: State, fitted, known: list[ItemParameters], answers: float, held: bool) -> Seeds:

@@ -177,7 +177,8 @@ def _step(problem: Problem, state: State, expected: Expectation, right: np.ndarr
         mean, variance = (mean - middle) / spread, variance / spread**2
         if len(mean) == 1:
             mean, variance = np.zeros(1), np.ones(1)
-    return State(a, d, g, mean, np.sqrt(variance))
+    least_sd = 0.6 * (node[1] - node[0])  # less cannot be told apart on these nodes
+    return State(a, d, g, mean, np.sqrt(np.maximum(variance, least_sd**2)))
 
 
 class _Mixer:
