@@ -5,11 +5,13 @@ from seedtest_assets.irt.calibration import MODELS, Calibration, calibrate
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.fit_statistics import ItemFit, item_fit, person_fit, s_x2
 from seedtest_assets.irt.grid import Grid, normal_grid
+from seedtest_assets.irt.linking import METHODS as LINKING_METHODS
 from seedtest_assets.irt.linking import Linking, link
 from seedtest_assets.irt.parameters import ItemParameters, information, probability
 from seedtest_assets.irt.responses import Responses
 
 __all__ = [
+    "LINKING_METHODS",
     "MODELS",
     "Calibration",
     "DataError",

@@ -22,7 +22,9 @@ def expected_a_posteriori(
     if not (np.isfinite(mean) and np.isfinite(sd) and sd > 0):
         raise DataError(f"the population needs a finite mean and an SD above 0, not {mean} and {sd}")
     answers = answers_to(responses, items.item)
-    return score(answers, items.a, items.d, items.c, np.array([mean]), np.array([sd]), grid or normal_grid(mean, sd))[:2]
+    return score(answers, items.a, items.d, items.c, np.array([mean]), np.array([sd]), grid or normal_grid(mean, sd))[
+        :2
+    ]
 
 
 def score(answers: Answers, a, d, c, mean, sd, grid: Grid) -> tuple[np.ndarray, np.ndarray, float]:

@@ -72,7 +72,9 @@ def expect(
     rows = (2 if guessing else 1) * answers.n_items
     table = aligned_zeros((rows, width), dtype)
     spread(
-        lambda low, high, _: _fill_table(low, high, a, d, c, grid.node, guessing, table), _item_ranges(answers.n_items), lambda: None
+        lambda low, high, _: _fill_table(low, high, a, d, c, grid.node, guessing, table),
+        _item_ranges(answers.n_items),
+        lambda: None,
     )
     slope = np.zeros(2 * answers.n_items)
     if not guessing:
@@ -109,7 +111,9 @@ def expect(
     else:
         everything, right = total, total[:0]
         if single and counts:
-            right_theta = np.where(answers.count[:, 0] < answers.count[:, 1], total @ grid.node - wrong_theta, right_theta)
+            right_theta = np.where(
+                answers.count[:, 0] < answers.count[:, 1], total @ grid.node - wrong_theta, right_theta
+            )
         loglik += float(answers.count[:, 1] @ d)
     return Expectation(everything, right, right_theta, mass, loglik, theta, theta_se)
 

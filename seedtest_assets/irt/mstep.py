@@ -9,12 +9,16 @@ from seedtest_assets.irt.parallel import kernel, spread
 
 GUESSING_MEAN = math.log(0.2 / 0.8)  # prior of logit c, N(-1.386, 0.5^2): a guess among five answers
 GUESSING_SD = 0.5
-SLOPE_LIMIT = 10.0  # of |a|, in units of 1 / SD of ability: nobody has seen such an item, only one without a finite estimate
+SLOPE_LIMIT = (
+    10.0  # of |a|, in units of 1 / SD of ability: nobody has seen such an item, only one without a finite estimate
+)
 INTERCEPT_LIMIT = 50.0
 STEPS = 8
 
 
-def maximise(model: str, a, d, g, expected: Expectation, right, node, free) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def maximise(
+    model: str, a, d, g, expected: Expectation, right, node, free
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """New slopes, intercepts and logit guessings, float64 [n_items] each; as they were where not `free`.
 
     expected: of the E-step at (a, d, g); right: float64 [n_items], right answers of each item; node: float64 [n_nodes].
@@ -23,9 +27,15 @@ def maximise(model: str, a, d, g, expected: Expectation, right, node, free) -> t
     ranges = [(low, min(low + 256, len(a))) for low in range(0, len(a), 256)]
     if model == "3PL":
         wrong = expected.answers - expected.right
-        spread(lambda low, high, _: _guessing(low, high, a, d, g, wrong, expected.right, node, free), ranges, lambda: None)
+        spread(
+            lambda low, high, _: _guessing(low, high, a, d, g, wrong, expected.right, node, free), ranges, lambda: None
+        )
     elif model == "2PL":
-        spread(lambda low, high, _: _logistic(low, high, a, d, expected.answers, right, expected.right_theta, node, free), ranges, lambda: None)
+        spread(
+            lambda low, high, _: _logistic(low, high, a, d, expected.answers, right, expected.right_theta, node, free),
+            ranges,
+            lambda: None,
+        )
     else:
         _common_slope(a, d, expected.answers, right, expected.right_theta, node, free)
     return a, d, g

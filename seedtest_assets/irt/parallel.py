@@ -18,7 +18,9 @@ T = TypeVar("T")
 kernel = partial(numba.njit, nogil=True, cache=True, error_model="numpy")
 """Decorator of every compiled kernel; compiled once a machine, then read from numba's cache."""
 
-ANSWERS_A_CHUNK = 100_000  # enough work to be worth a call, few enough that a core that was busy elsewhere does not hold up the rest
+ANSWERS_A_CHUNK = (
+    100_000  # enough work to be worth a call, few enough that a core that was busy elsewhere does not hold up the rest
+)
 PERSONS_A_CHUNK = 1 << 14
 
 

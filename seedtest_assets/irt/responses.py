@@ -85,7 +85,8 @@ def _right_or_wrong(correct) -> np.ndarray:
     correct = np.asarray(correct)
     if correct.dtype == bool:
         return np.ascontiguousarray(correct).view(np.uint8)
-    narrow = correct.astype(np.uint8) if correct.dtype.kind in "iuf" else None
+    with np.errstate(invalid="ignore"):
+        narrow = correct.astype(np.uint8) if correct.dtype.kind in "iuf" else None
     if narrow is None or not np.array_equal(narrow, correct) or (narrow.size and narrow.max() > 1):
         raise DataError("correct must be 0 or 1 for every answer; leave out the rows of items that were not answered")
     return np.ascontiguousarray(narrow)

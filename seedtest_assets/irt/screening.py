@@ -51,7 +51,9 @@ def answers_to(responses: Responses, items: np.ndarray, group: np.ndarray | None
     code = np.empty(responses.n_answers, np.int32)
     count = np.zeros(2 * len(items), np.int64)
     order = np.empty_like(responses.order)
-    n = _recode(responses.person_start, responses.item, responses.correct, responses.order, position, start, code, order, count)
+    n = _recode(
+        responses.person_start, responses.item, responses.correct, responses.order, position, start, code, order, count
+    )
     return Answers(start, code[:n], count.reshape(-1, 2), group, n_groups, order[:n])
 
 
