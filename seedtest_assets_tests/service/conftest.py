@@ -75,7 +75,8 @@ def running(*options: str, token: str | None = TOKEN, code: str | None = None) -
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
-        service.wait(lambda: any('"listening"' in line for line in service.lines) or process.poll() is not None)
+        # compiling, on a machine that never has, takes half a minute and more
+        service.wait(lambda: any('"ready"' in line for line in service.lines) or process.poll() is not None, 400)
         listening = next(line for line in service.log() if line["event"] == "listening")
         service.url = f"http://{listening['host']}:{listening['port']}"
         yield service

@@ -202,9 +202,8 @@ def test_every_example_of_the_openapi_page_can_be_sent_as_it_stands(service):
 
 @pytest.fixture(scope="module")
 def one_at_a_time(run_service):
-    """A service without a queue, ready."""
+    """A service without a queue."""
     with run_service("--queue", "0") as service:
-        service.wait(lambda: any('"ready"' in line for line in service.lines))
         yield service
 
 
@@ -242,7 +241,6 @@ def test_as_many_calibrations_run_as_there_are_workers_and_they_end_before_the_s
 
 def test_calibration_that_outlives_the_grace_is_refused_clearly(run_service, long_calibration):
     with run_service("--queue", "1", "--grace-seconds", "0") as service, ThreadPoolExecutor(2) as pool:
-        service.wait(lambda: any('"ready"' in line for line in service.lines))
         running = pool.submit(service.post, "/irt/calibrate", long_calibration)
         service.until(RUNNING)
         waiting = pool.submit(service.post, "/irt/calibrate", {"responses": ROWS})
