@@ -216,7 +216,8 @@ def _problem(responses, fitted, group, n_groups, model, known, held) -> tuple[Pr
     state = starting_values(answers.count, n_groups)
     a, d, g = state.a, state.d, state.g
     for items in known:
-        items = items.take(np.isin(items.item, fitted) & (np.abs(items.a) > 0.05) & (np.abs(items.a) < SLOPE_LIMIT))
+        # Starting below 0 may end in the mirror image of the scale, which fits as well and turns every ability around.
+        items = items.take(np.isin(items.item, fitted) & (items.a > 0.05) & (items.a < SLOPE_LIMIT))
         row = np.searchsorted(fitted, items.item)
         a[row], d[row] = items.a, items.d
         guessed = items.c > 0
