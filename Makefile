@@ -1,17 +1,38 @@
 # The commands of the README. Everything lives in .venv and .seedtest; deleting both undoes it all.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
+BIN := .venv/bin
 
-.PHONY: install demo dev test lint lock bench down
-install: $(INSTALLED)
+.PHONY: install demo dev test lint bench lock down
 
-$(INSTALLED): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement constraints.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-test: install
+demo: install  ## a simulated school, its last days calibrated
+	@$(BIN)/seedtest demo
+
+dev: install  ## the Dagster UI on http://localhost:3000
+	@$(BIN)/seedtest dev
+
+test: install lint  ## linter, types, the whole test suite
 	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy --no-error-summary
+
+bench: install  ## every benchmark; see benchmarks/README.md
+	$(BIN)/python -m pip install --quiet 'mirt==1.2.0; python_version >= "3.11"' 'girth==0.8.0'
+	$(BIN)/python -m benchmarks
+
+lock: install  ## constraints.txt from pyproject.toml, for every Python that it declares
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
+		--extra dev --output-file constraints.txt --upgrade pyproject.toml
+
+down:  ## stop the embedded PostgreSQL; the data stays
+	@$(BIN)/seedtest down

@@ -48,7 +48,9 @@ def load(name: str) -> DataSet:
     _, n_persons, n_items, per_person = SETS[name]
     with np.load(path) as drawn:
         person = np.repeat(np.arange(n_persons, dtype=np.int32), per_person or n_items)
-        return DataSet(name, n_persons, n_items, person, *(drawn[key] for key in ("item", "correct", "a", "b", "theta")))
+        return DataSet(
+            name, n_persons, n_items, person, *(drawn[key] for key in ("item", "correct", "a", "b", "theta"))
+        )
 
 
 def _draw(seed: int, n_persons: int, n_items: int, per_person: int | None) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from typer.core import TyperGroup
 
+from seedtest_assets.alerting.command import alert
 from seedtest_assets.errors import SeedtestError
 from seedtest_assets.service.command import serve
 
@@ -35,6 +36,7 @@ class OneLineErrors(TyperGroup):
 
 app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.command()(serve)
+app.add_typer(alert, name="alert")
 
 
 @app.command()

@@ -2,17 +2,28 @@
 
 import dagster as dg
 
+from seedtest_assets.alerts import alert_delivery_sensor, alerts_sent, incident_sensor
 from seedtest_assets.assets.calibrate import calibrate
+from seedtest_assets.assets.calibration_report import calibration_report
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
 from seedtest_assets.automation import nightly_job, nightly_schedule
-from seedtest_assets.checks import source_matches_lake
+from seedtest_assets.checks.on_freshness import freshness_check, freshness_job, freshness_schedule
+from seedtest_assets.checks.on_observations import observations_checks
+from seedtest_assets.checks.on_tables import features_topic_daily_checks, student_topic_theta_checks
 
 defs = dg.Definitions(
-    assets=[observations, calibrate, student_topic_theta, features_topic_daily],
-    asset_checks=[source_matches_lake],
-    jobs=[nightly_job],
-    schedules=[nightly_schedule],
+    assets=[observations, calibrate, student_topic_theta, features_topic_daily, calibration_report],
+    asset_checks=[
+        observations_checks,
+        student_topic_theta_checks,
+        features_topic_daily_checks,
+        freshness_check,
+        alerts_sent,
+    ],
+    jobs=[nightly_job, freshness_job],
+    schedules=[nightly_schedule, freshness_schedule],
+    sensors=[incident_sensor, alert_delivery_sensor],
     executor=dg.in_process_executor,
 )

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from seedtest_assets.checks.thresholds import Thresholds
 from seedtest_assets.errors import SettingsError
 
 Model = Literal["Rasch", "2PL", "3PL"]
@@ -17,8 +18,8 @@ HOME = Path(".seedtest")
 """Where everything lives that was given no other place, below the folder the commands are run in."""
 
 
-class Settings(BaseSettings):
-    """Every setting, under the name of its environment variable in lower case."""
+class Settings(Thresholds):
+    """Every setting, under the name of its environment variable in lower case; the checks' limits among them."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -42,10 +43,10 @@ class Settings(BaseSettings):
     metrics_use_irt_theta: bool = True
     irt_update_question_meta: bool = False
 
-    seedtest_item_count_partitions: Annotated[int, Field(ge=1, le=365)] = 7
-    seedtest_item_count_error_below: Annotated[float, Field(ge=0, le=1)] = 0.8
-    seedtest_item_count_warn_below: Annotated[float, Field(ge=0, le=1)] = 0.9
-    seedtest_alert_urls: str | None = None
+    seedtest_alert_urls: Annotated[str | None, Field(repr=False)] = None
+    seedtest_alert_interval_secs: Annotated[int, Field(ge=1, le=3600)] = 30
+    seedtest_irt_failures: Annotated[int, Field(ge=1, le=100)] = 3
+    seedtest_ui_url: str = "http://localhost:3000"
 
 
 def load_settings() -> Settings:

@@ -2,6 +2,9 @@
 
 import dagster as dg
 
+from seedtest_assets.alerting.channels import read_channels
+from seedtest_assets.alerting.delivery import waiting
+from seedtest_assets.alerting.incidents import open_incidents
 from seedtest_assets.settings import HOME, Settings
 from seedtest_assets.storage.database import platform_url, redacted
 from seedtest_assets.storage.lake import Lake
@@ -27,7 +30,16 @@ def status_lines(instance: dg.DagsterInstance, settings: Settings) -> list[tuple
     running = {state.name for state in instance.all_instigator_state() if state.is_running}
     schedule = "nightly_schedule"
     lines.append(("schedule 03:00 UTC", "on" if schedule in running else f"off: turn {schedule} on in the UI"))
-    lines.append(
-        ("alerts", "configured" if settings.seedtest_alert_urls else "not configured: set SEEDTEST_ALERT_URLS")
-    )
+    lines += _alerts(url, settings)
     return lines
+
+
+def _alerts(url: str, settings: Settings) -> list[tuple[str, str]]:
+    channels = read_channels(settings.seedtest_alert_urls)
+    to = ", ".join(f"{channel.name} from {channel.level}" for channel in channels)
+    incidents = open_incidents(url)
+    lines = [
+        ("alerts", f"configured: {to}" if channels else "not configured: set SEEDTEST_ALERT_URLS"),
+        ("open incidents", f"{len(incidents)}, newest: {incidents[0]}" if incidents else "none"),
+    ]
+    return lines + [("alerts not sent", str(stuck)) for stuck in waiting(url, channels)]

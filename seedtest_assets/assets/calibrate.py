@@ -6,11 +6,13 @@ from datetime import date, datetime, timezone
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets.assets.describe import GROUP, OWNERS, picture, previewed, table_metadata
 from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
-from seedtest_assets.checks import ITEM_COUNT_DROP, accepted, item_count_drop
+from seedtest_assets.checks.on_calibration import earlier_partitions, judge_calibration, rejected_by
+from seedtest_assets.checks.specs import CALIBRATION, accepted, numbers_of, results
 from seedtest_assets.engines import engine_for
 from seedtest_assets.engines.protocol import ABILITY_COLUMNS, ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
 from seedtest_assets.partitions import daily
@@ -21,7 +23,6 @@ from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.questions import anchors_and_starts
 from seedtest_assets.storage.results import (
     clear_calibration,
-    item_counts_before,
     one_calibration_at_a_time,
     previous_item_parameters,
     write_calibration,
@@ -79,7 +80,7 @@ class CalibrateConfig(dg.Config):
             kinds={"postgres"},
         ),
     ],
-    check_specs=[ITEM_COUNT_DROP],
+    check_specs=CALIBRATION,
     partitions_def=daily,
     backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
     retry_policy=RETRIES,
@@ -90,18 +91,18 @@ def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Ite
     with failures_in_one_line():
         settings, day = load_settings(), date.fromisoformat(context.partition_key)
         url, lake = platform_url(settings), Lake(settings.seedtest_lake)
-        history = item_counts_before(url, day, settings.seedtest_item_count_partitions)
-        window = read_window(lake, day, settings)
-        if not len(window.answers) and not history:
+        window, earlier = read_window(lake, day, settings), earlier_partitions(url, day, settings)
+        if not len(window.answers) and not earlier.fits:
             clear_calibration(url, day)
             yield from _nothing_to_do(window)
             return
 
         with one_calibration_at_a_time(url):
-            result = _calibrate(context, settings, url, day, window)
-            check = item_count_drop(result.model_spec["n_items"], history, settings)
-            rejected = not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
-            yield accepted(check) if rejected and config.accept_failed_checks else check
+            anchors, starts = anchors_and_starts(url)
+            result = _calibrate(context, settings, url, day, window, anchors, starts)
+            judgements = judge_calibration(result, anchors, window.answers, day, earlier, settings)
+            result = replace(result, metrics=result.metrics | {"checks": numbers_of(judgements)})
+            checked, rejected = results(judgements, CALIBRATION), rejected_by(judgements)
             run_id = f"fit-{day}-{context.run.run_id[:8]}"
             if rejected and not config.accept_failed_checks:
                 folder = lake.keep_rejected(
@@ -110,24 +111,32 @@ def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Ite
                     {"items": result.items, "abilities": result.abilities},
                     result.model_spec | result.metrics,
                 )
+                yield from checked
                 raise dg.Failure(
-                    f"calibration of {day} rejected, nothing written: {check.description}. It is kept in {folder}; "
-                    "to accept it, run the partition with ops.calibrate.config.accept_failed_checks: true",
+                    f"calibration of {day} rejected, nothing written: {'; '.join(one.description for one in rejected)}. "
+                    f"It is kept in {folder}; to accept it, run the partition with "
+                    "ops.calibrate.config.accept_failed_checks: true",
                     allow_retries=False,
                 )
             fitted_at = datetime.now(timezone.utc)
             write_calibration(url, day, result, run_id, fitted_at, update_questions=settings.irt_update_question_meta)
         yield from _materialized(result, window, run_id)
+        yield from (accepted(one) if one.check_name in {bad.check for bad in rejected} else one for one in checked)
 
 
 def _calibrate(
-    context: dg.AssetExecutionContext, settings: Settings, url: str, day: date, window: Window
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    url: str,
+    day: date,
+    window: Window,
+    anchors: pd.DataFrame,
+    starts: pd.DataFrame,
 ) -> CalibrationResult:
     def progress(iteration: int, change: float, loglik: float) -> None:
         if iteration % LOG_EVERY == 0:
             context.log.info(f"iteration {iteration}: change {change:.2e}, logLik {loglik:.3f}")
 
-    anchors, starts = anchors_and_starts(url)
     previous_day, previous = previous_item_parameters(url, day)
     answers = window.answers.drop_columns("topic_id").rename_columns(ANSWER_SCHEMA.names)
     attempt = context.retry_number + 1
@@ -207,12 +216,13 @@ def _nothing_to_do(window: Window) -> Iterator[Any]:
             asset_key=key,
             metadata={"dagster/row_count": 0, "nothing_to_do": "no answers in the window", **_described(window)},
         )
-    yield dg.AssetCheckResult(
-        asset_key="mirt_item_params",
-        check_name=ITEM_COUNT_DROP.name,
-        passed=True,
-        description="nothing to do: no answers in the window, and no calibration before it",
-    )
+    for spec in CALIBRATION:
+        yield dg.AssetCheckResult(
+            asset_key=spec.asset_key,
+            check_name=spec.name,
+            passed=True,
+            description="nothing to do: no answers in the window, and no calibration before it",
+        )
 
 
 def _plain(facts: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """student_topic_theta: the ability of every student active on the day, topic by topic."""
 
 from datetime import date, datetime, timezone
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pyarrow as pa
 from seedtest_assets.assets.describe import GROUP, OWNERS, previewed, table_metadata
 from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
 from seedtest_assets.engines.topic_theta import topic_theta
+from seedtest_assets.irt import TopicSpread
 from seedtest_assets.partitions import daily
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import platform_url
@@ -70,8 +72,18 @@ def student_topic_theta(context: dg.AssetExecutionContext) -> dg.MaterializeResu
                 "dagster/row_count": len(rows),
                 "students": rows["user_id"].nunique(),
                 "topics": rows["topic_id"].nunique(),
-                "tau": abilities.spread.tau if abilities.spread else 0.0,
+                **(_described(abilities.spread) if abilities.spread else {}),
                 "mean_standard_error": float(rows["se"].mean()) if len(rows) else 0.0,
                 "preview": previewed(rows.head(5)),
             }
         )
+
+
+def _described(spread: TopicSpread) -> dict[str, Any]:
+    return {
+        "tau": spread.tau,
+        "tau_standard_error": spread.tau_se,
+        "tau_rests_on": f"{spread.n_students:,} students, {spread.n_pairs:,} (student, topic) pairs",
+        "tau_converged": spread.converged,
+        "topics_with_their_own_tau": len(spread.topic),
+    }

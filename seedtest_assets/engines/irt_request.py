@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from seedtest_assets import irt
 from seedtest_assets.engines.in_process import CodedRequest
-from seedtest_assets.engines.protocol import CalibrationRequest
+from seedtest_assets.engines.protocol import ANSWER_SCHEMA, CalibrationRequest
 
 DEFAULT_METHOD = "stocking_lord"
 
@@ -79,6 +79,8 @@ def _observations(answers: pa.Table, coded: CodedRequest, fitted: np.ndarray) ->
 
 def _first_answers(answers: pa.Table) -> pa.Table:
     """One answer per person and item by the rule of irt.Responses: the earliest, at the same time the wrong one."""
+    # The lake's ids come dictionary-encoded, and Arrow sorts no dictionaries.
+    answers = answers.cast(ANSWER_SCHEMA)
     first = answers.sort_by([(name, "ascending") for name in ("user_id", "item_id", "responded_at", "is_correct")])
     user, item = (
         first[name].combine_chunks().dictionary_encode().indices.to_numpy() for name in ("user_id", "item_id")

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from seedtest_assets import irt
 from seedtest_assets.engines.codes import coded, codes_and_names
+from seedtest_assets.errors import InputError
 
 TOPIC_THETA_COLUMNS = ["user_id", "topic_id", "theta", "se", "n_responses"]
 
@@ -26,8 +28,11 @@ def topic_theta(
     """Ability in every topic of the students who are active.
 
     answers: student_id, item_id, topic_id, correct of the window, oldest first: the first of a student to an item counts.
-    active: student_id, topic_id of the day's answers; a topic without answers to fitted items gets a row, too.
+    active: student_id, topic_id of the day's answers; a topic without answers to fitted items gets a row, too, unless
+        the window (which MIRT_MAX_OBS may cut short) has nothing of the student or the topic.
     items: item_id, a, b, c. population_mean, population_sd: the calibrated group on the same scale.
+
+    Raises InputError for a population that cannot be.
     """
     person, students = codes_and_names(answers["student_id"])
     topic, topics = codes_and_names(answers["topic_id"])
@@ -37,12 +42,15 @@ def topic_theta(
         return TopicTheta(pd.DataFrame(columns=TOPIC_THETA_COLUMNS), None)
     first = ~pd.Series(person.astype(np.int64) * len(item_names) + item).duplicated().to_numpy()
     counted = (person[first], topic[first], item[first], answers["correct"].to_numpy()[first])
-    spread = irt.topic_spread(*counted, parameters, population_mean=population_mean, population_sd=population_sd)
+    try:
+        spread = irt.topic_spread(*counted, parameters, population_mean=population_mean, population_sd=population_sd)
+    except irt.DataError as error:
+        raise InputError(str(error)) from None
 
     of_day = _codes_in(active["student_id"], students), _codes_in(active["topic_id"], topics)
     of_active = np.isin(counted[0], of_day[0])
     person, topic, item, correct = (column[of_active] for column in counted)
-    named = of_day[1] >= 0
+    known = (of_day[0] >= 0) & (of_day[1] >= 0)
     abilities = irt.topic_abilities(
         person,
         topic,
@@ -52,7 +60,7 @@ def topic_theta(
         population_mean=population_mean,
         population_sd=population_sd,
         tau=spread,
-        pairs=tuple(codes[named] for codes in of_day),
+        pairs=tuple(codes[known] for codes in of_day),
     )
     rows = pd.DataFrame(
         {
@@ -68,5 +76,5 @@ def topic_theta(
 
 def _codes_in(ids: pa.ChunkedArray, names: pa.Array) -> np.ndarray:
     codes, own_names = codes_and_names(ids)
-    place = pa.compute.index_in(own_names, names).fill_null(-1).to_numpy()
+    place = pc.index_in(own_names, names).fill_null(-1).to_numpy()
     return np.where(codes >= 0, place[codes], -1) if len(place) else codes

@@ -5,6 +5,7 @@ from seedtest_assets.irt.calibration import MIN_RESPONSES, MODELS, Calibration, 
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.fit_statistics import ItemFit, item_fit, person_fit, s_x2
 from seedtest_assets.irt.grid import Grid, normal_grid
+from seedtest_assets.irt.linking import METHODS as LINKING_METHODS
 from seedtest_assets.irt.linking import Linking, link
 from seedtest_assets.irt.parameters import ItemParameters, information, probability
 from seedtest_assets.irt.responses import Responses
@@ -12,6 +13,7 @@ from seedtest_assets.irt.screening import fittable_items
 from seedtest_assets.irt.topics import TopicAbilities, TopicSpread, topic_abilities, topic_spread
 
 __all__ = [
+    "LINKING_METHODS",
     "MIN_RESPONSES",
     "MODELS",
     "Calibration",

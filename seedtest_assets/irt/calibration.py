@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seedtest_assets.irt.ability import reliability, score
+from seedtest_assets.irt.design import FINE, groups_by_items, harder_after_right, next_to_no_spread
 from seedtest_assets.irt.em import Fit, Problem, Seeds, State, fit, starting_values
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import nodes_for
@@ -89,6 +90,7 @@ def calibrate(
         estimated instead) or "none".
     groups: integer [n_persons], the population each person is from, 0 .. n_groups - 1; each has a mean and SD of its own, together
         they have 0 and 1. Say it where forms were given to groups of different ability: one population for all would bias b.
+        None: one population, unless the choice of items shows that there are more (see design.py).
     min_responses: an item needs this many answers, right and wrong ones among them.
     seed_answers: shrink each item towards its starts (or, without, anchors or previous) as if that many persons of N(0, 1) had answered
         as those foretell, after linking them to this calibration's scale; 0 is maximum likelihood.
@@ -106,11 +108,15 @@ def calibrate(
     group, n_groups = _groups(groups, responses.n_persons)
     fitted, left_out = fittable_items(responses, max(min_responses, 2))
     known = [items for items in (previous, anchors, starts) if items is not None and len(items)]
+    design_warning: list[str] = []
     while True:
         target, source, target_warning = link_target(anchors, previous, fitted, linking_method)
         held = target if linking_method == "fixed" else None
         problem, state = _problem(responses, fitted, group, n_groups, model, known, held)
         done = fit(problem, state, tolerance, max_iterations, progress)
+        if groups is None and held is None:
+            problem, done, design_warning = _by_design(problem, done, tolerance, max_iterations, progress)
+            group, n_groups = problem.answers.group, problem.answers.n_groups
         if seed_answers > 0 and known:
             problem = replace(problem, seeds=_seeds(problem, done.state, fitted, known, seed_answers, held is not None))
             done = fit(problem, done.state, tolerance, max_iterations, progress)
@@ -120,13 +126,15 @@ def calibrate(
         left_out += _without_estimate(problem, fitted[endless], endless)
         fitted = fitted[~endless]
         if not len(fitted):
-            raise DataError("no item can be calibrated: the answers separate right from wrong perfectly; more answers are needed")
+            raise DataError(
+                "no item can be calibrated: the answers separate right from wrong perfectly; more answers are needed"
+            )
 
     if held is None:
         done = _oriented(done, fitted, known)
     state, c = done.state, problem.guessing(done.state)
     theta, theta_se, loglik = score(problem.answers, state.a, state.d, c, state.mean, state.sd, problem.grid(state))
-    items = ItemParameters(fitted, state.a, _difficulty(state.a, state.d), c)
+    items = ItemParameters(fitted, *_discrimination_and_difficulty(state), c)
     linking, link_warning = _link(items, target, source, linking_method, state)
     A, B = (linking.A, linking.B) if linking is not None and held is None else (1.0, 0.0)
     items = linking.apply(items) if linking is not None and held is None else items
@@ -161,6 +169,7 @@ def calibrate(
         linking=linking,
         reliability=reliability(theta[answered], theta_se[answered]),
         warnings=(
+            *design_warning,
             *_fit_warnings(done, problem, held is not None, tolerance),
             *target_warning,
             *link_warning,
@@ -188,7 +197,9 @@ def link_target(anchors, previous, fitted: np.ndarray, method: str) -> tuple[Ite
             if len(common) >= 2:
                 return common, source, warnings
             name = "anchors" if source == "anchors" else "items of the previous calibration"
-            warnings.append(f"{len(common)} of {len(items)} {name} can be fitted; 2 are needed to link to the bank's scale")
+            warnings.append(
+                f"{len(common)} of {len(items)} {name} can be fitted; 2 are needed to link to the bank's scale"
+            )
     return None, "", warnings
 
 
@@ -216,10 +227,34 @@ def _problem(responses, fitted, group, n_groups, model, known, held) -> tuple[Pr
     return Problem(answers, model, free, nodes_for(float(np.quantile(lengths, 0.95)))), state
 
 
+def _by_design(problem: Problem, done: Fit, tolerance, max_iterations, progress) -> tuple[Problem, Fit, list[str]]:
+    """The same with a population for each group of persons with like items, where the choice of items tells ability."""
+    if problem.answers.n_groups > 1 or unconnected_blocks(problem.answers).any():
+        return problem, done, []
+    found = groups_by_items(problem.answers, _discrimination_and_difficulty(done.state)[1])
+    if found is None or found[0].max() == 0 or harder_after_right(problem.answers, found[1]):
+        return problem, done, []
+    n_groups = int(found[0].max()) + 1
+    grouped = replace(
+        problem, answers=replace(problem.answers, group=found[0], n_groups=n_groups), n_nodes=max(problem.n_nodes, FINE)
+    )
+    start = replace(starting_values(problem.answers.count, n_groups), g=done.state.g)
+    rough = fit(grouped, start, 100 * tolerance, 50, progress)
+    gain = grouped.expect(rough.state, counts=False).loglik - problem.expect(done.state, counts=False).loglik
+    if gain < 10 * n_groups or next_to_no_spread(rough.state.sd):
+        return problem, done, []
+    low, high = rough.state.mean.min(), rough.state.mean.max()
+    warning = (
+        f"which items a person saw tells their ability: {n_groups} groups of persons with like items have populations of their own "
+        f"(means {low:+.2f} to {high:+.2f}); give the times of the answers, so that an adaptive test is recognised, or groups"
+    )
+    return grouped, fit(grouped, rough.state, tolerance, max_iterations, progress), [warning]
+
+
 def _seeds(problem: Problem, state: State, fitted, known: list[ItemParameters], answers: float, held: bool) -> Seeds:
     """Earlier parameters on the scale of `state`, each worth that many answers."""
     a, d, c, weight = np.ones(len(fitted)), np.zeros(len(fitted)), np.zeros(len(fitted)), np.zeros(len(fitted))
-    now = ItemParameters(fitted, state.a, _difficulty(state.a, state.d), problem.guessing(state))
+    now = ItemParameters(fitted, *_discrimination_and_difficulty(state), problem.guessing(state))
     for items in known:
         items = items.take(np.isin(items.item, fitted))
         if not held and len(items) > 1:
@@ -248,9 +283,10 @@ def _oriented(done: Fit, fitted: np.ndarray, known: list[ItemParameters]) -> Fit
     return Fit(State(-state.a, state.d, state.g, -state.mean, state.sd), done.iterations, done.converged)
 
 
-def _difficulty(a: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """b = -d / a; an item without discrimination has a difficulty far out rather than none."""
-    return -d / np.where(np.abs(a) < 1e-4, np.where(a < 0, -1e-4, 1e-4), a)
+def _discrimination_and_difficulty(state: State) -> tuple[np.ndarray, np.ndarray]:
+    """a and b = -d / a; an item without discrimination gets next to none, and a difficulty far out rather than none."""
+    a = np.where(np.abs(state.a) < 1e-4, np.where(state.a < 0, -1e-4, 1e-4), state.a)
+    return a, -state.d / a
 
 
 def _link(items, target, source, method, state) -> tuple[Linking | None, list[str]]:
@@ -272,8 +308,7 @@ def _standard_errors(problem: Problem, state: State, wanted: bool):
     if not wanted:
         return nothing, nothing, nothing, []
     block, _ = item_covariances(problem, state)
-    a = np.where(np.abs(state.a) < 1e-4, 1e-4, state.a)
-    b, c = -state.d / a, problem.guessing(state)
+    (a, b), c = _discrimination_and_difficulty(state), problem.guessing(state)
     variances = (
         block[:, 0, 0],
         (block[:, 1, 1] + 2 * b * block[:, 0, 1] + b**2 * block[:, 0, 0]) / a**2,
@@ -309,18 +344,26 @@ def _flag_warnings(flagged) -> list[str]:
 def _fit_warnings(done: Fit, problem: Problem, held: bool, tolerance: float) -> list[str]:
     warnings = []
     if not done.converged:
-        warnings.append(f"not converged to {tolerance:g} in {done.iterations} iterations: raise max_iterations or min_responses")
+        warnings.append(
+            f"not converged to {tolerance:g} in {done.iterations} iterations: raise max_iterations or min_responses"
+        )
     n_items, n_persons = problem.answers.n_items, int(np.count_nonzero(np.diff(problem.answers.start)))
     if n_items < 3:
-        warnings.append(f"{n_items} items do not tell how much they discriminate: parameters and abilities are no more than a convention")
+        warnings.append(
+            f"{n_items} items do not tell how much they discriminate: parameters and abilities are no more than a convention"
+        )
     elif n_persons < FEW_PERSONS and problem.model != "Rasch":
         warnings.append(f"{n_persons} persons are few for {problem.model}: see the standard errors, or use model Rasch")
     slope = abs(float(done.state.a[0]))
     if problem.model == "Rasch" and slope < 0.05:
-        warnings.append("the answers show no differences in ability: discrimination is 0, difficulties and abilities have no meaning")
+        warnings.append(
+            "the answers show no differences in ability: discrimination is 0, difficulties and abilities have no meaning"
+        )
     blocks = np.bincount(unconnected_blocks(problem.answers))
     if len(blocks) > 1:
-        sizes = ", ".join(str(n) for n in sorted(blocks.tolist(), reverse=True)[:5]) + (", ..." if len(blocks) > 5 else "")
+        sizes = ", ".join(str(n) for n in sorted(blocks.tolist(), reverse=True)[:5]) + (
+            ", ..." if len(blocks) > 5 else ""
+        )
         remedy = "anchors in each" if not held else "held anchors in each"
         warnings.append(
             f"no person ties the {len(blocks)} blocks of items ({sizes} items) together: their scales cannot be compared without {remedy}"

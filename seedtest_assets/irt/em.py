@@ -15,7 +15,9 @@ from seedtest_assets.irt.grid import N_NODES, Grid, normal_grid
 from seedtest_assets.irt.mstep import GUESSING_MEAN, GUESSING_SD, INTERCEPT_LIMIT, SLOPE_LIMIT, maximise
 
 Progress = Callable[[int, float, float], None]
-SINGLE_PRECISION_FROM = 2e-5  # tolerance from which single precision is harmless; see docs/method.md for what it changes
+SINGLE_PRECISION_FROM = (
+    2e-5  # tolerance from which single precision is harmless; see docs/method.md for what it changes
+)
 SINGLE_PRECISION_STEPS = 15  # who needs more has an item that is hard to estimate
 PATIENCE = 20  # steps that an item may take to come back from the limit of its slope
 HISTORY = 5
@@ -104,14 +106,20 @@ class Problem:
     def right(self) -> np.ndarray:
         """Right answers of each item, the seeds' included, float64 [n_items]."""
         right = self.answers.count[:, 1].astype(np.float64)
-        return right if self.seeds is None else right + self.seeds.answers(normal_grid(n_nodes=self.n_nodes).node)[1].sum(axis=1)
+        return (
+            right
+            if self.seeds is None
+            else right + self.seeds.answers(normal_grid(n_nodes=self.n_nodes).node)[1].sum(axis=1)
+        )
 
     def log_prior(self, state: State) -> float:
         """What the priors add to the log-likelihood."""
         guessing = -0.5 * np.sum(((state.g - GUESSING_MEAN) / GUESSING_SD) ** 2) if self.model == "3PL" else 0.0
         if self.seeds is None:
             return float(guessing)
-        return float(guessing) + self.seeds.log_likelihood(state.a, state.d, self.guessing(state), self.grid(state).node)
+        return float(guessing) + self.seeds.log_likelihood(
+            state.a, state.d, self.guessing(state), self.grid(state).node
+        )
 
 
 @dataclass(frozen=True)
@@ -177,7 +185,8 @@ def _step(problem: Problem, state: State, expected: Expectation, right: np.ndarr
         mean, variance = (mean - middle) / spread, variance / spread**2
         if len(mean) == 1:
             mean, variance = np.zeros(1), np.ones(1)
-    return State(a, d, g, mean, np.sqrt(variance))
+    least_sd = 0.6 * (node[1] - node[0])  # less cannot be told apart on these nodes
+    return State(a, d, g, mean, np.sqrt(np.maximum(variance, least_sd**2)))
 
 
 class _Mixer:
@@ -210,4 +219,6 @@ def starting_values(count: np.ndarray, n_groups: int = 1) -> State:
     """Slope 1 and the intercept that gives each item its share of right answers; count: int64 [n_items, 2], wrong and right ones."""
     share = (count[:, 1] + 0.5) / (count.sum(axis=1) + 1)
     n = len(share)
-    return State(np.ones(n), 1.2 * np.log(share / (1 - share)), np.full(n, GUESSING_MEAN), np.zeros(n_groups), np.ones(n_groups))
+    return State(
+        np.ones(n), 1.2 * np.log(share / (1 - share)), np.full(n, GUESSING_MEAN), np.zeros(n_groups), np.ones(n_groups)
+    )

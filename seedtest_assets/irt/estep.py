@@ -23,14 +23,15 @@ class Answers:
     """Answers to the items in question, recoded.
 
     start: int64 [n_persons + 1]; code: int32 [n], 2 item + correct, item in 0 .. n_items - 1; count: int64 [n_items, 2], wrong and right
-    answers to each item; group: int32 [n_persons], which population each person is from, 0 .. n_groups - 1.
+    answers to each item; group: int32 [n_persons], which population each person is from, 0 .. n_groups - 1; order: as in Responses.
     """
 
     start: np.ndarray
     code: np.ndarray
     count: np.ndarray
     group: np.ndarray
-    n_groups: int = 1
+    n_groups: int
+    order: np.ndarray
 
     @property
     def n_items(self) -> int:
@@ -110,7 +111,9 @@ def expect(
     else:
         everything, right = total, total[:0]
         if single and counts:
-            right_theta = np.where(answers.count[:, 0] < answers.count[:, 1], total @ grid.node - wrong_theta, right_theta)
+            right_theta = np.where(
+                answers.count[:, 0] < answers.count[:, 1], total @ grid.node - wrong_theta, right_theta
+            )
         loglik += float(answers.count[:, 1] @ d)
     return Expectation(everything, right, right_theta, mass, loglik, theta, theta_se)
 

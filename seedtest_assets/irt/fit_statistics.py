@@ -14,7 +14,9 @@ from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import answers_to
 
 N_GROUPS = 10
-LEAST_RESIDUAL_VARIANCE = np.sqrt(1e-5)  # of an answer in infit and outfit, as in mirt: one slip on a sure item must not be everything
+LEAST_RESIDUAL_VARIANCE = np.sqrt(
+    1e-5
+)  # of an answer in infit and outfit, as in mirt: one slip on a sure item must not be everything
 LEAST_VARIANCE = 1.0  # expected variance of right answers that an ability group needs to count
 
 
@@ -41,7 +43,13 @@ class ItemFit:
 
 
 def item_fit(
-    responses: Responses, items: ItemParameters, theta: np.ndarray, *, n_parameters: int = 2, mean: float = 0.0, sd: float = 1.0
+    responses: Responses,
+    items: ItemParameters,
+    theta: np.ndarray,
+    *,
+    n_parameters: int = 2,
+    mean: float = 0.0,
+    sd: float = 1.0,
 ) -> ItemFit:
     """Fit of the items to answers that may be as sparse as they like.
 
@@ -63,7 +71,9 @@ def item_fit(
         z_outfit = (np.cbrt(outfit) - 1) * 3 / q_outfit + q_outfit / 3
         z_infit = (np.cbrt(infit) - 1) * 3 / q_infit + q_infit / 3
     answered = np.diff(answers.start) > 0
-    limit = np.quantile(theta[answered], np.arange(1, N_GROUPS) / N_GROUPS) if answered.any() else np.zeros(N_GROUPS - 1)
+    limit = (
+        np.quantile(theta[answered], np.arange(1, N_GROUPS) / N_GROUPS) if answered.any() else np.zeros(N_GROUPS - 1)
+    )
     groups = _left_one_out(answers, items, grid, limit)
     count, right, expected, variance = np.moveaxis(groups, 2, 0)
     used = variance >= LEAST_VARIANCE
@@ -158,7 +168,9 @@ def _merge(observed: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.n
 def _residual_sums(answers: Answers, items: ItemParameters, theta: np.ndarray) -> np.ndarray:
     """Sums over an item's answers, float64 [n_items, 6]: answers, z^2, residual^2, W, C / W^2, C - W^2 (W variance, C fourth moment)."""
     parts = spread(
-        lambda low, high, out: _residuals(low, high, answers.start, answers.code, items.a, items.d, items.c, theta, out),
+        lambda low, high, out: _residuals(
+            low, high, answers.start, answers.code, items.a, items.d, items.c, theta, out
+        ),
         chunks(answers.start),
         lambda: np.zeros((len(items), 6)),
     )
@@ -170,7 +182,9 @@ def _left_one_out(answers: Answers, items: ItemParameters, grid: Grid, limit: np
     node, log_weight = padded(grid, np.float64)
     table = code_tables(items.a, items.d, items.c, node)
     parts = spread(
-        lambda low, high, out: _leave_out(low, high, answers.start, answers.code, table, node, log_weight[0], limit, out),
+        lambda low, high, out: _leave_out(
+            low, high, answers.start, answers.code, table, node, log_weight[0], limit, out
+        ),
         chunks(answers.start),
         lambda: np.zeros((len(items), len(limit) + 1, 4)),
     )

@@ -13,7 +13,7 @@ from seedtest_assets.irt.grid import Grid, normal_grid
 from seedtest_assets.irt.parameters import ItemParameters, probability
 
 METHODS = ("stocking_lord", "haebara", "mean_sigma", "mean_mean")
-DRIFT_LIMIT = 2.7  # robust z above which an anchor has drifted: 0.7 % of a normal distribution
+DRIFT_LIMIT = 3.5  # robust z above which an anchor has drifted (Iglewicz & Hoaglin, 1993)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ class Responses:
     item: int32 [n], item codes, ascending within a person.
     correct: uint8 [n], 1 right, 0 wrong.
     n_items: size of the bank, codes are 0 .. n_items - 1.
+    order: uint16 [n], which of the person's answers it was in time, from 0; empty when no times were given.
     n_set_aside: later answers to an item that the person had answered already.
     """
 
@@ -23,6 +24,7 @@ class Responses:
     item: np.ndarray
     correct: np.ndarray
     n_items: int
+    order: np.ndarray
     n_set_aside: int = 0
 
     @property
@@ -55,16 +57,17 @@ class Responses:
         start, row = _group_by_person(person, n_persons)
         new_item = np.empty(len(row), np.int32)
         new_correct = np.empty(len(row), np.uint8)
+        order = np.empty(len(row) if len(time) else 0, np.uint16)
         kept = np.empty(n_persons, np.int64)
-        shared = (start, row, item, correct, time, new_item, new_correct, kept)
+        shared = (start, row, item, correct, time, new_item, new_correct, order, kept)
         spread(lambda low, high, _: _sort_each(low, high, *shared), chunks(start), lambda: None)
         del row
         n_kept = int(kept.sum())
         n_set_aside = len(person) - n_kept
         if n_set_aside:
-            start = _close_gaps(start, kept, new_item, new_correct)
-            new_item, new_correct = new_item[:n_kept].copy(), new_correct[:n_kept].copy()
-        return cls(start, new_item, new_correct, n_items, n_set_aside)
+            start = _close_gaps(start, kept, new_item, new_correct, order)
+            new_item, new_correct, order = new_item[:n_kept].copy(), new_correct[:n_kept].copy(), order[:n_kept].copy()
+        return cls(start, new_item, new_correct, n_items, order, n_set_aside)
 
 
 def _codes(codes, size, name: str) -> tuple[np.ndarray, int]:
@@ -82,7 +85,8 @@ def _right_or_wrong(correct) -> np.ndarray:
     correct = np.asarray(correct)
     if correct.dtype == bool:
         return np.ascontiguousarray(correct).view(np.uint8)
-    narrow = correct.astype(np.uint8) if correct.dtype.kind in "iuf" else None
+    with np.errstate(invalid="ignore"):
+        narrow = correct.astype(np.uint8) if correct.dtype.kind in "iuf" else None
     if narrow is None or not np.array_equal(narrow, correct) or (narrow.size and narrow.max() > 1):
         raise DataError("correct must be 0 or 1 for every answer; leave out the rows of items that were not answered")
     return np.ascontiguousarray(narrow)
@@ -120,13 +124,15 @@ def _scatter(person, cursor, row):
 
 
 @kernel
-def _sort_each(low, high, start, row, item, correct, time, new_item, new_correct, kept):
+def _sort_each(low, high, start, row, item, correct, time, new_item, new_correct, order, kept):
     """Sort each person's answers by item and keep one of each; the kept ones stand at the front of the person's range."""
     key = np.empty(64, np.uint64)
+    when = np.empty(64, time.dtype)
     for p in range(low, high):
         first, m = start[p], start[p + 1] - start[p]
         if m > key.size:
             key = np.empty(2 * m, np.uint64)
+            when = np.empty(2 * m, time.dtype)
         ascending = True
         for k in range(m):
             key[k] = (np.uint64(item[row[first + k]]) << np.uint64(32)) | np.uint64(row[first + k])
@@ -142,23 +148,32 @@ def _sort_each(low, high, start, row, item, correct, time, new_item, new_correct
                 new_item[first + n] = j
                 new_correct[first + n] = correct[i]
                 best = i
+                if time.size:
+                    when[n] = time[i]
                 n += 1
             elif time.size and time[i] != time[best]:
                 if time[i] < time[best]:
                     new_correct[first + n - 1] = correct[i]
+                    when[n - 1] = time[i]
                     best = i
             elif correct[i] < new_correct[first + n - 1]:
                 new_correct[first + n - 1] = correct[i]
         kept[p] = n
+        if time.size:
+            rank = np.argsort(when[:n], kind="mergesort")
+            for k in range(n):
+                order[first + rank[k]] = min(k, 65535)
 
 
 @kernel
-def _close_gaps(start, kept, item, correct):
+def _close_gaps(start, kept, item, correct, order):
     new_start = np.zeros_like(start)
     for p in range(kept.size):
         to = new_start[p]
         for k in range(kept[p]):
             item[to + k] = item[start[p] + k]
             correct[to + k] = correct[start[p] + k]
+            if order.size:
+                order[to + k] = order[start[p] + k]
         new_start[p + 1] = to + kept[p]
     return new_start

@@ -50,8 +50,11 @@ def answers_to(responses: Responses, items: np.ndarray, group: np.ndarray | None
     start = np.empty_like(responses.person_start)
     code = np.empty(responses.n_answers, np.int32)
     count = np.zeros(2 * len(items), np.int64)
-    n = _recode(responses.person_start, responses.item, responses.correct, position, start, code, count)
-    return Answers(start, code[:n], count.reshape(-1, 2), group, n_groups)
+    order = np.empty_like(responses.order)
+    n = _recode(
+        responses.person_start, responses.item, responses.correct, responses.order, position, start, code, order, count
+    )
+    return Answers(start, code[:n], count.reshape(-1, 2), group, n_groups, order[:n])
 
 
 def unconnected_blocks(answers: Answers) -> np.ndarray:
@@ -60,7 +63,7 @@ def unconnected_blocks(answers: Answers) -> np.ndarray:
 
 
 @kernel
-def _recode(person_start, item, correct, position, start, code, count):
+def _recode(person_start, item, correct, times, position, start, code, order, count):
     n = 0
     for p in range(person_start.size - 1):
         start[p] = n
@@ -68,6 +71,8 @@ def _recode(person_start, item, correct, position, start, code, count):
             at = position[item[k]]
             if at >= 0:
                 code[n] = 2 * at + correct[k]
+                if times.size:
+                    order[n] = times[k]
                 count[code[n]] += 1
                 n += 1
     start[person_start.size - 1] = n

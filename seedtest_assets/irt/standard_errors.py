@@ -3,7 +3,7 @@
 The information is what the abilities, were they known, would give, less what not knowing them takes away:
 I = sum over answers of E[-d2 log P] - sum over persons of Cov(score), both under the persons' posteriors. At the optimum it is the
 matrix that Oakes's (1999) identity gives. A person's covariance is formed from the score's coefficients on the polynomials
-that are orthonormal under that person's posterior: Cov = C C', with DEGREE columns instead of one for each node.
+that are orthonormal under that person's posterior: Cov = C C', with a few columns instead of one for each node.
 """
 
 from typing import Any
@@ -17,7 +17,8 @@ from seedtest_assets.irt.mstep import GUESSING_SD
 from seedtest_assets.irt.parallel import aligned_zeros, chunks, kernel, spread
 
 FULL_LIMIT = 1500  # parameters up to which the whole matrix is formed and inverted, in well under a second
-DEGREE = 8  # of the polynomials; see docs/method.md for what it leaves out
+DEGREE, DEGREE_OF_SHORT_TESTS = 8, 24  # of the polynomials: a wide posterior sees more of a curve's bends
+SHORT_TEST = 25
 
 
 def n_parameters(problem: Problem) -> int:
@@ -106,8 +107,10 @@ def _whole(problem, state, expected, score, complete, index, size) -> np.ndarray
     """Blocks of the inverse of the whole information matrix; None when it is not positive definite."""
     shared = _posterior_arguments(problem, state, score)
     population = np.array([state.mean, state.sd])
+    lengths = np.diff(problem.answers.start)
+    degree = DEGREE if np.quantile(lengths[lengths > 0], 0.05) > SHORT_TEST else DEGREE_OF_SHORT_TESTS
     parts = spread(
-        lambda low, high, lost: _lost(low, high, *shared, population, index, lost),
+        lambda low, high, lost: _lost(low, high, *shared, population, index, degree, lost),
         chunks(problem.answers.start),
         lambda: np.zeros((size, size)),
     )
@@ -225,7 +228,7 @@ def _posterior(p, start, code, group, log_table, log_weight, out):
 
 @kernel(fastmath=True)
 def _polynomials(posterior, node, weighted, alpha, beta):
-    """Polynomials orthonormal under the posterior, times the posterior, [DEGREE + 2, n_nodes], by the Stieltjes procedure.
+    """Polynomials orthonormal under the posterior, times the posterior, [degree + 2, n_nodes], by the Stieltjes procedure.
 
     theta p_m = beta[m] p_(m-1) + alpha[m] p_m + beta[m + 1] p_(m+1). A posterior on few nodes has fewer polynomials; the others are 0.
     """
@@ -253,18 +256,18 @@ def _polynomials(posterior, node, weighted, alpha, beta):
 
 
 @kernel(fastmath=True)
-def _lost(low, high, start, code, group, log_table, tables, node, log_weight, population, index, lost):
+def _lost(low, high, start, code, group, log_table, tables, node, log_weight, population, index, degree, lost):
     """Add the posterior covariance of each person's score to the lower triangle of `lost`, [size, size]."""
     width = node.size
     posterior = np.empty(width)
-    weighted = np.empty((DEGREE + 2, width))
-    alpha, beta = np.empty(DEGREE + 3), np.empty(DEGREE + 3)
-    c = np.empty((2, DEGREE + 2))
+    weighted = np.empty((degree + 2, width))
+    alpha, beta = np.empty(degree + 3), np.empty(degree + 3)
+    c = np.empty((2, degree + 2))
     most = 0
     for p in range(low, high):
         most = max(most, start[p + 1] - start[p])
     which = np.empty(3 * most + 3, np.int64)
-    rows = np.empty((DEGREE, 3 * most + 3))
+    rows = np.empty((degree, 3 * most + 3))
     sums = np.empty(3 * most + 3)
     n_items = index.shape[0] - population.shape[1]
     shared_slope = n_items > 1 and index[0, 0] >= 0 and index[0, 0] == index[1, 0]
@@ -274,39 +277,39 @@ def _lost(low, high, start, code, group, log_table, tables, node, log_weight, po
         _posterior(p, start, code, group, log_table, log_weight, posterior)
         _polynomials(posterior, node, weighted, alpha, beta)
         n = 0
-        common = np.zeros(DEGREE)
+        common = np.zeros(degree)
         for k in range(start[p], start[p + 1]):
             at = index[code[k] >> 1]
             if at[0] < 0 and at[1] < 0:
                 continue
             for t in range(tables.shape[0]):
                 row = tables[t, code[k]]
-                for m in range(DEGREE + 2):
+                for m in range(degree + 2):
                     total = 0.0
                     for q in range(width):
                         total += row[q] * weighted[m, q]
                     c[t, m] = total
             if at[0] >= 0 and not shared_slope:
                 which[n] = at[0]
-                for m in range(DEGREE):
+                for m in range(degree):
                     rows[m, n] = beta[m + 1] * c[0, m] + alpha[m + 1] * c[0, m + 1] + beta[m + 2] * c[0, m + 2]
                 n += 1
             elif at[0] >= 0:
-                for m in range(DEGREE):
+                for m in range(degree):
                     common[m] += beta[m + 1] * c[0, m] + alpha[m + 1] * c[0, m + 1] + beta[m + 2] * c[0, m + 2]
             if at[1] >= 0:
                 which[n] = at[1]
-                for m in range(DEGREE):
+                for m in range(degree):
                     rows[m, n] = c[0, m + 1]
                 n += 1
             if at[2] >= 0:
                 which[n] = at[2]
-                for m in range(DEGREE):
+                for m in range(degree):
                     rows[m, n] = c[1, m + 1]
                 n += 1
         if shared_slope:
             which[n] = index[0, 0]
-            for m in range(DEGREE):
+            for m in range(degree):
                 rows[m, n] = common[m]
             n += 1
         at = index[n_items + group[p]]
@@ -314,7 +317,7 @@ def _lost(low, high, start, code, group, log_table, tables, node, log_weight, po
             mean, sd = population[0, group[p]], population[1, group[p]]
             for x in range(2):
                 which[n] = at[x]
-                for m in range(DEGREE):
+                for m in range(degree):
                     total = 0.0
                     for q in range(width):
                         z = (node[q] - mean) / sd
@@ -324,7 +327,7 @@ def _lost(low, high, start, code, group, log_table, tables, node, log_weight, po
         for i in range(n):
             for j in range(i + 1):
                 sums[j] = 0.0
-            for m in range(DEGREE):
+            for m in range(degree):
                 own = rows[m, i]
                 for j in range(i + 1):
                     sums[j] += own * rows[m, j]

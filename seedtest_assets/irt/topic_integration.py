@@ -20,8 +20,10 @@ from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.topic_answers import TopicAnswers
 
 COARSEST_STEP = 0.25
-FINEST_LEVEL = 12
-"""Level k has the step COARSEST_STEP / 2^(k / 2): down to 1/256 of a population SD, for ten thousand answers."""
+FINEST_LEVEL = 8
+"""Level k has the step COARSEST_STEP / 2^(k / 2): down to 1/64 of a population SD, for thousands of answers to a topic."""
+STEEPEST = 1e3
+"""A discrimination above this is a step at every level, and no reason for a finer one."""
 LIMIT = 8.0
 """Nodes reach this many SDs of a topic ability to both sides; beyond lies 1e-15 of the population."""
 
@@ -53,7 +55,7 @@ def integrate(
     n_pairs, n_students = len(answers.topic), len(answers.student)
     result = Posterior(*(np.zeros(n) for n in (n_pairs,) * 3 + (n_students,) * 3))
     width, largest_slope = _narrowest(answers, a)
-    level = _level(answers, tau[kind_of_pair], width, largest_slope)
+    level, student_width = _level(answers, tau[kind_of_pair], width, largest_slope)
     limit = LIMIT * np.sqrt(1 + tau.max(initial=0.0) ** 2)
     for k in np.unique(level):
         step = COARSEST_STEP * 2 ** (-k / 2)
@@ -67,8 +69,9 @@ def integrate(
         log_right, log_wrong = _log_probabilities(a[rows], b[rows], c[rows], node)
         off_grid = _is_off_grid(tau[kind_of_pair[pairs]], width[pairs], step)
         out = Posterior(*(np.zeros(n) for n in (len(pairs),) * 3 + (len(students),) * 3))
+        stride = np.maximum(np.minimum(student_width[students], COARSEST_STEP) / step + 1e-9, 1).astype(np.int64)
         given = (
-            chunk.student_start, chunk.pair_start, place[chunk.item_row], chunk.correct, log_right, log_wrong, node,
+            stride, chunk.student_start, chunk.pair_start, place[chunk.item_row], chunk.correct, log_right, log_wrong, node,
             tau, kind_of_pair[pairs], off_grid, _sampled_normal(tau, node), *_quadrature(tau, step),
             out.theta, out.se, out.score, out.student_theta, out.student_se, out.student_loglik,
         )  # fmt: skip
@@ -95,7 +98,7 @@ def _narrowest(answers: TopicAnswers, a: np.ndarray) -> tuple[np.ndarray, np.nda
 
     An answer has at most information a^2 / 4. A steep item alone is no normal curve: its logistic wants steps of 1 / a.
     """
-    slope = np.abs(a)[answers.item_row]
+    slope = np.minimum(np.abs(a), STEEPEST)[answers.item_row]
     empty = np.diff(answers.pair_start) == 0
     information = np.diff(np.concatenate([[0.0], np.cumsum(slope**2 / 4)])[answers.pair_start])
     steepest = np.zeros(len(answers.topic))
@@ -114,17 +117,19 @@ def _is_off_grid(tau: np.ndarray, width: np.ndarray, step: float) -> np.ndarray:
     return (_combined(width, tau) < step) & (tau <= 0.5 * width)
 
 
-def _level(answers: TopicAnswers, tau: np.ndarray, width: np.ndarray, largest_slope: np.ndarray) -> np.ndarray:
-    """How fine a grid each student needs, int64 [n_students]."""
-    can_be_off_grid = tau <= 0.5 * width
-    at_nodes = np.where(can_be_off_grid, 0.0, _combined(width, tau))
-    # the interpolation of log L is good to 1e-7 while step x slope stays below 0.4
-    between = 0.4 / np.maximum(largest_slope, 1e-6)
-    pair_step = np.where(can_be_off_grid, np.maximum(between, _combined(width, tau)), at_nodes)
-    narrowest_pair = np.minimum.reduceat(pair_step, answers.student_start[:-1]) if len(pair_step) else pair_step
+def _level(
+    answers: TopicAnswers, tau: np.ndarray, width: np.ndarray, largest_slope: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How fine a grid each student needs, int64 [n_students], and how narrow the student's posterior can be."""
+    # between the nodes, the interpolation of log L is good to 1e-7 while step x slope stays below 0.4
+    between = np.where(tau <= 0.5 * width, 0.4 / np.maximum(largest_slope, 1e-6), 0.0)
+    step = np.maximum(_combined(width, tau), between)
+    narrowest_pair = np.minimum.reduceat(step, answers.student_start[:-1]) if len(step) else step
     precision = np.concatenate([[0.0], np.cumsum(1 / (width**2 + tau**2))])[answers.student_start]
-    need = np.minimum(narrowest_pair, 1 / np.sqrt(1 + np.diff(precision)))
-    return np.clip(np.ceil(2 * np.log2(COARSEST_STEP / need) - 1e-9), 0, FINEST_LEVEL).astype(np.int64)
+    student_width = 1 / np.sqrt(1 + np.diff(precision))
+    finest = np.maximum(np.minimum(narrowest_pair, student_width), COARSEST_STEP / 2**FINEST_LEVEL)
+    level = np.ceil(2 * np.log2(COARSEST_STEP / finest) - 1e-9)
+    return np.clip(level, 0, FINEST_LEVEL).astype(np.int64), student_width
 
 
 def _log_probabilities(a, b, c, node) -> tuple[np.ndarray, np.ndarray]:
@@ -171,25 +176,32 @@ def _quadrature(tau: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray, n
 
 @kernel(fastmath={"reassoc", "contract"})
 def _integrate_each(
-    low, high, student_start, pair_start, item_row, correct, log_right, log_wrong, node,
+    low, high, stride, student_start, pair_start, item_row, correct, log_right, log_wrong, node,
     tau, kind_of_pair, off_grid, normal, z, weight, first, lagrange,
     theta, se, score, student_theta, student_se, student_loglik,
 ):  # fmt: skip
     n = node.size
+    middle, step = n // 2, node[1] - node[0]
     normal = normal.copy()  # slices of an array that threads share cost them its reference count
-    log_prior = -0.5 * node * node
-    log_prior -= np.log(np.sum(np.exp(log_prior)))
     loglik = np.empty(n)
     posterior = np.empty(n)
+    total = np.empty(n)
     read = np.empty(z.size)
     curve = np.empty((1, n))  # a pair's likelihood, or its logarithm where tau is off the grid
     message = np.empty((1, n))
+    support = np.empty((1, 2), np.int64)  # where the likelihood is above 0
     for s in range(low, high):
         begin, end = student_start[s], student_start[s + 1]
         if end - begin > curve.shape[0]:
             curve = np.empty((2 * (end - begin), n))
             message = np.empty((2 * (end - begin), n))
-        total = log_prior.copy()
+            support = np.empty((2 * (end - begin), 2), np.int64)
+        # the student's own nodes: no further out than LIMIT, no closer than the posterior's width asks for
+        by = stride[s]
+        reach = min(int(np.ceil(LIMIT / (by * step))) * by, middle // by * by)
+        first_node, last_node = middle - reach, middle + reach
+        for j in range(first_node, last_node + 1, by):
+            total[j] = -0.5 * node[j] ** 2 + np.log(by * step / np.sqrt(2 * np.pi))
         for p in range(begin, end):
             t = p - begin
             if pair_start[p] == pair_start[p + 1]:
@@ -206,7 +218,7 @@ def _integrate_each(
             if off_grid[p]:
                 curve[t] = loglik
                 kind = kind_of_pair[p]
-                for j in range(n):
+                for j in range(first_node, last_node + 1, by):
                     message[t, j] = _off_grid_moments(loglik, j, z, weight, first[kind], lagrange[kind], read)[0]
                     total[j] += message[t, j]
             else:
@@ -214,27 +226,32 @@ def _integrate_each(
                 likelihood = curve[t]
                 for j in range(n):
                     likelihood[j] = np.exp(loglik[j] - highest)
+                from_node, to_node = 0, n
+                while likelihood[from_node] == 0:
+                    from_node += 1
+                while likelihood[to_node - 1] == 0:
+                    to_node -= 1
+                support[t, 0], support[t, 1] = from_node, to_node
                 around = normal[kind_of_pair[p], 0]
-                for j in range(n):
-                    m = 0.0
-                    weights = around[n - 1 - j : 2 * n - 1 - j]
-                    for i in range(n):
-                        m += weights[i] * likelihood[i]
+                for j in range(first_node, last_node + 1, by):
+                    m = _weighted(around, likelihood, j, from_node, to_node)
                     message[t, j] = max(m, 1e-300)
                     total[j] += np.log(message[t, j]) + highest
 
-        highest = total.max()
+        highest = -np.inf
+        for j in range(first_node, last_node + 1, by):
+            highest = max(highest, total[j])
         mass = 0.0
-        for j in range(n):
+        for j in range(first_node, last_node + 1, by):
             posterior[j] = np.exp(total[j] - highest)
             mass += posterior[j]
         student_loglik[s] = np.log(mass) + highest
         mean = 0.0
-        for j in range(n):
+        for j in range(first_node, last_node + 1, by):
             posterior[j] /= mass
             mean += posterior[j] * node[j]
         variance = 0.0
-        for j in range(n):
+        for j in range(first_node, last_node + 1, by):
             variance += posterior[j] * (node[j] - mean) ** 2
         student_theta[s], student_se[s] = mean, np.sqrt(variance)
 
@@ -245,28 +262,32 @@ def _integrate_each(
                 theta[p], se[p], score[p] = mean, np.sqrt(variance + tau[kind] ** 2), 0.0
                 continue
             first_moment = second_moment = z_squared = 0.0
-            for j in range(n):
+            for j in range(first_node, last_node + 1, by):
                 if posterior[j] < 1e-18:
                     continue
                 if off_grid[p]:
                     _, z1, z2 = _off_grid_moments(curve[t], j, z, weight, first[kind], lagrange[kind], read)
                 else:
-                    z1 = z2 = 0.0
-                    likelihood = curve[t]
-                    weights_1 = normal[kind, 1, n - 1 - j : 2 * n - 1 - j]
-                    weights_2 = normal[kind, 2, n - 1 - j : 2 * n - 1 - j]
-                    for i in range(n):
-                        z1 += weights_1[i] * likelihood[i]
-                        z2 += weights_2[i] * likelihood[i]
-                    z1 /= message[t, j]
-                    z2 /= message[t, j]
+                    z1 = _weighted(normal[kind, 1], curve[t], j, support[t, 0], support[t, 1]) / message[t, j]
+                    z2 = _weighted(normal[kind, 2], curve[t], j, support[t, 0], support[t, 1]) / message[t, j]
                 from_mean = node[j] - mean
                 first_moment += posterior[j] * (from_mean + tau[kind] * z1)
                 second_moment += posterior[j] * (from_mean * (from_mean + 2 * tau[kind] * z1) + tau[kind] ** 2 * z2)
                 z_squared += posterior[j] * z2
             theta[p] = mean + first_moment
-            se[p] = np.sqrt(second_moment - first_moment**2)
+            se[p] = np.sqrt(max(second_moment - first_moment**2, 0.0))
             score[p] = z_squared - 1
+
+
+@kernel(fastmath={"reassoc", "contract"})
+def _weighted(around, likelihood, j, from_node, to_node):
+    """Sum of the likelihood at the nodes from_node .. to_node - 1, each weighted by its distance from node j."""
+    weights = around[likelihood.size - 1 - j + from_node : likelihood.size - 1 - j + to_node]
+    part = likelihood[from_node:to_node]
+    total = 0.0
+    for i in range(weights.size):
+        total += weights[i] * part[i]
+    return total
 
 
 @kernel(fastmath={"reassoc", "contract"})

@@ -16,7 +16,7 @@ from seedtest_assets.irt.topic_integration import integrate
 
 SMALLEST_TAU = 0.01
 """In population SDs; a likelihood that still rises below it is reported as tau = 0: topics do not differ."""
-LARGEST_TAU = 5.0
+LARGEST_TAU = 3.0
 TOLERANCE = 1e-4
 MAX_ITERATIONS = 60
 

@@ -51,7 +51,17 @@ def history(values: Sequence[float], label: str) -> bytes:
     axes.plot(values, color=GREY, marker="o", markersize=3)
     axes.plot(len(values) - 1, values[-1], marker="o", color=ORANGE)
     axes.set(ylabel=label, xticks=[])
-    axes.set_ylim(bottom=0)
+    if min(values) >= 0:
+        axes.set_ylim(bottom=0)
+    return _png(figure)
+
+
+def reliability_curve(predicted: Sequence[float], seen: Sequence[float]) -> bytes:
+    """Share of right answers seen against the share predicted; on the line, a prediction means what it says."""
+    figure, axes = _figure(width=2.6, height=2.4)
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
+    axes.plot(predicted, seen, color=BLUE, marker="o", markersize=3)
+    axes.set(xlabel="predicted", ylabel="seen", xlim=(0, 1), ylim=(0, 1))
     return _png(figure)
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -97,11 +97,10 @@ async def _work(
     _check_token(request, options.token)
     encoding = _check_head(request, options.limits)
 
-    async def read() -> tasks.Task:
+    async def read(file: IO[bytes], path: str) -> tasks.Task:
+        request.scope["record"]["bytes_in"] = await _save_body(request, options.limits, file)
         gzip_answer = "gzip" in request.headers.get("accept-encoding", "")
-        body = await _body(request, options.limits)
-        request.scope["record"]["bytes_in"] = len(body)
-        return tasks.Task(body, encoding, gzip_answer, options.limits)
+        return tasks.Task(path, encoding, gzip_answer, options.limits)
 
     async def gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -138,22 +137,23 @@ def _check_head(request: Request, limits: Limits) -> str:
     return encoding
 
 
-async def _body(request: Request, limits: Limits) -> bytes:
-    async def collect() -> bytes:
-        chunks, size = [], 0
+async def _save_body(request: Request, limits: Limits, file: IO[bytes]) -> int:
+    """Write the body to the file as it arrives; its size."""
+
+    async def save() -> int:
+        size = 0
         async for chunk in request.stream():
             size += len(chunk)
             if size > limits.bytes:
                 raise _too_large(limits)
-            chunks.append(chunk)
-        return b"".join(chunks)
+            file.write(chunk)
+        return size
 
     try:
-        return await asyncio.wait_for(collect(), limits.upload_seconds)
+        return await asyncio.wait_for(save(), limits.upload_seconds)
     except asyncio.TimeoutError:
-        raise Refusal(
-            408, f"the body did not arrive within {limits.upload_seconds:g} seconds", {"Connection": "close"}
-        ) from None
+        late = f"the body did not arrive within {limits.upload_seconds:g} seconds"
+        raise Refusal(408, late, {"Connection": "close"}) from None
 
 
 def _too_large(limits: Limits) -> Refusal:

@@ -11,9 +11,9 @@ from seedtest_assets.service.limits import Limits
 
 @dataclass(frozen=True)
 class Task:
-    """A request as it arrived: its body, how that and the answer are encoded, and what is allowed."""
+    """A request as it arrived: the file with its body, how that and the answer are encoded, and what is allowed."""
 
-    body: bytes
+    path: str
     encoding: str
     gzip_answer: bool
     limits: Limits

@@ -1,11 +1,14 @@
 """What a worker process does: bytes of a request in, bytes of its answer out. Nothing but an Outcome leaves it."""
 
 import gzip
+import os
 import signal
 import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -45,14 +48,14 @@ WORTH_PACKING = 16 * 1024
 
 def prepare() -> None:
     """Load and compile everything once, so that the first caller does not wait for it."""
-    _leave_signals_to_the_server()
+    _settle_in()
     rows = np.random.default_rng(0).integers(0, 2, (60, 4)).tolist()
     items = [{"item_id": f"I{number}", "a": 1.0, "b": 0.0} for number in range(1, 5)]
     anchors = [{"item_id": item["item_id"], "params": {"a": 1.0, "b": 0.0}, "fixed": True} for item in items]
     for model in MODELS:
         body = {"responses": rows, "model": model, "anchors": anchors}
-        calibrate(Task(msgspec.json.encode(body), "", False, Limits()))
-    score(Task(msgspec.json.encode({"item_params": items, "responses": rows}), "", False, Limits()))
+        _calibrate(msgspec.json.encode(body), Limits())
+    _score(msgspec.json.encode({"item_params": items, "responses": rows}), Limits())
 
 
 def calibrate(task: Task) -> Outcome:
@@ -66,9 +69,9 @@ def score(task: Task) -> Outcome:
 
 
 def _answer(work: Callable[[bytes, Limits], tuple[Any, dict[str, Any]]], task: Task) -> Outcome:
-    _leave_signals_to_the_server()
+    _settle_in()
     try:
-        reply, facts = work(unpacked(task.body, task.encoding, task.limits), task.limits)
+        reply, facts = work(unpacked(Path(task.path).read_bytes(), task.encoding, task.limits), task.limits)
     except Refusal as refusal:
         return _error(refusal.status, refusal.message)
     except (InputError, irt.DataError) as error:
@@ -195,7 +198,13 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be sent as JSON")
 
 
-def _leave_signals_to_the_server() -> None:
-    """Ctrl-C and a service manager's TERM reach the whole group; the server decides what a worker finishes."""
+@cache
+def _settle_in() -> None:
+    """Once in each process: the server decides what is finished, and goes first when the cores are busy.
+
+    Ctrl-C and a service manager's TERM reach the whole group, so a worker leaves them to the server.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(5)

@@ -1,9 +1,12 @@
 """Worker processes behind a bounded queue: the event loop hands work over and stays free to answer."""
 
 import asyncio
+import os
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from tempfile import NamedTemporaryFile
+from typing import IO, Any
 
 from anyio import BrokenWorkerProcess, CapacityLimiter, to_process
 
@@ -36,11 +39,12 @@ class Workers:
     async def run(
         self,
         work: Callable[[Task], Outcome],
-        read: Callable[[], Awaitable[Task]],
+        read: Callable[[IO[bytes], str], Awaitable[Task]],
         gone: Callable[[], Awaitable[None]],
     ) -> Outcome:
         """Take a place, read the task, wait for a process, and do the work in it.
 
+        read: takes a file to write the body to, and the path under which the process finds it.
         gone: returns when the caller has hung up; its result is then wanted by nobody.
 
         Raises Refusal 503 when there is no place, when the service stops, or when the process died; 499 when the
@@ -54,16 +58,17 @@ class Workers:
             )
         self.admitted += 1
         try:
-            task = await read()
-            left = asyncio.ensure_future(gone())
-            try:
-                await self._first(self._turn.acquire(), left, self._no_more)
+            with _shared_file() as (file, path):
+                task = await read(file, path)
+                left = asyncio.ensure_future(gone())
                 try:
-                    return await self._work(work, task, left)
+                    await self._first(self._turn.acquire(), left, self._no_more)
+                    try:
+                        return await self._work(work, task, left)
+                    finally:
+                        self._turn.release()
                 finally:
-                    self._turn.release()
-            finally:
-                left.cancel()
+                    left.cancel()
         finally:
             self.admitted -= 1
 
@@ -111,3 +116,17 @@ class Workers:
         """When a place may be free: the typical time of those before, between 1 and 120 seconds."""
         seconds = self._typical_seconds * max(1, self.admitted) / self.processes
         return {"Retry-After": str(round(min(120, max(1, seconds))))}
+
+
+@contextmanager
+def _shared_file() -> Iterator[tuple[IO[bytes], str]]:
+    """A file that another process can open by its path, gone at the end; in memory where the system can.
+
+    A body goes this way in the pieces it arrives in: joining and pickling 50 MB would hold up every other caller.
+    """
+    if hasattr(os, "memfd_create"):
+        with open(os.memfd_create("body"), "wb", buffering=0) as file:
+            yield file, f"/proc/{os.getpid()}/fd/{file.fileno()}"
+    else:
+        with NamedTemporaryFile(buffering=0) as file:
+            yield file, file.name

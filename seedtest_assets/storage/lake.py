@@ -91,6 +91,15 @@ class Lake:
             unfinished.write(html.encode())
         return path
 
+    def remove_report(self, day: date) -> None:
+        """Remove the report of a day, where there is one: its calibration is gone."""
+        path = f"{self.root}/reports/date={day.isoformat()}/calibration.html"
+        try:
+            if self.filesystem.exists(path):
+                self.filesystem.rm_file(path)
+        except OSError as error:
+            raise self._out_of_reach("remove", path, error) from error
+
     def _read(self, path: str, columns: list[str]) -> pa.Table:
         with self._reading(path) as file:
             return pq.read_table(file, columns=columns, read_dictionary=_IDS)

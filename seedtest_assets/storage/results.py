@@ -1,7 +1,7 @@
 """The result tables: each partition is replaced in one transaction, everything else stays."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
@@ -10,9 +10,15 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from seedtest_assets.engines.protocol import PARAMETER_COLUMNS, CalibrationResult, no_parameters
+from seedtest_assets.engines.protocol import (
+    ABILITY_COLUMNS,
+    ITEM_COLUMNS,
+    PARAMETER_COLUMNS,
+    CalibrationResult,
+    no_parameters,
+)
 from seedtest_assets.errors import TransientError
-from seedtest_assets.storage.database import bulk_transaction, session, transaction
+from seedtest_assets.storage.database import bulk_transaction, session, sql, transaction
 from seedtest_assets.storage.questions import write_question_meta
 
 TABLES = ("mirt_item_params", "mirt_ability", "mirt_fit_meta", "student_topic_theta", "features_topic_daily")
@@ -100,6 +106,37 @@ def item_parameters(url: str, day: date) -> pd.DataFrame:
         return cursor.fetch_arrow_table().to_pandas()[PARAMETER_COLUMNS]
 
 
+def fitted_items(url: str, day: date) -> pd.DataFrame:
+    """ITEM_COLUMNS of a partition; empty when it has none."""
+    with bulk_transaction(url) as cursor:
+        cursor.execute(
+            "SELECT item_id, (params->>'a')::float8 AS a, (params->>'b')::float8 AS b, (params->>'c')::float8 AS c, "
+            "se_a, se_b, se_c, n_responses, is_anchor FROM mirt_item_params WHERE partition_date = $1 ORDER BY item_id",
+            parameters=[day],
+        )
+        return cursor.fetch_arrow_table().to_pandas()[ITEM_COLUMNS]
+
+
+def abilities(url: str, day: date) -> pd.DataFrame:
+    """ABILITY_COLUMNS of a partition; empty when it has none."""
+    with bulk_transaction(url) as cursor:
+        cursor.execute(
+            "SELECT user_id, theta, se, n_responses FROM mirt_ability WHERE partition_date = $1 ORDER BY user_id",
+            parameters=[day],
+        )
+        return cursor.fetch_arrow_table().to_pandas()[ABILITY_COLUMNS]
+
+
+def fit_history(url: str, day: date, n_partitions: int) -> pd.DataFrame:
+    """How the newest partitions up to a day were fitted and linked, oldest first; NULL for what was not told.
+
+    Columns: partition_date, n_items, n_persons, n_observations, linked_to, A, B, n_anchors_used, reliability, seconds.
+    """
+    with bulk_transaction(url) as cursor:
+        cursor.execute(sql("fit_history.sql"), parameters=[day, n_partitions])
+        return cursor.fetch_arrow_table().to_pandas()
+
+
 def previous_item_parameters(url: str, day: date) -> tuple[date | None, pd.DataFrame]:
     """The newest partition before a day, and its PARAMETER_COLUMNS; None and empty when there is none."""
     with transaction(url) as connection:
@@ -109,12 +146,38 @@ def previous_item_parameters(url: str, day: date) -> tuple[date | None, pd.DataF
     return newest, item_parameters(url, newest) if newest else no_parameters()
 
 
-def item_counts_before(url: str, day: date, n_partitions: int) -> dict[date, int]:
-    """The items fitted in the newest partitions before a day, oldest first."""
+def published_parameters(url: str, days: Sequence[date]) -> pd.DataFrame:
+    """partition_date, item_id, a, b, c, se_a, se_b, n_responses of some partitions."""
+    names = ["partition_date", "item_id", "a", "b", "c", "se_a", "se_b", "n_responses"]
+    if not days:
+        return pd.DataFrame(columns=names)
+    with bulk_transaction(url) as cursor:
+        cursor.execute(
+            "SELECT partition_date, item_id, (params->>'a')::float8 AS a, (params->>'b')::float8 AS b, "
+            "(params->>'c')::float8 AS c, se_a, se_b, n_responses "
+            "FROM mirt_item_params WHERE partition_date = ANY (string_to_array($1, ',')::date[]) ORDER BY partition_date, item_id",
+            parameters=[",".join(day.isoformat() for day in days)],
+        )
+        return cursor.fetch_arrow_table().to_pandas()[names]
+
+
+def fits_before(url: str, day: date, n_partitions: int) -> list[tuple[date, dict[str, Any], dict[str, Any]]]:
+    """partition_date, model_spec and metrics of the newest partitions before a day, oldest first."""
     rows = _rows(
         url,
-        "SELECT partition_date, (model_spec->>'n_items')::int FROM mirt_fit_meta WHERE partition_date < :day "
+        "SELECT partition_date, model_spec, metrics FROM mirt_fit_meta WHERE partition_date < :day "
         "ORDER BY partition_date DESC LIMIT :n",
+        day=day,
+        n=n_partitions,
+    )
+    return [tuple(row) for row in reversed(rows)]
+
+
+def fitted_at(url: str, day: date, n_partitions: int) -> dict[date, datetime]:
+    """When the newest partitions up to a day were fitted, oldest first."""
+    rows = _rows(
+        url,
+        "SELECT partition_date, fitted_at FROM mirt_fit_meta WHERE partition_date <= :day ORDER BY partition_date DESC LIMIT :n",
         day=day,
         n=n_partitions,
     )

@@ -222,3 +222,13 @@ def test_arrays_that_cannot_be_are_refused(change, said):
     given = {"person": [0, 0], "topic": [0, 1], "item": [0, 1], "correct": [0, 1]} | change
     with pytest.raises(DataError, match=said):
         topic_abilities(items=some_items(3, 1), **given)
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.3, 3.0])
+def test_parameters_gone_wrong_cost_neither_time_nor_a_finite_result(tau):
+    items = ItemParameters(np.arange(4), [1e45, 800.0, -300.0, 1e-9], [0.1, -0.2, 400.0, 0.0], np.zeros(4))
+    random = np.random.default_rng(22)
+    person, topic = np.repeat(np.arange(20), 8), np.tile(np.repeat([0, 1], 4), 20)
+    got = topic_abilities(person, topic, np.tile(np.arange(4), 40), random.integers(0, 2, 160), items, tau=tau)
+    assert np.isfinite(got.theta).all()
+    assert np.isfinite(got.se).all()

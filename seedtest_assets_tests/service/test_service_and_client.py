@@ -1,7 +1,5 @@
 """The client against our service over a real socket: what is stored does not depend on who calibrated."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -11,7 +9,7 @@ from seedtest_assets.engines import engine_for
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.engines.irt_service import IrtServiceEngine
 from seedtest_assets.engines.protocol import ANSWER_SCHEMA, CalibrationRequest
-from seedtest_assets.errors import InputError, TransientError
+from seedtest_assets.errors import InputError
 from seedtest_assets.settings import Settings
 
 
@@ -87,14 +85,3 @@ def test_refusal_of_the_service_reaches_the_caller_in_its_own_words(service, ans
     engine = IrtServiceEngine(Settings(r_irt_base_url=service.url, r_irt_internal_token="wrong"))
     with pytest.raises(InputError, match=r"401 in .* says \"send the service's token.*R_IRT_INTERNAL_TOKEN"):
         engine.calibrate(CalibrationRequest(answers))
-
-
-def test_busy_service_is_asked_again_after_the_time_it_says(run_service, answers, long_calibration):
-    with run_service("--queue", "0") as service, ThreadPoolExecutor(1) as pool:
-        running = pool.submit(service.post, "/irt/calibrate", long_calibration)
-        service.until('irt_running{kind="calibration"} 1.0')
-        engine = IrtServiceEngine(Settings(r_irt_base_url=service.url, r_irt_internal_token=service.token))
-        with pytest.raises(TransientError, match=r"503 in .* says 'busy") as told:
-            engine.calibrate(CalibrationRequest(answers))
-        assert told.value.retry_after >= 1
-        assert running.result().status_code == 200

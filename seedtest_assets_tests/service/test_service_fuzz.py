@@ -86,8 +86,19 @@ scorings = st.fixed_dictionaries(
 LIMITS = Limits(bytes=10_000, items=10, persons=15)
 
 
-def answered(function, body):
-    outcome = function(Task(body, "", False, LIMITS))
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory):
+    """What the worker's function answers to a body."""
+    path = tmp_path_factory.mktemp("bodies") / "body"
+
+    def answer(function, body):
+        path.write_bytes(body)
+        return _checked(function(Task(str(path), "", False, LIMITS)))
+
+    return answer
+
+
+def _checked(outcome):
     assert outcome.status in (200, 400, 413), (outcome.status, outcome.trace)
     reply = msgspec.json.decode(outcome.body)
     assert (outcome.status == 200) == (reply.get("status") == "ok")
@@ -97,29 +108,29 @@ def answered(function, body):
 
 @pytest.fixture(autouse=True)
 def signals_stay(monkeypatch):
-    """The work runs in this process here, which keeps its own signals."""
-    monkeypatch.setattr(work, "_leave_signals_to_the_server", lambda: None)
+    """The work runs in this process here, which keeps its signals and its priority."""
+    monkeypatch.setattr(work, "_settle_in", lambda: None)
 
 
 everything = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@given(calibrations)
+@given(body=calibrations)
 @everything
-def test_any_calibration_is_done_or_refused(body):
+def test_any_calibration_is_done_or_refused(answered, body):
     answered(work.calibrate, json.dumps(body).encode())
 
 
-@given(scorings)
+@given(body=scorings)
 @everything
-def test_any_scoring_is_done_or_refused(body):
+def test_any_scoring_is_done_or_refused(answered, body):
     reply = answered(work.score, json.dumps(body).encode())
     assert len(reply.get("abilities", body["responses"])) == len(body["responses"])
 
 
-@given(st.binary(max_size=200))
+@given(body=st.binary(max_size=200))
 @everything
-def test_any_bytes_are_refused(body):
+def test_any_bytes_are_refused(answered, body):
     assert "error" in answered(work.calibrate, body)
     assert "error" in answered(work.score, body)
 
@@ -129,9 +140,9 @@ rows = st.integers(2, 5).flatmap(
 )
 
 
-@given(rows, st.sampled_from(["Rasch", "2PL", "3PL"]))
+@given(rows=rows, model=st.sampled_from(["Rasch", "2PL", "3PL"]))
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_row_has_an_ability_and_every_column_is_fitted_or_left_out(rows, model):
+def test_every_row_has_an_ability_and_every_column_is_fitted_or_left_out(answered, rows, model):
     reply = answered(work.calibrate, json.dumps({"responses": rows, "model": model}).encode())
     if "error" in reply:
         return

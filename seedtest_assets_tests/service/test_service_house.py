@@ -8,8 +8,15 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import requests
+
+from seedtest_assets.engines.irt_service import IrtServiceEngine
+from seedtest_assets.engines.protocol import CalibrationRequest
+from seedtest_assets.errors import TransientError
+from seedtest_assets.settings import Settings
+from seedtest_assets_tests.engines.irt_service_double import answers_to
 
 ROWS = [[1, 0, 1], [0, 1, 1], [1, 1, 0], [0, 0, 0]] * 5
 RUNNING = 'irt_running{kind="calibration"} 1.0'
@@ -31,13 +38,19 @@ def test_probes_and_scrapes_need_no_token(service):
     assert service.get("/metrics").status_code == 200
 
 
-def test_without_a_token_only_this_machine_is_listened_to_and_the_log_says_why(run_service):
-    with run_service(token=None, host="0.0.0.0") as service:
-        assert service.url.startswith("http://127.0.0.1:")
-        warning = next(line for line in service.log() if line["level"] == "warning")
-        assert "no token is set, so this listens on 127.0.0.1 instead of 0.0.0.0" in warning["event"]
-        assert "R_IRT_INTERNAL_TOKEN" in warning["event"]
-        assert service.post("/irt/score", {"item_params": [], "responses": []}).status_code == 200
+@pytest.fixture(scope="module")
+def small_and_open(run_service):
+    """A service without a token, asked to listen everywhere, that takes 1 MiB at most."""
+    with run_service("--max-megabytes", "1", token=None, host="0.0.0.0") as service:
+        yield service
+
+
+def test_without_a_token_only_this_machine_is_listened_to_and_the_log_says_why(small_and_open):
+    assert small_and_open.url.startswith("http://127.0.0.1:")
+    warning = next(line for line in small_and_open.log() if line["level"] == "warning")
+    assert "no token is set, so this listens on 127.0.0.1 instead of 0.0.0.0" in warning["event"]
+    assert "R_IRT_INTERNAL_TOKEN" in warning["event"]
+    assert small_and_open.post("/irt/score", {"item_params": [], "responses": []}).status_code == 200
 
 
 def test_port_in_use_is_one_line(service):
@@ -57,22 +70,14 @@ def test_other_paths_and_methods_get_the_same_kind_of_error(service):
     )
 
 
-@pytest.fixture(scope="module")
-def small(run_service):
-    """A service that takes 1 MiB at most."""
-    with run_service("--max-megabytes", "1") as service:
-        yield service
-
-
-def test_body_above_the_limit_is_refused_however_it_comes(small):
+def test_body_above_the_limit_is_refused_however_it_comes(small_and_open):
     body = json.dumps({"item_params": [], "responses": [[None]] * 200_000}).encode()
     assert len(body) > 2**20 > len(gzip.compress(body))
-    announced = small.post("/irt/score", body)
-    packed = small.post("/irt/score", gzip.compress(body), **{"Content-Encoding": "gzip"})
+    announced = small_and_open.post("/irt/score", body)
+    packed = small_and_open.post("/irt/score", gzip.compress(body), **{"Content-Encoding": "gzip"})
     chunked = requests.post(
-        small.url + "/irt/score",
+        small_and_open.url + "/irt/score",
         data=(body[at : at + 10_000] for at in range(0, len(body), 10_000)),
-        headers={"Authorization": f"Bearer {small.token}".encode()},
         timeout=30,
     )
     for response in (announced, packed, chunked):
@@ -94,48 +99,52 @@ def test_encodings_are_checked(service, body, encoding, status, words):
     assert words in response.json()["error"]
 
 
-def test_log_is_json_and_holds_no_person_no_answer_and_no_token(run_service):
-    with run_service() as service:
-        observations = [
-            {"user_id": f"pupil-{p}", "item_id": f"question-{j}", "is_correct": answer}
-            for p, row in enumerate(ROWS)
-            for j, answer in enumerate(row)
-        ]
-        assert service.post("/irt/calibrate", {"observations": observations}).status_code == 200
-        assert service.post("/irt/calibrate", {"observations": observations[:3]}).status_code == 400
-        assert (
-            service.post("/irt/calibrate", {"observations": [{"user_id": "pupil-1", "is_correct": 1}]}).status_code
-            == 400
-        )
-        service.wait(lambda: sum('"request"' in line for line in service.lines) >= 3)
-        everything = "".join(service.lines)
-        assert "pupil" not in everything
-        assert service.token not in everything
-        done = next(line for line in service.log() if line.get("status") == 200)
-    assert (done["path"], done["answers"], done["persons"], done["items"]) == ("/irt/calibrate", 60, 20, 3)
+def test_log_is_json_and_holds_no_person_no_answer_and_no_token(service):
+    observations = [
+        {"user_id": f"pupil-{p}", "item_id": f"question-{j}", "is_correct": answer}
+        for p, row in enumerate(ROWS)
+        for j, answer in enumerate(row)
+    ]
+    before = len(service.lines)
+    assert service.post("/irt/calibrate", {"observations": observations}).status_code == 200
+    assert service.post("/irt/calibrate", {"observations": observations[:3]}).status_code == 400
+    assert (
+        service.post("/irt/calibrate", {"observations": [{"user_id": "pupil-1", "is_correct": 1}]}).status_code == 400
+    )
+    service.wait(lambda: len(service.lines) >= before + 3)
+    everything = "".join(service.lines)
+    assert "pupil" not in everything
+    assert service.token not in everything
+    done = service.log()[before]
+    assert (done["path"], done["status"], done["answers"], done["persons"]) == ("/irt/calibrate", 200, 60, 20)
     assert done["seconds"] > 0
 
 
-def test_counters_tell_requests_failures_answers_items_anchors_and_linking(run_service):
-    with run_service() as service:
-        anchors = [{"item_id": f"I{n}", "params": {"a": 1, "b": 0}, "fixed": True} for n in (1, 2)]
-        service.post("/irt/calibrate", {"responses": ROWS})
-        service.post("/irt/calibrate", {"responses": ROWS, "anchors": anchors})
-        service.post("/irt/calibrate", {"responses": ROWS, "model": "none"})
-        service.post("/irt/score", {"item_params": [{"a": 1, "b": 0}], "responses": [[1], [None]]})
-        page = service.get("/metrics").text
-    for line in (
-        'irt_requests_total{path="/irt/calibrate",status="200"} 2.0',
-        'irt_failures_total{path="/irt/calibrate",status="400"} 1.0',
-        'irt_request_seconds_count{path="/irt/calibrate"} 3.0',
-        'irt_answers_total{path="/irt/calibrate"} 120.0',
-        'irt_items_total{path="/irt/calibrate"} 6.0',
-        'irt_answers_total{path="/irt/score"} 1.0',
-        "irt_anchors_total 2.0",
-        'irt_linkings_total{linked_to="anchors"} 1.0',
-        'irt_linkings_total{linked_to="none"} 1.0',
-    ):
-        assert line in page
+def counters(service):
+    lines = service.get("/metrics").text.splitlines()
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
+
+
+def test_counters_tell_requests_failures_answers_items_anchors_and_linking(service):
+    anchors = [{"item_id": f"I{n}", "params": {"a": 1, "b": 0}, "fixed": True} for n in (1, 2)]
+    before = counters(service)
+    service.post("/irt/calibrate", {"responses": ROWS})
+    service.post("/irt/calibrate", {"responses": ROWS, "anchors": anchors})
+    service.post("/irt/calibrate", {"responses": ROWS, "model": "none"})
+    service.post("/irt/score", {"item_params": [{"a": 1, "b": 0}], "responses": [[1], [None]]})
+    after = counters(service)
+    expected = {
+        'irt_requests_total{path="/irt/calibrate",status="200"}': 2,
+        'irt_failures_total{path="/irt/calibrate",status="400"}': 1,
+        'irt_request_seconds_count{path="/irt/calibrate"}': 3,
+        'irt_answers_total{path="/irt/calibrate"}': 120,
+        'irt_items_total{path="/irt/calibrate"}': 6,
+        'irt_answers_total{path="/irt/score"}': 1,
+        "irt_anchors_total": 2,
+        'irt_linkings_total{linked_to="anchors"}': 1,
+        'irt_linkings_total{linked_to="none"}': 1,
+    }
+    assert {name: after[name] - before.get(name, 0) for name in expected} == expected
 
 
 def test_every_example_of_the_openapi_page_can_be_sent_as_it_stands(service):
@@ -178,6 +187,10 @@ def test_health_and_scores_are_answered_while_a_calibration_runs_and_a_second_on
         assert second.status_code == 503
         assert 1 <= int(second.headers["Retry-After"]) <= 120
         assert "busy: 1 calibration tasks are running or waiting" in second.json()["error"]
+        engine = IrtServiceEngine(Settings(r_irt_base_url=service.url, r_irt_internal_token=service.token))
+        with pytest.raises(TransientError, match=r"503 in .* says 'busy") as told:
+            engine.calibrate(CalibrationRequest(answers_to(np.array(ROWS, float))))
+        assert told.value.retry_after >= 1
         assert not first.done()
         assert first.result().status_code == 200
 

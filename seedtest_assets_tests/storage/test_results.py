@@ -10,7 +10,7 @@ from seedtest_assets.errors import InputError, TransientError
 from seedtest_assets.storage.database import migrate
 from seedtest_assets.storage.questions import anchors_and_starts
 from seedtest_assets.storage.results import (
-    item_counts_before,
+    fits_before,
     item_parameters,
     one_calibration_at_a_time,
     previous_item_parameters,
@@ -99,8 +99,9 @@ def test_the_newest_earlier_partition_is_the_previous_one(database):
     assert newest == DAY - timedelta(days=3)
     assert parameters["item_id"].tolist() == ["i0", "i1", "i2"]
     assert item_parameters(database, DAY)["b"].tolist() == [0, 1, 2, 3]
-    assert item_counts_before(database, DAY, 7) == {DAY - timedelta(days=9): 2, DAY - timedelta(days=3): 3}
-    assert item_counts_before(database, DAY, 1) == {DAY - timedelta(days=3): 3}
+    items = [(day, spec["n_items"]) for day, spec, _ in fits_before(database, DAY, 7)]
+    assert items == [(DAY - timedelta(days=9), 2), (DAY - timedelta(days=3), 3)]
+    assert [day for day, _, _ in fits_before(database, DAY, 1)] == [DAY - timedelta(days=3)]
 
 
 def test_two_calibrations_at_once_are_refused_and_the_lock_is_freed(database):

@@ -1,0 +1,169 @@
+"""A night as the assets do it, without Dagster, so that it can be done again with something wrong in it."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta, timezone
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from healthy_school import HealthySchool
+
+from seedtest_assets.checks import tables
+from seedtest_assets.checks.answers import answer_volume, source_matches_lake
+from seedtest_assets.checks.freshness import freshness
+from seedtest_assets.checks.judgement import Judgement
+from seedtest_assets.checks.on_calibration import Earlier, earlier_partitions, judge_calibration
+from seedtest_assets.checks.specs import numbers_of
+from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.engines.protocol import ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
+from seedtest_assets.engines.topic_theta import topic_theta
+from seedtest_assets.settings import Settings
+from seedtest_assets.storage.abilities import newest_abilities
+from seedtest_assets.storage.database import migrate, session
+from seedtest_assets.storage.embedded import embedded_url
+from seedtest_assets.storage.features import active_pairs, feature_windows, features_for_day
+from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.late_answers import Difference
+from seedtest_assets.storage.results import fitted_at, write_calibration, write_features, write_topic_theta
+from seedtest_assets.storage.table_facts import table_facts
+from seedtest_assets.storage.window import read_window
+
+LATE = 0.001
+"""Share of a day's answers that come a day late on a healthy platform."""
+TABLES = ("student_topic_theta", "features_topic_daily")
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A school, its lake and its database."""
+
+    home: Path
+    school: HealthySchool
+    settings: Settings
+
+    @cached_property
+    def lake(self) -> Lake:
+        return Lake(self.settings.seedtest_lake)
+
+    @cached_property
+    def url(self) -> str:
+        url = embedded_url("nights", self.home)
+        migrate(url)
+        with session(url) as connection:  # so that rows can be put in that the database would not take
+            for table in TABLES:
+                connection.exec_driver_sql(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey")
+                for column in ("user_id", "topic_id"):
+                    connection.exec_driver_sql(f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL")
+            for column in ("theta", "se"):
+                connection.exec_driver_sql(f"ALTER TABLE student_topic_theta ALTER COLUMN {column} DROP NOT NULL")
+        return url
+
+    def night(self, day: date) -> "Night":
+        return Night(
+            self,
+            day,
+            read_window(self.lake, day, self.settings).answers,
+            self.school.anchors,
+            earlier_partitions(self.url, day, self.settings),
+        )
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a night starts from: the window's answers, the bank's anchors, the earlier partitions."""
+
+    platform: Platform
+    day: date
+    window: pa.Table
+    anchors: pd.DataFrame
+    earlier: Earlier
+
+    @cached_property
+    def request(self) -> CalibrationRequest:
+        answers = self.window.drop_columns("topic_id").rename_columns(ANSWER_SCHEMA.names)
+        previous = self.earlier.parameters[["item_id", "a", "b", "c"]]
+        return CalibrationRequest(answers, anchors=self.anchors, previous=previous)
+
+    @cached_property
+    def result(self) -> CalibrationResult:
+        return InProcessEngine().calibrate(self.request)
+
+    def with_answers(self, window: pa.Table) -> "Night":
+        return replace(self, window=window)
+
+    def of_calibration(self, result: CalibrationResult | None = None) -> list[Judgement]:
+        return judge_calibration(
+            result or self.result, self.anchors, self.window, self.day, self.earlier, self.platform.settings
+        )
+
+    @cached_property
+    def counts(self) -> dict[date, int]:
+        lake = self.platform.lake
+        return {day: lake.observations_count(day) for day in lake.days(self.day - timedelta(weeks=4), self.day)}
+
+    def of_volume(self, n_answers: int) -> list[Judgement]:
+        return [answer_volume(self.day, self.counts | {self.day: n_answers}, self.platform.settings)]
+
+    def of_source(self, late: float) -> list[Judgement]:
+        """late: share of the last 7 days' answers that came after their day was extracted."""
+        last = {day: n for day, n in self.counts.items() if day > self.day - timedelta(days=7)}
+        differ = [Difference(day, n + round(n * late), n) for day, n in last.items()]
+        differ = [one for one in differ if one.in_source != one.in_lake]
+        return [source_matches_lake(differ, sum(last.values()), len(last), self.platform.settings)]
+
+    def of_freshness(self, fits: dict[date, datetime]) -> list[Judgement]:
+        now = datetime.combine(self.day + timedelta(days=1), datetime.min.time(), timezone.utc)
+        return [freshness(self.day, fits, now + timedelta(hours=6, minutes=5), self.platform.settings)]
+
+    @cached_property
+    def pairs(self) -> pa.Table:
+        return active_pairs(self.platform.lake.read_observations([self.day], ["student_id", "topic_id"]))
+
+    def topic_rows(self) -> pd.DataFrame:
+        spec = self.result.model_spec
+        active = self.platform.lake.read_observations([self.day], ["student_id", "topic_id"])
+        rows = topic_theta(self.window, active, self.result.items, spec["group_mean"], spec["group_sd"]).rows
+        now = datetime.now(timezone.utc)
+        return rows.assign(model=spec["model"], version=self.day.isoformat(), fitted_at=now)
+
+    def feature_rows(self) -> pa.Table:
+        lake, (first, _) = self.platform.lake, feature_windows(self.day)
+        abilities = newest_abilities(self.platform.url, self.day, self.pairs)
+        rows = features_for_day(
+            self.day, [lake.observations_path(day) for day in lake.days(first, self.day)], *abilities
+        )
+        now = pa.array([datetime.now(timezone.utc)] * len(rows), pa.timestamp("us", tz="UTC"))
+        return rows.append_column("computed_at", now)
+
+    def of_table(self, table: str) -> list[Judgement]:
+        """The checks of what the table has for the day."""
+        limits = self.platform.settings
+        facts = table_facts(self.platform.url, table, self.day, self.pairs, limits.seedtest_theta_limit)
+        return [
+            tables.theta_coverage(facts, limits),
+            tables.keys_unique(facts),
+            tables.no_nulls(facts),
+            tables.values_in_range(facts),
+        ]
+
+    def judgements(self) -> list[Judgement]:
+        """Every check of the healthy night; the tables are written."""
+        url = self.platform.url
+        write_topic_theta(url, self.day, self.topic_rows())
+        write_features(url, self.day, self.feature_rows())
+        in_the_night = datetime.combine(self.day + timedelta(days=1), datetime.min.time(), timezone.utc)
+        fits = fitted_at(url, self.day, 7) | {self.day: in_the_night + timedelta(hours=3)}
+        return [
+            *self.of_calibration(),
+            *self.of_volume(self.counts[self.day]),
+            *self.of_source(LATE),
+            *(one for table in TABLES for one in self.of_table(table)),
+            *self.of_freshness(fits),
+        ]
+
+    def publish(self) -> None:
+        """Write the calibration, so that later nights compare with it."""
+        checks = {"checks": numbers_of(self.of_calibration())}
+        result = replace(self.result, metrics=self.result.metrics | checks)
+        write_calibration(self.platform.url, self.day, result, f"fit-{self.day}", datetime.now(timezone.utc))

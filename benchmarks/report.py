@@ -1,0 +1,111 @@
+"""Time and size of the calibration report: python benchmarks/report.py [n_items] [n_students] [--keep FILE]"""
+
+import argparse
+import json
+import os
+import time
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from seedtest_assets.demo import simulate_school
+from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.engines.protocol import ANSWER_SCHEMA, CalibrationRequest
+from seedtest_assets.report.data import CalibrationRun, ReportData
+from seedtest_assets.report.page import calibration_page
+
+DAY, N_DAYS = date(2025, 6, 30), 60
+
+
+def report_data(n_items: int, n_students: int) -> ReportData:
+    """A calibrated school; the nights and runs before it are made up around it."""
+    school = simulate_school(
+        DAY,
+        n_days=N_DAYS,
+        n_items=n_items,
+        n_students=n_students,
+        n_topics=max(4, n_items // 50),
+        n_anchors=n_items // 10,
+    )
+    answers = pa.table(
+        {name: school.answers[name] for name in ("student_id", "item_id", "topic_id", "correct", "completed_at")}
+    )
+    answers = answers.sort_by("completed_at")
+    anchors = pd.DataFrame(
+        [
+            (str(question.id), meta["irt"]["a"], meta["irt"]["b"], 0.0)
+            for question in school.questions.itertuples()
+            if (meta := json.loads(question.meta)).get("irt")
+        ],
+        columns=["item_id", "a", "b", "c"],
+    )
+    result = InProcessEngine().calibrate(
+        CalibrationRequest(answers.drop_columns("topic_id").rename_columns(ANSWER_SCHEMA.names), anchors=anchors)
+    )
+    random = np.random.default_rng(1)
+    constants = result.model_spec.get("linking_constants", {"A": 1.0, "B": 0.0, "n_anchors_used": 0})
+    history = pd.DataFrame(
+        {
+            "partition_date": [DAY - timedelta(days=before) for before in reversed(range(90))],
+            **{name: float(result.model_spec[name]) for name in ("n_items", "n_persons", "n_observations")},
+            "linked_to": "anchors",
+            "A": constants["A"] + random.normal(0, 0.01, 90).cumsum()[::-1] * 0.3,
+            "B": constants["B"] + random.normal(0, 0.01, 90),
+            "n_anchors_used": float(constants["n_anchors_used"]),
+            "reliability": result.metrics["reliability"] + random.normal(0, 0.002, 90),
+            "seconds": 20.0,
+        }
+    )
+    night = datetime(2025, 7, 1, 3, tzinfo=timezone.utc)
+    runs = [
+        CalibrationRun(
+            f"run-{before}",
+            str(DAY - timedelta(days=before)),
+            "SUCCESS",
+            night - timedelta(days=before),
+            60.0 + before,
+            0,
+            0,
+            0,
+        )
+        for before in reversed(range(60))
+    ]
+    return ReportData(
+        DAY,
+        "fit-benchmark",
+        night,
+        result.model_spec,
+        result.metrics,
+        result.items,
+        result.abilities,
+        answers,
+        DAY - timedelta(days=N_DAYS - 1),
+        DAY,
+        [],
+        anchors,
+        result.items[["item_id", "a", "b", "c"]],
+        history,
+        runs,
+        [],
+    )
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("n_items", nargs="?", type=int, default=2000)
+    arguments.add_argument("n_students", nargs="?", type=int, default=5000)
+    arguments.add_argument("--keep", type=Path)
+    asked = arguments.parse_args()
+    data = report_data(asked.n_items, asked.n_students)
+    print(
+        f"{asked.n_items:,} items, {asked.n_students:,} students, {len(data.answers):,} answers; load {os.getloadavg()[0]:.1f}"
+    )
+    for attempt in ("first", "second"):
+        began, processor = time.perf_counter(), time.process_time()
+        page = calibration_page(data)
+        print(f"{attempt} page: {time.perf_counter() - began:.2f} s, {time.process_time() - processor:.2f} s of processor time, {len(page.encode()) / 1e6:.2f} MB")
+    if asked.keep:
+        asked.keep.write_text(page, encoding="utf-8")

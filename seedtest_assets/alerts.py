@@ -1,0 +1,85 @@
+"""Alerting as Dagster sees it: a sensor that finds incidents, a sensor that sends, and a check that shows what could not be sent."""
+
+from datetime import datetime, timezone
+
+import dagster as dg
+
+from seedtest_assets.alerting.channels import read_channels
+from seedtest_assets.alerting.delivery import deliver, waiting
+from seedtest_assets.alerting.incidents import open_incidents
+from seedtest_assets.alerting.runs import OWN_CHECK
+from seedtest_assets.alerting.watch import look, read_memory, write_memory
+from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.database import platform_url
+
+_settings = load_settings()
+read_channels(_settings.seedtest_alert_urls)  # a bad address is told when the code location loads
+_EVERY = _settings.seedtest_alert_interval_secs
+
+
+@dg.sensor(minimum_interval_seconds=_EVERY, default_status=dg.DefaultSensorStatus.RUNNING)
+def incident_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Finds failed checks, failed runs, a missed schedule, a failing IRT service and a stuck daemon, and puts messages into the outbox."""
+    settings, now = load_settings(), datetime.now(timezone.utc)
+    memory, n_messages, n_open = look(
+        context.instance, platform_url(settings), settings, read_memory(context.cursor, now), now
+    )
+    told = f"{n_messages} new messages, {n_open} open incidents"
+    if n_open and not settings.seedtest_alert_urls:
+        told += "; nobody is told, SEEDTEST_ALERT_URLS is not set"
+    return dg.SensorResult(skip_reason=told, cursor=write_memory(memory))
+
+
+@dg.sensor(minimum_interval_seconds=_EVERY, default_status=dg.DefaultSensorStatus.RUNNING)
+def alert_delivery_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Sends what is in the outbox, tries again what a channel did not take, and keeps the check alerts_sent up to date."""
+    settings = load_settings()
+    url, channels = platform_url(settings), read_channels(settings.seedtest_alert_urls)
+    n_sent = deliver(url, channels)
+    stuck = waiting(url, channels)
+    state = "stuck" if stuck else "flowing"
+    turned = state != (context.cursor or "flowing")
+    return dg.SensorResult(
+        skip_reason="; ".join([f"{n_sent} messages sent", *map(str, stuck)]),
+        cursor=state,
+        asset_events=[_told_outside_a_run(_alerts_sent())] if turned else [],
+    )
+
+
+@dg.asset_check(
+    asset="mirt_fit_meta", name=OWN_CHECK, description="Alerts that a channel did not take, and what is open."
+)
+def alerts_sent() -> dg.AssetCheckResult:
+    """WARN while messages wait for a channel that does not take them."""
+    return _alerts_sent()
+
+
+def _alerts_sent() -> dg.AssetCheckResult:
+    settings = load_settings()
+    url, channels = platform_url(settings), read_channels(settings.seedtest_alert_urls)
+    stuck, incidents = waiting(url, channels), open_incidents(url)
+    if not channels:
+        said = "no channel: SEEDTEST_ALERT_URLS is not set"
+    else:
+        said = "; ".join(map(str, stuck)) or "everything was sent"
+    return dg.AssetCheckResult(
+        passed=not stuck,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=said,
+        metadata={
+            "not_sent": sum(one.n_messages for one in stuck),
+            "open_incidents": len(incidents),
+            "open": dg.MetadataValue.md("\n".join(f"- {incident}" for incident in incidents) or "none"),
+        },
+    )
+
+
+def _told_outside_a_run(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey("mirt_fit_meta"),
+        check_name=OWN_CHECK,
+        passed=result.passed,
+        severity=result.severity,
+        description=result.description,
+        metadata=result.metadata,
+    )

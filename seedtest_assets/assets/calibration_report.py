@@ -1,0 +1,108 @@
+"""calibration_report: the day's calibration as one page, pictures first."""
+
+from datetime import date, timezone
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from seedtest_assets.assets.describe import GROUP, OWNERS
+from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
+from seedtest_assets.engines.protocol import PARAMETER_COLUMNS
+from seedtest_assets.partitions import daily
+from seedtest_assets.report.data import ReportData
+from seedtest_assets.report.page import calibration_page
+from seedtest_assets.run_history import calibration_runs, checks_of_run
+from seedtest_assets.settings import Settings, load_settings
+from seedtest_assets.storage.database import platform_url
+from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.questions import anchors_and_starts
+from seedtest_assets.storage.results import (
+    abilities,
+    fit_history,
+    fit_meta,
+    fitted_items,
+    item_parameters,
+    previous_item_parameters,
+)
+from seedtest_assets.storage.window import read_window
+
+HISTORY_PARTITIONS = 90
+RUNS = 60
+
+
+@dg.asset(
+    deps=["mirt_fit_meta"],
+    partitions_def=daily,
+    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+    retry_policy=RETRIES,
+    pool="seedtest",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"html"},
+)
+def calibration_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """One page about the day's calibration, in English and Korean: items, anchors, fit, students, runs; opens without a network."""
+    with failures_in_one_line():
+        settings, day = load_settings(), date.fromisoformat(context.partition_key)
+        url, lake = platform_url(settings), Lake(settings.seedtest_lake)
+        fit = fit_meta(url, day)
+        if fit is None:
+            lake.remove_report(day)
+            return dg.MaterializeResult(metadata={"nothing_to_do": "no calibration of this day"})
+        data = _gathered(context.instance, settings, url, lake, day, fit)
+        page = calibration_page(data)
+        path = lake.write_report(day, page)
+        return dg.MaterializeResult(metadata=_described(data, page, path, lake))
+
+
+def _gathered(
+    instance: dg.DagsterInstance, settings: Settings, url: str, lake: Lake, day: date, fit: dict[str, Any]
+) -> ReportData:
+    spec, metrics = fit["model_spec"], fit["metrics"]
+    window = read_window(lake, day, settings)
+    _, previous = previous_item_parameters(url, day)
+    run_id = metrics.get("dagster_run_id")
+    return ReportData(
+        day=day,
+        run_id=fit["run_id"],
+        fitted_at=fit["fitted_at"].astimezone(timezone.utc),
+        model_spec=spec,
+        metrics=metrics,
+        items=fitted_items(url, day),
+        abilities=abilities(url, day),
+        answers=window.answers,
+        first=window.first,
+        last=window.last,
+        missing=window.missing,
+        reference=_reference(url, spec, previous),
+        previous=previous,
+        history=fit_history(url, day, HISTORY_PARTITIONS),
+        runs=calibration_runs(instance, RUNS),
+        checks=checks_of_run(instance, run_id) if run_id else [],
+    )
+
+
+def _reference(url: str, spec: dict[str, Any], previous: pd.DataFrame) -> pd.DataFrame:
+    """The parameters that the calibration was linked to; where it was not linked, those it could be compared with."""
+    if spec["linked_to"] == "previous":
+        return item_parameters(url, date.fromisoformat(spec["linked_to_partition"]))
+    anchors, _ = anchors_and_starts(url)
+    return (anchors if len(anchors) else previous)[PARAMETER_COLUMNS]
+
+
+def _described(data: ReportData, page: str, path: str, lake: Lake) -> dict[str, Any]:
+    return {
+        "report": _link(lake, path),
+        "bytes": len(page.encode()),
+        "runs_shown": len(data.runs),
+        "failed_checks": sum(not check.passed for check in data.checks),
+        "mean_standard_error": float(data.abilities["se"].mean()),
+    }
+
+
+def _link(lake: Lake, path: str) -> dg.MetadataValue:
+    """A link where a browser can open the lake, else the path; a page served over HTTP must not open a local file."""
+    if lake.url.startswith(("gs://", "gcs://")):
+        return dg.MetadataValue.url(f"https://storage.cloud.google.com/{path}")
+    return dg.MetadataValue.path(path)

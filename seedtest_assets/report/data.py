@@ -1,0 +1,81 @@
+"""What the report is made from: one calibration, what it rests on, and what came before it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+HISTORY_COLUMNS = [
+    "partition_date",
+    "n_items",
+    "n_persons",
+    "n_observations",
+    "linked_to",
+    "A",
+    "B",
+    "n_anchors_used",
+    "reliability",
+    "seconds",
+]
+
+
+@dataclass(frozen=True)
+class CalibrationRun:
+    """A run that calibrates, as Dagster knows it.
+
+    seconds: from start to end, or until now while it runs; retries: of its calibrate step, of which service_errors because of
+    the IRT service, of which service_timeouts because it did not answer in time (a last failure counts like a retry).
+    """
+
+    run_id: str
+    partition: str
+    status: str
+    started_at: datetime
+    seconds: float
+    retries: int
+    service_errors: int
+    service_timeouts: int
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """An asset check that was evaluated in the calibration's run; severity: WARN or ERROR."""
+
+    name: str
+    asset: str
+    passed: bool
+    severity: str
+    description: str
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """One calibration and its surroundings.
+
+    model_spec, metrics: as in mirt_fit_meta; items: ITEM_COLUMNS; abilities: ABILITY_COLUMNS.
+    answers: the look-back window, oldest first: student_id, item_id, topic_id, correct, completed_at.
+    first, last: the window's days; missing: those that the lake does not have.
+    reference: item_id, a, b, c of what the calibration is linked to (the bank's anchors or the partition before);
+    previous: the same of the newest earlier partition. Both may be empty.
+    history: HISTORY_COLUMNS of the last partitions, this one the last, oldest first.
+    runs: newest last.
+    """
+
+    day: date
+    run_id: str
+    fitted_at: datetime
+    model_spec: dict[str, Any]
+    metrics: dict[str, Any]
+    items: pd.DataFrame
+    abilities: pd.DataFrame
+    answers: pa.Table
+    first: date
+    last: date
+    missing: list[date]
+    reference: pd.DataFrame
+    previous: pd.DataFrame
+    history: pd.DataFrame
+    runs: list[CalibrationRun]
+    checks: list[CheckOutcome]

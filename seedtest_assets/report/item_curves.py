@@ -1,0 +1,85 @@
+"""How well each item's curve describes its answers, for the pictures and the table."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from seedtest_assets import irt
+
+MIN_ANSWERS_IN_GROUP = 5
+_PARAMETERS = {"Rasch": 1, "2PL": 2, "3PL": 3}
+
+
+@dataclass(frozen=True)
+class ItemCurves:
+    """Shares correct in groups of students of like ability, float64 [n_items, n_groups], NaN where a group has too few answers.
+
+    theta: float64 [n_groups], the groups' middle abilities; observed, expected: shares correct; standard_error: of observed.
+    misfit: float64 [n_items], root mean squared deviation of observed from expected over the item's answers, freed of what
+    chance adds; infit, outfit, p: see irt.item_fit; share_correct: of the first answers.
+    """
+
+    theta: np.ndarray
+    observed: np.ndarray
+    expected: np.ndarray
+    standard_error: np.ndarray
+    misfit: np.ndarray
+    infit: np.ndarray
+    outfit: np.ndarray
+    p: np.ndarray
+    share_correct: np.ndarray
+
+
+def item_curves(
+    answers: pa.Table,
+    items: pd.DataFrame,
+    abilities: pd.DataFrame,
+    model: str = "2PL",
+    mean: float = 0.0,
+    sd: float = 1.0,
+) -> ItemCurves:
+    """Compare the items' curves with the answers of the window.
+
+    answers: student_id, item_id, correct, completed_at; items: item_id, a, b, c; abilities: user_id, theta;
+    mean, sd: of the calibrated group.
+
+    Groups and expectations are those of irt.item_fit, in which an answer has no vote in its own expectation. The deviation is
+    the RMSD of the PISA technical reports (Khorramdel, Shin & von Davier, 2019), less its sampling variance (as in Koehler,
+    Robitzsch & Hartig, 2020), so that an item with few answers does not look bad for having few.
+    """
+    item, person = places(answers["item_id"], items["item_id"]), places(answers["student_id"], abilities["user_id"])
+    known = (item >= 0) & (person >= 0)
+    responses = irt.Responses.from_answers(
+        person[known],
+        item[known],
+        answers["correct"].to_numpy()[known],
+        answers["completed_at"].to_numpy()[known],
+        len(abilities),
+        len(items),
+    )
+    parameters = irt.ItemParameters(np.arange(len(items)), *(items[name].to_numpy(float) for name in "abc"))
+    theta = abilities["theta"].to_numpy(float)
+    fit = irt.item_fit(responses, parameters, theta, n_parameters=_PARAMETERS[model], mean=mean, sd=sd)
+
+    n_groups = fit.group_n.shape[1]
+    middle = np.quantile(theta[np.diff(responses.person_start) > 0], (np.arange(n_groups) + 0.5) / n_groups)
+    enough = fit.group_n >= MIN_ANSWERS_IN_GROUP
+    n = np.where(enough, fit.group_n, 0)
+    observed, expected = (np.where(enough, share, np.nan) for share in (fit.group_observed, fit.group_expected))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = expected * (1 - expected) / n
+        deviation = np.where(enough, n * ((observed - expected) ** 2 - variance), 0).sum(axis=1)
+        misfit = np.sqrt(np.maximum(deviation, 0) / n.sum(axis=1))
+        right = np.bincount(responses.item, weights=responses.correct, minlength=len(items))
+        share_correct = right / np.bincount(responses.item, minlength=len(items))
+    return ItemCurves(
+        middle, observed, expected, np.sqrt(variance), misfit, fit.infit, fit.outfit, fit.p, share_correct
+    )
+
+
+def places(ids: pa.ChunkedArray, names: pd.Series) -> np.ndarray:
+    """Where each id stands among the names, int32, -1 where it does not."""
+    column = ids.to_pandas().astype("category")
+    return np.append(pd.Index(names).get_indexer(column.cat.categories), -1)[column.cat.codes].astype(np.int32)

@@ -1,0 +1,239 @@
+"""The report's pictures of items: where they lie, how sharp they are, which of them moved, which of them do not fit."""
+
+import numpy as np
+import pandas as pd
+
+from seedtest_assets import irt
+from seedtest_assets.report.data import ReportData
+from seedtest_assets.report.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PALE,
+    panels,
+    points,
+    segments,
+    styled,
+    svg,
+)
+from seedtest_assets.report.item_curves import ItemCurves
+
+INTERVAL = 1.96
+"""Error bars are 95% intervals."""
+N_WORST = 12
+N_NAMED = 8
+
+
+def item_map(data: ReportData) -> str:
+    """Abilities above, difficulties below, on one scale."""
+    theta, b = data.abilities["theta"].to_numpy(float), data.items["b"].to_numpy(float)
+    anchor = data.items["is_anchor"].to_numpy(bool)
+    low, high = _range(theta, b)
+    bins = np.linspace(low, high, 61)
+    with styled():
+        figure, (above, below) = panels(2, 1, 4.8, gaps=(0, 0.12), ratios=[1.1, 1], sharex=True)
+        above.hist(np.clip(theta, low, high), bins, color=BLUE, alpha=0.85)
+        above.axvline(theta.mean(), color=INK, linewidth=1)
+        above.annotate(
+            "mean ability",
+            (theta.mean(), 0.97),
+            xycoords=("data", "axes fraction"),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="top",
+        )
+        above.set(ylabel="students")
+        above.set_ylim(0, above.get_ylim()[1] * 1.12)
+        below.hist(
+            [np.clip(b[~anchor], low, high), np.clip(b[anchor], low, high)],
+            bins,
+            stacked=True,
+            color=[ORANGE, INK],
+            label=["items", "anchors"],
+        )
+        below.set(xlabel="ability, difficulty", ylabel="items", xlim=(low, high))
+        below.yaxis.get_major_locator().set_params(integer=True)
+        below.invert_yaxis()
+        below.set_ylim(below.get_ylim()[0] * 1.3, 0)
+        if anchor.any():
+            below.legend(loc="lower right", ncols=2)
+        return svg(figure, "Item map: difficulties of the items against abilities of the students")
+
+
+def discrimination_against_difficulty(data: ReportData) -> str:
+    """Every item with its errors; names come with the pointer."""
+    items = data.items
+    a, b, anchor = items["a"].to_numpy(float), items["b"].to_numpy(float), items["is_anchor"].to_numpy(bool)
+    se_a, se_b = (INTERVAL * np.nan_to_num(items[name].to_numpy(float)) for name in ("se_a", "se_b"))
+    low, high = _range(b, b)
+    top = max(1.0, float(np.quantile(a, 0.995)) * 1.25)
+    shown_b, shown_a = np.clip(b, low, high), np.clip(a, 0, top)
+    many = len(items) > 500
+    with styled():
+        figure, axes = panels(1, 1, 4.8)
+        bars = {"color": GREY, "linewidth": 0.5 if many else 0.8, "alpha": 0.35 if many else 0.55, "zorder": 1}
+        axes.plot(*segments(np.clip(b - se_b, low, high), shown_a, np.clip(b + se_b, low, high), shown_a), **bars)
+        axes.plot(*segments(shown_b, np.clip(a - se_a, 0, top), shown_b, np.clip(a + se_a, 0, top)), **bars)
+        size = {"markersize": 3.2 if many else 5, "markeredgecolor": "white", "markeredgewidth": 0.4}
+        points(axes, "items", shown_b[~anchor], shown_a[~anchor], marker="o", color=BLUE, label="items", **size)
+        size["markersize"] += 2
+        if anchor.any():
+            points(axes, "anchors", shown_b[anchor], shown_a[anchor], marker="D", color=ORANGE, label="anchors", **size)
+            axes.legend(loc="upper right", ncols=2)
+        axes.set(
+            xlabel="difficulty b",
+            ylabel="discrimination a",
+            xlim=(low - 0.1, high + 0.1),
+            ylim=(-0.02 * top, top * 1.12),
+        )
+        return svg(figure, "Discrimination against difficulty of every item, with 95% intervals")
+
+
+def bank_information(data: ReportData) -> str:
+    """Where on the scale the bank measures well, and what a test of some of its items would give."""
+    theta = data.abilities["theta"].to_numpy(float)
+    low, high = _range(theta, theta)
+    scale = np.linspace(low, high, 121)
+    items = irt.ItemParameters(np.arange(len(data.items)), *(data.items[name].to_numpy(float) for name in "abc"))
+    information = irt.information(scale, items)
+    total = information.sum(axis=0)
+    with styled():
+        figure, (left, right) = panels(1, 2, 3.5)
+        density, edges = np.histogram(np.clip(theta, low, high), np.linspace(low, high, 41))
+        left.stairs(
+            density / max(1, density.max()) * total.max() * 0.35, edges, fill=True, color=PALE, label="students"
+        )
+        left.plot(scale, total, color=BLUE, label="all items")
+        left.set(xlabel="ability", ylabel="information", ylim=(0, None), xlim=(low, high))
+        left.legend(loc="upper right")
+        prior = 1 / float(data.model_spec.get("group_sd") or 1) ** 2
+        for n, color, line in ((10, ORANGE, ":"), (20, BLUE, "--"), (40, GREEN, "-")):
+            error = 1 / np.sqrt(information.mean(axis=0) * n + prior)
+            right.plot(scale, error, color=color, linestyle=line, label=f"{n} average items")
+        right.set(xlabel="ability", ylabel="standard error", ylim=(0, None), xlim=(low, high))
+        right.legend(loc="lower left")
+        return svg(figure, "Test information and the standard errors that tests of 10, 20 and 40 items would have")
+
+
+def reference_change(data: ReportData) -> pd.DataFrame:
+    """Every item that is linked by, against the values it is linked to, those that moved most first.
+
+    Columns: item_id, a, b, a_reference, b_reference, change_b, log_ratio_a, se_b, reason (why it was screened out, else empty).
+    """
+    both = data.items.merge(
+        data.reference[["item_id", "a", "b"]], on="item_id", how="inner", suffixes=("", "_reference")
+    )
+    screened = (data.model_spec.get("linking_constants") or {}).get("screened_out") or {}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        log_ratio = np.log(both["a"] / both["a_reference"])
+    change = both.assign(
+        change_b=both["b"] - both["b_reference"],
+        log_ratio_a=log_ratio,
+        reason=[str(screened.get(item, "")) for item in both["item_id"]],
+    )
+    order = change["change_b"].abs().sort_values(ascending=False).index
+    return change.loc[order].reset_index(drop=True)
+
+
+def anchor_change(change: pd.DataFrame) -> str:
+    """What every linking item did since the values it is linked to; the screened-out marked and named."""
+    out = (change["reason"] != "").to_numpy()
+    with styled():
+        figure, (left, right) = panels(1, 2, 4.0)
+        for axes, column, name, error in (
+            (left, "change_b", "anchors-b", INTERVAL * change["se_b"].fillna(0)),
+            (right, "log_ratio_a", "anchors-a", INTERVAL * (change["se_a"] / change["a"]).fillna(0)),
+        ):
+            x, y, error = change["b_reference"].to_numpy(float), change[column].to_numpy(float), error.to_numpy(float)
+            axes.axhline(0, color=INK, linewidth=0.8)
+            axes.plot(*segments(x, y - error, x, y + error), color=GREY, linewidth=0.8, alpha=0.5, zorder=1)
+            points(
+                axes,
+                f"{name}-used",
+                x[~out],
+                y[~out],
+                marker="o",
+                color=BLUE,
+                markersize=5,
+                markeredgecolor="white",
+                markeredgewidth=0.5,
+                label="used to link",
+            )
+            if out.any():
+                points(
+                    axes,
+                    f"{name}-out",
+                    x[out],
+                    y[out],
+                    marker="X",
+                    color=ORANGE,
+                    markersize=9,
+                    markeredgecolor="white",
+                    markeredgewidth=0.5,
+                    label="screened out",
+                )
+            for row in np.flatnonzero(out)[:N_NAMED]:
+                axes.annotate(
+                    shortened(change["item_id"][row]),
+                    (x[row], y[row]),
+                    xytext=(6, 4),
+                    textcoords="offset points",
+                    fontsize=9,
+                    color=INK,
+                )
+        left.set(xlabel="difficulty it is linked to", ylabel="change of b")
+        right.set(xlabel="difficulty it is linked to", ylabel="change of log a")
+        left.legend(loc="best")
+        return svg(figure, "Change of every linking item in difficulty and discrimination")
+
+
+def worst_items(data: ReportData, curves: ItemCurves) -> str:
+    """The curves of the items that fit worst, with the shares correct that were observed."""
+    worst = worst_rows(curves)
+    columns = 4
+    rows = -(-len(worst) // columns)
+    with styled():
+        figure, grid = panels(
+            rows, columns, 0.85 + 2.05 * rows, gaps=(0.2, 0.38), top=0.3, sharex=True, sharey=True, squeeze=False
+        )
+        for place, axes in enumerate(grid.ravel()):
+            if place >= len(worst):
+                axes.set_axis_off()
+                continue
+            row = worst[place]
+            error = INTERVAL * curves.standard_error[row]
+            theta, observed = curves.theta, curves.observed[row]
+            axes.plot(theta, curves.expected[row], color=BLUE)
+            low_end, high_end = np.clip(observed - error, 0, 1), np.clip(observed + error, 0, 1)
+            axes.plot(*segments(theta, low_end, theta, high_end), color=ORANGE, linewidth=1)
+            axes.plot(theta, observed, "o", color=ORANGE, markersize=4)
+            axes.set_title(
+                f"{shortened(data.items['item_id'].iloc[row])} · RMSD {curves.misfit[row]:.3f}", fontsize=9.5
+            )
+            axes.set(ylim=(-0.03, 1.03), yticks=[0, 0.5, 1])
+        for axes in grid[:, 0]:
+            axes.set_ylabel("share correct")
+        for axes in grid[-1]:
+            axes.set_xlabel("ability")
+        return svg(figure, "Worst-fitting items: model curves and observed shares correct")
+
+
+def worst_rows(curves: ItemCurves) -> np.ndarray:
+    """The rows of the items that fit worst, the worst first."""
+    order = np.argsort(-np.nan_to_num(curves.misfit), kind="stable")
+    return order[: min(N_WORST, int((np.nan_to_num(curves.misfit) > 0).sum()))]
+
+
+def shortened(name: object, length: int = 18) -> str:
+    """A name that fits into a picture."""
+    text = str(name)
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _range(*values: np.ndarray) -> tuple[float, float]:
+    """Where nearly all of them lie, at least -3 to 3 and at most -6 to 6 around the scale's middle."""
+    low = min(float(np.quantile(some, 0.002)) for some in values if len(some))
+    high = max(float(np.quantile(some, 0.998)) for some in values if len(some))
+    return max(-6.0, min(-3.0, low - 0.2)), min(6.0, max(3.0, high + 0.2))

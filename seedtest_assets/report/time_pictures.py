@@ -1,0 +1,146 @@
+"""The report's pictures over time: the scale from night to night, the answers day by day, the runs."""
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from seedtest_assets.report.data import ReportData
+from seedtest_assets.report.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PALE,
+    PURPLE,
+    days_axis,
+    panels,
+    styled,
+    svg,
+)
+
+PER_DAY = ["day", "answers", "items", "students"]
+
+
+def scale_over_time(data: ReportData) -> str:
+    """Linking constants, what they rest on, and the reliability, night by night."""
+    history = data.history
+    day = pd.to_datetime(history["partition_date"])
+    by_anchors = (history["linked_to"] == "anchors").to_numpy()
+    with styled():
+        figure, grid = panels(2, 2, 5.0, gaps=(0.75, 0.5), top=0.3, bottom=0.35, sharex=True)
+        for axes, column, title in (
+            (grid[0, 0], "A", "slope A"),
+            (grid[0, 1], "B", "intercept B"),
+            (grid[1, 0], "n_anchors_used", "linking items used"),
+            (grid[1, 1], "reliability", "reliability"),
+        ):
+            values = history[column].to_numpy(float)
+            color = GREEN if column == "reliability" else BLUE
+            axes.plot(day, values, color=color, linewidth=1, alpha=0.6)
+            axes.plot(day[by_anchors], values[by_anchors], "o", color=color, markersize=4.5, label="linked to anchors")
+            other = ~by_anchors
+            axes.plot(
+                day[other],
+                values[other],
+                "o",
+                color=color,
+                markersize=5,
+                markerfacecolor="white",
+                label="linked to the night before, or not linked",
+            )
+            axes.set_title(title)
+            axes.margins(x=0.03, y=0.25)
+            if column == "reliability":
+                axes.set_ylim(max(0.0, np.nanmin(values) - 0.05) if np.isfinite(values).any() else 0, 1)
+            if column == "n_anchors_used":
+                axes.set_ylim(0, (np.nanmax(values) if np.isfinite(values).any() else 1) * 1.25 + 1)
+                axes.yaxis.get_major_locator().set_params(integer=True)
+        for axes in grid[1]:
+            days_axis(axes, len(history))
+        grid[1, 0].legend(loc="lower left")
+        return svg(figure, "Linking constants, items used to link and reliability over the last partitions")
+
+
+def answers_per_day(data: ReportData) -> pd.DataFrame:
+    """PER_DAY of every day of the window, zeros where nobody answered."""
+    days = pd.date_range(data.first, data.last)
+    table = pd.DataFrame({name: data.answers[name].to_pandas() for name in ("item_id", "student_id")})
+    table["day"] = pc.floor_temporal(data.answers["completed_at"], unit="day").to_pandas().dt.tz_localize(None)
+    by_day = table.groupby("day", observed=True)
+    counted = pd.DataFrame(
+        {
+            "answers": by_day.size(),
+            "items": by_day["item_id"].nunique(),
+            "students": by_day["student_id"].nunique(),
+        }
+    )
+    return counted.reindex(days, fill_value=0).rename_axis("day").reset_index()[PER_DAY]
+
+
+def answers_and_items(data: ReportData, per_day: pd.DataFrame) -> str:
+    """Answers, items and students of every day of the window; the days that the lake lacks are shaded."""
+    with styled():
+        figure, (above, below) = panels(2, 1, 4.2, gaps=(0, 0.25), ratios=[1.4, 1], bottom=0.35, sharex=True)
+        weekend = per_day["day"].dt.day_of_week.to_numpy() >= 5
+        above.bar(per_day["day"], per_day["answers"], width=0.85, color=np.where(weekend, "#6fb3d9", BLUE))
+        above.set(ylabel="answers")
+        above.yaxis.set_major_formatter("{x:,.0f}")
+        known = per_day.mask(per_day["day"].isin(pd.to_datetime(data.missing)))
+        below.plot(per_day["day"], known["items"], color=ORANGE, label="items")
+        below.plot(per_day["day"], known["students"], color=GREEN, linestyle="--", label="students")
+        below.set(ylabel="items, students", ylim=(0, None))
+        below.set_ylim(0, below.get_ylim()[1] * 1.35)
+        below.yaxis.set_major_formatter("{x:,.0f}")
+        below.legend(loc="upper left", ncols=2)
+        half = timedelta(hours=12)
+        for axes in (above, below):
+            for missing in data.missing:
+                moment = pd.Timestamp(missing)
+                axes.axvspan(moment - half, moment + half, color=PALE, zorder=0, linewidth=0)
+        below.set_xlim(pd.Timestamp(data.first) - half, pd.Timestamp(data.last) + half)
+        days_axis(below, len(per_day))
+        return svg(figure, "Answers, items and students per day")
+
+
+def runs_over_time(data: ReportData) -> str:
+    """How long calibrating runs took, how they ended, and what had to be tried again."""
+    runs = pd.DataFrame(
+        [(run.started_at, run.seconds, run.status, run.retries, run.service_timeouts) for run in data.runs],
+        columns=["started_at", "seconds", "status", "retries", "timeouts"],
+    )
+    at = pd.to_datetime(runs["started_at"], utc=True).dt.tz_localize(None)
+    order = np.arange(len(runs))
+    with styled():
+        figure, (above, below) = panels(2, 1, 4.2, gaps=(0, 0.25), ratios=[1.5, 1], bottom=0.35, sharex=True)
+        minutes = runs["seconds"] / 60
+        above.vlines(order, 0, minutes, color=PALE, linewidth=2)
+        for status, label, style in (
+            ("SUCCESS", "succeeded", {"marker": "o", "color": BLUE, "markersize": 5}),
+            ("FAILURE", "failed", {"marker": "X", "color": ORANGE, "markersize": 8}),
+            (
+                "OTHER",
+                "running or cancelled",
+                {"marker": "s", "color": GREY, "markersize": 5, "markerfacecolor": "white"},
+            ),
+        ):
+            of = (runs["status"] == status) if status != "OTHER" else ~runs["status"].isin(["SUCCESS", "FAILURE"])
+            if of.any():
+                above.plot(order[of], minutes[of], linestyle="none", label=label, **style)
+        above.set(ylabel="minutes", ylim=(0, None))
+        above.set_ylim(0, above.get_ylim()[1] * 1.25)
+        above.legend(loc="upper left", ncols=3)
+        below.bar(order - 0.19, runs["retries"], width=0.36, color=PURPLE, label="retries")
+        below.bar(order + 0.19, runs["timeouts"], width=0.36, color=INK, label="service time-outs")
+        below.set(ylabel="times")
+        below.set_ylim(0, max(2, below.get_ylim()[1] * 1.4))
+        below.yaxis.get_major_locator().set_params(integer=True)
+        below.legend(loc="upper left", ncols=2)
+        step = max(1, len(runs) // 10)
+        below.set_xticks(
+            order[::-1][::step][::-1], [moment.strftime("%m-%d %H:%M") for moment in at[::-1][::step][::-1]]
+        )
+        below.set_xlim(-0.8, max(len(runs), 8) - 0.2)
+        return svg(figure, "Run durations, retries and service time-outs")

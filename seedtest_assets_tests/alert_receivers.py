@@ -1,0 +1,87 @@
+"""Real ends of the wire for alerts: a webhook over HTTP and a mail server over SMTP."""
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from email import message_from_bytes, policy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+from aiosmtpd.controller import Controller
+
+
+class Webhook:
+    """What Apprise's json:// posts to; answers `status`, and keeps what it took with a 200."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.refused = 0
+        self.messages: list[dict] = []
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if hook.status == 200:
+                    hook.messages.append(body)
+                else:
+                    hook.refused += 1
+                self.send_response(hook.status)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"json://127.0.0.1:{self._server.server_address[1]}/hook"
+
+    @property
+    def titles(self) -> list[str]:
+        return [message["title"] for message in self.messages]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class MailServer:
+    """An SMTP server; `messages` are the mails it took, parsed."""
+
+    def __init__(self, port: int | None = None) -> None:
+        self.messages: list = []
+        self.port = port or free_port()
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller.start()
+
+    async def handle_DATA(self, server, session, envelope) -> str:
+        self.messages.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 taken"
+
+    @property
+    def url(self) -> str:
+        return f"mailto://127.0.0.1:{self.port}?from=seedtest@school.example&to=on-call@school.example&mode=insecure"
+
+    def close(self) -> None:
+        self._controller.stop()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def wait_for(what: str, condition: Callable[[], object], seconds: float = 120) -> object:
+    """The first true value of a condition; AssertionError with what was waited for when it never comes."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"not within {seconds:g} s: {what}")

@@ -1,0 +1,135 @@
+"""The Grafana dashboard: every query of it, against the tables of real runs, good ones and bad ones."""
+
+import json
+import re
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from seedtest_assets.demo import load_school, simulate_school
+from seedtest_assets.nightly import run_day
+from seedtest_assets.storage.database import session, transaction
+from seedtest_assets_tests.conftest import ROOT, rows_of
+from seedtest_assets_tests.engines.irt_service_double import double, hangs
+
+FOLDER = ROOT / "deploy" / "grafana"
+DASHBOARD = json.loads((FOLDER / "dashboards" / "seedtest.json").read_text(encoding="utf-8"))
+PANELS = {panel["title"]: panel for panel in DASHBOARD["panels"]}
+LAST = date(2025, 3, 10)
+
+
+@pytest.fixture(scope="module")
+def databases(template, tmp_path_factory):
+    """The platform's database and Dagster's, after two nights that succeeded and two whose service did not answer or was not there."""
+    urls = {}
+    for name, like in (("platform", "template_platform"), ("dagster", "template0")):
+        with session(template.replace("template_platform", "postgres")) as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE grafana_{name} TEMPLATE {like}")
+        urls[f"seedtest-{name}"] = template.replace("template_platform", f"grafana_{name}")
+    platform = urls["seedtest-platform"]
+    load_school(platform, simulate_school(LAST, n_days=11, n_students=150, n_items=20, n_topics=4, n_anchors=8))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DATABASE_URL", platform)
+        environment.setenv("SEEDTEST_LAKE", str(tmp_path_factory.mktemp("lake")))
+        environment.setenv("MIRT_LOOKBACK_DAYS", "10")
+        with dg.instance_for_test(overrides=postgres_storage(urls["seedtest-dagster"])) as instance:
+            for day in (LAST - timedelta(days=1), LAST):
+                assert run_day(instance, day, lambda line: None).failure is None
+            with double(hangs) as service:
+                environment.setenv("R_IRT_BASE_URL", service.url)
+                environment.setenv("R_IRT_TIMEOUT_SECS", "0.2")
+                assert "did not answer in full" in run_day(instance, LAST, lambda line: None).failure
+            assert "is not reached" in run_day(instance, LAST, lambda line: None).failure
+    return urls
+
+
+def postgres_storage(url: str) -> dict:
+    url = url.replace("postgresql://", "postgresql+psycopg2://")
+    return {"storage": {"postgres": {"postgres_url": url}}}
+
+
+def as_grafana_asks(query: str, hours: int = 24) -> str:
+    """The query with Grafana's macros filled in as its PostgreSQL data source does, for the hours until now."""
+    low, high = f"now() - interval '{hours} hours'", "now() + interval '1 hour'"
+    query = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 BETWEEN {low} AND {high}", query)
+    query = re.sub(
+        r"\$__unixEpochFilter\((\w+)\)", rf"\1 >= extract(epoch FROM {low}) AND \1 <= extract(epoch FROM {high})", query
+    )
+    assert "$" not in query, "a macro that this test does not know"
+    return query
+
+
+def answer(databases, title: str, **how) -> list[tuple]:
+    panel = PANELS[title]
+    (target,) = panel["targets"]
+    assert target["datasource"] == panel["datasource"]
+    with transaction(databases[target["datasource"]["uid"]]) as connection:
+        query = as_grafana_asks(target["rawSql"], **how).replace("%", "%%")  # the driver's own escape
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+@pytest.mark.parametrize("title", PANELS)
+def test_every_query_runs_and_gives_something(databases, title):
+    rows = answer(databases, title)
+    assert rows, title
+    assert any(value is not None for value in rows[-1])
+
+
+@pytest.mark.parametrize("title", PANELS)
+def test_every_query_runs_for_a_time_without_any_run(databases, title):
+    answer(databases, title, hours=0)
+
+
+def test_calibrations_are_counted_as_they_ended_without_the_runs_that_fill_the_lake(databases):
+    assert answer(databases, "Calibrations succeeded") == [(2,)]
+    assert answer(databases, "Calibrations failed") == [(2,)]
+    ((seconds,),) = answer(databases, "Mean duration")
+    assert 0 < seconds < 600
+    durations = answer(databases, "Run duration")
+    assert [(row[1] is None, row[2] is None) for row in durations] == [(False, True)] * 2 + [(True, False)] * 2
+
+
+def test_time_outs_are_told_from_the_other_retries(databases):
+    assert sum(row[1] for row in answer(databases, "Retries and service time-outs")) == 6
+    assert sum(row[2] for row in answer(databases, "Retries and service time-outs")) == 4
+    assert answer(databases, "IRT service: success rate") == [(0.0,)]
+
+
+def test_the_calibrations_are_those_of_the_table(databases):
+    answers = rows_of(
+        databases["seedtest-platform"],
+        "SELECT (model_spec->>'n_observations')::float8 FROM mirt_fit_meta ORDER BY partition_date",
+    )
+    assert [(row[1],) for row in answer(databases, "Answers and students")] == answers
+    assert [row[1:] for row in answer(databases, "Items and anchors used")][-1][0] == 20
+    assert answer(databases, "Nights linked") == [(1.0,)]
+    newest, before = answer(databases, "Last calibrations")
+    assert newest[0] == LAST
+    assert before[0] == LAST - timedelta(days=1)
+    a_and_b = [row[1:] for row in answer(databases, "Linking constants")]
+    assert a_and_b == [before[6:8], newest[6:8]]
+
+
+def test_panels_do_not_overlap_and_have_their_own_ids():
+    cells = [
+        (x, y)
+        for panel in DASHBOARD["panels"]
+        for at in [panel["gridPos"]]
+        for x in range(at["x"], at["x"] + at["w"])
+        for y in range(at["y"], at["y"] + at["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) == 23
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+
+
+def test_the_data_sources_are_those_that_provisioning_makes():
+    made = yaml.safe_load((FOLDER / "provisioning/datasources/seedtest.yaml").read_text())["datasources"]
+    assert {(source["type"], source["uid"]) for source in made} == {
+        (panel["datasource"]["type"], panel["datasource"]["uid"]) for panel in DASHBOARD["panels"]
+    }
+    (provider,) = yaml.safe_load((FOLDER / "provisioning/dashboards/seedtest.yaml").read_text())["providers"]
+    assert Path(provider["options"]["path"]).name == "seedtest"

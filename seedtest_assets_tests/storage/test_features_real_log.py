@@ -1,0 +1,63 @@
+"""Counts and times on a real answer log (../shared/data, beside the checkout), against pandas."""
+
+import pandas as pd
+import pytest
+
+from seedtest_assets.storage.features import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, feature_windows, features_for_day
+from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.sources import FileSource
+from seedtest_assets_tests.conftest import SHARED
+
+LOG = SHARED / "data" / "lkt_cloze_attempts.parquet"
+pytestmark = pytest.mark.skipif(not LOG.is_file(), reason="the real log (../shared/data) is not beside this checkout")
+
+
+@pytest.fixture(scope="module")
+def log():
+    return pd.read_parquet(LOG).rename(columns={"student_id": "user_id"}).sort_values("completed_at")
+
+
+@pytest.fixture(scope="module")
+def lake(log, tmp_path_factory):
+    lake, source = Lake(str(tmp_path_factory.mktemp("lake"))), FileSource(str(LOG))
+    for day in sorted(set(log["completed_at"].dt.date)):
+        lake.write_observations(day, source.answers_of(day).table)
+    return lake
+
+
+def by_pandas(log, day):
+    date = log["completed_at"].dt.tz_convert("UTC").dt.date
+    groups = log[date == day].groupby(["user_id", "topic_id"])
+    rows = pd.DataFrame(
+        {
+            "attempts": groups.size(),
+            "correct": groups["correct"].sum(),
+            "avg_time_ms": groups["response_time_ms"].mean(),
+            "rt_median": groups["response_time_ms"].median(),
+            "hints": groups["hint_used"].sum(),
+            "last_seen_at": groups["completed_at"].max().astype("datetime64[us, UTC]"),
+        }
+    )
+    age = pd.Series([(day - one).days for one in date], log.index)
+    for name, ages in (("recent", age.between(0, 13)), ("previous", age.between(14, 27))):
+        marks = log[ages].groupby(["user_id", "topic_id"])["correct"]
+        rows[f"n_{name}"], rows[f"p_{name}"] = marks.size(), marks.mean()
+    p, n = rows["p_recent"], rows["n_recent"]
+    shrunken = (n / 30).clip(upper=1) * (1 - (1.96 * (p * (1 - p) / n) ** 0.5).clip(upper=0.5))
+    rows["improvement"] = ((p - rows["p_previous"]) * shrunken).clip(-1, 1)
+    return rows.drop(columns=["n_recent", "p_recent", "n_previous", "p_previous"]).sort_index()
+
+
+def test_every_day_agrees_with_pandas(log, lake):
+    no_theta = TOPIC_THETA_SCHEMA.empty_table(), OVERALL_THETA_SCHEMA.empty_table()
+    n_answers = n_improvements = 0
+    for day in lake.all_days():
+        paths = [lake.observations_path(past) for past in lake.days(feature_windows(day)[0], day)]
+        got = features_for_day(day, paths, *no_theta).to_pandas().set_index(["user_id", "topic_id"])
+        expected = by_pandas(log, day)
+        columns = list(expected.columns)
+        pd.testing.assert_frame_equal(got[columns], expected, check_dtype=False, check_index_type=False, rtol=1e-12)
+        n_answers += int(got["attempts"].sum())
+        n_improvements += int((got["improvement_basis"] == "accuracy").sum())
+    assert n_answers == len(log)
+    assert n_improvements > 0
