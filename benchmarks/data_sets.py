@@ -2,8 +2,9 @@
 
     python -m benchmarks.data_sets S3        # makes benchmarks/out/S3.npz, once
 
-theta ~ N(0, 1), a ~ lognormal(0, 0.3), b ~ N(0, 1), P(right) = logistic(a (theta - b)); sparse sets draw each person's items
-uniformly without replacement. The same numbers, drawn in the same order, as the CSV files that R mirt was timed on.
+theta ~ N(0, 1), a ~ lognormal(0, 0.3), b ~ N(0, 1), P(right) = logistic(a (theta - b)); sparse sets draw each
+person's items uniformly without replacement. The same numbers, drawn in the same order, as the CSV files that R mirt
+was timed on.
 """
 
 import sys

@@ -1,81 +1,109 @@
-"""How often the checks cry wolf, and whether they see the wolf: 200 healthy nights, then 20 faults of each kind.
+"""How often the checks cry wolf, and whether they see the wolf: 200 healthy nights, and 20 faults of each kind.
 
-    python benchmarks/false_alarms.py [nights] [faults of each kind] [seed]
+    python benchmarks/false_alarms.py [nights] [faults of each kind] [schools]
 
-Every night is the real thing except for Dagster: answers into the lake, the window calibrated in-process, topic abilities
-and features into an embedded PostgreSQL, and the checks as the assets' steps call them. A fault is put into one
-night of that history and judged against the same healthy past. Prints the table of docs/checks.md.
+The nights are those of some schools, a process each. Every night is the real thing except for Dagster: answers into the
+lake, the window calibrated in-process, topic abilities and features into an embedded PostgreSQL, and the checks as the
+assets' steps call them. A fault is put into one night of that history and judged against the same healthy past.
+Prints the table of docs/checks.md.
 """
 
 import os
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from faults import FAULTS
-from healthy_school import FIRST, HealthySchool, healthy_school
-from nights import Platform
+from healthy_school import FIRST, healthy_school
+from nights import Night, Platform
 
-from seedtest_assets.checks.judgement import Level
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.embedded import stop_embedded
 
 DAYS_A_MONTH = 30.4
 
 
-def main(n_nights: int = 200, n_faults: int = 20, seed: int = 1) -> None:
-    settings = Settings(mirt_lookback_days=60)
-    first = settings.mirt_lookback_days + settings.seedtest_history_partitions - 1
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            run(Path(folder), healthy_school(first + n_nights, seed=seed), settings, first, n_nights, n_faults)
-        finally:
-            stop_embedded(Path(folder))
+@dataclass(frozen=True)
+class Seen:
+    """alarms: check of each alert on a healthy night; found, missed: name of each fault put in; seconds: of a night."""
+
+    alarms: list[str]
+    found: list[str]
+    missed: list[str]
+    seconds: float
 
 
-def run(home: Path, school: HealthySchool, settings: Settings, first: int, n_nights: int, n_faults: int) -> None:
-    platform = Platform(home, school, replace_lake(settings, home))
-    for day in school.answers:
-        platform.lake.write_observations(day, school.answers[day])
-    warm_up = settings.seedtest_history_partitions
-    chosen = set(np.linspace(first, first + n_nights - 1, n_faults).astype(int).tolist())
-    alarms, found, seconds = [], defaultdict(Counter), 0.0
-    for number in range(first - warm_up, first + n_nights):
-        day, began = FIRST + timedelta(days=number), time.perf_counter()
-        night = platform.night(day)
-        judgements = night.judgements()
-        seconds += time.perf_counter() - began
-        if number >= first:
-            alarms += [(day, one) for one in judgements if not one.passed]
-        for one in judgements:
-            if not one.passed:
-                print(f"{day} {one.level.name} {one.check}: {one.said}", file=sys.stderr)
-        if number in chosen:
-            rng = np.random.default_rng(number)
-            for fault in FAULTS:
-                told = fault.inject(night, rng)
-                failed = {one.check: one.level for one in told if not one.passed and "broke" not in one.said}
-                seen = failed.get(fault.check, Level.PASS)
-                found[fault.name]["found" if seen >= fault.level else "missed"] += 1
-                if seen < fault.level:
-                    print(f"{day} missed: {fault.name}; failed {failed}", file=sys.stderr)
-        night.publish()
-    print(f"{n_nights} healthy nights, {seconds / (n_nights + warm_up):.1f} s each, load {os.getloadavg()[0]:.1f}\n")
-    print(f"Alerts: {len(alarms)}, {len(alarms) / n_nights * DAYS_A_MONTH:.2f} a month\n")
-    for check, count in Counter(one.check for _, one in alarms).items():
+def main(n_nights: int = 200, n_faults: int = 20, n_schools: int = 4) -> None:
+    a_school = (n_nights // n_schools, n_faults // n_schools)
+    with ProcessPoolExecutor(n_schools, mp_context=get_context("spawn")) as pool:
+        seen = list(pool.map(of_school, range(1, n_schools + 1), *([part] * n_schools for part in a_school)))
+    alarms = Counter(check for one in seen for check in one.alarms)
+    found, missed = (Counter(name for one in seen for name in getattr(one, kind)) for kind in ("found", "missed"))
+    nights = a_school[0] * n_schools
+    print(
+        f"{nights} healthy nights, {np.mean([one.seconds for one in seen]):.1f} s each, load {os.getloadavg()[0]:.1f}\n"
+    )
+    print(f"Alerts: {alarms.total()}, {alarms.total() / nights * DAYS_A_MONTH:.2f} a month\n")
+    for check, count in alarms.items():
         print(f"- {check}: {count}")
     print("\n| fault, put into one night | found by | at least | found the same day |\n|---|---|---|---|")
     for fault in FAULTS:
-        told = found[fault.name]
-        print(f"| {fault.name} | {fault.check} | {fault.level.name} | {told['found']} of {told.total()} |")
+        n = found[fault.name]
+        print(f"| {fault.name} | `{fault.check}` | {fault.level.name} | {n} of {n + missed[fault.name]} |")
 
 
-def replace_lake(settings: Settings, home: Path) -> Settings:
-    return settings.model_copy(update={"seedtest_lake": str(home / "lake")})
+def of_school(seed: int, n_nights: int, n_faults: int) -> Seen:
+    """The nights of one school, after as many as the checks look back; faults are put into some of them."""
+    settings = Settings(mirt_lookback_days=60)
+    warm_up = settings.seedtest_history_partitions
+    first = settings.mirt_lookback_days + warm_up - 1
+    chosen = set(np.linspace(first, first + n_nights - 1, n_faults).astype(int).tolist())
+    school = healthy_school(first + n_nights, seed=seed)
+    alarms, found, missed, seconds = [], [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        platform = Platform(home, school, settings.model_copy(update={"seedtest_lake": str(home / "lake")}))
+        for day, answers in school.answers.items():
+            platform.lake.write_observations(day, answers)
+        try:
+            for number in range(first - warm_up, first + n_nights):
+                began = time.perf_counter()
+                night = platform.night(FIRST + timedelta(days=number))
+                failed = [one for one in night.judgements() if not one.passed]
+                seconds.append(time.perf_counter() - began)
+                for one in failed if number >= first else []:
+                    alarms.append(one.check)
+                    print(
+                        f"school {seed}, {night.day}, healthy: {one.level.name} {one.check}: {one.said}",
+                        file=sys.stderr,
+                    )
+                if number in chosen:
+                    for name, there in put_in(night, np.random.default_rng([seed, number])):
+                        (found if there else missed).append(name)
+                night.publish()
+        finally:
+            stop_embedded(home)
+    return Seen(alarms, found, missed, float(np.median(seconds)))
+
+
+def put_in(night: Night, rng: np.random.Generator) -> list[tuple[str, bool]]:
+    """Every fault, and whether the check that has to tell of it did; a check that breaks tells nothing."""
+    told = []
+    for fault in FAULTS:
+        failed = {one.check: one for one in fault.inject(night, rng) if not one.passed and "broke" not in one.said}
+        there = failed[fault.check].level >= fault.level if fault.check in failed else False
+        told.append((fault.name, there))
+        if not there:
+            said = "; ".join(f"{one.level.name} {one.check}" for one in failed.values()) or "nothing"
+            print(f"{night.day}, missed: {fault.name}; told was {said}", file=sys.stderr)
+    return told
 
 
 if __name__ == "__main__":

@@ -51,7 +51,9 @@ def not_a_number(night: Night, rng: np.random.Generator) -> list[Judgement]:
 
 def keys_inverted(share_low: float, share_high: float) -> Inject:
     def inject(night: Night, rng: np.random.Generator) -> list[Judgement]:
-        return inverted(night, is_in(night.window, some_items(night, rng, rng.uniform(share_low, share_high)))).of_calibration()
+        return inverted(
+            night, is_in(night.window, some_items(night, rng, rng.uniform(share_low, share_high)))
+        ).of_calibration()
 
     return inject
 
@@ -120,7 +122,9 @@ def students_mixed_up(night: Night, rng: np.random.Generator) -> list[Judgement]
 
 
 def marks_of_the_day_wrong(night: Night, rng: np.random.Generator) -> list[Judgement]:
-    today = pc.greater_equal(night.window["completed_at"], pa.scalar(day_bounds(night.day)[0], pa.timestamp("us", "UTC")))
+    today = pc.greater_equal(
+        night.window["completed_at"], pa.scalar(day_bounds(night.day)[0], pa.timestamp("us", "UTC"))
+    )
     client = pa.array(rng.random(len(night.window)) < rng.uniform(0.25, 0.75))
     return inverted(night, pc.and_(today, client)).of_calibration()
 
@@ -135,13 +139,13 @@ def damaged(table: str, damage: Callable[[pd.DataFrame, np.ndarray], pd.DataFram
     def inject(night: Night, rng: np.random.Generator) -> list[Judgement]:
         url, day = night.platform.url, night.day
         if table == "student_topic_theta":
-            rows = night.topic_rows()
+            rows = night.topic_rows
             few = rng.random(len(rows)) < rng.uniform(0.02, 0.2)
             write_topic_theta(url, day, damage(rows, few))
             told = night.of_table(table)
             write_topic_theta(url, day, rows)
             return told
-        whole = night.feature_rows()
+        whole = night.feature_rows
         rows = whole.to_pandas()
         few = rng.random(len(rows)) < rng.uniform(0.02, 0.2)
         schema = FEATURE_SCHEMA.append(whole.schema.field("computed_at"))
@@ -210,18 +214,37 @@ FAULTS = (
     Fault("20 to 50 % of the students have every answer right", "ability_distribution", WARN, students_all_right),
     Fault("1 to 5 % of the abilities stick at an end of the grid", "ability_distribution", WARN, at_the_ends),
     Fault("abilities are mixed up between students", "predictive_validity", WARN, students_mixed_up),
-    Fault("a client reports 25 to 75 % of the day's marks inverted", "predictive_validity", WARN, marks_of_the_day_wrong),
+    Fault(
+        "a client reports 25 to 75 % of the day's marks inverted", "predictive_validity", WARN, marks_of_the_day_wrong
+    ),
     Fault("60 to 95 % of the day's answers are missing", "answer_volume", WARN, volume(0.05, 0.4)),
     Fault("no answer of the day arrives", "answer_volume", ERROR, volume(0, 0)),
     Fault("the day's answers arrive 3 to 5 times", "answer_volume", WARN, volume(3, 5)),
-    Fault("1 to 10 % of a week's answers come late", "source_matches_lake", WARN, lambda n, rng: n.of_source(rng.uniform(0.01, 0.1))),
+    Fault(
+        "1 to 10 % of a week's answers come late",
+        "source_matches_lake",
+        WARN,
+        lambda n, rng: n.of_source(rng.uniform(0.01, 0.1)),
+    ),
     Fault("2 to 20 % of the topic abilities are missing", "theta_coverage", ERROR, damaged(THETA, gone)),
     Fault("2 to 20 % of the topic abilities come twice", "keys_unique", ERROR, damaged(THETA, twice)),
     Fault("2 to 20 % of the topic abilities are NULL", "no_nulls", ERROR, damaged(THETA, made("theta", None))),
     Fault("2 to 20 % of the topic abilities' errors are 0", "values_in_range", ERROR, damaged(THETA, made("se", 0.0))),
     Fault("2 to 20 % of the features' rows are missing", "theta_coverage", ERROR, damaged(FEATURES, gone)),
     Fault("2 to 20 % of the features' rows come twice", "keys_unique", ERROR, damaged(FEATURES, twice)),
-    Fault("2 to 20 % of the features have an error but no ability", "no_nulls", ERROR, damaged(FEATURES, made("theta_estimate", None))),
-    Fault("2 to 20 % of the improvements are beyond 1", "values_in_range", ERROR, damaged(FEATURES, made("improvement", 1.5))),
-    Fault("no calibration by 06:00", "freshness", ERROR, lambda n, _: n.of_freshness(fitted_at(n.platform.url, n.day, 7))),
+    Fault(
+        "2 to 20 % of the features have an error but no ability",
+        "no_nulls",
+        ERROR,
+        damaged(FEATURES, made("theta_estimate", None)),
+    ),
+    Fault(
+        "2 to 20 % of the improvements are beyond 1",
+        "values_in_range",
+        ERROR,
+        damaged(FEATURES, made("improvement", 1.5)),
+    ),
+    Fault(
+        "no calibration by 06:00", "freshness", ERROR, lambda n, _: n.of_freshness(fitted_at(n.platform.url, n.day, 7))
+    ),
 )

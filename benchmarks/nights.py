@@ -92,6 +92,11 @@ class Night:
     def with_answers(self, window: pa.Table) -> "Night":
         return replace(self, window=window)
 
+    @cached_property
+    def healthy(self) -> list[Judgement]:
+        """The checks of the calibration as it is."""
+        return self.of_calibration()
+
     def of_calibration(self, result: CalibrationResult | None = None) -> list[Judgement]:
         return judge_calibration(
             result or self.result, self.anchors, self.window, self.day, self.earlier, self.platform.settings
@@ -120,6 +125,7 @@ class Night:
     def pairs(self) -> pa.Table:
         return active_pairs(self.platform.lake.read_observations([self.day], ["student_id", "topic_id"]))
 
+    @cached_property
     def topic_rows(self) -> pd.DataFrame:
         spec = self.result.model_spec
         active = self.platform.lake.read_observations([self.day], ["student_id", "topic_id"])
@@ -127,6 +133,7 @@ class Night:
         now = datetime.now(timezone.utc)
         return rows.assign(model=spec["model"], version=self.day.isoformat(), fitted_at=now)
 
+    @cached_property
     def feature_rows(self) -> pa.Table:
         lake, (first, _) = self.platform.lake, feature_windows(self.day)
         abilities = newest_abilities(self.platform.url, self.day, self.pairs)
@@ -150,12 +157,12 @@ class Night:
     def judgements(self) -> list[Judgement]:
         """Every check of the healthy night; the tables are written."""
         url = self.platform.url
-        write_topic_theta(url, self.day, self.topic_rows())
-        write_features(url, self.day, self.feature_rows())
+        write_topic_theta(url, self.day, self.topic_rows)
+        write_features(url, self.day, self.feature_rows)
         in_the_night = datetime.combine(self.day + timedelta(days=1), datetime.min.time(), timezone.utc)
         fits = fitted_at(url, self.day, 7) | {self.day: in_the_night + timedelta(hours=3)}
         return [
-            *self.of_calibration(),
+            *self.healthy,
             *self.of_volume(self.counts[self.day]),
             *self.of_source(LATE),
             *(one for table in TABLES for one in self.of_table(table)),
@@ -164,6 +171,6 @@ class Night:
 
     def publish(self) -> None:
         """Write the calibration, so that later nights compare with it."""
-        checks = {"checks": numbers_of(self.of_calibration())}
+        checks = {"checks": numbers_of(self.healthy)}
         result = replace(self.result, metrics=self.result.metrics | checks)
         write_calibration(self.platform.url, self.day, result, f"fit-{self.day}", datetime.now(timezone.utc))

@@ -24,7 +24,7 @@ def observations_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.A
             said = "a range of days was filled; days are judged in runs of their own"
             yield from results([Judgement(spec.name, Level.PASS, said) for spec in OBSERVATIONS], OBSERVATIONS)
             return
-        settings, day = load_settings(), date.fromisoformat(context.partition_key)
+        settings, day = load_settings(), date.fromisoformat(context.partition_keys[0])
         lake = Lake(settings.seedtest_lake)
         counts = {past: lake.observations_count(past) for past in lake.days(day - timedelta(weeks=WEEKS), day)}
         last = [past for past in counts if past > day - timedelta(days=CHECKED_DAYS)]

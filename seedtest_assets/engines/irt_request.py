@@ -67,7 +67,8 @@ def write_request(request: CalibrationRequest, coded: CodedRequest) -> Asked:
 
 
 def _observations(answers: pa.Table, coded: CodedRequest, fitted: np.ndarray) -> list[Observation]:
-    answers = answers.filter(pc.is_valid(answers["is_correct"]))
+    # The lake's ids come dictionary-encoded, and Arrow sorts no dictionaries.
+    answers = answers.filter(pc.is_valid(answers["is_correct"])).cast(ANSWER_SCHEMA)
     if coded.responses.n_set_aside:
         answers = _first_answers(answers)
     wanted = pc.is_in(answers["item_id"], coded.item_ids.take(pa.array(fitted)))
@@ -79,8 +80,6 @@ def _observations(answers: pa.Table, coded: CodedRequest, fitted: np.ndarray) ->
 
 def _first_answers(answers: pa.Table) -> pa.Table:
     """One answer per person and item by the rule of irt.Responses: the earliest, at the same time the wrong one."""
-    # The lake's ids come dictionary-encoded, and Arrow sorts no dictionaries.
-    answers = answers.cast(ANSWER_SCHEMA)
     first = answers.sort_by([(name, "ascending") for name in ("user_id", "item_id", "responded_at", "is_correct")])
     user, item = (
         first[name].combine_chunks().dictionary_encode().indices.to_numpy() for name in ("user_id", "item_id")

@@ -10,7 +10,8 @@ from seedtest_assets.irt.linking import Linking, link
 from seedtest_assets.irt.parameters import ItemParameters, information, probability
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import fittable_items
-from seedtest_assets.irt.topics import TopicAbilities, TopicSpread, topic_abilities, topic_spread
+from seedtest_assets.irt.topic_spread import TopicSpread, topic_spread
+from seedtest_assets.irt.topics import TopicAbilities, topic_abilities
 
 __all__ = [
     "LINKING_METHODS",

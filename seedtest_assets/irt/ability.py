@@ -14,10 +14,11 @@ from seedtest_assets.irt.screening import answers_to
 def expected_a_posteriori(
     responses: Responses, items: ItemParameters, mean: float = 0.0, sd: float = 1.0, grid: Grid | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """EAP ability and posterior SD of every person under theta ~ N(mean, sd^2), float64 [n_persons] each (Bock & Mislevy, 1982).
+    """EAP ability and posterior SD of every person under theta ~ N(mean, sd^2), float64 [n_persons] each (Bock &
+    Mislevy, 1982).
 
-    Answers to items without parameters are not used; a person with none has the mean and SD of the population. Where a test is
-    so long that the posterior is narrower than the grid's steps, it is integrated again on a grid of its own.
+    Answers to items without parameters are not used; a person with none has the mean and SD of the population. Where
+    a test is so long that the posterior is narrower than the grid's steps, it is integrated again on a grid of its own.
     """
     if not (np.isfinite(mean) and np.isfinite(sd) and sd > 0):
         raise DataError(f"the population needs a finite mean and an SD above 0, not {mean} and {sd}")
@@ -28,7 +29,8 @@ def expected_a_posteriori(
 
 
 def score(answers: Answers, a, d, c, mean, sd, grid: Grid) -> tuple[np.ndarray, np.ndarray, float]:
-    """EAP, posterior SD and the log-likelihood of all answers, at slopes a, intercepts d; mean, sd: float64 [n_groups]."""
+    """EAP, posterior SD and the log-likelihood of all answers, at slopes a, intercepts d; mean, sd: float64
+    [n_groups]."""
     expected = expect(answers, a, d, c, grid, counts=False, abilities=True)
     theta, theta_se = expected.theta, expected.theta_se
     unseen = np.diff(answers.start) == 0
@@ -48,7 +50,8 @@ def reliability(theta: np.ndarray, theta_se: np.ndarray) -> float:
 
 
 def marginal_reliability(items: ItemParameters, mean: float = 0.0, sd: float = 1.0) -> float:
-    """Reliability that a test of these items would have in N(mean, sd^2): the mean of I / (I + 1 / sd^2) (Green et al., 1984)."""
+    """Reliability that a test of these items would have in N(mean, sd^2): the mean of I / (I + 1 / sd^2) (Green et
+    al., 1984)."""
     grid = normal_grid(mean, sd)
     test_information = information(grid.node, items).sum(axis=0)
     return float(np.exp(grid.log_weight) @ (test_information / (test_information + 1 / sd**2)))
@@ -56,7 +59,8 @@ def marginal_reliability(items: ItemParameters, mean: float = 0.0, sd: float = 1
 
 @kernel
 def _integrate_again(persons, start, code, group, a, d, c, mean, sd, theta, theta_se):
-    """EAP and SD of some persons on a grid of their own, 6 posterior SDs to either side, moved until it holds the posterior."""
+    """EAP and SD of some persons on a grid of their own, 6 posterior SDs to either side, moved until it holds the
+    posterior."""
     logs = np.empty(N_NODES)
     for p in persons:
         middle, half_width = theta[p], LIMIT * max(theta_se[p], 0.05)

@@ -14,12 +14,12 @@ from seedtest_assets.irt.grid import nodes_for
 from seedtest_assets.irt.linking import METHODS, Linking, link
 from seedtest_assets.irt.mstep import SLOPE_LIMIT
 from seedtest_assets.irt.parameters import ItemParameters
+from seedtest_assets.irt.remarks import fit_warnings, flag, flag_warnings
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import LeftOut, answers_to, fittable_items, unconnected_blocks
 from seedtest_assets.irt.standard_errors import item_covariances, n_parameters
 
 MODELS = ("Rasch", "2PL", "3PL")
-FEW_PERSONS = 100  # a discrimination's standard error is then about 0.3 (de Ayala, 2009, asks for 500)
 MIN_RESPONSES = 10  # so that a class of ten can be calibrated; whoever has more data asks for more
 
 
@@ -27,17 +27,21 @@ MIN_RESPONSES = 10  # so that a class of ten can be calibrated; whoever has more
 class Calibration:
     """One calibration; parameters and abilities are on the bank's scale.
 
-    items: the fitted items; se_a, se_b, se_c: their standard errors, float64 [n_fitted], NaN for a parameter that was not estimated
-        (c below 3PL, everything of a held anchor, all of them without standard_errors), infinite where the data do not tell;
+    items: the fitted items; se_a, se_b, se_c: their standard errors, float64 [n_fitted], NaN for a parameter that was
+        not estimated (c below 3PL, everything of a held anchor, all of them without standard_errors), infinite where
+        the data do not tell;
         n_responses: int64, answers to each.
     theta, theta_se: EAP ability and posterior SD of every person, float64 [n_persons]; a person without answers to
         fitted items has the population's mean and SD.
     left_out: (item code, number of answers, reason) of each item that has answers but no parameters.
-    flagged: (item code, reason) of each fitted item that wants a look: its discrimination is negative, or not told from 0.
+    flagged: (item code, reason) of each fitted item that wants a look: its discrimination is negative, or not told
+    from 0.
     loglik, aic, bic: of the fit, without priors; n_parameters: how many were estimated.
-    group_mean, group_sd: ability distribution of all calibrated persons on the bank's scale (0 and 1 when nothing was linked);
+    group_mean, group_sd: ability distribution of all calibrated persons on the bank's scale (0 and 1 when nothing was
+    linked);
     groups_mean, groups_sd: the same of each group, float64 [n_groups].
-    linking: None when nothing was linked; reliability: var(theta) / (var(theta) + mean(theta_se^2)) of the persons who answered.
+    linking: None when nothing was linked; reliability: var(theta) / (var(theta) + mean(theta_se^2)) of the persons
+    who answered.
     warnings: one line each.
     """
 
@@ -84,16 +88,18 @@ def calibrate(
     """Calibrate a bank by marginal maximum likelihood (Bock & Aitkin, 1981).
 
     model: "Rasch", "2PL" or "3PL".
-    anchors: bank items whose parameters are trusted; previous: an earlier calibration, linked to when there are no anchors;
+    anchors: bank items whose parameters are trusted; previous: an earlier calibration, linked to when there are no
+    anchors;
         starts: values that only start the estimation.
     linking_method: one of linking.METHODS, "fixed" (anchors keep their parameters and the population's mean and SD are
         estimated instead) or "none".
-    groups: integer [n_persons], the population each person is from, 0 .. n_groups - 1; each has a mean and SD of its own, together
-        they have 0 and 1. Say it where forms were given to groups of different ability: one population for all would bias b.
+    groups: integer [n_persons], the population each person is from, 0 .. n_groups - 1; each has a mean and SD of its
+        own, together they have 0 and 1. Say it where forms were given to groups of different ability: one population
+        for all would bias b.
         None: one population, unless the choice of items shows that there are more (see design.py).
     min_responses: an item needs this many answers, right and wrong ones among them.
-    seed_answers: shrink each item towards its starts (or, without, anchors or previous) as if that many persons of N(0, 1) had answered
-        as those foretell, after linking them to this calibration's scale; 0 is maximum likelihood.
+    seed_answers: shrink each item towards its starts (or, without, anchors or previous) as if that many persons of
+        N(0, 1) had answered as those foretell, after linking them to this calibration's scale; 0 is maximum likelihood.
     tolerance: largest change of a, d = -a b and logit c that the last step may make.
     progress: called after each step with (iteration, largest change, log-likelihood).
 
@@ -145,7 +151,7 @@ def calibrate(
     mean = float(share @ state.mean)
     sd = float(np.sqrt(share @ (state.sd**2 + (state.mean - mean) ** 2)))
     size = n_parameters(problem)
-    flagged = _flag(items, se_a / A)
+    flagged = flag(items, se_a / A)
     return Calibration(
         items=items,
         se_a=se_a / A,
@@ -170,11 +176,11 @@ def calibrate(
         reliability=reliability(theta[answered], theta_se[answered]),
         warnings=(
             *design_warning,
-            *_fit_warnings(done, problem, held is not None, tolerance),
+            *fit_warnings(done, problem, tolerance),
             *target_warning,
             *link_warning,
             *covariance_warnings,
-            *_flag_warnings(flagged),
+            *flag_warnings(flagged),
         ),
     )
 
@@ -189,8 +195,9 @@ def _groups(groups, n_persons: int) -> tuple[np.ndarray, int]:
 
 
 def link_target(anchors, previous, fitted: np.ndarray, method: str) -> tuple[ItemParameters | None, str, list[str]]:
-    """What to link to: the anchors among the fitted items, else the previous calibration's; and what to say when there is none."""
-    warnings = []
+    """What to link to: the anchors among the fitted items, else the previous calibration's; and what to say when
+    there is none."""
+    warnings: list[str] = []
     for items, source in ((anchors, "anchors"), (previous, "previous")):
         if method != "none" and items is not None and len(items):
             common = items.take(np.isin(items.item, fitted))
@@ -245,8 +252,9 @@ def _by_design(problem: Problem, done: Fit, tolerance, max_iterations, progress)
         return problem, done, []
     low, high = rough.state.mean.min(), rough.state.mean.max()
     warning = (
-        f"which items a person saw tells their ability: {n_groups} groups of persons with like items have populations of their own "
-        f"(means {low:+.2f} to {high:+.2f}); give the times of the answers, so that an adaptive test is recognised, or groups"
+        f"which items a person saw tells their ability: {n_groups} groups of persons with like items have populations "
+        f"of their own (means {low:+.2f} to {high:+.2f}); give the times of the answers, so that an adaptive test is "
+        "recognised, or say groups"
     )
     return grouped, fit(grouped, rough.state, tolerance, max_iterations, progress), [warning]
 
@@ -272,7 +280,8 @@ def _without_estimate(problem: Problem, items: np.ndarray, endless: np.ndarray) 
 
 
 def _oriented(done: Fit, fitted: np.ndarray, known: list[ItemParameters]) -> Fit:
-    """The same fit with the ability axis pointing up: as the known items say, else so that most discriminations are positive."""
+    """The same fit with the ability axis pointing up: as the known items say, else so that most discriminations are
+    positive."""
     state = done.state
     direction = 0.0
     for items in known[::-1]:
@@ -321,51 +330,3 @@ def _standard_errors(problem: Problem, state: State, wanted: bool):
     estimated = np.stack([problem.free, problem.free, problem.free & (problem.model == "3PL")])
     errors = np.where(unknown, np.inf, np.sqrt(np.maximum(np.stack(variances), 0)))
     return *np.where(estimated, errors, np.nan), warnings
-
-
-def _flag(items: ItemParameters, se_a: np.ndarray) -> tuple[tuple[int, str], ...]:
-    flagged = []
-    for item, a, se in zip(items.item.tolist(), items.a, se_a, strict=True):
-        if a < 0:
-            flagged.append((item, "discrimination below 0: is the key reversed?"))
-        elif a < 1.96 * se:
-            flagged.append((item, "discrimination not told from 0"))
-    return tuple(flagged)
-
-
-def _flag_warnings(flagged) -> list[str]:
-    reversed_keys = [str(item) for item, reason in flagged if "below 0" in reason]
-    if not reversed_keys:
-        return []
-    names = ", ".join(reversed_keys[:10]) + (", ..." if len(reversed_keys) > 10 else "")
-    return [f"{len(reversed_keys)} items discriminate below 0, their keys may be reversed: {names}"]
-
-
-def _fit_warnings(done: Fit, problem: Problem, held: bool, tolerance: float) -> list[str]:
-    warnings = []
-    if not done.converged:
-        warnings.append(
-            f"not converged to {tolerance:g} in {done.iterations} iterations: raise max_iterations or min_responses"
-        )
-    n_items, n_persons = problem.answers.n_items, int(np.count_nonzero(np.diff(problem.answers.start)))
-    if n_items < 3:
-        warnings.append(
-            f"{n_items} items do not tell how much they discriminate: parameters and abilities are no more than a convention"
-        )
-    elif n_persons < FEW_PERSONS and problem.model != "Rasch":
-        warnings.append(f"{n_persons} persons are few for {problem.model}: see the standard errors, or use model Rasch")
-    slope = abs(float(done.state.a[0]))
-    if problem.model == "Rasch" and slope < 0.05:
-        warnings.append(
-            "the answers show no differences in ability: discrimination is 0, difficulties and abilities have no meaning"
-        )
-    blocks = np.bincount(unconnected_blocks(problem.answers))
-    if len(blocks) > 1:
-        sizes = ", ".join(str(n) for n in sorted(blocks.tolist(), reverse=True)[:5]) + (
-            ", ..." if len(blocks) > 5 else ""
-        )
-        remedy = "anchors in each" if not held else "held anchors in each"
-        warnings.append(
-            f"no person ties the {len(blocks)} blocks of items ({sizes} items) together: their scales cannot be compared without {remedy}"
-        )
-    return warnings

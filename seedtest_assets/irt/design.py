@@ -1,9 +1,9 @@
 """Who was given which items: does the choice of items tell ability, over and above the answers?
 
-Maximum likelihood may ignore how items were chosen when the choice follows from the answers themselves (a computerised adaptive test), or
-from nothing (Mislevy & Wu, 1996). Where persons were given items near an ability known otherwise (a grade, an earlier test), one population
-for all pulls the ends of the scale together, and b with them (Eggen & Verhelst, 2011). Populations of their own for persons
-with like items undo that.
+Maximum likelihood may ignore how items were chosen when the choice follows from the answers themselves (a
+computerised adaptive test), or from nothing (Mislevy & Wu, 1996). Where persons were given items near an ability
+known otherwise (a grade, an earlier test), one population for all pulls the ends of the scale together, and b with
+them (Eggen & Verhelst, 2011). Populations of their own for persons with like items undo that.
 """
 
 import numpy as np
@@ -19,12 +19,13 @@ SAMPLE = 4000  # persons who are enough to see whether the choice of items has a
 
 
 def groups_by_items(answers: Answers, difficulty: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Group of each person by the items they were given, int32 [n_persons], and place of each item on the axis that orders them; None
-    when the choice of items has no direction.
+    """Group of each person by the items they were given, int32 [n_persons], and place of each item on the axis that
+    orders them; None when the choice of items has no direction.
 
-    The direction is the first axis of a correspondence analysis of who answered what (reciprocal averaging, Hill, 1973): an item's
-    place is the mean of its persons', a person's the mean of their items'. It has one when places of persons correlate
-    with the places of their items far more than they would if everyone had drawn their items at random.
+    The direction is the first axis of a correspondence analysis of who answered what (reciprocal averaging, Hill,
+    1973): an item's place is the mean of its persons', a person's the mean of their items'. It has one when places of
+    persons correlate with the places of their items far more than they would if everyone had drawn their items at
+    random.
 
     difficulty: float64 [n_items], where to look first.
     """
@@ -46,10 +47,11 @@ def groups_by_items(answers: Answers, difficulty: np.ndarray) -> tuple[np.ndarra
 
 
 def harder_after_right(answers: Answers, place: np.ndarray) -> bool:
-    """Whether what came after a right answer differs from what came before it, as in an adaptive test; False without times.
+    """Whether what came after a right answer differs from what came before it, as in an adaptive test; False without
+    times.
 
-    z of sum (y_t - share right of the item) (place_(t + 1) - place_(t - 1)) over a person's answers in order of time, which is 0 when
-    the items do not follow from the answers.
+    z of sum (y_t - share right of the item) (place_(t + 1) - place_(t - 1)) over a person's answers in order of time,
+    which is 0 when the items do not follow from the answers.
     """
     if not len(answers.order):
         return False
@@ -59,16 +61,18 @@ def harder_after_right(answers: Answers, place: np.ndarray) -> bool:
 
 
 def next_to_no_spread(sd: np.ndarray) -> bool:
-    """Whether persons with like items come out (nearly) equally able, float64 [n_groups] SDs: a sign of an adaptive test, too.
+    """Whether persons with like items come out (nearly) equally able, float64 [n_groups] SDs: a sign of an adaptive
+    test, too.
 
-    There the choice of items undoes deviations of the answers, so that persons with like items answer more alike than independent
-    answers can. A sign only: it may fail where items followed the answers loosely.
+    There the choice of items undoes deviations of the answers, so that persons with like items answer more alike than
+    independent answers can. A sign only: it may fail where items followed the answers loosely.
     """
     return bool(np.median(sd) < LEAST_SPREAD)
 
 
 def _has_direction(start: np.ndarray, answers: Answers, place: np.ndarray, steps: int) -> bool:
-    """Reciprocal averaging from `place` (in place); whether its correlation is beyond twice what random choice gives."""
+    """Reciprocal averaging from `place` (in place); whether its correlation is beyond twice what random choice
+    gives."""
     n_answers = start[-1] - start[0]
     times = np.bincount(answers.code[start[0] : start[-1]] >> 1, minlength=answers.n_items)
     used = max(int(np.count_nonzero(times)), 1)

@@ -1,8 +1,9 @@
 """Marginal maximum likelihood by EM (Bock & Aitkin, 1981), parameter-expanded and accelerated.
 
-Parameter expansion (Liu, Rubin & Wu, 1998): after each M-step the expected abilities have some mean m and SD s; moving the items onto
-the scale on which they are N(0, 1) again (a <- a s, d <- d + a m) is an EM step of the model in which m and s are free. It has
-the same optimum, and the scale no longer crawls towards it. Anderson's mixing of the last few steps (Walker & Ni, 2011) does the rest.
+Parameter expansion (Liu, Rubin & Wu, 1998): after each M-step the expected abilities have some mean m and SD s;
+moving the items onto the scale on which they are N(0, 1) again (a <- a s, d <- d + a m) is an EM step of the model in
+which m and s are free. It has the same optimum, and the scale no longer crawls towards it. Anderson's mixing of the
+last few steps (Walker & Ni, 2011) does the rest.
 """
 
 from collections.abc import Callable
@@ -25,8 +26,8 @@ HISTORY = 5
 
 @dataclass(frozen=True)
 class State:
-    """Parameters while they are estimated: slope a, intercept d and logit guessing g, float64 [n_items] each; mean and SD of each
-    population, float64 [n_groups]."""
+    """Parameters while they are estimated: slope a, intercept d and logit guessing g, float64 [n_items] each; mean
+    and SD of each population, float64 [n_groups]."""
 
     a: np.ndarray
     d: np.ndarray
@@ -47,7 +48,8 @@ class State:
 
 @dataclass(frozen=True)
 class Seeds:
-    """A prior in the form of answers: each item answered `weight` times (float64 [n_items]) by N(0, 1) persons, as a, d, c foretell."""
+    """A prior in the form of answers: each item answered `weight` times (float64 [n_items]) by N(0, 1) persons, as a,
+    d, c foretell."""
 
     a: np.ndarray
     d: np.ndarray
@@ -69,8 +71,8 @@ class Seeds:
 class Problem:
     """What is estimated: the free items of `answers` (bool [n_items]) under `model`, the others keep their parameters.
 
-    With held items the populations' means and SDs are estimated on the held items' scale, otherwise the persons together
-    have mean 0 and SD 1.
+    With held items the populations' means and SDs are estimated on the held items' scale, otherwise the persons
+    together have mean 0 and SD 1.
     """
 
     answers: Answers
@@ -134,8 +136,8 @@ class Fit:
 def fit(problem: Problem, state: State, tolerance: float, max_iterations: int, progress: Progress | None = None) -> Fit:
     """Estimate from `state`; converged when an EM step changes no parameter by more than `tolerance`.
 
-    A step after which the likelihood has fallen is taken back; when that happens again and again, plain EM steps, which cannot fall,
-    finish. Ends early when a slope stays at its limit: such an item has no finite estimate.
+    A step after which the likelihood has fallen is taken back; when that happens again and again, plain EM steps,
+    which cannot fall, finish. Ends early when a slope stays at its limit: such an item has no finite estimate.
     """
     n_answers = problem.answers.count.sum(axis=1)
     right = problem.right()
@@ -170,7 +172,8 @@ def fit(problem: Problem, state: State, tolerance: float, max_iterations: int, p
 
 
 def _step(problem: Problem, state: State, expected: Expectation, right: np.ndarray, expand: bool) -> State:
-    """The M-step, the populations' moments, and the way back to mean 0 and SD 1; `expand` one population's scale, too."""
+    """The M-step, the populations' moments, and the way back to mean 0 and SD 1; `expand` one population's scale,
+    too."""
     node = problem.grid(state).node
     a, d, g = maximise(problem.model, state.a, state.d, state.g, expected, right, node, problem.free)
     persons = expected.mass.sum(axis=1)
@@ -216,7 +219,8 @@ class _Mixer:
 
 
 def starting_values(count: np.ndarray, n_groups: int = 1) -> State:
-    """Slope 1 and the intercept that gives each item its share of right answers; count: int64 [n_items, 2], wrong and right ones."""
+    """Slope 1 and the intercept that gives each item its share of right answers; count: int64 [n_items, 2], wrong and
+    right ones."""
     share = (count[:, 1] + 0.5) / (count.sum(axis=1) + 1)
     n = len(share)
     return State(

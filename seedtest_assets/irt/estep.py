@@ -2,8 +2,8 @@
 
 Two passes over a person's answers, a row of nodes each: the first adds rows of log-probabilities to the person's
 log-likelihood, the second adds the posterior to rows of expected counts. Without guessing
-log L = sum log(1 - P_j) + theta sum y a + sum y d, so one row an item serves right and wrong answers alike, and the right answers
-need two numbers a person only.
+log L = sum log(1 - P_j) + theta sum y a + sum y d, so one row an item serves right and wrong answers alike, and the
+right answers need two numbers a person only.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,9 @@ FLUSH = 64  # answers that are summed in the table's precision before they join 
 class Answers:
     """Answers to the items in question, recoded.
 
-    start: int64 [n_persons + 1]; code: int32 [n], 2 item + correct, item in 0 .. n_items - 1; count: int64 [n_items, 2], wrong and right
-    answers to each item; group: int32 [n_persons], which population each person is from, 0 .. n_groups - 1; order: as in Responses.
+    start: int64 [n_persons + 1]; code: int32 [n], 2 item + correct, item in 0 .. n_items - 1; count: int64 [n_items,
+    2], wrong and right answers to each item; group: int32 [n_persons], which population each person is from, 0 ..
+    n_groups - 1; order: as in Responses.
     """
 
     start: np.ndarray
@@ -42,10 +43,11 @@ class Answers:
 class Expectation:
     """What an E-step gives, float64.
 
-    answers: [n_items, n_nodes], expected answers at each ability; right: the same for right answers, with guessing only;
+    answers: [n_items, n_nodes], expected answers at each ability; right: the same for right answers, with guessing
+    only;
     right_theta: [n_items], sum of the posterior means over right answers, without guessing only;
-    mass: [n_groups, n_nodes], expected persons; loglik: of the persons' answers; theta, theta_se: [n_persons], posterior mean
-    and SD, empty unless asked for.
+    mass: [n_groups, n_nodes], expected persons; loglik: of the persons' answers; theta, theta_se: [n_persons],
+    posterior mean and SD, empty unless asked for.
     """
 
     answers: np.ndarray
@@ -167,7 +169,8 @@ def _expect(
     low, high, start, code, group, slope, table, node, log_weight, guessing, counting,
     counts, total, right_theta, mass, loglik, theta, theta_se,
 ):  # fmt: skip
-    """Persons low .. high - 1. `counts` is zero before and after; what they add goes to total, right_theta, mass and loglik."""
+    """Persons low .. high - 1. `counts` is zero before and after; what they add goes to total, right_theta, mass and
+    loglik."""
     width = node.size
     half = 0 if guessing else 1
     part = np.empty_like(node)

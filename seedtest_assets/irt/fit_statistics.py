@@ -25,8 +25,10 @@ class ItemFit:
     """Fit of each item, float64 [n_items] in the order of the parameters; NaN for an item without answers.
 
     infit, outfit: mean squares, 1 when the model fits; z_infit, z_outfit: the same as normal deviates.
-    chi_square, df, p: on ability groups, see item_fit. chi_square_observed, _expected: right answers in each ability group as
-    shares, _n: answers, float64 [n_items, n_groups], for residual plots; group_limit: abilities between the groups, [n_groups - 1].
+    chi_square, df, p: on ability groups, see item_fit. chi_square_observed, _expected: right answers in each ability
+    group as
+    shares, _n: answers, float64 [n_items, n_groups], for residual plots; group_limit: abilities between the groups,
+    [n_groups - 1].
     """
 
     infit: np.ndarray
@@ -53,12 +55,13 @@ def item_fit(
 ) -> ItemFit:
     """Fit of the items to answers that may be as sparse as they like.
 
-    theta: float64 [n_persons], EAP abilities; n_parameters: estimated for each item, taken from the degrees of freedom; mean, sd: of
-    the population. All on the scale of `items`.
+    theta: float64 [n_persons], EAP abilities; n_parameters: estimated for each item, taken from the degrees of
+    freedom; mean, sd: of the population. All on the scale of `items`.
 
-    infit and outfit compare squared residuals at theta with their expectation (Wright & Masters, 1982). The chi-square sums, over
-    groups of persons of like ability, (right - expected)^2 / variance; ability and expectation of an answer come from the
-    person's other answers only, so that an answer does not vote on its own group and chance (Yen's Q1, 1981, left-one-out).
+    infit and outfit compare squared residuals at theta with their expectation (Wright & Masters, 1982). The
+    chi-square sums, over groups of persons of like ability, (right - expected)^2 / variance; ability and expectation
+    of an answer come from the person's other answers only, so that an answer does not vote on its own group and
+    chance (Yen's Q1, 1981, left-one-out).
     """
     answers = answers_to(responses, items.item)
     grid = normal_grid(mean, sd)
@@ -87,7 +90,8 @@ def item_fit(
 
 
 def s_x2(responses: Responses, items: ItemParameters, *, n_parameters: int = 2, grid: Grid | None = None):
-    """S-X2 of each item, its degrees of freedom and p (Orlando & Thissen, 2000), float64 [n_items] each; complete data only.
+    """S-X2 of each item, its degrees of freedom and p (Orlando & Thissen, 2000), float64 [n_items] each; complete
+    data only.
 
     Scores whose expected right or wrong answers are below 1 are merged with the neighbour that has fewer persons.
 
@@ -123,7 +127,8 @@ def s_x2(responses: Responses, items: ItemParameters, *, n_parameters: int = 2, 
 
 
 def person_fit(responses: Responses, items: ItemParameters, theta: np.ndarray) -> np.ndarray:
-    """lz of every person at theta, float64 [n_persons] (Drasgow, Levine & Williams, 1985); far below 0 is an unlikely pattern.
+    """lz of every person at theta, float64 [n_persons] (Drasgow, Levine & Williams, 1985); far below 0 is an unlikely
+    pattern.
 
     NaN for a person without answers to these items.
     """
@@ -166,7 +171,8 @@ def _merge(observed: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _residual_sums(answers: Answers, items: ItemParameters, theta: np.ndarray) -> np.ndarray:
-    """Sums over an item's answers, float64 [n_items, 6]: answers, z^2, residual^2, W, C / W^2, C - W^2 (W variance, C fourth moment)."""
+    """Sums over an item's answers, float64 [n_items, 6]: answers, z^2, residual^2, W, C / W^2, C - W^2 (W variance, C
+    fourth moment)."""
     parts = spread(
         lambda low, high, out: _residuals(
             low, high, answers.start, answers.code, items.a, items.d, items.c, theta, out
@@ -174,11 +180,12 @@ def _residual_sums(answers: Answers, items: ItemParameters, theta: np.ndarray) -
         chunks(answers.start),
         lambda: np.zeros((len(items), 6)),
     )
-    return sum(parts)
+    return np.sum(parts, axis=0)
 
 
 def _left_one_out(answers: Answers, items: ItemParameters, grid: Grid, limit: np.ndarray) -> np.ndarray:
-    """Answers, right ones, expected right ones and their variance in each ability group, float64 [n_items, n_groups, 4]."""
+    """Answers, right ones, expected right ones and their variance in each ability group, float64 [n_items, n_groups,
+    4]."""
     node, log_weight = padded(grid, np.float64)
     table = code_tables(items.a, items.d, items.c, node)
     parts = spread(
@@ -188,7 +195,7 @@ def _left_one_out(answers: Answers, items: ItemParameters, grid: Grid, limit: np
         chunks(answers.start),
         lambda: np.zeros((len(items), len(limit) + 1, 4)),
     )
-    return sum(parts)
+    return np.sum(parts, axis=0)
 
 
 @kernel
@@ -234,7 +241,7 @@ def _lz(low, high, start, code, a, d, c, theta, out):
 @kernel(fastmath=True)
 def _leave_out(low, high, start, code, table, node, log_weight, limit, out):
     width = node.size
-    logs, posterior = np.empty(width), np.empty(width)
+    logs = np.empty(width)
     for i in range(low, high):
         for q in range(width):
             logs[q] = log_weight[q]

@@ -20,10 +20,12 @@ class Grid:
 
 
 def normal_grid(mean=0.0, sd=1.0, n_nodes: int = N_NODES) -> Grid:
-    """Nodes from -6 to 6 under N(mean, sd^2), 61 of them 0.2 apart; more, as far apart, where mean +- 4 sd leaves that range.
+    """Nodes from -6 to 6 under N(mean, sd^2), 61 of them 0.2 apart; more, as far apart, where mean +- 4 sd leaves
+    that range.
 
     mean, sd: numbers, or float64 [n_groups]. Gauss-Hermite nodes are too few and too far apart for long tests, where a
-    posterior is narrower than their gaps; equal steps of h leave a relative error of about exp(-2 (pi sd_posterior / h)^2).
+    posterior is narrower than their gaps; equal steps of h leave a relative error of about exp(-2 (pi sd_posterior /
+    h)^2).
     """
     mean, sd = np.asarray(mean, dtype=np.float64), np.asarray(sd, dtype=np.float64)
     step = 2 * LIMIT / (n_nodes - 1)

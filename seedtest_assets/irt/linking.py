@@ -48,7 +48,8 @@ def link(
 ) -> Linking:
     """Link two sets of item parameters through their common items.
 
-    method: mean_mean (Loyd & Hoover, 1980), mean_sigma (Marco, 1977), haebara (Haebara, 1980), stocking_lord (Stocking & Lord, 1983).
+    method: mean_mean (Loyd & Hoover, 1980), mean_sigma (Marco, 1977), haebara (Haebara, 1980), stocking_lord
+    (Stocking & Lord, 1983).
     symmetric: add the criterion on the from-scale to that on the to-scale (the last two only).
     screen: leave out items whose a or b moved unlike the others'; see drifted.
 
@@ -81,8 +82,9 @@ def link(
 def drifted(new: ItemParameters, bank: ItemParameters) -> tuple[int | None, str]:
     """The common item that moved most unlike the others, and how; None when none did.
 
-    Robust z (Huynh & Meyer, 2010): of log(a_new / a_bank), and of b_bank - A b_new with A = exp(median log ratio), each around its
-    median, by 0.74 of its interquartile range. Needs at least 5 items to tell; a tiny spread counts as 0.02.
+    Robust z (Huynh & Meyer, 2010): of log(a_new / a_bank), and of b_bank - A b_new with A = exp(median log ratio),
+    each around its median, by 0.74 of its interquartile range. Needs at least 5 items to tell; a tiny spread counts
+    as 0.02.
     """
     if len(new) < 5:
         return None, ""

@@ -59,8 +59,9 @@ def _moments(a, d, answers, node, out):
 
 @kernel
 def _logistic(low, high, a, d, answers, right, right_theta, node, free):
-    """Newton for (a, d) of each item. Where a step turns out not to bring the optimum nearer, one is made from the last good place with
-    the largest information there can be, answers / 4, which always climbs (Boehning & Lindsay, 1988)."""
+    """Newton for (a, d) of each item. Where a step turns out not to bring the optimum nearer, one is made from the
+    last good place with the largest information there can be, answers / 4, which always climbs (Boehning & Lindsay,
+    1988)."""
     m = np.empty(5)
     for j in range(low, high):
         if not free[j]:

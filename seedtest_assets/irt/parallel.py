@@ -6,7 +6,7 @@ numba's own parallel loops end the process when two threads of a service start o
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numba
@@ -15,8 +15,11 @@ from numba.extending import overload
 
 T = TypeVar("T")
 
-kernel = partial(numba.njit, nogil=True, cache=True, error_model="numpy")
-"""Decorator of every compiled kernel; compiled once a machine, then read from numba's cache."""
+
+def kernel(function: Any = None, **options: Any) -> Any:
+    """Decorator of every compiled kernel; compiled once a machine, then read from numba's cache."""
+    return numba.njit(function, nogil=True, cache=True, error_model="numpy", **options)
+
 
 ANSWERS_A_CHUNK = (
     100_000  # enough work to be worth a call, few enough that a core that was busy elsewhere does not hold up the rest

@@ -125,7 +125,8 @@ def _scatter(person, cursor, row):
 
 @kernel
 def _sort_each(low, high, start, row, item, correct, time, new_item, new_correct, order, kept):
-    """Sort each person's answers by item and keep one of each; the kept ones stand at the front of the person's range."""
+    """Sort each person's answers by item and keep one of each; the kept ones stand at the front of the person's
+    range."""
     key = np.empty(64, np.uint64)
     when = np.empty(64, time.dtype)
     for p in range(low, high):
@@ -140,7 +141,7 @@ def _sort_each(low, high, start, row, item, correct, time, new_item, new_correct
         if not ascending:
             key[:m].sort()
         n = 0
-        best = 0
+        best = np.int64(0)
         for k in range(m):
             j = np.int32(key[k] >> np.uint64(32))
             i = np.int64(key[k] & np.uint64(0xFFFFFFFF))

@@ -11,7 +11,8 @@ LeftOut = list[tuple[int, int, str]]
 
 
 def fittable_items(responses: Responses, min_responses: int) -> tuple[np.ndarray, LeftOut]:
-    """Codes of the items that can be fitted, int32, and (item, number of answers, reason) of the others that have answers.
+    """Codes of the items that can be fitted, int32, and (item, number of answers, reason) of the others that have
+    answers.
 
     Raises DataError when there is none.
     """
@@ -58,7 +59,8 @@ def answers_to(responses: Responses, items: np.ndarray, group: np.ndarray | None
 
 
 def unconnected_blocks(answers: Answers) -> np.ndarray:
-    """Block of each item, int64 [n_items]: items are in one block when persons who answered both, or a chain of such, tie them."""
+    """Block of each item, int64 [n_items]: items are in one block when persons who answered both, or a chain of such,
+    tie them."""
     return np.unique(_blocks(answers.start, answers.code, answers.n_items), return_inverse=True)[1]
 
 

@@ -15,17 +15,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedtest_assets.irt.parallel import chunks, kernel, spread
+from seedtest_assets.irt.parallel import chunks, spread
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.topic_answers import TopicAnswers
+from seedtest_assets.irt.topic_kernel import LIMIT, integrate_each
 
 COARSEST_STEP = 0.25
 FINEST_LEVEL = 8
 """Level k has the step COARSEST_STEP / 2^(k / 2): down to 1/64 of a population SD, for thousands of answers to a topic."""
 STEEPEST = 1e3
 """A discrimination above this is a step at every level, and no reason for a finer one."""
-LIMIT = 8.0
-"""Nodes reach this many SDs of a topic ability to both sides; beyond lies 1e-15 of the population."""
 
 N_QUADRATURE = 15
 N_NEIGHBOURS = 12
@@ -75,7 +74,7 @@ def integrate(
             tau, kind_of_pair[pairs], off_grid, _sampled_normal(tau, node), *_quadrature(tau, step),
             out.theta, out.se, out.score, out.student_theta, out.student_se, out.student_loglik,
         )  # fmt: skip
-        spread(lambda low, high, _, given=given: _integrate_each(low, high, *given), chunks(_work(chunk)), lambda: None)
+        spread(lambda low, high, _, given=given: integrate_each(low, high, *given), chunks(_work(chunk)), lambda: None)
         result.theta[pairs], result.se[pairs], result.score[pairs] = mean + sd * out.theta, sd * out.se, out.score
         result.student_theta[students], result.student_se[students] = mean + sd * out.student_theta, sd * out.student_se
         result.student_loglik[students] = out.student_loglik
@@ -172,139 +171,3 @@ def _quadrature(tau: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray, n
             if other != k:
                 lagrange[:, :, k] *= distance[:, :, other] / (offset[k] - offset[other])
     return z, weight / weight.sum(), first, lagrange
-
-
-@kernel(fastmath={"reassoc", "contract"})
-def _integrate_each(
-    low, high, stride, student_start, pair_start, item_row, correct, log_right, log_wrong, node,
-    tau, kind_of_pair, off_grid, normal, z, weight, first, lagrange,
-    theta, se, score, student_theta, student_se, student_loglik,
-):  # fmt: skip
-    n = node.size
-    middle, step = n // 2, node[1] - node[0]
-    normal = normal.copy()  # slices of an array that threads share cost them its reference count
-    loglik = np.empty(n)
-    posterior = np.empty(n)
-    total = np.empty(n)
-    read = np.empty(z.size)
-    curve = np.empty((1, n))  # a pair's likelihood, or its logarithm where tau is off the grid
-    message = np.empty((1, n))
-    support = np.empty((1, 2), np.int64)  # where the likelihood is above 0
-    for s in range(low, high):
-        begin, end = student_start[s], student_start[s + 1]
-        if end - begin > curve.shape[0]:
-            curve = np.empty((2 * (end - begin), n))
-            message = np.empty((2 * (end - begin), n))
-            support = np.empty((2 * (end - begin), 2), np.int64)
-        # the student's own nodes: no further out than LIMIT, no closer than the posterior's width asks for
-        by = stride[s]
-        reach = min(int(np.ceil(LIMIT / (by * step))) * by, middle // by * by)
-        first_node, last_node = middle - reach, middle + reach
-        for j in range(first_node, last_node + 1, by):
-            total[j] = -0.5 * node[j] ** 2 + np.log(by * step / np.sqrt(2 * np.pi))
-        for p in range(begin, end):
-            t = p - begin
-            if pair_start[p] == pair_start[p + 1]:
-                continue
-            loglik[:] = 0.0
-            for k in range(pair_start[p], pair_start[p + 1]):
-                row = item_row[k]
-                if correct[k]:
-                    for j in range(n):
-                        loglik[j] += log_right[row, j]
-                else:
-                    for j in range(n):
-                        loglik[j] += log_wrong[row, j]
-            if off_grid[p]:
-                curve[t] = loglik
-                kind = kind_of_pair[p]
-                for j in range(first_node, last_node + 1, by):
-                    message[t, j] = _off_grid_moments(loglik, j, z, weight, first[kind], lagrange[kind], read)[0]
-                    total[j] += message[t, j]
-            else:
-                highest = loglik.max()
-                likelihood = curve[t]
-                for j in range(n):
-                    likelihood[j] = np.exp(loglik[j] - highest)
-                from_node, to_node = 0, n
-                while likelihood[from_node] == 0:
-                    from_node += 1
-                while likelihood[to_node - 1] == 0:
-                    to_node -= 1
-                support[t, 0], support[t, 1] = from_node, to_node
-                around = normal[kind_of_pair[p], 0]
-                for j in range(first_node, last_node + 1, by):
-                    m = _weighted(around, likelihood, j, from_node, to_node)
-                    message[t, j] = max(m, 1e-300)
-                    total[j] += np.log(message[t, j]) + highest
-
-        highest = -np.inf
-        for j in range(first_node, last_node + 1, by):
-            highest = max(highest, total[j])
-        mass = 0.0
-        for j in range(first_node, last_node + 1, by):
-            posterior[j] = np.exp(total[j] - highest)
-            mass += posterior[j]
-        student_loglik[s] = np.log(mass) + highest
-        mean = 0.0
-        for j in range(first_node, last_node + 1, by):
-            posterior[j] /= mass
-            mean += posterior[j] * node[j]
-        variance = 0.0
-        for j in range(first_node, last_node + 1, by):
-            variance += posterior[j] * (node[j] - mean) ** 2
-        student_theta[s], student_se[s] = mean, np.sqrt(variance)
-
-        for p in range(begin, end):
-            t = p - begin
-            kind = kind_of_pair[p]
-            if pair_start[p] == pair_start[p + 1]:
-                theta[p], se[p], score[p] = mean, np.sqrt(variance + tau[kind] ** 2), 0.0
-                continue
-            first_moment = second_moment = z_squared = 0.0
-            for j in range(first_node, last_node + 1, by):
-                if posterior[j] < 1e-18:
-                    continue
-                if off_grid[p]:
-                    _, z1, z2 = _off_grid_moments(curve[t], j, z, weight, first[kind], lagrange[kind], read)
-                else:
-                    z1 = _weighted(normal[kind, 1], curve[t], j, support[t, 0], support[t, 1]) / message[t, j]
-                    z2 = _weighted(normal[kind, 2], curve[t], j, support[t, 0], support[t, 1]) / message[t, j]
-                from_mean = node[j] - mean
-                first_moment += posterior[j] * (from_mean + tau[kind] * z1)
-                second_moment += posterior[j] * (from_mean * (from_mean + 2 * tau[kind] * z1) + tau[kind] ** 2 * z2)
-                z_squared += posterior[j] * z2
-            theta[p] = mean + first_moment
-            se[p] = np.sqrt(max(second_moment - first_moment**2, 0.0))
-            score[p] = z_squared - 1
-
-
-@kernel(fastmath={"reassoc", "contract"})
-def _weighted(around, likelihood, j, from_node, to_node):
-    """Sum of the likelihood at the nodes from_node .. to_node - 1, each weighted by its distance from node j."""
-    weights = around[likelihood.size - 1 - j + from_node : likelihood.size - 1 - j + to_node]
-    part = likelihood[from_node:to_node]
-    total = 0.0
-    for i in range(weights.size):
-        total += weights[i] * part[i]
-    return total
-
-
-@kernel(fastmath={"reassoc", "contract"})
-def _off_grid_moments(loglik, j, z, weight, first, lagrange, read):
-    """log m, E[z], E[z^2] at node j, by Gauss-Hermite quadrature of L between the nodes, constant past them."""
-    last = loglik.size - 1
-    highest = -np.inf
-    for q in range(z.size):
-        value = 0.0
-        for k in range(lagrange.shape[1]):
-            value += lagrange[q, k] * loglik[min(max(j + first[q] + k, 0), last)]
-        read[q] = value
-        highest = max(highest, value)
-    m0 = m1 = m2 = 0.0
-    for q in range(z.size):
-        part = weight[q] * np.exp(read[q] - highest)
-        m0 += part
-        m1 += part * z[q]
-        m2 += part * z[q] ** 2
-    return np.log(m0) + highest, m1 / m0, m2 / m0

@@ -17,7 +17,7 @@ with warnings.catch_warnings():
 
 PLATFORM, DAGSTER = "seedtest", "dagster"
 """The two databases: the platform's tables, and Dagster's own storage."""
-START_SECONDS = 20
+START_SECONDS = 60
 
 
 def embedded_url(database: str, home: Path = HOME) -> str:

@@ -1,5 +1,6 @@
-"""The report of a real night, through Dagster: where it is written, what it knows, when there is none."""
+"""The report of real nights, through Dagster: where it is written, what it knows, when there is none."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -10,35 +11,59 @@ from seedtest_assets.definitions import defs
 from seedtest_assets.demo import load_school, simulate_school
 from seedtest_assets.nightly import run_day
 from seedtest_assets.run_history import calibration_runs, checks_of_run
-from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.database import session
+from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.results import fit_history, fit_meta, one_calibration_at_a_time
 from seedtest_assets_tests.conftest import execute
-from seedtest_assets_tests.engines.irt_service_double import double, hangs
 
-LAST = date(2025, 3, 10)
-
-
-@pytest.fixture
-def instance(monkeypatch):
-    monkeypatch.setenv("MIRT_LOOKBACK_DAYS", "10")
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
+FIRST, SECOND, THIRD = (date(2025, 3, day) for day in (8, 9, 10))
 
 
-@pytest.fixture
-def school(platform):
-    load_school(platform, simulate_school(LAST, n_days=11, n_students=200, n_items=24, n_topics=4, n_anchors=8))
-    return platform
+@dataclass(frozen=True)
+class Nights:
+    """Three nights of a school: without anchors, linked to the night before, and with anchors after a run that failed."""
+
+    instance: dg.DagsterInstance
+    url: str
+    lake: Path
+
+    def page(self, day: date) -> str:
+        return (self.lake / f"reports/date={day}/calibration.html").read_text(encoding="utf-8")
+
+    def shown(self, day: date) -> dict[str, dg.MetadataValue]:
+        """What the UI shows of the newest report of a day."""
+        filters = dg.AssetRecordsFilter(dg.AssetKey("calibration_report"), asset_partitions=[day.isoformat()])
+        (event,) = self.instance.fetch_materializations(filters, limit=1).records
+        return event.asset_materialization.metadata
+
+    def report_again(self, day: date) -> dg.ExecuteInProcessResult:
+        return defs.resolve_job_def("nightly").execute_in_process(
+            instance=self.instance,
+            partition_key=day.isoformat(),
+            asset_selection=[dg.AssetKey("calibration_report")],
+        )
 
 
-def night(instance, day=LAST):
-    return run_day(instance, day, lambda line: None)
-
-
-def metadata(instance) -> dict[str, object]:
-    """What the UI shows of the newest report."""
-    (event,) = instance.fetch_materializations(dg.AssetKey("calibration_report"), limit=1).records
-    return event.asset_materialization.metadata
+@pytest.fixture(scope="module")
+def nights(template, tmp_path_factory):
+    with session(template.replace("template_platform", "postgres")) as connection:
+        connection.exec_driver_sql("CREATE DATABASE report_nights TEMPLATE template_platform")
+    url = template.replace("template_platform", "report_nights")
+    lake = tmp_path_factory.mktemp("lake")
+    load_school(url, simulate_school(THIRD, n_days=12, n_students=150, n_items=24, n_topics=4, n_anchors=8))
+    with pytest.MonkeyPatch.context() as environment, dg.DagsterInstance.ephemeral() as instance:
+        environment.setenv("DATABASE_URL", url)
+        environment.setenv("SEEDTEST_LAKE", str(lake))
+        environment.setenv("MIRT_LOOKBACK_DAYS", "10")
+        execute(url, "CREATE TABLE kept AS SELECT id, meta FROM question")
+        execute(url, "UPDATE question SET meta = '{}'")
+        for day in (FIRST, SECOND):
+            assert run_day(instance, day, lambda line: None).failure is None
+        execute(url, "UPDATE question SET meta = kept.meta FROM kept WHERE kept.id = question.id")
+        with one_calibration_at_a_time(url):
+            assert run_day(instance, THIRD, lambda line: None).failure
+        assert run_day(instance, THIRD, lambda line: None).failure is None
+        yield Nights(instance, url, lake)
 
 
 def test_hangs_on_the_fit_alone_and_on_nothing_that_comes_after():
@@ -47,84 +72,59 @@ def test_hangs_on_the_fit_alone_and_on_nothing_that_comes_after():
     assert node.child_keys == set()
 
 
-def test_a_night_leaves_a_report_that_the_ui_names(instance, school):
-    assert night(instance).failure is None
-    shown = metadata(instance)
-    path = Path(shown["report"].value)
-    assert path == Path(load_settings().seedtest_lake) / "reports/date=2025-03-10/calibration.html"
-    page = path.read_text(encoding="utf-8")
-    assert shown["bytes"].value == len(page.encode())
-    fit = fit_meta(school, LAST)
-    assert f"{-fit['metrics']['loglik']:,.3f}" in page
-    assert fit["run_id"] in page
-    assert "item_count_drop" in page
-    assert "no earlier partition to compare with" in page
+def test_every_night_leaves_a_report_that_the_ui_names(nights):
+    for day in (FIRST, SECOND, THIRD):
+        shown, page, fit = nights.shown(day), nights.page(day), fit_meta(nights.url, day)
+        assert shown["report"] == dg.MetadataValue.path(str(nights.lake / f"reports/date={day}/calibration.html"))
+        assert shown["bytes"].value == len(page.encode())
+        assert f"{-fit['metrics']['loglik']:,.3f}" in page
+        assert fit["run_id"] in page
 
 
-def test_the_report_of_the_next_night_knows_the_night_before(instance, school):
-    assert night(instance, LAST - timedelta(days=1)).failure is None
-    assert night(instance).failure is None
-    history = fit_history(school, LAST, 90)
-    assert list(history["partition_date"]) == [LAST - timedelta(days=1), LAST]
-    assert list(history["n_items"]) == [24, 24]
-    assert history["A"].between(0.7, 1.5).all()
-    assert len(fit_history(school, LAST - timedelta(days=1), 90)) == 1
-    assert len(fit_history(school, LAST, 1)) == 1
-    assert metadata(instance)["runs_shown"].value == 2
+def test_the_first_night_defines_the_scale_the_second_is_linked_to_it_the_third_to_anchors(nights):
+    assert "The first calibration: it defines the scale." in nights.page(FIRST)
+    assert "points-anchors-b-used" not in nights.page(FIRST)
+    assert "items of 2025-03-08" in nights.page(SECOND)
+    assert 'id="points-anchors-b-used"' in nights.page(SECOND)
+    used = fit_meta(nights.url, THIRD)["model_spec"]["linking_constants"]["n_anchors_used"]
+    assert f"through {used} anchors" in nights.page(THIRD)
 
 
-def test_linked_to_the_night_before_it_shows_the_items_of_that_night(instance, school):
-    execute(school, "UPDATE question SET meta = '{}'")
-    assert night(instance, LAST - timedelta(days=1)).failure is None
-    assert night(instance).failure is None
-    page = Path(metadata(instance)["report"].value).read_text(encoding="utf-8")
-    assert "items of 2025-03-09" in page
-    assert page.count('id="points-anchors-b-used"') == 1
+def test_history_ends_with_the_day_and_has_nulls_where_nothing_was_linked(nights):
+    history = fit_history(nights.url, THIRD, 90)
+    assert list(history["partition_date"]) == [FIRST, SECOND, THIRD]
+    assert list(history["linked_to"]) == ["none", "previous", "anchors"]
+    assert list(history["A"].isna()) == [True, False, False]
+    assert list(history["n_items"]) == [24, 24, 24]
+    assert list(fit_history(nights.url, SECOND, 90)["partition_date"]) == [FIRST, SECOND]
+    assert list(fit_history(nights.url, THIRD, 1)["partition_date"]) == [THIRD]
 
 
-def test_retries_and_failures_of_the_runs_are_counted(instance, school):
-    with one_calibration_at_a_time(school):
-        assert night(instance).failure
-    assert night(instance).failure is None
-    failed, succeeded = calibration_runs(instance, 10)
+def test_runs_are_those_that_calibrate_with_their_retries(nights):
+    before = [run for run in calibration_runs(nights.instance, 10) if run.partition != THIRD.isoformat()]
+    assert [run.partition for run in before] == [FIRST.isoformat(), SECOND.isoformat()]
+    failed, succeeded = (run for run in calibration_runs(nights.instance, 10) if run.partition == THIRD.isoformat())
     assert (failed.status, failed.retries, failed.service_errors) == ("FAILURE", 3, 0)
     assert (succeeded.status, succeeded.retries) == ("SUCCESS", 0)
-    assert failed.partition == succeeded.partition == "2025-03-10"
     assert failed.started_at < succeeded.started_at
     assert succeeded.seconds > 0
-    assert calibration_runs(instance, 1) == [succeeded]
+    assert calibration_runs(nights.instance, 1) == [succeeded]
+    assert nights.shown(THIRD)["runs_shown"].value == 4
 
 
-def test_time_outs_of_the_irt_service_are_told_from_other_retries(instance, school, monkeypatch):
-    with double(hangs) as service:
-        monkeypatch.setenv("R_IRT_BASE_URL", service.url)
-        monkeypatch.setenv("R_IRT_TIMEOUT_SECS", "0.2")
-        assert "did not answer in full" in night(instance).failure
-    assert "is not reached" in night(instance).failure
-    timed_out, not_there = calibration_runs(instance, 10)
-    assert (timed_out.retries, timed_out.service_errors, timed_out.service_timeouts) == (3, 4, 4)
-    assert (not_there.retries, not_there.service_errors, not_there.service_timeouts) == (3, 4, 0)
-
-
-def test_the_checks_are_those_of_the_calibrations_own_run(instance, school):
-    assert night(instance).failure is None
-    run_id = fit_meta(school, LAST)["metrics"]["dagster_run_id"]
-    again = defs.resolve_job_def("nightly").execute_in_process(
-        instance=instance, partition_key=LAST.isoformat(), asset_selection=[dg.AssetKey("calibration_report")]
-    )
+def test_a_report_made_again_shows_the_checks_of_the_calibrations_own_run(nights):
+    again = nights.report_again(SECOND)
     assert again.success
-    assert checks_of_run(instance, again.run_id) == []
-    assert "item_count_drop" in {check.name for check in checks_of_run(instance, run_id)}
-    assert "item_count_drop" in Path(metadata(instance)["report"].value).read_text(encoding="utf-8")
+    assert checks_of_run(nights.instance, again.run_id) == []
+    checks = checks_of_run(nights.instance, fit_meta(nights.url, SECOND)["metrics"]["dagster_run_id"])
+    assert "item_count_drop" in {check.name for check in checks}
+    for check in checks:
+        assert f"<td>{check.name}</td>" in nights.page(SECOND)
 
 
-def test_without_a_calibration_there_is_no_report_and_an_old_one_goes(instance, school):
-    assert night(instance).failure is None
-    path = Path(metadata(instance)["report"].value)
-    execute(school, "DELETE FROM mirt_fit_meta")
-    again = defs.resolve_job_def("nightly").execute_in_process(
-        instance=instance, partition_key=LAST.isoformat(), asset_selection=[dg.AssetKey("calibration_report")]
-    )
-    assert again.success
-    assert metadata(instance)["nothing_to_do"].value == "no calibration of this day"
-    assert not path.exists()
+def test_without_a_calibration_there_is_no_report_and_an_old_one_goes(nights):
+    day = THIRD + timedelta(days=1)
+    path = Lake(str(nights.lake)).write_report(day, "an old one")
+    assert nights.report_again(day).success
+    assert nights.shown(day)["nothing_to_do"].value == "no calibration of this day"
+    assert not Path(path).exists()

@@ -166,7 +166,7 @@ def test_a_small_item_count_drop_warns_and_is_written(instance, school, monkeypa
 def test_the_first_calibration_passes_and_says_that_there_is_no_history(instance, school):
     check = item_count_check(instance, run(instance, LAST).run_id)
     assert check.passed
-    assert check.description == "no earlier partition to compare with"
+    assert "no earlier partition to compare with" in check.description
 
 
 def test_a_window_that_empties_is_a_drop_and_not_nothing_to_do(instance, school, monkeypatch):

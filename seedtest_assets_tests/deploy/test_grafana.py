@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +11,7 @@ import yaml
 
 from seedtest_assets.demo import load_school, simulate_school
 from seedtest_assets.nightly import run_day
+from seedtest_assets.run_history import calibration_runs
 from seedtest_assets.storage.database import session, transaction
 from seedtest_assets_tests.conftest import ROOT, rows_of
 from seedtest_assets_tests.engines.irt_service_double import double, hangs
@@ -23,7 +24,7 @@ LAST = date(2025, 3, 10)
 
 @pytest.fixture(scope="module")
 def databases(template, tmp_path_factory):
-    """The platform's database and Dagster's, after two nights that succeeded and two whose service did not answer or was not there."""
+    """The platform's database and Dagster's, after a night that succeeded and two runs whose service did not answer or was not there."""
     urls = {}
     for name, like in (("platform", "template_platform"), ("dagster", "template0")):
         with session(template.replace("template_platform", "postgres")) as connection:
@@ -36,13 +37,13 @@ def databases(template, tmp_path_factory):
         environment.setenv("SEEDTEST_LAKE", str(tmp_path_factory.mktemp("lake")))
         environment.setenv("MIRT_LOOKBACK_DAYS", "10")
         with dg.instance_for_test(overrides=postgres_storage(urls["seedtest-dagster"])) as instance:
-            for day in (LAST - timedelta(days=1), LAST):
-                assert run_day(instance, day, lambda line: None).failure is None
+            assert run_day(instance, LAST, lambda line: None).failure is None
             with double(hangs) as service:
                 environment.setenv("R_IRT_BASE_URL", service.url)
                 environment.setenv("R_IRT_TIMEOUT_SECS", "0.2")
                 assert "did not answer in full" in run_day(instance, LAST, lambda line: None).failure
             assert "is not reached" in run_day(instance, LAST, lambda line: None).failure
+            urls["runs"] = calibration_runs(instance, 10)
     return urls
 
 
@@ -84,18 +85,28 @@ def test_every_query_runs_for_a_time_without_any_run(databases, title):
 
 
 def test_calibrations_are_counted_as_they_ended_without_the_runs_that_fill_the_lake(databases):
-    assert answer(databases, "Calibrations succeeded") == [(2,)]
+    assert answer(databases, "Calibrations succeeded") == [(1,)]
     assert answer(databases, "Calibrations failed") == [(2,)]
     ((seconds,),) = answer(databases, "Mean duration")
     assert 0 < seconds < 600
     durations = answer(databases, "Run duration")
-    assert [(row[1] is None, row[2] is None) for row in durations] == [(False, True)] * 2 + [(True, False)] * 2
+    assert [(row[1] is None, row[2] is None) for row in durations] == [(False, True), (True, False), (True, False)]
 
 
 def test_time_outs_are_told_from_the_other_retries(databases):
     assert sum(row[1] for row in answer(databases, "Retries and service time-outs")) == 6
     assert sum(row[2] for row in answer(databases, "Retries and service time-outs")) == 4
     assert answer(databases, "IRT service: success rate") == [(0.0,)]
+
+
+def test_the_report_counts_as_the_dashboard_does(databases):
+    runs = databases["runs"]
+    assert [run.status for run in runs] == ["SUCCESS", "FAILURE", "FAILURE"]
+    assert [(run.retries, run.service_errors, run.service_timeouts) for run in runs] == [
+        (0, 0, 0),
+        (3, 4, 4),
+        (3, 4, 0),
+    ]
 
 
 def test_the_calibrations_are_those_of_the_table(databases):
@@ -106,11 +117,10 @@ def test_the_calibrations_are_those_of_the_table(databases):
     assert [(row[1],) for row in answer(databases, "Answers and students")] == answers
     assert [row[1:] for row in answer(databases, "Items and anchors used")][-1][0] == 20
     assert answer(databases, "Nights linked") == [(1.0,)]
-    newest, before = answer(databases, "Last calibrations")
+    (newest,) = answer(databases, "Last calibrations")
     assert newest[0] == LAST
-    assert before[0] == LAST - timedelta(days=1)
-    a_and_b = [row[1:] for row in answer(databases, "Linking constants")]
-    assert a_and_b == [before[6:8], newest[6:8]]
+    assert newest[5] == "anchors"
+    assert [row[1:] for row in answer(databases, "Linking constants")] == [newest[6:8]]
 
 
 def test_panels_do_not_overlap_and_have_their_own_ids():

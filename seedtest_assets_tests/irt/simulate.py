@@ -22,7 +22,8 @@ class Truth:
 
 
 def simulate(n_persons, n_items, seed, *, seen=1.0, c=0.0, common_slope=None) -> Truth:
-    """theta and b from N(0, 1), a lognormal(0, 0.3) or one for all; seen: share of items answered, or bool [n_persons, n_items]."""
+    """theta and b from N(0, 1), a lognormal(0, 0.3) or one for all; seen: share of items answered, or bool
+    [n_persons, n_items]."""
     rng = np.random.default_rng(seed)
     a = rng.lognormal(0, 0.3, n_items) if common_slope is None else np.full(n_items, common_slope)
     items = irt.ItemParameters(np.arange(n_items), a, rng.normal(0, 1, n_items), np.full(n_items, c))
@@ -42,7 +43,8 @@ def responses_of(matrix) -> irt.Responses:
 
 
 def marginal_loglik(matrix, a, d, c=0.0) -> float:
-    """Sum of log integral P(answers | theta) under N(0, 1) on the 61 nodes, by the definition: persons x items x nodes."""
+    """Sum of log integral P(answers | theta) under N(0, 1) on the 61 nodes, by the definition: persons x items x
+    nodes."""
     node = np.linspace(-6, 6, 61)
     weight = np.exp(-0.5 * node**2) / np.exp(-0.5 * node**2).sum()
     p = c + (1 - c) / (1 + np.exp(-(np.multiply.outer(a, node) + np.asarray(d)[:, None])))

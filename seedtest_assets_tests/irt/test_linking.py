@@ -36,15 +36,15 @@ def test_drifted_anchors_are_left_out_and_named(method):
     assert "difficulty" in reasons[2]
     assert "discrimination" in reasons[7]
     assert not set(reasons) & set(linking.used.tolist())
-    assert linking.A == pytest.approx(A, rel=0.05)
-    assert linking.B == pytest.approx(B, abs=0.05)
+    assert pytest.approx(A, rel=0.05) == linking.A
+    assert pytest.approx(B, abs=0.05) == linking.B
 
 
 def test_drift_of_many_anchors_is_found_one_after_the_other():
     new, bank = pair(n=30)
     linking = irt.link(moved(new, [1, 4, 9, 16, 25], b=1.5), bank)
     assert {1, 4, 9, 16, 25} <= {item for item, _ in linking.screened_out}
-    assert linking.B == pytest.approx(B, abs=0.05)
+    assert pytest.approx(B, abs=0.05) == linking.B
 
 
 def test_screening_keeps_nearly_all_steady_anchors():

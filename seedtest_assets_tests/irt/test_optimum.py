@@ -1,4 +1,5 @@
-"""The estimates are a maximum, the errors are its curvature, and what is done for speed changes nothing that matters."""
+"""The estimates are a maximum, the errors are its curvature, and what is done for speed changes nothing that
+matters."""
 
 import numpy as np
 import pytest

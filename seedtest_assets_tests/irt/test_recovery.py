@@ -1,4 +1,5 @@
-"""Known truth comes back: without bias, inside the intervals as often as promised, and from every design a platform has."""
+"""Known truth comes back: without bias, inside the intervals as often as promised, and from every design a platform
+has."""
 
 import numpy as np
 import pytest

@@ -137,7 +137,7 @@ def test_held_anchors_with_a_free_population_are_mirts():
     assert abs(fit.group_mean - optimum["mean"]) < 1e-3
     assert abs(fit.group_sd - optimum["sd"]) < 1e-3
     assert fit.linking.method == "fixed"
-    assert (fit.linking.A, fit.linking.B) == (fit.group_sd, fit.group_mean)
+    assert (fit.group_sd, fit.group_mean) == (fit.linking.A, fit.linking.B)
     for ours, theirs in ((fit.se_a, "SE_a"), (fit.se_b, "SE_b")):
         errors = table(result["items"], theirs)
         np.testing.assert_allclose(ours, errors, rtol=0.01)

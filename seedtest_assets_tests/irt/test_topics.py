@@ -9,7 +9,8 @@ from scipy.stats import norm
 
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.parameters import ItemParameters
-from seedtest_assets.irt.topics import TopicSpread, topic_abilities
+from seedtest_assets.irt.topic_spread import TopicSpread
+from seedtest_assets.irt.topics import topic_abilities
 
 
 def some_items(n: int, seed: int, guessing: bool = False) -> ItemParameters:

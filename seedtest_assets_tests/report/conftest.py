@@ -12,6 +12,7 @@ from seedtest_assets.demo import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.engines.protocol import ANSWER_SCHEMA, PARAMETER_COLUMNS, CalibrationRequest
 from seedtest_assets.report.data import HISTORY_COLUMNS, CalibrationRun, CheckOutcome, ReportData
+from seedtest_assets.report.page import calibration_page
 
 DAY, N_DAYS = date(2025, 6, 30), 20
 GUESSED, ALL_RIGHT = "5", "7"
@@ -106,3 +107,6 @@ def with_faults(answers: pa.Table) -> pa.Table:
     )
 
 
+@pytest.fixture(scope="session")
+def page(data) -> str:
+    return calibration_page(data)

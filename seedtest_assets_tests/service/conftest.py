@@ -57,21 +57,15 @@ class Service:
 
 
 @contextmanager
-def running(*options: str, token: str | None = TOKEN, host: str = "127.0.0.1") -> Iterator[Service]:
+def running(*options: str, token: str | None = TOKEN, code: str | None = None) -> Iterator[Service]:
+    """`seedtest serve` with options, or a line of code that serves on port 0."""
     environment = {name: value for name, value in os.environ.items() if name != "R_IRT_INTERNAL_TOKEN"}
     if token:
         environment["R_IRT_INTERNAL_TOKEN"] = token
-    command = [
-        sys.executable,
-        "-c",
-        "from seedtest_assets.cli import main; main()",
-        "serve",
-        "--host",
-        host,
-        "--port",
-        "0",
-    ]
-    process = subprocess.Popen([*command, *options], env=environment, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", code or "from seedtest_assets.cli import main; main()"]
+    if not code:
+        command += ["serve", "--host", "127.0.0.1", "--port", "0", *options]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     service = Service(process, "", token)
 
     def read() -> None:
@@ -81,7 +75,8 @@ def running(*options: str, token: str | None = TOKEN, host: str = "127.0.0.1") -
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
-        service.wait(lambda: any('"listening"' in line for line in service.lines) or process.poll() is not None)
+        # compiling, on a machine that never has, takes half a minute and more
+        service.wait(lambda: any('"ready"' in line for line in service.lines) or process.poll() is not None, 400)
         listening = next(line for line in service.log() if line["event"] == "listening")
         service.url = f"http://{listening['host']}:{listening['port']}"
         yield service
@@ -121,5 +116,5 @@ def lsat7() -> tuple[list[str], list[str], np.ndarray]:
 @pytest.fixture
 def long_calibration() -> dict:
     """Answers without any pattern under a 3PL: the estimation goes on for thousands of iterations."""
-    rows = np.random.default_rng(3).integers(0, 2, (4000, 60)).tolist()
+    rows = np.random.default_rng(3).integers(0, 2, (2000, 40)).tolist()
     return {"responses": rows, "model": "3PL"}

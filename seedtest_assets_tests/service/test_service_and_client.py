@@ -15,7 +15,10 @@ from seedtest_assets.settings import Settings
 
 @pytest.fixture(scope="module")
 def answers():
-    """600 persons, 20 items, a third of the answers missing, some given twice, one item without a wrong answer."""
+    """600 persons, 20 items, a third of the answers missing, some given twice, one item without a wrong answer.
+
+    As the lake gives them: ids dictionary-encoded, a chunk a day.
+    """
     rng = np.random.default_rng(11)
     slope, difficulty = rng.lognormal(0, 0.3, 20), rng.normal(0, 1, 20)
     difficulty[7] = -np.inf
@@ -31,7 +34,15 @@ def answers():
             + pd.to_timedelta(rng.permutation(len(person)), unit="s"),
         }
     )
-    return pa.Table.from_pandas(frame, ANSWER_SCHEMA, preserve_index=False)
+    table = pa.Table.from_pandas(frame, ANSWER_SCHEMA, preserve_index=False)
+    days = [_encoded(table.slice(first, 2000)) for first in range(0, len(table), 2000)]
+    return pa.concat_tables(days)
+
+
+def _encoded(table):
+    for place, name in enumerate(["user_id", "item_id"]):
+        table = table.set_column(place, name, table[name].combine_chunks().dictionary_encode())
+    return table
 
 
 @pytest.fixture

@@ -38,10 +38,18 @@ def test_probes_and_scrapes_need_no_token(service):
     assert service.get("/metrics").status_code == 200
 
 
+SMALL_AND_OPEN = """
+from seedtest_assets.service.app import Options
+from seedtest_assets.service.limits import Limits
+from seedtest_assets.service.server import serve
+serve(Options(limits=Limits(bytes=2**20, items=5, persons=25, upload_seconds=0.3)), host="0.0.0.0", port=0)
+"""
+
+
 @pytest.fixture(scope="module")
 def small_and_open(run_service):
-    """A service without a token, asked to listen everywhere, that takes 1 MiB at most."""
-    with run_service("--max-megabytes", "1", token=None, host="0.0.0.0") as service:
+    """A service without a token, asked to listen everywhere, with low limits."""
+    with run_service(token=None, code=SMALL_AND_OPEN) as service:
         yield service
 
 
@@ -83,6 +91,32 @@ def test_body_above_the_limit_is_refused_however_it_comes(small_and_open):
     for response in (announced, packed, chunked):
         assert response.status_code == 413
         assert "more than 1,048,576 bytes" in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("/irt/calibrate", {"responses": [[1, 0] * 3] * 20}, "6 items; one request may hold 5"),
+        ("/irt/calibrate", {"responses": [[1, 0]] * 26}, "26 persons; one request may hold 25"),
+        ("/irt/score", {"item_params": [{"a": 1, "b": 0}] * 6, "responses": []}, "6 items; one request may hold 5"),
+        ("/irt/score", {"item_params": [], "responses": [[]] * 26}, "26 rows; one request may hold 25"),
+    ],
+)
+def test_items_and_persons_above_the_limit_are_refused(small_and_open, path, body, words):
+    response = small_and_open.post(path, body)
+    assert response.status_code == 413
+    assert words in response.json()["error"]
+
+
+def test_body_that_does_not_arrive_gives_its_place_back(small_and_open):
+    address = ("127.0.0.1", int(small_and_open.url.rsplit(":", 1)[1]))
+    with socket.create_connection(address, timeout=30) as caller:
+        caller.sendall(b"POST /irt/score HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+        answer = b""
+        while piece := caller.recv(4096):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"the body did not arrive within 0.3 seconds" in answer
 
 
 @pytest.mark.parametrize(
@@ -168,9 +202,8 @@ def test_every_example_of_the_openapi_page_can_be_sent_as_it_stands(service):
 
 @pytest.fixture(scope="module")
 def one_at_a_time(run_service):
-    """A service without a queue, ready."""
+    """A service without a queue."""
     with run_service("--queue", "0") as service:
-        service.wait(lambda: any('"ready"' in line for line in service.lines))
         yield service
 
 
@@ -195,18 +228,19 @@ def test_health_and_scores_are_answered_while_a_calibration_runs_and_a_second_on
         assert first.result().status_code == 200
 
 
-def test_running_calibration_ends_before_the_service_stops(run_service, long_calibration):
-    with run_service("--grace-seconds", "60") as service, ThreadPoolExecutor(1) as pool:
-        running = pool.submit(service.post, "/irt/calibrate", long_calibration)
-        service.until(RUNNING)
+def test_as_many_calibrations_run_as_there_are_workers_and_they_end_before_the_service_stops(
+    run_service, long_calibration
+):
+    with run_service("--workers", "2", "--grace-seconds", "60") as service, ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(service.post, "/irt/calibrate", long_calibration) for _ in range(2)]
+        service.until('irt_running{kind="calibration"} 2.0')
         service.stop()
-        assert running.result().status_code == 200
+        assert [one.result().status_code for one in running] == [200, 200]
         assert service.process.wait(30) == -signal.SIGTERM
 
 
 def test_calibration_that_outlives_the_grace_is_refused_clearly(run_service, long_calibration):
     with run_service("--queue", "1", "--grace-seconds", "0") as service, ThreadPoolExecutor(2) as pool:
-        service.wait(lambda: any('"ready"' in line for line in service.lines))
         running = pool.submit(service.post, "/irt/calibrate", long_calibration)
         service.until(RUNNING)
         waiting = pool.submit(service.post, "/irt/calibrate", {"responses": ROWS})

@@ -6,7 +6,8 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
 from seedtest_assets.irt.parameters import ItemParameters
-from seedtest_assets.irt.topics import topic_abilities, topic_spread
+from seedtest_assets.irt.topic_spread import topic_spread
+from seedtest_assets.irt.topics import topic_abilities
 
 
 def simulate(n_students, n_topics, per_topic, tau, seed, mean=0.0, sd=1.0):

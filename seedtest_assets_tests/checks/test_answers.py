@@ -1,0 +1,70 @@
+"""The day's answers: how many, and whether all of them."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from seedtest_assets.checks.answers import answer_volume, source_matches_lake
+from seedtest_assets.checks.judgement import Level
+from seedtest_assets.settings import Settings
+from seedtest_assets.storage.late_answers import Difference
+
+LIMITS = Settings()
+SUNDAY = date(2025, 3, 9)
+PASS, WARN, ERROR = Level.PASS, Level.WARN, Level.ERROR
+
+
+def volume(today: int, *sundays: int):
+    weeks = {SUNDAY - timedelta(weeks=len(sundays) - k): n for k, n in enumerate(sundays)}
+    weekdays = {SUNDAY - timedelta(days=k): 9_000 for k in range(1, 29) if k % 7}
+    return answer_volume(SUNDAY, {**weeks, **weekdays, SUNDAY: today}, LIMITS)
+
+
+@pytest.mark.parametrize(("today", "level"), [(600, PASS), (599, WARN), (2400, PASS), (2401, WARN), (0, ERROR)])
+def test_a_sunday_is_judged_by_sundays(today, level):
+    told = volume(today, 1000, 1200, 1100, 1000)
+    assert told.level == level
+    assert (told.numbers["same_weekday_smallest"], told.numbers["same_weekday_largest"]) == (1000, 1200)
+    assert told.history[-1] == today
+
+
+def test_no_answers_on_a_day_that_had_none_before_is_usual():
+    assert volume(0, 1000, 0, 1100, 1000).passed
+    assert volume(0, 0, 0, 0, 0).passed
+    assert volume(1, 0, 0, 0, 0).passed
+
+
+def test_fewer_than_two_same_weekdays_tell_nothing_but_a_zero():
+    assert volume(10, 1000).passed
+    assert volume(0, 1000).level == ERROR
+    assert volume(599, 1000, 1000).level == WARN
+
+
+def test_volume_without_history_passes_and_says_so():
+    for n in (0, 500):
+        told = answer_volume(SUNDAY, {SUNDAY: n}, LIMITS)
+        assert told.passed
+        assert "no earlier Sunday" in told.said
+
+
+def test_only_four_weeks_count():
+    assert volume(600, 10, 1000, 1000, 1000, 1000).passed
+    assert volume(599, 10, 1000, 1000, 1000, 1000).level == WARN
+
+
+@pytest.mark.parametrize(("late", "level"), [(0, PASS), (5, PASS), (6, WARN), (-6, WARN)])
+def test_late_answers(late, level):
+    differences = [Difference(SUNDAY, 400 + late, 400)] if late else []
+    told = source_matches_lake(differences, 1000, 7, LIMITS)
+    assert told.level == level
+    assert told.numbers["answers_that_differ"] == abs(late)
+    assert (f"{SUNDAY} ({late:+})" in told.said) is bool(late)
+
+
+def test_late_and_deleted_answers_do_not_make_up_for_each_other():
+    differences = [Difference(SUNDAY, 500, 400), Difference(SUNDAY - timedelta(days=1), 300, 400)]
+    assert source_matches_lake(differences, 1000, 7, LIMITS).numbers["answers_that_differ"] == 200
+
+
+def test_a_lake_without_the_last_days_has_nothing_to_compare():
+    assert source_matches_lake([], 0, 0, LIMITS).passed

@@ -1,0 +1,179 @@
+"""The checks through Dagster: which there are, what the UI shows, what is kept for the next night."""
+
+from datetime import date, datetime, timedelta, timezone
+
+import dagster as dg
+import pytest
+
+from seedtest_assets.checks import drift
+from seedtest_assets.checks.on_freshness import freshness_job, freshness_schedule
+from seedtest_assets.checks.thresholds import Thresholds
+from seedtest_assets.definitions import defs
+from seedtest_assets.demo import load_school, simulate_school
+from seedtest_assets.nightly import run_day
+from seedtest_assets.settings import load_settings
+from seedtest_assets_tests.conftest import ROOT, execute, rows_of
+
+LAST = date(2025, 3, 20)
+OF_TABLES = {"theta_coverage", "keys_unique", "no_nulls", "values_in_range"}
+EXPECTED = {
+    "observations": {"answer_volume", "source_matches_lake"},
+    "mirt_item_params": {"item_count_drop", "converged", "finite", "plausible_ranges", "anchor_drift", "item_drift"},
+    "mirt_ability": {"ability_distribution"},
+    "mirt_fit_meta": {"anchors_present", "linking_constants", "predictive_validity", "freshness"},
+    "student_topic_theta": OF_TABLES,
+    "features_topic_daily": OF_TABLES,
+}
+BLOCKING = {"item_count_drop", "converged", "finite", "plausible_ranges"}
+
+
+@pytest.fixture
+def instance(monkeypatch):
+    monkeypatch.setenv("MIRT_LOOKBACK_DAYS", "10")
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def school(platform):
+    load_school(platform, simulate_school(LAST, n_days=12, n_students=300, n_items=40, n_topics=4, n_anchors=12))
+    return platform
+
+
+def run(instance, day=LAST, **how):
+    return run_day(instance, day, lambda line: None, **how)
+
+
+def checks_of(instance, run_id) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
+    told = [record.event_log_entry.dagster_event.asset_check_evaluation_data for record in records]
+    assert len(told) == len({(one.asset_key, one.check_name) for one in told})
+    return {(one.asset_key.to_user_string(), one.check_name): one for one in told}
+
+
+def test_every_check_is_there_daily_and_only_a_bad_calibration_blocks():
+    graph = defs.resolve_asset_graph()
+    there = {}
+    for key in graph.asset_check_keys:
+        there.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
+        node = graph.get(key)
+        assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition), key
+        assert node.description, key
+        assert node.blocking is (key.name in BLOCKING), key
+    assert there == EXPECTED
+
+
+def test_two_nights_judge_everything_and_show_numbers_limits_and_a_picture(instance, school):
+    first = checks_of(instance, run(instance, LAST - timedelta(days=1)).run_id)
+    done = run(instance)
+    assert done.failure is None
+    second = checks_of(instance, done.run_id)
+    assert set(first) == set(second) == {(asset, name) for asset, names in EXPECTED.items() for name in names}
+    for told in (first, second):
+        assert [(one.check_name, one.description) for one in told.values() if not one.passed] == []
+    limits = ("below", "above", "limit", "allowed", "least", "moderate", "low", "needed", "deadline")
+    for (_, name), one in second.items():
+        assert one.partition == str(LAST)
+        assert len(one.metadata) > 2, name
+        assert "what_to_do" in one.metadata, name
+        assert any(word in key for key in one.metadata for word in limits), (name, list(one.metadata))
+        if name not in ("anchor_drift", "finite", "source_matches_lake"):
+            assert one.metadata["history"].value.startswith("!["), name
+    validity = second["mirt_fit_meta", "predictive_validity"]
+    assert validity.metadata["gain"].value > 0
+    assert "data:image/png" in validity.metadata["reliability_curve"].value
+    ((kept,),) = rows_of(school, "SELECT metrics->'checks' FROM mirt_fit_meta WHERE partition_date = :day", day=LAST)
+    assert kept["item_count_drop"] == {
+        "level": "PASS", "items": 40, "usual_items": 40, "share": 1.0, "warn_below": 0.9, "error_below": 0.8,
+    }  # fmt: skip
+
+
+def test_a_check_that_breaks_is_told_and_costs_no_calibration(instance, school, monkeypatch):
+    def breaks(*_):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(drift, "item_drift", breaks)
+    done = run(instance)
+    assert done.failure is None
+    told = checks_of(instance, done.run_id)["mirt_item_params", "item_drift"]
+    assert (told.passed, told.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "the check itself broke: ZeroDivisionError: division by zero" in told.description
+    assert rows_of(school, "SELECT count(*) FROM mirt_item_params") == [(40,)]
+
+
+def test_parameters_that_no_sound_item_has_are_not_written_until_an_operator_accepts_them(instance, school):
+    assert run(instance, LAST - timedelta(days=1)).failure is None
+    execute(school, "UPDATE attempt SET correct = NOT correct WHERE item_id::int % 3 = 0")
+    execute(school, "UPDATE question SET meta = '{}' WHERE id % 3 = 0")
+    with_range = {
+        "dagster/asset_partition_range_start": str(LAST - timedelta(days=9)),
+        "dagster/asset_partition_range_end": str(LAST - timedelta(days=1)),
+    }
+    again = defs.resolve_job_def("nightly").execute_in_process(
+        instance=instance, tags=with_range, asset_selection=[dg.AssetKey("observations")]
+    )
+    told = checks_of(instance, again.run_id)
+    assert all(one.passed and "a range of days" in one.description for one in told.values())
+    done = run(instance)
+    assert "lie outside a 0.2 to 4" in done.failure
+    assert rows_of(school, "SELECT count(*) FROM mirt_item_params WHERE partition_date = :day", day=LAST) == [(0,)]
+    told = checks_of(instance, done.run_id)
+    assert told["mirt_item_params", "plausible_ranges"].severity == dg.AssetCheckSeverity.ERROR
+    assert set(told) >= {("mirt_item_params", "item_drift"), ("mirt_fit_meta", "predictive_validity")}
+
+    accepted = run(instance, accept_failed_checks=True)
+    assert accepted.failure is None
+    overruled = checks_of(instance, accepted.run_id)["mirt_item_params", "plausible_ranges"]
+    assert (overruled.passed, overruled.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert overruled.description.startswith("accepted by an operator")
+    assert rows_of(school, "SELECT count(*) FROM mirt_item_params WHERE partition_date = :day", day=LAST) == [(40,)]
+
+
+def test_late_answers_warn_and_name_their_day(instance, school):
+    assert run(instance, LAST - timedelta(days=1)).failure is None
+    execute(
+        school,
+        "INSERT INTO attempt (student_id, item_id, topic_id, correct, completed_at) "
+        "SELECT 'late', n::text, 'topic-01', true, '2025-03-18 12:00+00' FROM generate_series(1, 100) AS n",
+    )
+    done = run(instance)
+    told = checks_of(instance, done.run_id)["observations", "source_matches_lake"]
+    assert (done.failure, told.passed, told.severity) == (None, False, dg.AssetCheckSeverity.WARN)
+    assert "2025-03-18 (+100)" in told.description
+    assert "seedtest run --refresh" in told.description
+
+
+def test_the_morning_asks_for_yesterday_and_waits_for_no_pool(instance, platform):
+    assert freshness_schedule.cron_schedule == "5 6 * * *"
+    assert freshness_schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    tick = datetime(2025, 3, 21, 6, 5, tzinfo=timezone.utc)
+    asked = freshness_schedule(dg.build_schedule_context(scheduled_execution_time=tick))
+    assert asked.partition_key == str(LAST)
+    job = defs.resolve_job_def(freshness_job.name)
+    assert [node.definition.pool for node in job.nodes] == [None]
+
+    execute(platform, "INSERT INTO mirt_fit_meta VALUES ('fit', '2025-03-19', '{}', '{}', '2025-03-20 03:10+00')")
+    stale = job.execute_in_process(instance=instance, partition_key=asked.partition_key)
+    assert stale.success
+    told = checks_of(instance, stale.run_id)["mirt_fit_meta", "freshness"]
+    assert (told.passed, told.severity, told.partition) == (False, dg.AssetCheckSeverity.ERROR, str(LAST))
+    execute(platform, "INSERT INTO mirt_fit_meta VALUES ('late', '2025-03-20', '{}', '{}', '2025-03-21 09:00+00')")
+    again = job.execute_in_process(instance=instance, partition_key=asked.partition_key)
+    assert checks_of(instance, again.run_id)["mirt_fit_meta", "freshness"].passed
+
+
+def test_every_threshold_is_a_setting_with_a_reason(monkeypatch):
+    for name, field in Thresholds.model_fields.items():
+        assert field.description, name
+        monkeypatch.setenv(name.upper(), str(field.default))
+    monkeypatch.setenv("SEEDTEST_DRIFT_B_SEVERE", "0.75")
+    assert load_settings().seedtest_drift_b_severe == 0.75
+
+
+def test_the_page_of_the_checks_names_every_check_and_every_threshold_with_its_default():
+    page = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
+    for name, field in Thresholds.model_fields.items():
+        assert f"| `{name.upper()}` | {field.default} | {field.description} |" in page, name
+    for names in EXPECTED.values():
+        for name in names:
+            assert f"`{name}`" in page, name

@@ -1,0 +1,114 @@
+"""The tables that the platform reads, counted in PostgreSQL."""
+
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pytest
+
+from seedtest_assets.checks.judgement import Level
+from seedtest_assets.checks.tables import keys_unique, no_nulls, theta_coverage, values_in_range
+from seedtest_assets.settings import Settings
+from seedtest_assets.storage.table_facts import TableFacts, table_facts
+from seedtest_assets_tests.conftest import execute
+
+LIMITS = Settings()
+DAY = date(2025, 3, 9)
+THETA, FEATURES = "student_topic_theta", "features_topic_daily"
+INSERT = {
+    THETA: "INSERT INTO student_topic_theta VALUES (:day, 'u' || :n, 't1', :theta, :se, 5, '2PL', 'v', now())",
+    FEATURES: "INSERT INTO features_topic_daily VALUES ('u' || :n, 't1', :day, 4, :correct, 900, 800, 1, :theta, :se, :gain, :basis, "
+    "'2025-03-09 23:59:59+00', now())",
+}  # fmt: skip
+
+
+@pytest.fixture(params=[THETA, FEATURES])
+def table(request, database):
+    """A table that takes everything, with 100 sound rows of the day and 90 of the day before."""
+    name = request.param
+    execute(database, f"ALTER TABLE {name} DROP CONSTRAINT {name}_pkey")
+    for column in ("user_id", "topic_id"):
+        execute(database, f"ALTER TABLE {name} ALTER {column} DROP NOT NULL")
+    for n in range(100):
+        put(database, name, n)
+    for n in range(90):
+        put(database, name, n, day=DAY - timedelta(days=1))
+    return name
+
+
+def put(database, table, n, **values):
+    sound = {"day": DAY, "theta": 0.5, "se": 0.4, "correct": 3, "gain": 0.1, "basis": "theta"}
+    wanted = sound | values
+    execute(
+        database,
+        INSERT[table],
+        n=str(n),
+        **{name: value for name, value in wanted.items() if f":{name}" in INSERT[table]},
+    )
+
+
+def facts_of(database, table, n_active=100) -> TableFacts:
+    active = pa.table({"user_id": [f"u{n}" for n in range(n_active)], "topic_id": ["t1"] * n_active})
+    return table_facts(database, table, DAY, active, LIMITS.seedtest_theta_limit)
+
+
+def test_sound_rows_pass_and_show_the_days_before(database, table):
+    facts = facts_of(database, table)
+    assert facts == TableFacts(rows=100, keys=100, nulls=0, outside=0, active=100, covered=100, rows_before=[90])
+    for told in (theta_coverage(facts, LIMITS), keys_unique(facts), no_nulls(facts), values_in_range(facts)):
+        assert told.passed
+        assert list(told.history) == [90, 100]
+
+
+@pytest.mark.parametrize(("n_active", "level"), [(101, Level.PASS), (102, Level.ERROR)])
+def test_pairs_without_an_ability_are_counted(database, table, n_active, level):
+    facts = facts_of(database, table, n_active)
+    assert (facts.active, facts.covered) == (n_active, 100)
+    assert theta_coverage(facts, LIMITS).level == level
+
+
+def test_one_row_that_comes_twice_is_an_error(database, table):
+    put(database, table, 7)
+    assert keys_unique(facts_of(database, table)).level == Level.ERROR
+
+
+def test_one_key_that_is_unknown_is_an_error(database, table):
+    execute(database, f"UPDATE {table} SET topic_id = NULL WHERE user_id = 'u7'")
+    facts = facts_of(database, table)
+    assert no_nulls(facts).numbers["bad_rows"] == 1
+    assert no_nulls(facts).level == Level.ERROR
+
+
+@pytest.mark.parametrize(
+    "values", [{"theta": 10.1}, {"theta": -10.1}, {"theta": float("nan")}, {"se": 0.0}, {"se": float("nan")}]
+)
+def test_one_value_that_cannot_be_is_an_error(database, table, values):
+    put(database, table, 100, **values)
+    assert values_in_range(facts_of(database, table)).level == Level.ERROR
+
+
+@pytest.mark.parametrize("values", [{"correct": 5}, {"correct": -1}, {"gain": 1.01}, {"gain": -1.01}])
+def test_a_feature_that_cannot_be_is_an_error(database, values):
+    put(database, FEATURES, 1)
+    assert values_in_range(facts_of(database, FEATURES)).passed
+    put(database, FEATURES, 2, **values)
+    assert values_in_range(facts_of(database, FEATURES)).level == Level.ERROR
+
+
+def test_an_ability_without_its_error_is_an_error_and_neither_is_not(database):
+    put(database, FEATURES, 1, theta=None, se=None, gain=None, basis=None)
+    assert no_nulls(facts_of(database, FEATURES)).passed
+    put(database, FEATURES, 2, theta=None)
+    assert no_nulls(facts_of(database, FEATURES)).level == Level.ERROR
+
+
+def test_abilities_that_are_switched_off_are_not_missed(database):
+    put(database, FEATURES, 0, theta=None, se=None)
+    facts = facts_of(database, FEATURES, 1)
+    assert theta_coverage(facts, LIMITS).level == Level.ERROR
+    assert theta_coverage(facts, LIMITS, wanted=False).passed
+
+
+def test_a_day_without_answers_and_without_history_passes(database):
+    facts = facts_of(database, THETA, 0)
+    for told in (theta_coverage(facts, LIMITS), keys_unique(facts), no_nulls(facts), values_in_range(facts)):
+        assert told.passed

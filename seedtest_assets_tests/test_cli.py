@@ -1,0 +1,140 @@
+"""The command line as a user meets it: real processes in a folder of their own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from seedtest_assets_tests.conftest import ROOT, SHARED
+
+SEEDTEST = Path(sys.executable).with_name("seedtest")
+REAL_LOG = SHARED / "data" / "lkt_cloze_attempts.parquet"
+SAT12 = SHARED / "reference" / "data" / "SAT12missing.csv"
+
+
+def seedtest(*arguments, cwd, **environment) -> subprocess.CompletedProcess:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DAGSTER_", "SEEDTEST_", "MIRT_"))}
+    return subprocess.run(
+        [SEEDTEST, *map(str, arguments)], cwd=cwd, env=clean | environment, capture_output=True, text=True, timeout=500
+    )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A folder with the project's two Dagster files and an embedded server of its own."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("dagster.yaml", "workspace.yaml"):
+        shutil.copy(ROOT / name, folder)
+    yield folder
+    seedtest("down", cwd=folder)
+
+
+def long_log(n_persons=60, n_items=8) -> pd.DataFrame:
+    rows = [
+        (f"u{p}", f"i{j}", int((p * 7 + j * 3 + p * j) % 10 < 8 - j + p // 15))
+        for p in range(n_persons)
+        for j in range(n_items)
+    ]
+    return pd.DataFrame(rows, columns=["user_id", "item_id", "is_correct"])
+
+
+def test_calibrate_writes_the_three_files_from_a_long_or_a_wide_file(tmp_path):
+    log = long_log()
+    log.to_csv(tmp_path / "long.csv", index=False)
+    wide = log.pivot(index="user_id", columns="item_id", values="is_correct")
+    wide.to_csv(tmp_path / "wide.csv")
+    for kind in ("long", "wide"):
+        done = seedtest("calibrate", f"{kind}.csv", "--out", kind, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "logLik" in done.stdout
+    long, wide = (pd.read_csv(tmp_path / kind / "item_params.csv").sort_values("item_id") for kind in ("long", "wide"))
+    assert long.columns.tolist() == ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses"]
+    pd.testing.assert_frame_equal(long.reset_index(drop=True), wide.reset_index(drop=True), rtol=1e-6)
+    abilities = pd.read_csv(tmp_path / "long" / "abilities.csv")
+    assert abilities.columns.tolist() == ["user_id", "theta", "se", "n_responses"]
+    assert len(abilities) == 60
+    facts = json.loads((tmp_path / "long" / "fit_meta.json").read_text())
+    assert facts["metrics"]["converged"] is True
+
+
+def test_calibrate_links_to_anchors(tmp_path):
+    long_log().to_csv(tmp_path / "log.csv", index=False)
+    seedtest("calibrate", "log.csv", "--out", "first", cwd=tmp_path)
+    anchors = pd.read_csv(tmp_path / "first" / "item_params.csv")[["item_id", "a", "b"]].head(5)
+    anchors.assign(b=anchors["b"] + 0.3).to_csv(tmp_path / "anchors.csv", index=False)
+    done = seedtest("calibrate", "log.csv", "--anchors", "anchors.csv", "--out", "linked", cwd=tmp_path)
+    assert "theta_bank = 1.0000 theta + 0.3000" in done.stdout
+
+
+@pytest.mark.skipif(not SAT12.exists(), reason="../shared/reference is not beside this checkout")
+def test_calibrate_agrees_with_mirt_on_the_sat12_with_blanks(tmp_path):
+    done = seedtest("calibrate", SAT12, "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    reference = json.loads((SHARED / "reference" / "SAT12missing_2PL.json").read_text())
+    facts = json.loads((tmp_path / "out" / "fit_meta.json").read_text())
+    assert facts["metrics"]["loglik"] == pytest.approx(reference["logLik"], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["calibrate", "none.csv"], "none.csv cannot be read"),
+        (["calibrate", "log.csv", "--model", "4PL"], "4PL"),
+        (["calibrate", "log.csv", "--linking", "guess"], "guess"),
+        (["calibrate", "log.csv", "--anchors", "log.csv"], "log.csv has no column a, b"),
+        (["calibrate", "bad.csv"], "correct is neither true/false nor 1/0 (1 rows: 2)"),
+        (["status"], "no dagster.yaml and workspace.yaml"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_1(tmp_path, arguments, told):
+    long_log().to_csv(tmp_path / "log.csv", index=False)
+    (tmp_path / "bad.csv").write_text("user_id,item_id,is_correct\nu1,i1,1\nu1,i2,perhaps\n")
+    done = seedtest(*arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip().count("\n") == 0
+    assert not (tmp_path / "calibration").exists()
+
+
+def test_a_bad_setting_is_told_before_anything_starts(project):
+    done = seedtest("run", cwd=project, MIRT_MODEL="5PL")
+    assert done.returncode == 1
+    assert done.stderr.strip() == "error: MIRT_MODEL='5PL' is not allowed: Input should be 'Rasch', '2PL' or '3PL'"
+
+
+def test_a_database_that_does_not_answer_is_told_at_once(project):
+    done = seedtest("run", cwd=project, DATABASE_URL="postgresql://me:secret@127.0.0.1:1/none")
+    assert done.returncode == 1
+    assert "is out of reach" in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_dagsters_own_commands_work_with_the_environment_that_env_prints(project):
+    script = f'eval "$({SEEDTEST} env)" && {SEEDTEST.with_name("dagster")} definitions validate'
+    done = subprocess.run(["bash", "-c", script], cwd=project, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert "Validation successful" in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not REAL_LOG.exists(), reason="../shared/data is not beside this checkout")
+def test_the_main_job_on_real_answers(project):
+    """The last week of 55,122 real answers into an empty database: every table, every day."""
+    real = {"SEEDTEST_START_DATE": "2015-10-01"}
+    done = seedtest("import", REAL_LOG, cwd=project, **real)
+    assert "55,122 rows, 2015-10-22 to 2015-12-07: 55,122 new, 0 bad" in done.stdout
+    done = seedtest("run", "--date", "2015-12-07", "--days", "7", cwd=project, **real)
+    assert done.returncode == 0, done.stderr
+    status = dict(line.strip().split("  ", 1) for line in done.stdout.splitlines() if "  " in line.strip())
+    log = pd.read_parquet(REAL_LOG)
+    days = log["completed_at"].dt.date.astype(str)
+    week = [f"2015-12-{day:02d}" for day in range(1, 8)]
+    active = log.assign(day=days)[days.isin(week)].drop_duplicates(["day", "student_id", "topic_id"])
+    assert status["mirt_item_params"].strip().startswith(f"{72 * 7:,} rows, newest partition 2015-12-07")
+    assert status["mirt_fit_meta"].strip().startswith("7 rows")
+    assert status["features_topic_daily"].strip().startswith(f"{len(active):,} rows")
