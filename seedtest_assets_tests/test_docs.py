@@ -3,8 +3,8 @@
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -66,10 +66,10 @@ def _calls(text: str) -> list[str]:
     return [re.split(r"[\"')|;&]", match.group(1))[0].strip() for match in found if match]
 
 
-def _command(call: str) -> tuple[click.Command, str]:
-    command: click.Command = typer.main.get_command(app)
+def _command(call: str) -> tuple[Any, str]:
+    command: Any = typer.main.get_command(app)
     words = call.split()
-    while words and isinstance(command, click.Group):
+    while words and hasattr(command, "commands"):
         assert words[0] in command.commands, f"`seedtest {call}`: there is no command {words[0]}"
         command = command.commands[words.pop(0)]
     return command, " ".join(words)
