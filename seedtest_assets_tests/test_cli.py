@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -34,13 +35,14 @@ def project(tmp_path_factory):
     seedtest("down", cwd=folder)
 
 
-def long_log(n_persons=60, n_items=8) -> pd.DataFrame:
-    rows = [
-        (f"u{p}", f"i{j}", int((p * 7 + j * 3 + p * j) % 10 < 8 - j + p // 15))
-        for p in range(n_persons)
-        for j in range(n_items)
-    ]
-    return pd.DataFrame(rows, columns=["user_id", "item_id", "is_correct"])
+def long_log(n_persons=300, n_items=8) -> pd.DataFrame:
+    random = np.random.default_rng(11)
+    theta, difficulty = random.normal(size=(n_persons, 1)), np.linspace(-1.5, 1.5, n_items)
+    right = random.random((n_persons, n_items)) < 1 / (1 + np.exp(-1.2 * (theta - difficulty)))
+    person, item = np.divmod(np.arange(right.size), n_items)
+    return pd.DataFrame(
+        {"user_id": [f"u{p}" for p in person], "item_id": [f"i{j}" for j in item], "is_correct": right.ravel().astype(int)}
+    )
 
 
 def test_calibrate_writes_the_three_files_from_a_long_or_a_wide_file(tmp_path):
@@ -57,7 +59,7 @@ def test_calibrate_writes_the_three_files_from_a_long_or_a_wide_file(tmp_path):
     pd.testing.assert_frame_equal(long.reset_index(drop=True), wide.reset_index(drop=True), rtol=1e-6)
     abilities = pd.read_csv(tmp_path / "long" / "abilities.csv")
     assert abilities.columns.tolist() == ["user_id", "theta", "se", "n_responses"]
-    assert len(abilities) == 60
+    assert len(abilities) == 300
     facts = json.loads((tmp_path / "long" / "fit_meta.json").read_text())
     assert facts["metrics"]["converged"] is True
 

@@ -21,7 +21,7 @@ INK, GREY, PALE = "#1f2933", "#7b8794", "#cbd2d9"
 WIDTH = 10.4
 """Inches, across the page."""
 
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "seedtest",
     "text.parse_math": False,

@@ -1,5 +1,7 @@
 """The report's pictures of items: where they lie, how sharp they are, which of them moved, which of them do not fit."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -76,7 +78,7 @@ def discrimination_against_difficulty(data: ReportData) -> str:
         bars = {"color": GREY, "linewidth": 0.5 if many else 0.8, "alpha": 0.35 if many else 0.55, "zorder": 1}
         axes.plot(*segments(np.clip(b - se_b, low, high), shown_a, np.clip(b + se_b, low, high), shown_a), **bars)
         axes.plot(*segments(shown_b, np.clip(a - se_a, 0, top), shown_b, np.clip(a + se_a, 0, top)), **bars)
-        size = {"markersize": 3.2 if many else 5, "markeredgecolor": "white", "markeredgewidth": 0.4}
+        size: dict[str, Any] = {"markersize": 3.2 if many else 5, "markeredgecolor": "white", "markeredgewidth": 0.4}
         points(axes, "items", shown_b[~anchor], shown_a[~anchor], marker="o", color=BLUE, label="items", **size)
         size["markersize"] += 2
         if anchor.any():
