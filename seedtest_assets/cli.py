@@ -120,7 +120,9 @@ def run(
         chosen = days_to_refresh(day) if refresh else [day - timedelta(days=before) for before in reversed(range(days))]
         _run_days(instance, chosen, tell, accept_failed_checks)
     if refresh:
-        console.print(f"run again: {', '.join(map(str, chosen))}" if chosen else "nothing to refresh: no answers came late")
+        console.print(
+            f"run again: {', '.join(map(str, chosen))}" if chosen else "nothing to refresh: no answers came late"
+        )
     _show_status(instance)
 
 

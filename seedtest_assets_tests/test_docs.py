@@ -13,10 +13,12 @@ from seedtest_assets.settings import Settings
 from seedtest_assets_tests.conftest import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")])
-SETTINGS_TABLE = re.compile(r"^\| (?:variable|변수) \| (?:default|기본값) \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", re.MULTILINE)
+SETTINGS_TABLE = re.compile(
+    r"^\| (?:variable|변수) \| (?:default|기본값) \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", re.MULTILINE
+)
 ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| `?([^`|]*?)`? \|", re.MULTILINE)
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
-CALL = re.compile(r"(?:^|[\s`(])(?:\.venv/bin/)?seedtest +([a-z].*)")
+CALL = re.compile(r"(?:^|-- |\$\()(?:\.venv/bin/)?seedtest +([a-z].*)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -77,5 +79,7 @@ def _command(call: str) -> tuple[Any, str]:
 
 @cache
 def _anchors(page: Path) -> set[str]:
-    headings = HEADING.findall(re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL))
+    headings = HEADING.findall(
+        re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    )
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
