@@ -8,12 +8,25 @@ from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.window import missing_days
 
+POOL = "seedtest"
+"""Every step that writes is in it; dagster.yaml lets one run at a time have it."""
+
 nightly_job = dg.define_asset_job(
     "nightly",
     selection=dg.AssetSelection.all(),
     description="Everything of one day: answers, calibration, abilities, features.",
     executor_def=dg.in_process_executor,
 )
+
+
+def limit_runs(instance: dg.DagsterInstance) -> None:
+    """Make the pool's limit known before the queue meets its first run of all.
+
+    The queue reads the limits, and only then makes those of new pools from dagster.yaml's default: on a fresh instance it
+    lets all runs out at once that wait by then, and a first night would calibrate while its window is still being filled.
+    """
+    if POOL not in instance.event_log_storage.get_concurrency_keys():
+        instance.event_log_storage.initialize_concurrency_limit_to_default(POOL)
 
 
 def requests_for(day: date, settings: Settings) -> list[dg.RunRequest]:
@@ -40,4 +53,5 @@ def requests_for(day: date, settings: Settings) -> list[dg.RunRequest]:
 @dg.schedule(job=nightly_job, cron_schedule="0 3 * * *", execution_timezone="UTC")
 def nightly_schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
     """At 03:00 UTC, yesterday: its answers, the calibration of the window that ends with it, abilities and features."""
+    limit_runs(context.instance)
     return requests_for((context.scheduled_execution_time - timedelta(days=1)).date(), load_settings())

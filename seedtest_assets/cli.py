@@ -63,9 +63,8 @@ def demo() -> None:
 @app.command()
 def dev(port: int = 3000, host: str = "127.0.0.1") -> None:
     """Open the Dagster UI on this project: webserver and daemon, until Ctrl-C."""
-    from seedtest_assets.house import dagster_environment
-
-    os.environ.update(dagster_environment())
+    with _instance():  # makes the storage and its limits, before anybody can press a button
+        pass
     dagster = str(Path(sys.executable).with_name("dagster"))
     os.execv(dagster, [dagster, "dev", "--host", host, "--port", str(port)])
 
@@ -121,7 +120,9 @@ def run(
         chosen = days_to_refresh(day) if refresh else [day - timedelta(days=before) for before in reversed(range(days))]
         _run_days(instance, chosen, tell, accept_failed_checks)
     if refresh:
-        console.print(f"run again: {', '.join(map(str, chosen))}" if chosen else "nothing to refresh: no answers came late")
+        console.print(
+            f"run again: {', '.join(map(str, chosen))}" if chosen else "nothing to refresh: no answers came late"
+        )
     _show_status(instance)
 
 
@@ -207,7 +208,10 @@ def _instance() -> Iterator[Any]:
     os.environ.update(dagster_environment())
     import dagster as dg
 
+    from seedtest_assets.automation import limit_runs
+
     with dg.DagsterInstance.get() as instance:
+        limit_runs(instance)
         yield instance
 
 

@@ -6,6 +6,7 @@ from datetime import date, datetime, timezone
 
 import dagster as dg
 import pytest
+import yaml
 from dagster._core.execution.asset_backfill import AssetBackfillData
 
 from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
@@ -14,6 +15,7 @@ from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError, TransientError
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets_tests.conftest import ROOT
 
 CHAIN = ["observations", "mirt_item_params", "mirt_fit_meta", "student_topic_theta", "features_topic_daily"]
 
@@ -90,11 +92,23 @@ def test_the_schedule_asks_at_three_for_yesterday_after_filling_the_window(setti
     assert nightly_schedule.cron_schedule == "0 3 * * *"
     assert nightly_schedule.execution_timezone == "UTC"
     tick = datetime(2025, 3, 10, 3, tzinfo=timezone.utc)
-    fill, of_day = nightly_schedule(dg.build_schedule_context(scheduled_execution_time=tick))
+    with dg.instance_for_test() as instance:
+        fill, of_day = nightly_schedule(dg.build_schedule_context(instance, scheduled_execution_time=tick))
     assert of_day.partition_key == "2025-03-09"
     assert fill.asset_selection == [dg.AssetKey("observations")]
     assert fill.tags["dagster/asset_partition_range_start"] == "2025-01-09"
     assert fill.tags["dagster/asset_partition_range_end"] == "2025-03-08"
+
+
+def test_the_first_night_of_a_fresh_instance_is_limited_before_its_runs_are_queued(settings):
+    """The queue lets every run out at once that waits when it first meets a pool."""
+    concurrency = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))["concurrency"]
+    tick = datetime(2025, 3, 10, 3, tzinfo=timezone.utc)
+    with dg.instance_for_test({"concurrency": concurrency}) as instance:
+        nightly_schedule(dg.build_schedule_context(instance, scheduled_execution_time=tick))
+        limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
+    assert limits == {"seedtest": 1}
+    assert {asset.op.pool for asset in defs.assets if isinstance(asset, dg.AssetsDefinition)} == set(limits)
 
 
 def test_nothing_is_filled_that_the_lake_has(settings):

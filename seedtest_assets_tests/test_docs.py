@@ -1,0 +1,85 @@
+"""The documentation says what the code does: settings and their defaults, commands and their options, links."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from seedtest_assets.cli import app
+from seedtest_assets.settings import Settings
+from seedtest_assets_tests.conftest import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")])
+SETTINGS_TABLE = re.compile(
+    r"^\| (?:variable|변수) \| (?:default|기본값) \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", re.MULTILINE
+)
+ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| `?([^`|]*?)`? \|", re.MULTILINE)
+CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+CALL = re.compile(r"(?:^|-- |\$\()(?:\.venv/bin/)?seedtest +([a-z].*)")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+def test_every_setting_stands_in_a_table_with_its_default():
+    documented = {}
+    for page in PAGES:
+        for table in SETTINGS_TABLE.findall(page.read_text(encoding="utf-8")):
+            for name, default in ROW.findall(table):
+                assert documented.setdefault(name, default) == default, f"{page.name}: {name} has two defaults"
+    assert documented == {name.upper(): _written(field.default) for name, field in Settings.model_fields.items()}
+
+
+@pages
+def test_commands_and_their_options_exist(page):
+    for call in _calls(page.read_text(encoding="utf-8")):
+        command, rest = _command(call)
+        options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= options, f"`seedtest {call}`"
+
+
+@pages
+def test_relative_links_lead_somewhere(page):
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        path, _, heading = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name} links to {link}"
+        if heading:
+            assert heading in _anchors(target), f"{page.name} links to {link}"
+
+
+def _written(default: object) -> str:
+    """A default as the tables write it."""
+    if default is None:
+        return "unset"
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def _calls(text: str) -> list[str]:
+    """What follows `seedtest ` in code, to the end of the command."""
+    lines = [line for code in CODE.findall(text) for line in code.strip("`").splitlines()]
+    found = [CALL.search(line.split("#")[0]) for line in lines]
+    return [re.split(r"[\"')|;&]", match.group(1))[0].strip() for match in found if match]
+
+
+def _command(call: str) -> tuple[Any, str]:
+    command: Any = typer.main.get_command(app)
+    words = call.split()
+    while words and hasattr(command, "commands"):
+        assert words[0] in command.commands, f"`seedtest {call}`: there is no command {words[0]}"
+        command = command.commands[words.pop(0)]
+    return command, " ".join(words)
+
+
+@cache
+def _anchors(page: Path) -> set[str]:
+    headings = HEADING.findall(
+        re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
