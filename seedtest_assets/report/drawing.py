@@ -21,7 +21,7 @@ INK, GREY, PALE = "#1f2933", "#7b8794", "#cbd2d9"
 WIDTH = 10.4
 """Inches, across the page."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "seedtest",
     "text.parse_math": False,
@@ -97,7 +97,7 @@ def days_axis(axes: Axes, n_days: int) -> None:
     axes.xaxis.set_major_formatter(mpl.dates.DateFormatter("%m-%d"))
 
 
-def points(axes: Axes, name: str, x: Sequence[float], y: Sequence[float], **style: Any) -> None:
+def points(axes: Axes, name: str, x: Any, y: Any, **style: Any) -> None:
     """Markers that the page's script can name: the n-th of them is the n-th of the page's list called `name`."""
     (line,) = axes.plot(x, y, linestyle="none", **style)
     line.set_gid(f"points-{name}")

@@ -37,9 +37,7 @@ class Page(HTMLParser):
                 [unescape(re.sub(r"<[^>]+>", " ", cell)).strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)]
             ]
         }
-        self.pictures = {
-            name: drawing for name, drawing in re.findall(r'<figure id="([\w-]+)">.*?(<svg.*?</svg>)', text, re.DOTALL)
-        }
+        self.pictures = dict(re.findall(r'<figure id="([\w-]+)">.*?(<svg.*?</svg>)', text, re.DOTALL))
 
     def handle_starttag(self, tag, attributes):
         named = dict(attributes)
@@ -184,7 +182,7 @@ def test_a_3pl_that_is_not_linked_without_runs_and_with_hostile_names(school):
 
 
 def test_an_engine_that_tells_little_leaves_dashes_and_a_notice(data):
-    told = {name: None for name in ("loglik", "aic", "bic", "converged", "iterations")}
+    told = dict.fromkeys(("loglik", "aic", "bic", "converged", "iterations"))
     items = data.items.assign(se_a=float("nan"), se_b=float("nan"))
     text = calibration_page(replace(data, metrics=data.metrics | told, items=items))
     assert "The engine does not say whether the calibration converged." in text
@@ -196,7 +194,7 @@ def test_what_is_wrong_comes_before_what_is_worth_a_notice(data):
     curves = ItemCurves(*[none] * 9)
     worse = replace(data, metrics=data.metrics | {"converged": False})
     said = findings(worse, curves, 0, none)
-    assert [finding.level for finding in said] == sorted((finding.level for finding in said))
+    assert [finding.level for finding in said] == sorted(finding.level for finding in said)
     assert "did not converge" in said[0].text
     spec = {name: value for name, value in data.model_spec.items() if name != "linking_constants"}
     (first, *_) = findings(replace(data, model_spec=spec), curves, 0, none)
