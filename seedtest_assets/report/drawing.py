@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from html import escape, unescape
 from typing import Any
 
@@ -91,9 +92,12 @@ def segments(low_x: Any, low_y: Any, high_x: Any, high_y: Any) -> tuple[np.ndarr
     return np.column_stack([low_x, high_x, gap]).ravel(), np.column_stack([low_y, high_y, gap]).ravel()
 
 
-def days_axis(axes: Axes, n_days: int) -> None:
-    """Dates of some of the days, as month and day."""
-    axes.xaxis.set_major_locator(mpl.dates.DayLocator(interval=max(1, -(-n_days // 8))))
+def days_axis(axes: Axes, first: datetime, last: datetime) -> None:
+    """The days from first to last, some of them named by month and day."""
+    n_days = (last - first).days + 1
+    margin = timedelta(days=0.5 + 0.01 * n_days)
+    axes.set_xlim(first - margin, last + margin)  # type: ignore[arg-type]
+    axes.xaxis.set_major_locator(mpl.dates.DayLocator(interval=-(-n_days // 8)))
     axes.xaxis.set_major_formatter(mpl.dates.DateFormatter("%m-%d"))
 
 

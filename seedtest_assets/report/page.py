@@ -15,7 +15,8 @@ from seedtest_assets.report.item_table import COLUMNS, FLAGS, change_since, item
 from seedtest_assets.report.summary import cards, fit_facts
 from seedtest_assets.report.words import KOREAN, both, reason_in_both
 
-MOST_CHANGE_ROWS = 60
+MOST_CHANGE_ROWS = 20
+"""Of the linking items that did link; those screened out are all listed, and a picture has every one."""
 
 
 def calibration_page(data: ReportData) -> str:
@@ -27,6 +28,8 @@ def calibration_page(data: ReportData) -> str:
     group = {"mean": spec.get("group_mean") or 0.0, "sd": spec.get("group_sd") or 1.0}
     curves = item_curves(data.answers, data.items, data.abilities, spec["model"], **group)
     change = item_pictures.reference_change(data)
+    screened_out = change["reason"] != ""
+    listed = screened_out | ((~screened_out).cumsum() <= MOST_CHANGE_ROWS)
     change_b = change_since(data.items, data.previous)
     left_out = left_out_items(data)
     rows = item_rows(data, curves, left_out, change_b)
@@ -53,9 +56,9 @@ def calibration_page(data: ReportData) -> str:
         cards=cards(data, len(left_out)),
         findings=findings(data, curves, len(left_out), change_b),
         pictures={name: Markup(picture) for name, picture in pictures.items()},
-        change_rows=_change_rows(change.head(MOST_CHANGE_ROWS)),
-        more_change_rows=max(0, len(change) - MOST_CHANGE_ROWS),
-        any_screened=bool((change["reason"] != "").any()),
+        change_rows=_change_rows(change[listed]),
+        more_change_rows=int((~listed).sum()),
+        any_screened=bool(screened_out.any()),
         fit_facts=fit_facts(data, curves),
         checks=data.checks,
         columns=COLUMNS,
