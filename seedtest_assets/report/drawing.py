@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from html import escape, unescape
 from typing import Any
 
@@ -21,7 +22,7 @@ INK, GREY, PALE = "#1f2933", "#7b8794", "#cbd2d9"
 WIDTH = 10.4
 """Inches, across the page."""
 
-_STYLE: Any = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "seedtest",
     "text.parse_math": False,
@@ -91,13 +92,16 @@ def segments(low_x: Any, low_y: Any, high_x: Any, high_y: Any) -> tuple[np.ndarr
     return np.column_stack([low_x, high_x, gap]).ravel(), np.column_stack([low_y, high_y, gap]).ravel()
 
 
-def days_axis(axes: Axes, n_days: int) -> None:
-    """Dates of some of the days, as month and day."""
-    axes.xaxis.set_major_locator(mpl.dates.DayLocator(interval=max(1, -(-n_days // 8))))
+def days_axis(axes: Axes, first: datetime, last: datetime) -> None:
+    """The days from first to last, some of them named by month and day."""
+    n_days = (last - first).days + 1
+    margin = timedelta(days=0.5 + 0.01 * n_days)
+    axes.set_xlim(first - margin, last + margin)  # type: ignore[arg-type]
+    axes.xaxis.set_major_locator(mpl.dates.DayLocator(interval=-(-n_days // 8)))
     axes.xaxis.set_major_formatter(mpl.dates.DateFormatter("%m-%d"))
 
 
-def points(axes: Axes, name: str, x: Sequence[float], y: Sequence[float], **style: Any) -> None:
+def points(axes: Axes, name: str, x: Any, y: Any, **style: Any) -> None:
     """Markers that the page's script can name: the n-th of them is the n-th of the page's list called `name`."""
     (line,) = axes.plot(x, y, linestyle="none", **style)
     line.set_gid(f"points-{name}")

@@ -1,9 +1,8 @@
 """The report's pictures of items: where they lie, how sharp they are, which of them moved, which of them do not fit."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from seedtest_assets import irt
 from seedtest_assets.report.data import ReportData
@@ -78,11 +77,12 @@ def discrimination_against_difficulty(data: ReportData) -> str:
         bars = {"color": GREY, "linewidth": 0.5 if many else 0.8, "alpha": 0.35 if many else 0.55, "zorder": 1}
         axes.plot(*segments(np.clip(b - se_b, low, high), shown_a, np.clip(b + se_b, low, high), shown_a), **bars)
         axes.plot(*segments(shown_b, np.clip(a - se_a, 0, top), shown_b, np.clip(a + se_a, 0, top)), **bars)
-        size: dict[str, Any] = {"markersize": 3.2 if many else 5, "markeredgecolor": "white", "markeredgewidth": 0.4}
-        points(axes, "items", shown_b[~anchor], shown_a[~anchor], marker="o", color=BLUE, label="items", **size)
-        size["markersize"] += 2
+        size, edge = 3.2 if many else 5, {"markeredgecolor": "white", "markeredgewidth": 0.4}
+        of_items = {"marker": "o", "color": BLUE, "markersize": size, "label": "items", **edge}
+        points(axes, "items", shown_b[~anchor], shown_a[~anchor], **of_items)
         if anchor.any():
-            points(axes, "anchors", shown_b[anchor], shown_a[anchor], marker="D", color=ORANGE, label="anchors", **size)
+            of_anchors = {"marker": "D", "color": ORANGE, "markersize": size + 2, "label": "anchors", **edge}
+            points(axes, "anchors", shown_b[anchor], shown_a[anchor], **of_anchors)
             axes.legend(loc="upper right", ncols=2)
         axes.set(
             xlabel="difficulty b",
@@ -122,17 +122,15 @@ def bank_information(data: ReportData) -> str:
 def reference_change(data: ReportData) -> pd.DataFrame:
     """Every item that is linked by, against the values it is linked to, those that moved most first.
 
-    Columns: item_id, a, b, a_reference, b_reference, change_b, log_ratio_a, se_b, reason (why it was screened out, else empty).
+    Columns: those of the items, a_reference, b_reference, change_a, change_b, reason (why it was screened out, else empty).
     """
     both = data.items.merge(
         data.reference[["item_id", "a", "b"]], on="item_id", how="inner", suffixes=("", "_reference")
     )
     screened = (data.model_spec.get("linking_constants") or {}).get("screened_out") or {}
-    with np.errstate(invalid="ignore", divide="ignore"):
-        log_ratio = np.log(both["a"] / both["a_reference"])
     change = both.assign(
+        change_a=both["a"] - both["a_reference"],
         change_b=both["b"] - both["b_reference"],
-        log_ratio_a=log_ratio,
         reason=[str(screened.get(item, "")) for item in both["item_id"]],
     )
     order = change["change_b"].abs().sort_values(ascending=False).index
@@ -141,54 +139,31 @@ def reference_change(data: ReportData) -> pd.DataFrame:
 
 def anchor_change(change: pd.DataFrame) -> str:
     """What every linking item did since the values it is linked to; the screened-out marked and named."""
-    out = (change["reason"] != "").to_numpy()
     with styled():
         figure, (left, right) = panels(1, 2, 4.0)
-        for axes, column, name, error in (
-            (left, "change_b", "anchors-b", INTERVAL * change["se_b"].fillna(0)),
-            (right, "log_ratio_a", "anchors-a", INTERVAL * (change["se_a"] / change["a"]).fillna(0)),
-        ):
-            x, y, error = change["b_reference"].to_numpy(float), change[column].to_numpy(float), error.to_numpy(float)
-            axes.axhline(0, color=INK, linewidth=0.8)
-            axes.plot(*segments(x, y - error, x, y + error), color=GREY, linewidth=0.8, alpha=0.5, zorder=1)
-            points(
-                axes,
-                f"{name}-used",
-                x[~out],
-                y[~out],
-                marker="o",
-                color=BLUE,
-                markersize=5,
-                markeredgecolor="white",
-                markeredgewidth=0.5,
-                label="used to link",
-            )
-            if out.any():
-                points(
-                    axes,
-                    f"{name}-out",
-                    x[out],
-                    y[out],
-                    marker="X",
-                    color=ORANGE,
-                    markersize=9,
-                    markeredgecolor="white",
-                    markeredgewidth=0.5,
-                    label="screened out",
-                )
-            for row in np.flatnonzero(out)[:N_NAMED]:
-                axes.annotate(
-                    shortened(change["item_id"][row]),
-                    (x[row], y[row]),
-                    xytext=(6, 4),
-                    textcoords="offset points",
-                    fontsize=9,
-                    color=INK,
-                )
+        _change_of(left, change, "b")
+        _change_of(right, change, "a")
         left.set(xlabel="difficulty it is linked to", ylabel="change of b")
-        right.set(xlabel="difficulty it is linked to", ylabel="change of log a")
+        right.set(xlabel="difficulty it is linked to", ylabel="change of a")
         left.legend(loc="best")
         return svg(figure, "Change of every linking item in difficulty and discrimination")
+
+
+def _change_of(axes: Axes, change: pd.DataFrame, parameter: str) -> None:
+    out = (change["reason"] != "").to_numpy()
+    x, y = change["b_reference"].to_numpy(float), change[f"change_{parameter}"].to_numpy(float)
+    error = INTERVAL * np.nan_to_num(change[f"se_{parameter}"].to_numpy(float))
+    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.plot(*segments(x, y - error, x, y + error), color=GREY, linewidth=0.8, alpha=0.5, zorder=1)
+    edge = {"markeredgecolor": "white", "markeredgewidth": 0.5}
+    used = {"marker": "o", "color": BLUE, "markersize": 5, "label": "used to link"}
+    crosses = {"marker": "X", "color": ORANGE, "markersize": 9, "label": "screened out"}
+    points(axes, f"anchors-{parameter}-used", x[~out], y[~out], **used, **edge)
+    if out.any():
+        points(axes, f"anchors-{parameter}-out", x[out], y[out], **crosses, **edge)
+    for row in np.flatnonzero(out)[:N_NAMED]:
+        name, at = shortened(change["item_id"][row]), (x[row], y[row])
+        axes.annotate(name, at, xytext=(6, 4), textcoords="offset points", fontsize=9, color=INK)
 
 
 def worst_items(data: ReportData, curves: ItemCurves) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -104,14 +105,14 @@ def item_rows(data: ReportData, curves: ItemCurves, left_out: pd.DataFrame, chan
     return sorted(fitted + others, key=lambda row: _natural(row.cells[0]))
 
 
-def topic_of_items(data: ReportData) -> dict[str, str]:
+def topic_of_items(data: ReportData) -> dict[Any, str]:
     """The topic of each item's newest answer."""
     table = pd.DataFrame({name: data.answers[name].to_pandas() for name in ("item_id", "topic_id")})
     newest = table.dropna().drop_duplicates("item_id", keep="last")
     return dict(zip(newest["item_id"].astype("str"), newest["topic_id"].astype("str"), strict=True))
 
 
-def _flags(item, misfit: float, change_b: float, is_screened_out: bool) -> Iterator[str]:
+def _flags(item: Any, misfit: float, change_b: float, is_screened_out: bool) -> Iterator[str]:
     for flag, holds in (
         ("anchor", item.is_anchor),
         ("screened out", is_screened_out),
@@ -124,7 +125,7 @@ def _flags(item, misfit: float, change_b: float, is_screened_out: bool) -> Itera
             yield flag
 
 
-def number(value: float | None, digits: int = 3, *, signed: bool = False) -> str:
+def number(value: Any, digits: int = 3, *, signed: bool = False) -> str:
     """A value as a table shows it; a dash where there is none."""
     if value is None or not np.isfinite(value):
         return "–"

@@ -32,7 +32,7 @@ def ability_distribution(data: ReportData) -> str:
 def _precision(axes, data: ReportData, mean: float, sd: float) -> None:
     """Standard errors by ability: the middle student, and the middle 80%."""
     theta, se = data.abilities["theta"].to_numpy(float), data.abilities["se"].to_numpy(float)
-    low, high = np.quantile(theta, [0.002, 0.998]) if len(theta) else (-1.0, 1.0)
+    low, high = np.quantile(theta, [0.002, 0.998])
     edges = np.linspace(low, high, 25)
     place = np.digitize(theta, edges[1:-1])
     middle = (edges[:-1] + edges[1:]) / 2

@@ -52,14 +52,14 @@ def scale_over_time(data: ReportData) -> str:
                 label="linked to the night before, or not linked",
             )
             axes.set_title(title)
-            axes.margins(x=0.03, y=0.25)
+            axes.margins(y=0.25)
             if column == "reliability":
                 axes.set_ylim(max(0.0, np.nanmin(values) - 0.05) if np.isfinite(values).any() else 0, 1)
             if column == "n_anchors_used":
                 axes.set_ylim(0, (np.nanmax(values) if np.isfinite(values).any() else 1) * 1.25 + 1)
                 axes.yaxis.get_major_locator().set_params(integer=True)
         for axes in grid[1]:
-            days_axis(axes, len(history))
+            days_axis(axes, day.iloc[0], day.iloc[-1])
         grid[1, 0].legend(loc="lower left")
         return svg(figure, "Linking constants, items used to link and reliability over the last partitions")
 
@@ -100,8 +100,7 @@ def answers_and_items(data: ReportData, per_day: pd.DataFrame) -> str:
             for missing in data.missing:
                 moment = pd.Timestamp(missing)
                 axes.axvspan(moment - half, moment + half, color=PALE, zorder=0, linewidth=0)
-        below.set_xlim(pd.Timestamp(data.first) - half, pd.Timestamp(data.last) + half)
-        days_axis(below, len(per_day))
+        days_axis(below, pd.Timestamp(data.first), pd.Timestamp(data.last))
         return svg(figure, "Answers, items and students per day")
 
 

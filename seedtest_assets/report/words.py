@@ -151,7 +151,7 @@ KOREAN = {
     "20 average items": "평균 문항 20개",
     "40 average items": "평균 문항 40개",
     "difficulty it is linked to": "기준 난이도",
-    "change of log a": "log a의 변화",
+    "change of a": "a의 변화",
     "used to link": "연계에 사용",
     "share correct": "정답률",
     "estimated abilities": "추정된 능력",
