@@ -164,7 +164,7 @@ def test_a_day_without_most_items_is_told_once_and_resolved_once(house, database
     assert len(webhook.messages) == 1
 
     # The data is repaired.
-    execute(database, "INSERT INTO attempt SELECT * FROM gone")
+    execute(database, "INSERT INTO attempt OVERRIDING SYSTEM VALUE SELECT * FROM gone")
     run_id, ended = house.run(YESTERDAY)
     assert ended == "SUCCESS"
     assert calibrations(database) == {DAY_BEFORE: 20, YESTERDAY: 20}

@@ -1,6 +1,6 @@
 """What a finished run has to say: read from Dagster's event log, judged into troubles and reliefs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from itertools import chain
@@ -79,10 +79,11 @@ class RunEnd:
         return f"/runs/{self.run_id}"
 
 
-def ended_runs(instance: dg.DagsterInstance, after: int | None, now: datetime) -> list[RunEnd]:
+def ended_runs(instance: dg.DagsterInstance, after: int | None, seen: Collection[int], now: datetime) -> list[RunEnd]:
     """The runs that ended after an event id (None: within FIRST_LOOK), oldest first, MOST of them at most.
 
-    Ends before a run of which it is not known yet whether it will be retried.
+    seen: event ids within OVERLAP that were given before. Ends before a run of which it is not known yet whether it will
+    be retried.
     """
     since = (now - FIRST_LOOK).timestamp() if after is None else None
     from_id = None if after is None else max(0, after - OVERLAP)
@@ -92,8 +93,8 @@ def ended_runs(instance: dg.DagsterInstance, after: int | None, now: datetime) -
     )
     runs: list[RunEnd] = []
     for record in sorted(records, key=lambda record: record.storage_id)[:MOST]:
-        run = instance.get_run_by_id(record.run_id)
-        if run is None:  # deleted in the UI
+        run = None if record.storage_id in seen else instance.get_run_by_id(record.run_id)
+        if run is None:  # seen before, or deleted in the UI
             continue
         will_retry = run.tags.get(WILL_RETRY_TAG)
         recent = now - _time(record.timestamp) < UNDECIDED
@@ -296,10 +297,8 @@ def _reason(data: Any) -> str:
     if described and described.description:
         return " ".join(described.description.split())
     error = data.error
-    while (
-        error and error.cause and ("RetryRequested" in (error.cls_name or "") or "MaxRetries" in (error.cls_name or ""))
-    ):
-        error = error.cause
+    while error and error.cause and (error.cls_name or "").startswith(("Dagster", "RetryRequested")):
+        error = error.cause  # what Dagster puts around the step's own error
     if error is None:
         return "failed"
     return next(iter(error.message.strip().splitlines()), error.cls_name or "failed")

@@ -11,7 +11,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from seedtest_assets.alerting.channels import read_channels
 from seedtest_assets.alerting.incidents import is_owed, take_into_account
 from seedtest_assets.alerting.news import Relief, Trouble
-from seedtest_assets.alerting.runs import RunEnd, asset_token, ended_runs, news_of
+from seedtest_assets.alerting.runs import OVERLAP, RunEnd, asset_token, ended_runs, news_of
 from seedtest_assets.alerting.text import duration
 from seedtest_assets.automation import nightly_schedule
 from seedtest_assets.settings import Settings
@@ -33,6 +33,7 @@ class Memory:
     last: datetime
     up_since: datetime
     after: int | None = None
+    seen: tuple[int, ...] = ()
     irt_failures: int = 0
     irt_since: datetime | None = None
 
@@ -54,12 +55,12 @@ def look(
 ) -> tuple[Memory, int, int]:
     """Take everything new into account; gives the memory, the number of messages put into the outbox, and of open incidents."""
     news: list[Trouble | Relief] = []
-    for run in ended_runs(instance, memory.after, now):
-        seen_before = memory.after is not None and run.event_id <= memory.after
-        if not seen_before:
-            memory = replace(memory, after=run.event_id)
-            service, memory = _irt_service(run, memory, settings)
-        news += news_of(run, None if seen_before else service)
+    for run in ended_runs(instance, memory.after, memory.seen, now):
+        service, memory = _irt_service(run, memory, settings)
+        news += news_of(run, service)
+        after = max(run.event_id, memory.after or 0)
+        seen = tuple(one for one in (*memory.seen, run.event_id) if one > after - OVERLAP)
+        memory = replace(memory, after=after, seen=seen)
     away = now - memory.last
     if away > AWAY:
         news.append(_was_away(memory.last, away, now))
