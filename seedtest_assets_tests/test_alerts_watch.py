@@ -15,6 +15,7 @@ from seedtest_assets.settings import load_settings
 from seedtest_assets_tests.conftest import rows_of
 
 DAY = "2025-11-01"
+RETRYING = {"run_retries": {"enabled": True, "max_retries": 1}}
 daily = dg.DailyPartitionsDefinition("2025-10-01")
 NOT_REACHED = "the IRT service at http://irt.example/irt/calibrate is not reached, or broke off (attempt {n}): refused"
 
@@ -79,8 +80,8 @@ def well():
 
 
 @pytest.fixture
-def instance(tmp_path):
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
+def instance():
+    with dg.DagsterInstance.ephemeral() as made:
         yield made
 
 
@@ -203,9 +204,8 @@ def test_an_unforeseen_error_is_told_by_its_first_line(instance, watcher):
     assert "not made: student_topic_theta\n" in watcher.newest
 
 
-def test_a_run_that_dagster_will_retry_is_not_told_before_the_retry_has_failed(tmp_path, platform):
-    overrides = {"run_retries": {"enabled": True, "max_retries": 1}}
-    with dg.DagsterInstance.local_temp(str(tmp_path), overrides=overrides) as instance:
+def test_a_run_that_dagster_will_retry_is_not_told_before_the_retry_has_failed(platform):
+    with dg.DagsterInstance.ephemeral(settings=RETRYING) as instance:
         watcher = Watcher(instance, platform)
         World.error = dg.Failure("the disk is full", allow_retries=False)
         first = run(instance)
@@ -217,9 +217,8 @@ def test_a_run_that_dagster_will_retry_is_not_told_before_the_retry_has_failed(t
         assert "the run was retried 1 times" in watcher.newest
 
 
-def test_a_run_of_which_it_is_not_known_yet_whether_it_is_retried_waits(tmp_path, platform):
-    overrides = {"run_retries": {"enabled": True, "max_retries": 1}}
-    with dg.DagsterInstance.local_temp(str(tmp_path), overrides=overrides) as instance:
+def test_a_run_of_which_it_is_not_known_yet_whether_it_is_retried_waits(platform):
+    with dg.DagsterInstance.ephemeral(settings=RETRYING) as instance:
         watcher = Watcher(instance, platform)
         World.error = dg.Failure("the disk is full", allow_retries=False)
         failed = run(instance, tags={"dagster/max_retries": "0"})
