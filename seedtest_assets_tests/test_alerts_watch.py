@@ -6,11 +6,12 @@ from datetime import datetime, timedelta, timezone
 import dagster as dg
 import pytest
 import sqlalchemy as sa
-from dagster._core.storage.tags import RETRY_NUMBER_TAG, WILL_RETRY_TAG
+from dagster._core.storage.tags import PARTITION_NAME_TAG, RETRY_NUMBER_TAG, WILL_RETRY_TAG
 from dagster._daemon.types import DaemonHeartbeat
 
 from seedtest_assets.alerting.incidents import open_incidents
 from seedtest_assets.alerting.watch import Memory, daemon_news, look, missed_calibration, read_memory, write_memory
+from seedtest_assets.checks.specs import FRESHNESS
 from seedtest_assets.settings import load_settings
 from seedtest_assets_tests.conftest import rows_of
 
@@ -82,6 +83,13 @@ def well():
 @pytest.fixture
 def instance():
     with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """An instance with schedules and daemons, which the one in memory lacks."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
         yield made
 
 
@@ -297,56 +305,90 @@ def missed(instance, platform, now=MORNING, since=MORNING - timedelta(hours=1)):
     return missed_calibration(instance, platform, load_settings(), now, since)
 
 
-def test_a_calibration_that_is_not_there_by_six_is_told(instance, platform):
-    assert missed(instance, platform, MORNING - timedelta(minutes=1)) == []
-    (trouble,) = missed(instance, platform)
+def test_a_calibration_that_is_not_there_by_six_is_told(kept, platform):
+    assert missed(kept, platform, MORNING - timedelta(minutes=1)) == []
+    (trouble,) = missed(kept, platform)
     assert trouble.what == "no calibration of 2025-11-09"
     assert "nightly_schedule is off: turn it on in the UI" in trouble.how_much
 
 
-def test_the_hour_can_be_set(instance, platform, monkeypatch):
-    monkeypatch.setenv("SEEDTEST_CALIBRATION_DUE_HOUR", "9")
-    assert missed(instance, platform) == []
-    assert len(missed(instance, platform, MORNING.replace(hour=9))) == 1
+def test_the_hour_can_be_set(kept, platform, monkeypatch):
+    monkeypatch.setenv("SEEDTEST_FRESH_BY_HOUR", "9")
+    assert missed(kept, platform) == []
+    assert len(missed(kept, platform, MORNING.replace(hour=9))) == 1
 
 
-def test_a_calibration_that_is_there_is_not_missed(instance, platform):
-    run(instance, "2025-11-09")
-    assert missed(instance, platform) == []
+def test_a_calibration_that_is_there_is_not_missed(kept, platform):
+    run(kept, "2025-11-09")
+    assert missed(kept, platform) == []
 
 
-def test_days_that_went_by_unseen_are_told_together(instance, platform):
-    run(instance, "2025-11-07")
-    (trouble,) = missed(instance, platform, since=MORNING - timedelta(days=3))
+def test_days_that_went_by_unseen_are_told_together(kept, platform):
+    run(kept, "2025-11-07")
+    (trouble,) = missed(kept, platform, since=MORNING - timedelta(days=3))
     assert trouble.what == "no calibration of 2025-11-09"
     assert "also missing: 2025-11-06, 2025-11-08" in trouble.how_much
 
 
-def test_days_before_the_first_partition_are_not_missed(instance, platform, monkeypatch):
+def test_days_before_the_first_partition_are_not_missed(kept, platform, monkeypatch):
     monkeypatch.setenv("SEEDTEST_START_DATE", "2025-11-10")
-    assert missed(instance, platform) == []
+    assert missed(kept, platform) == []
 
 
-def test_a_missed_calibration_is_told_once_and_resolved_by_the_run(instance, watcher):
+def test_a_missed_calibration_is_told_once_and_resolved_by_the_run(kept, platform):
+    watcher = Watcher(kept, platform)
     yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
-    watcher.settings = watcher.settings.model_copy(update={"seedtest_calibration_due_hour": 0})
+    watcher.settings = watcher.settings.model_copy(update={"seedtest_fresh_by_hour": 0})
     watcher.memory = replace(
         watcher.memory, first=datetime.combine(yesterday, datetime.min.time(), timezone.utc) + timedelta(days=1)
     )
     assert watcher.messages == [f"ERROR no calibration of {yesterday}"]
     assert len(watcher.messages) == 1
-    run(instance, str(yesterday))
+    run(kept, str(yesterday))
     assert watcher.messages[1:] == [f"RESOLVED no calibration of {yesterday}"]
 
 
-def test_a_failed_run_is_not_told_again_as_a_missed_calibration(instance, watcher):
+def check_freshness(instance: dg.DagsterInstance, day: str) -> None:
+    """The check as the project's own morning job makes it, failing."""
+
+    @dg.multi_asset_check(specs=[FRESHNESS])
+    def freshness() -> dg.AssetCheckResult:
+        said = "no calibration of the day; the newest is of 2025-10-30"
+        return dg.AssetCheckResult(passed=False, asset_key="mirt_fit_meta", check_name="freshness", description=said)
+
+    alone = dg.define_asset_job("freshness", selection=dg.AssetSelection.checks(freshness))
+    defs = dg.Definitions(asset_checks=[freshness], jobs=[alone], executor=dg.in_process_executor)
+    defs.resolve_job_def("freshness").execute_in_process(instance=instance, tags={PARTITION_NAME_TAG: day})
+
+
+def test_the_freshness_check_and_the_missed_calibration_are_one_incident(kept, platform):
+    watcher = Watcher(kept, platform)
     yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
-    watcher.settings = watcher.settings.model_copy(update={"seedtest_calibration_due_hour": 0})
+    check_freshness(kept, str(yesterday))
+    assert watcher.messages == [f"ERROR no calibration of {yesterday}"]
+    watcher.settings = watcher.settings.model_copy(update={"seedtest_fresh_by_hour": 0})
+    watcher.memory = replace(watcher.memory, first=watcher.memory.first - timedelta(days=1))
+    assert len(watcher.messages) == 1
+    run(kept, str(yesterday))
+    assert watcher.messages[1:] == [f"RESOLVED no calibration of {yesterday}"]
+
+
+def test_a_failed_run_is_not_told_again_by_the_freshness_check(instance, watcher):
+    World.error = dg.Failure("the disk is full", allow_retries=False)
+    run(instance)
+    check_freshness(instance, DAY)
+    assert watcher.messages == [f"ERROR run failed {DAY}"]
+
+
+def test_a_failed_run_is_not_told_again_as_a_missed_calibration(kept, platform):
+    watcher = Watcher(kept, platform)
+    yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
+    watcher.settings = watcher.settings.model_copy(update={"seedtest_fresh_by_hour": 0})
     watcher.memory = replace(
         watcher.memory, first=datetime.combine(yesterday, datetime.min.time(), timezone.utc) + timedelta(days=1)
     )
     World.error = dg.Failure("the disk is full", allow_retries=False)
-    run(instance, str(yesterday))
+    run(kept, str(yesterday))
     assert watcher.messages == [f"ERROR run failed {yesterday}"]
 
 
@@ -354,24 +396,26 @@ def beat(instance: dg.DagsterInstance, kind: str, when: datetime) -> None:
     instance.run_storage.add_daemon_heartbeat(DaemonHeartbeat(when.timestamp(), kind, "one", []))
 
 
-def test_a_part_of_the_daemon_without_a_sign_of_life_is_told_and_resolved(instance, watcher):
+def test_a_part_of_the_daemon_without_a_sign_of_life_is_told_and_resolved(kept, platform):
+    watcher = Watcher(kept, platform)
     now = datetime.now(timezone.utc)
     up_since = now - timedelta(hours=2)
-    for kind in instance.get_required_daemon_types():
-        beat(instance, kind, now - timedelta(hours=1 if kind == "SCHEDULER" else 0))
+    for kind in kept.get_required_daemon_types():
+        beat(kept, kind, now - timedelta(hours=1 if kind == "SCHEDULER" else 0))
     watcher.memory = replace(watcher.memory, up_since=up_since)
     assert watcher.messages == ["ERROR Dagster's scheduler daemon stopped"]
-    beat(instance, "SCHEDULER", datetime.now(timezone.utc))
+    beat(kept, "SCHEDULER", datetime.now(timezone.utc))
     assert watcher.messages[1:] == ["RESOLVED Dagster's scheduler daemon stopped"]
 
 
-def test_a_daemon_that_has_just_started_is_given_time(instance):
+def test_a_daemon_that_has_just_started_is_given_time(kept):
     now = datetime.now(timezone.utc)
-    news = daemon_news(instance, now, up_since=now - timedelta(minutes=5))
+    news = daemon_news(kept, now, up_since=now - timedelta(minutes=5))
     assert not [one for one in news if hasattr(one, "owes")]
 
 
-def test_a_daemon_that_was_down_says_so_once(instance, watcher):
+def test_a_daemon_that_was_down_says_so_once(kept, platform):
+    watcher = Watcher(kept, platform)
     watcher.memory = replace(watcher.memory, last=datetime.now(timezone.utc) - timedelta(hours=6, minutes=50))
     assert watcher.messages == ["WARN the Dagster daemon was down"]
     assert "(6 h 50 min)" in watcher.newest

@@ -16,6 +16,7 @@ from dagster._core.storage.tags import (
 )
 
 from seedtest_assets.alerting.news import Relief, Trouble
+from seedtest_assets.checks.specs import FRESHNESS
 
 ENDS: tuple[
     Literal[dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED],
@@ -29,6 +30,8 @@ FIRST_LOOK = timedelta(days=1)
 """How far back the first look of all goes."""
 UNDECIDED = timedelta(minutes=1)
 """A run that failed this recently may not yet say whether Dagster will retry it."""
+CALIBRATION = FRESHNESS.asset_key.to_user_string()
+"""The asset whose partition says that a day was calibrated."""
 IRT_SERVICE = "irt-service"
 OWN_CHECK = "alerts_sent"
 """The check that shows what could not be sent; an alert about it could not be sent either."""
@@ -119,6 +122,13 @@ def news_of(run: RunEnd, service_keeps_failing: str | None) -> list[Trouble | Re
     return news
 
 
+def missed(day: str, at: datetime, where: str, how_much: tuple[str, ...], link: str, days: frozenset[str]) -> Trouble:
+    """No calibration of a day, whoever notices it; not told where an open incident is the reason."""
+    owed = asset_token(CALIBRATION, day)
+    owes = frozenset(asset_token(CALIBRATION, one) for one in days)
+    return Trouble(f"missed {day}", "error", at, f"no calibration of {day}", where, how_much, link, owes, owed)
+
+
 def check_token(asset: str, check: str, partition: str) -> str:
     """How an incident owes that a check passes."""
     return f"check {asset} {check} {partition}".strip()
@@ -162,6 +172,15 @@ def _of_failure(
 def _of_check(check: Check, run: RunEnd, folded: bool) -> Trouble:
     evaluation = check.evaluation
     asset, partition = evaluation.asset_key.to_user_string(), evaluation.partition or run.partition
+    if evaluation.check_name == FRESHNESS.name:
+        return missed(
+            partition,
+            check.at,
+            asset,
+            (evaluation.description or "the check failed",),
+            run.link,
+            frozenset({partition}),
+        )
     level = "error" if evaluation.severity == dg.AssetCheckSeverity.ERROR else "warn"
     token = check_token(asset, evaluation.check_name, partition)
     owes, how_much = frozenset({token}), (evaluation.description or "the check failed", *_numbers(evaluation))

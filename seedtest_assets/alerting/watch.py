@@ -11,13 +11,11 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from seedtest_assets.alerting.channels import read_channels
 from seedtest_assets.alerting.incidents import is_owed, take_into_account
 from seedtest_assets.alerting.news import Relief, Trouble
-from seedtest_assets.alerting.runs import OVERLAP, RunEnd, asset_token, ended_runs, news_of
+from seedtest_assets.alerting.runs import CALIBRATION, OVERLAP, RunEnd, asset_token, ended_runs, missed, news_of
 from seedtest_assets.alerting.text import duration
 from seedtest_assets.automation import nightly_schedule
 from seedtest_assets.settings import Settings
 
-CALIBRATION = "mirt_fit_meta"
-"""The asset whose partition says that a day was calibrated."""
 DAYS_BACK = 7
 AWAY = timedelta(minutes=15)
 """No look for this long: the daemon was down."""
@@ -93,22 +91,10 @@ def missed_calibration(
         return []
     newest = missing[-1]
     others = (f"also missing: {', '.join(map(str, missing[:-1]))}",) if len(missing) > 1 else ()
-    return [
-        Trouble(
-            key=f"schedule {newest}",
-            level="error",
-            at=now,
-            what=f"no calibration of {newest}",
-            where=nightly_schedule.name,
-            how_much=(
-                f"{CALIBRATION} of {newest} is not there; it was due at {_due(newest, settings):%Y-%m-%d %H:%M} UTC",
-                _why(instance, newest),
-                *others,
-            ),
-            link="/overview/schedules",
-            owes=frozenset(asset_token(CALIBRATION, str(day)) for day in missing),
-        )
-    ]
+    due_at = f"{CALIBRATION} of {newest} is not there; it was due at {_due(newest, settings):%Y-%m-%d %H:%M} UTC"
+    how_much = (due_at, _why(instance, newest), *others)
+    owed = frozenset(map(str, missing))
+    return [missed(str(newest), now, nightly_schedule.name, how_much, "/overview/schedules", owed)]
 
 
 def daemon_news(instance: dg.DagsterInstance, now: datetime, up_since: datetime) -> list[Trouble | Relief]:
