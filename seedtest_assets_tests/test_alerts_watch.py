@@ -29,12 +29,16 @@ class World:
     severity = dg.AssetCheckSeverity.ERROR
     blocking = True
     theta_fails = False
+    drift = False
 
 
 @dg.multi_asset(
     name="calibrate",
     specs=[dg.AssetSpec("mirt_item_params"), dg.AssetSpec("mirt_fit_meta", deps=["mirt_item_params"])],
-    check_specs=[dg.AssetCheckSpec("item_count_drop", asset="mirt_item_params", partitions_def=daily)],
+    check_specs=[
+        dg.AssetCheckSpec("item_count_drop", asset="mirt_item_params", partitions_def=daily),
+        dg.AssetCheckSpec("item_drift", asset="mirt_item_params", partitions_def=daily),
+    ],
     partitions_def=daily,
     retry_policy=dg.RetryPolicy(max_retries=3, delay=0),
 )
@@ -50,6 +54,13 @@ def calibrate(context: dg.AssetExecutionContext):
         severity=World.severity,
         description=description,
         metadata={"items": int(World.share * 300), "share": World.share, "picture": dg.MetadataValue.md("![](data:)")},
+    )
+    yield dg.AssetCheckResult(
+        passed=not World.drift,
+        asset_key="mirt_item_params",
+        check_name="item_drift",
+        severity=dg.AssetCheckSeverity.WARN,
+        description="3 items drifted",
     )
     if not passed and World.blocking:
         raise dg.Failure(f"calibration of {DAY} rejected, nothing written: {description}", allow_retries=False)
@@ -77,7 +88,7 @@ jobs = dg.Definitions(assets=ASSETS, jobs=[nightly], executor=dg.in_process_exec
 @pytest.fixture(autouse=True)
 def well():
     World.error, World.share, World.severity, World.blocking = None, 1.0, dg.AssetCheckSeverity.ERROR, True
-    World.theta_fails = False
+    World.theta_fails = World.drift = False
 
 
 @pytest.fixture
@@ -153,6 +164,16 @@ def test_a_failed_check_that_fails_the_run_is_one_incident_until_everything_is_m
     run(instance)
     assert sorted(watcher.messages[2:]) == [f"RESOLVED item_count_drop {DAY}", f"RESOLVED run failed {DAY}"]
     assert open_incidents(watcher.url) == []
+
+
+def test_what_else_fails_in_a_rejected_calibration_is_told_with_it(instance, watcher):
+    World.share, World.drift = 0.3, True
+    run(instance)
+    assert watcher.messages == [f"ERROR item_count_drop {DAY}"]
+    assert "also failed: item_drift (WARN)" in watcher.newest
+    World.share = 1.0
+    run(instance)
+    assert sorted(watcher.messages[1:]) == [f"RESOLVED item_count_drop {DAY}", f"WARN item_drift {DAY}"]
 
 
 def test_a_warning_of_a_run_that_succeeds_is_told_and_resolved(instance, watcher):
