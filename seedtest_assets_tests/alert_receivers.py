@@ -77,7 +77,7 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def wait_for(what: str, condition: Callable[[], object], seconds: float = 120) -> object:
+def wait_for(what: str, condition: Callable[[], object], seconds: float = 240) -> object:
     """The first true value of a condition; AssertionError with what was waited for when it never comes."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

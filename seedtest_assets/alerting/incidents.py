@@ -63,8 +63,7 @@ def open_incidents(url: str) -> list[Incident]:
 def is_owed(url: str, token: str) -> bool:
     """Whether an open incident waits for this already."""
     with transaction(url) as connection:
-        statement = "SELECT EXISTS (SELECT FROM seedtest_incident WHERE resolved_at IS NULL AND :token = ANY(owes))"
-        return bool(connection.execute(sa.text(statement), {"token": token}).scalar_one())
+        return _is_owed(connection, token)
 
 
 def close_incident(url: str, incident_id: int) -> bool:
@@ -80,6 +79,8 @@ def _trouble(connection: sa.Connection, trouble: Trouble, channels: Sequence[Cha
         {"key": trouble.key},
     ).first()
     if newest is not None and trouble.at <= newest.seen_at:
+        return 0
+    if trouble.unless_owed and _is_owed(connection, trouble.unless_owed):
         return 0
     kind: Kind = "opened"
     if newest is None or newest.resolved_at is not None:
@@ -145,6 +146,11 @@ def _relief(connection: sa.Connection, relief: Relief, channels: Sequence[Channe
             _put(connection, incident.incident_id, "resolved", incident.level, title, body, channels)
             n_resolved += 1
     return n_resolved
+
+
+def _is_owed(connection: sa.Connection, token: str) -> bool:
+    statement = "SELECT EXISTS (SELECT FROM seedtest_incident WHERE resolved_at IS NULL AND :token = ANY(owes))"
+    return bool(connection.execute(sa.text(statement), {"token": token}).scalar_one())
 
 
 def _put(

@@ -18,7 +18,7 @@ class Trouble:
 
     key: what makes it one incident, however often it is seen. at: when it was seen. what, where, how_much: for the reader.
     link: the page of the UI to look at, as a path. owes: what must happen before it is resolved; nothing for what is over
-    already and only worth telling.
+    already and only worth telling. unless_owed: what an open incident owes where this was told with it.
     """
 
     key: str
@@ -29,6 +29,7 @@ class Trouble:
     how_much: tuple[str, ...]
     link: str
     owes: frozenset[str]
+    unless_owed: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a finished run has to say: read from Dagster's event log, judged into troubles and reliefs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from itertools import chain
 from typing import Any, Literal
@@ -15,7 +15,8 @@ from dagster._core.storage.tags import (
     WILL_RETRY_TAG,
 )
 
-from seedtest_assets.alerting.news import Relief, Trouble
+from seedtest_assets.alerting.news import Level, Relief, Trouble
+from seedtest_assets.checks.specs import FRESHNESS
 
 ENDS: tuple[
     Literal[dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED],
@@ -29,6 +30,8 @@ FIRST_LOOK = timedelta(days=1)
 """How far back the first look of all goes."""
 UNDECIDED = timedelta(minutes=1)
 """A run that failed this recently may not yet say whether Dagster will retry it."""
+CALIBRATION = FRESHNESS.asset_key.to_user_string()
+"""The asset whose partition says that a day was calibrated."""
 IRT_SERVICE = "irt-service"
 OWN_CHECK = "alerts_sent"
 """The check that shows what could not be sent; an alert about it could not be sent either."""
@@ -79,10 +82,11 @@ class RunEnd:
         return f"/runs/{self.run_id}"
 
 
-def ended_runs(instance: dg.DagsterInstance, after: int | None, now: datetime) -> list[RunEnd]:
+def ended_runs(instance: dg.DagsterInstance, after: int | None, seen: Collection[int], now: datetime) -> list[RunEnd]:
     """The runs that ended after an event id (None: within FIRST_LOOK), oldest first, MOST of them at most.
 
-    Ends before a run of which it is not known yet whether it will be retried.
+    seen: event ids within OVERLAP that were given before. Ends before a run of which it is not known yet whether it will
+    be retried.
     """
     since = (now - FIRST_LOOK).timestamp() if after is None else None
     from_id = None if after is None else max(0, after - OVERLAP)
@@ -92,8 +96,8 @@ def ended_runs(instance: dg.DagsterInstance, after: int | None, now: datetime) -
     )
     runs: list[RunEnd] = []
     for record in sorted(records, key=lambda record: record.storage_id)[:MOST]:
-        run = instance.get_run_by_id(record.run_id)
-        if run is None:  # deleted in the UI
+        run = None if record.storage_id in seen else instance.get_run_by_id(record.run_id)
+        if run is None:  # seen before, or deleted in the UI
             continue
         will_retry = run.tags.get(WILL_RETRY_TAG)
         recent = now - _time(record.timestamp) < UNDECIDED
@@ -107,15 +111,29 @@ def news_of(run: RunEnd, service_keeps_failing: str | None) -> list[Trouble | Re
     """What a run's end means. service_keeps_failing: since when, where the IRT service is now known to do so."""
     news: list[Trouble | Relief] = [_relief(run)]
     failing = [check for check in run.checks if not check.evaluation.passed]
-    causes = {
-        check.step
-        for check in failing
-        if run.failed and check.step and check.evaluation.severity == dg.AssetCheckSeverity.ERROR
-    }
-    news += [_of_check(check, run, folded=check.step in causes) for check in failing]
+    rejected = {step.key for step in run.steps} if run.failed else set()
+    causes: dict[str, Check] = {}
+    for check in failing:
+        if check.step in rejected and check.evaluation.severity == dg.AssetCheckSeverity.ERROR:
+            causes.setdefault(str(check.step), check)
+    for check in failing:
+        cause = causes.get(str(check.step))
+        if cause is None:
+            news.append(_of_check(check, run))
+        elif cause is check:
+            # What it kept from being written is not worth a message of its own for its other checks.
+            others = [other for other in failing if other.step == check.step and other is not check]
+            news.append(_of_rejection(check, others, run))
     if run.failed:
         news += _of_failure(run, [step for step in run.steps if step.key not in causes], causes, service_keeps_failing)
     return news
+
+
+def missed(day: str, at: datetime, where: str, how_much: tuple[str, ...], link: str, days: frozenset[str]) -> Trouble:
+    """No calibration of a day, whoever notices it; not told where an open incident is the reason."""
+    owed = asset_token(CALIBRATION, day)
+    owes = frozenset(asset_token(CALIBRATION, one) for one in days)
+    return Trouble(f"missed {day}", "error", at, f"no calibration of {day}", where, how_much, link, owes, owed)
 
 
 def check_token(asset: str, check: str, partition: str) -> str:
@@ -129,7 +147,7 @@ def asset_token(asset: str, partition: str | None) -> str:
 
 
 def _of_failure(
-    run: RunEnd, steps: Sequence[Step], causes: set[str], service_keeps_failing: str | None
+    run: RunEnd, steps: Sequence[Step], causes: Collection[str], service_keeps_failing: str | None
 ) -> list[Trouble]:
     if not steps and causes:
         return []  # told with the check that failed it
@@ -158,25 +176,32 @@ def _of_failure(
     return [Trouble(key, "error", run.at, _run_failed(run), where, how_much, run.link, owes)]
 
 
-def _of_check(check: Check, run: RunEnd, folded: bool) -> Trouble:
+def _of_check(check: Check, run: RunEnd) -> Trouble:
     evaluation = check.evaluation
     asset, partition = evaluation.asset_key.to_user_string(), evaluation.partition or run.partition
-    level = "error" if evaluation.severity == dg.AssetCheckSeverity.ERROR else "warn"
+    said = evaluation.description or "the check failed"
+    if evaluation.check_name == FRESHNESS.name:
+        return missed(partition, check.at, asset, (said,), run.link, frozenset({partition}))
+    level: Level = "error" if evaluation.severity == dg.AssetCheckSeverity.ERROR else "warn"
     token = check_token(asset, evaluation.check_name, partition)
-    owes, how_much = frozenset({token}), (evaluation.description or "the check failed", *_numbers(evaluation))
-    if folded and level == "error":
-        owes |= run.planned - run.made
-        steps = [step for step in run.steps if step.key == check.step]
-        # The step's reason mostly repeats what the check says: then the longer one is enough.
-        for step in steps:
-            if evaluation.description and evaluation.description in step.reason:
-                how_much = (step.reason, *how_much[1:])
-            else:
-                how_much += (f"{step.key}: {step.reason}",)
-        how_much += ("the run failed", *_not_made(run))
     where = f"{asset}, partition {partition}" if partition else asset
     what = f"{evaluation.check_name} {partition}".strip()
-    return Trouble(token, level, check.at, what, where, how_much, run.link, owes)  # type: ignore[arg-type]
+    how_much = (said, *_numbers(evaluation))
+    return Trouble(token, level, check.at, what, where, how_much, run.link, frozenset({token}))
+
+
+def _of_rejection(check: Check, others: Sequence[Check], run: RunEnd) -> Trouble:
+    """A failed check that failed its step, and so the run: one trouble, until it passes and everything is made."""
+    trouble = _of_check(check, run)
+    (reason,) = [step.reason for step in run.steps if step.key == check.step]
+    said, *numbers = trouble.how_much
+    # Mostly the step's reason repeats what the check says: then it is enough.
+    lines = [reason, *numbers] if said in reason else [said, *numbers, f"{check.step}: {reason}"]
+    if others:
+        names = [f"{other.evaluation.check_name} ({other.evaluation.severity.value})" for other in others]
+        lines.append(f"also failed: {', '.join(names)}")
+    how_much = (*lines, "the run failed", *_not_made(run))
+    return replace(trouble, how_much=how_much, owes=trouble.owes | (run.planned - run.made))
 
 
 def _relief(run: RunEnd) -> Relief:
@@ -296,10 +321,8 @@ def _reason(data: Any) -> str:
     if described and described.description:
         return " ".join(described.description.split())
     error = data.error
-    while (
-        error and error.cause and ("RetryRequested" in (error.cls_name or "") or "MaxRetries" in (error.cls_name or ""))
-    ):
-        error = error.cause
+    while error and error.cause and (error.cls_name or "").startswith(("Dagster", "RetryRequested")):
+        error = error.cause  # what Dagster puts around the step's own error
     if error is None:
         return "failed"
     return next(iter(error.message.strip().splitlines()), error.cls_name or "failed")

@@ -11,13 +11,11 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from seedtest_assets.alerting.channels import read_channels
 from seedtest_assets.alerting.incidents import is_owed, take_into_account
 from seedtest_assets.alerting.news import Relief, Trouble
-from seedtest_assets.alerting.runs import RunEnd, asset_token, ended_runs, news_of
+from seedtest_assets.alerting.runs import CALIBRATION, OVERLAP, RunEnd, asset_token, ended_runs, missed, news_of
 from seedtest_assets.alerting.text import duration
 from seedtest_assets.automation import nightly_schedule
 from seedtest_assets.settings import Settings
 
-CALIBRATION = "mirt_fit_meta"
-"""The asset whose partition says that a day was calibrated."""
 DAYS_BACK = 7
 AWAY = timedelta(minutes=15)
 """No look for this long: the daemon was down."""
@@ -33,6 +31,7 @@ class Memory:
     last: datetime
     up_since: datetime
     after: int | None = None
+    seen: tuple[int, ...] = ()
     irt_failures: int = 0
     irt_since: datetime | None = None
 
@@ -54,12 +53,12 @@ def look(
 ) -> tuple[Memory, int, int]:
     """Take everything new into account; gives the memory, the number of messages put into the outbox, and of open incidents."""
     news: list[Trouble | Relief] = []
-    for run in ended_runs(instance, memory.after, now):
-        seen_before = memory.after is not None and run.event_id <= memory.after
-        if not seen_before:
-            memory = replace(memory, after=run.event_id)
-            service, memory = _irt_service(run, memory, settings)
-        news += news_of(run, None if seen_before else service)
+    for run in ended_runs(instance, memory.after, memory.seen, now):
+        service, memory = _irt_service(run, memory, settings)
+        news += news_of(run, service)
+        after = max(run.event_id, memory.after or 0)
+        seen = tuple(one for one in (*memory.seen, run.event_id) if one > after - OVERLAP)
+        memory = replace(memory, after=after, seen=seen)
     away = now - memory.last
     if away > AWAY:
         news.append(_was_away(memory.last, away, now))
@@ -92,22 +91,10 @@ def missed_calibration(
         return []
     newest = missing[-1]
     others = (f"also missing: {', '.join(map(str, missing[:-1]))}",) if len(missing) > 1 else ()
-    return [
-        Trouble(
-            key=f"schedule {newest}",
-            level="error",
-            at=now,
-            what=f"no calibration of {newest}",
-            where=nightly_schedule.name,
-            how_much=(
-                f"{CALIBRATION} of {newest} is not there; it was due at {_due(newest, settings):%Y-%m-%d %H:%M} UTC",
-                _why(instance, newest),
-                *others,
-            ),
-            link="/overview/schedules",
-            owes=frozenset(asset_token(CALIBRATION, str(day)) for day in missing),
-        )
-    ]
+    due_at = f"{CALIBRATION} of {newest} is not there; it was due at {_due(newest, settings):%Y-%m-%d %H:%M} UTC"
+    how_much = (due_at, _why(instance, newest), *others)
+    owed = frozenset(map(str, missing))
+    return [missed(str(newest), now, nightly_schedule.name, how_much, "/overview/schedules", owed)]
 
 
 def daemon_news(instance: dg.DagsterInstance, now: datetime, up_since: datetime) -> list[Trouble | Relief]:
