@@ -13,6 +13,7 @@ from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import nodes_for
 from seedtest_assets.irt.linking import METHODS, Linking, link
 from seedtest_assets.irt.mstep import SLOPE_LIMIT
+from seedtest_assets.irt.parallel import tell_of_compilation
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.remarks import fit_warnings, flag, flag_warnings
 from seedtest_assets.irt.responses import Responses
@@ -111,6 +112,7 @@ def calibrate(
         raise DataError(f"linking method {linking_method!r} is none of {', '.join((*METHODS, 'fixed', 'none'))}")
     if tolerance <= 0 or max_iterations < 1:
         raise DataError("tolerance must be above 0 and max_iterations at least 1")
+    tell_of_compilation()
     group, n_groups = _groups(groups, responses.n_persons)
     fitted, left_out = fittable_items(responses, max(min_responses, 2))
     known = [items for items in (previous, anchors, starts) if items is not None and len(items)]
