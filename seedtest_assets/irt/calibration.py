@@ -139,7 +139,7 @@ def calibrate(
             )
 
     if held is None:
-        done = _oriented(done, fitted, known)
+        done = _oriented(done, fitted, anchors)
     state, c = done.state, problem.guessing(done.state)
     theta, theta_se, loglik = score(problem.answers, state.a, state.d, c, state.mean, state.sd, problem.grid(state))
     items = ItemParameters(fitted, *_discrimination_and_difficulty(state), c)
@@ -218,7 +218,8 @@ def _problem(responses, fitted, group, n_groups, model, known, held) -> tuple[Pr
     state = starting_values(answers.count, n_groups)
     a, d, g = state.a, state.d, state.g
     for items in known:
-        items = items.take(np.isin(items.item, fitted) & (np.abs(items.a) > 0.05) & (np.abs(items.a) < SLOPE_LIMIT))
+        # Starting below 0 may end in the mirror image of the scale, which fits as well and turns every ability around.
+        items = items.take(np.isin(items.item, fitted) & (items.a > 0.05) & (items.a < SLOPE_LIMIT))
         row = np.searchsorted(fitted, items.item)
         a[row], d[row] = items.a, items.d
         guessed = items.c > 0
@@ -281,14 +282,13 @@ def _without_estimate(problem: Problem, items: np.ndarray, endless: np.ndarray) 
     return [(int(item), int(n), reason) for item, n in zip(items, n_answers, strict=True)]
 
 
-def _oriented(done: Fit, fitted: np.ndarray, known: list[ItemParameters]) -> Fit:
-    """The same fit with the ability axis pointing up: as the known items say, else so that most discriminations are
+def _oriented(done: Fit, fitted: np.ndarray, anchors: ItemParameters | None) -> Fit:
+    """The same fit with the ability axis pointing up: as the anchors say, else so that most discriminations are
     positive."""
-    state = done.state
-    direction = 0.0
-    for items in known[::-1]:
-        common = items.take(np.isin(items.item, fitted))
-        direction = direction or float(common.a @ state.a[np.searchsorted(fitted, common.item)])
+    state, direction = done.state, 0.0
+    if anchors is not None and len(anchors):
+        common = anchors.take(np.isin(anchors.item, fitted))
+        direction = float(common.a @ state.a[np.searchsorted(fitted, common.item)])
     if (direction or float(np.median(state.a))) >= 0:
         return done
     return Fit(State(-state.a, state.d, state.g, -state.mean, state.sd), done.iterations, done.converged)
