@@ -13,6 +13,7 @@ from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import nodes_for
 from seedtest_assets.irt.linking import METHODS, Linking, link
 from seedtest_assets.irt.mstep import SLOPE_LIMIT
+from seedtest_assets.irt.parallel import tell_of_compilation
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.remarks import fit_warnings, flag, flag_warnings
 from seedtest_assets.irt.responses import Responses
@@ -111,6 +112,7 @@ def calibrate(
         raise DataError(f"linking method {linking_method!r} is none of {', '.join((*METHODS, 'fixed', 'none'))}")
     if tolerance <= 0 or max_iterations < 1:
         raise DataError("tolerance must be above 0 and max_iterations at least 1")
+    tell_of_compilation()
     group, n_groups = _groups(groups, responses.n_persons)
     fitted, left_out = fittable_items(responses, max(min_responses, 2))
     known = [items for items in (previous, anchors, starts) if items is not None and len(items)]
@@ -137,7 +139,7 @@ def calibrate(
             )
 
     if held is None:
-        done = _oriented(done, fitted, known)
+        done = _oriented(done, fitted, anchors)
     state, c = done.state, problem.guessing(done.state)
     theta, theta_se, loglik = score(problem.answers, state.a, state.d, c, state.mean, state.sd, problem.grid(state))
     items = ItemParameters(fitted, *_discrimination_and_difficulty(state), c)
@@ -280,14 +282,13 @@ def _without_estimate(problem: Problem, items: np.ndarray, endless: np.ndarray) 
     return [(int(item), int(n), reason) for item, n in zip(items, n_answers, strict=True)]
 
 
-def _oriented(done: Fit, fitted: np.ndarray, known: list[ItemParameters]) -> Fit:
-    """The same fit with the ability axis pointing up: as the known items say, else so that most discriminations are
+def _oriented(done: Fit, fitted: np.ndarray, anchors: ItemParameters | None) -> Fit:
+    """The same fit with the ability axis pointing up: as the anchors say, else so that most discriminations are
     positive."""
-    state = done.state
-    direction = 0.0
-    for items in known[::-1]:
-        common = items.take(np.isin(items.item, fitted))
-        direction = direction or float(common.a @ state.a[np.searchsorted(fitted, common.item)])
+    state, direction = done.state, 0.0
+    if anchors is not None and len(anchors):
+        common = anchors.take(np.isin(anchors.item, fitted))
+        direction = float(common.a @ state.a[np.searchsorted(fitted, common.item)])
     if (direction or float(np.median(state.a))) >= 0:
         return done
     return Fit(State(-state.a, state.d, state.g, -state.mean, state.sd), done.iterations, done.converged)

@@ -3,6 +3,7 @@
 numba's own parallel loops end the process when two threads of a service start one at the same time; these do not.
 """
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import numpy as np
 from numba.extending import overload
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 
 def kernel(function: Any = None, **options: Any) -> Any:
@@ -25,6 +27,14 @@ ANSWERS_A_CHUNK = (
     100_000  # enough work to be worth a call, few enough that a core that was busy elsewhere does not hold up the rest
 )
 PERSONS_A_CHUNK = 1 << 14
+
+
+@lru_cache(maxsize=1)
+def tell_of_compilation() -> None:
+    """Say, once a process, that the first use may take a while."""
+    logger.info(
+        "loading the compiled estimation; a fresh machine compiles it first, once, which takes about 10 seconds"
+    )
 
 
 def threads() -> int:

@@ -38,9 +38,9 @@ def fittable_items(responses: Responses, min_responses: int) -> tuple[np.ndarray
 
 def wrong_and_right(responses: Responses) -> tuple[np.ndarray, np.ndarray]:
     """Wrong and right answers to each item, int64 [n_items]."""
-    n_answers = np.bincount(responses.item, minlength=responses.n_items)
-    n_right = np.bincount(responses.item[responses.correct != 0], minlength=responses.n_items)
-    return n_answers - n_right, n_right
+    count = np.zeros((responses.n_items, 2), np.int64)
+    _count(responses.item, responses.correct, count)
+    return count[:, 0], count[:, 1]
 
 
 def answers_to(responses: Responses, items: np.ndarray, group: np.ndarray | None = None, n_groups: int = 1) -> Answers:
@@ -62,6 +62,12 @@ def unconnected_blocks(answers: Answers) -> np.ndarray:
     """Block of each item, int64 [n_items]: items are in one block when persons who answered both, or a chain of such,
     tie them."""
     return np.unique(_blocks(answers.start, answers.code, answers.n_items), return_inverse=True)[1]
+
+
+@kernel
+def _count(item, correct, count):
+    for k in range(item.size):
+        count[item[k], correct[k]] += 1
 
 
 @kernel

@@ -112,15 +112,16 @@ def test_reverse_keyed_item_is_estimated_as_it_is_and_flagged():
     assert any("4" in warning and "reversed" in warning for warning in reversed_.warnings)
 
 
-def test_ability_axis_points_up_even_if_every_start_points_down():
+def test_ability_axis_points_up_whatever_the_start_and_down_only_for_anchors():
     truth = simulate(1000, 15, 9)
-    down = irt.ItemParameters(truth.items.item, -truth.items.a, truth.items.b, truth.items.c)
-    fit = irt.calibrate(truth.responses)
-    assert np.median(fit.items.a) > 0
-    assert np.corrcoef(fit.theta, truth.theta)[0, 1] > 0.7
-    assert (
-        np.corrcoef(irt.calibrate(truth.responses, starts=down, linking_method="none").theta, truth.theta)[0, 1] < -0.7
-    )
+    down = irt.ItemParameters(truth.items.item, -truth.items.a, -truth.items.b, truth.items.c)
+    for known in ({}, {"starts": down}, {"previous": down}):
+        fit = irt.calibrate(truth.responses, **known, standard_errors=False)
+        assert (fit.items.a > 0).all()
+        assert np.corrcoef(fit.theta, truth.theta)[0, 1] > 0.7
+    bank = irt.calibrate(truth.responses, anchors=down, standard_errors=False)
+    assert (bank.items.a < 0).all()
+    assert np.corrcoef(bank.theta, truth.theta)[0, 1] < -0.7
 
 
 @pytest.mark.parametrize("model", MODELS)
