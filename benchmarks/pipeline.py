@@ -31,7 +31,16 @@ def main(millions: list[int]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
             days = [FIRST + timedelta(days=number) for number in range(size)]
-            for stage in (simulate, import_file, extract_one_day, extract_the_others, calibrate, score, write, compute_features):
+            for stage in (
+                simulate,
+                import_file,
+                extract_one_day,
+                extract_the_others,
+                calibrate,
+                score,
+                write,
+                compute_features,
+            ):
                 seconds, peak = in_own_process(stage, days)
                 print(f"{size * ANSWERS_A_DAY:>12,}  {stage.__doc__:<34}{seconds:>9.1f}{peak:>9.0f}", flush=True)
             in_own_process(stop, days)
@@ -43,12 +52,17 @@ def simulate(days: list[date]) -> None:
     a, b = random.lognormal(0, 0.3, ITEMS), random.normal(0, 1, ITEMS)
     theta = random.normal(0, 1, STUDENTS)
     students = pa.array([f"{number:08x}-0000-4000-8000-{number:012x}" for number in range(STUDENTS)])
-    items, topics = pa.array([f"item-{j:05d}" for j in range(ITEMS)]), pa.array([f"topic-{t:02d}" for t in range(TOPICS)])
+    items, topics = (
+        pa.array([f"item-{j:05d}" for j in range(ITEMS)]),
+        pa.array([f"topic-{t:02d}" for t in range(TOPICS)]),
+    )
     with pq.ParquetWriter("log.parquet", _log_schema(), compression="zstd") as writer:
         for number, day in enumerate(days):
             of_day = np.arange(ANSWERS_A_DAY // EACH) + number * (ANSWERS_A_DAY // EACH)
             person = np.repeat(of_day % STUDENTS, EACH)
-            item = (random.integers(0, ITEMS, len(of_day)).repeat(EACH) + np.tile(np.arange(EACH) * 37, len(of_day))) % ITEMS
+            item = (
+                random.integers(0, ITEMS, len(of_day)).repeat(EACH) + np.tile(np.arange(EACH) * 37, len(of_day))
+            ) % ITEMS
             correct = random.random(len(person)) < 1 / (1 + np.exp(-a[item] * (theta[person] - b[item])))
             instants = np.datetime64(day, "us") + (np.arange(len(person)) * 86_000).astype("timedelta64[us]")
             columns = {

@@ -4,7 +4,9 @@ from datetime import date, timedelta
 
 import dagster as dg
 
+from seedtest_assets.errors import SeedtestError
 from seedtest_assets.settings import Settings, load_settings
+from seedtest_assets.storage.features import WINDOW_DAYS
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.window import missing_days
 
@@ -30,12 +32,13 @@ def limit_runs(instance: dg.DagsterInstance) -> None:
 
 
 def requests_for(day: date, settings: Settings) -> list[dg.RunRequest]:
-    """The runs that make a day: where the look-back window has days that the lake lacks, one that fills them; then the day's own.
+    """The runs that make a day: where the look-back window or the features' 28 days have days that the lake lacks, one that fills them; then the day's own.
 
     They are asked for in this order and run one after the other, since one run at a time leaves the queue.
     """
     of_day = dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
-    missing = [before for before in missing_days(Lake(settings.seedtest_lake), day, settings) if before < day]
+    n_days = max(settings.mirt_lookback_days, 2 * WINDOW_DAYS)
+    missing = [before for before in missing_days(Lake(settings.seedtest_lake), day, settings, n_days) if before < day]
     if not missing:
         return [of_day]
     fill = dg.RunRequest(
@@ -54,4 +57,10 @@ def requests_for(day: date, settings: Settings) -> list[dg.RunRequest]:
 def nightly_schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
     """At 03:00 UTC, yesterday: its answers, the calibration of the window that ends with it, abilities and features."""
     limit_runs(context.instance)
-    return requests_for((context.scheduled_execution_time - timedelta(days=1)).date(), load_settings())
+    day = (context.scheduled_execution_time - timedelta(days=1)).date()
+    try:
+        return requests_for(day, load_settings())
+    except SeedtestError as error:
+        # A lake that does not answer now is the run's to try again; without a run the night would be lost.
+        context.log.warning(f"the window cannot be filled: {error}")
+        return [dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())]

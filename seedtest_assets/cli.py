@@ -11,12 +11,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from typer.core import TyperGroup
 
 from seedtest_assets.alerting.command import alert
-from seedtest_assets.errors import SeedtestError
+from seedtest_assets.errors import SeedtestError, SettingsError
 from seedtest_assets.service.command import serve
 
 # Commands import what they need when they run: `seedtest --help` answers at once, and a bad setting is told in one line.
@@ -30,7 +31,7 @@ class OneLineErrors(TyperGroup):
         try:
             return super().invoke(ctx)
         except SeedtestError as error:
-            errors.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+            errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
             ctx.exit(1)
 
 
@@ -95,7 +96,7 @@ def import_(
         done = import_answers(file, load_settings(), skip_bad=skip_bad)
     console.print(f"{done.n_rows:,} rows, {done.first_day} to {done.last_day}: {done.n_new:,} new, {done.n_bad:,} bad")
     if done.bad:
-        console.print(f"left out: {done.bad}")
+        console.print(f"left out: {escape(done.bad)}")
 
 
 @app.command()
@@ -115,6 +116,8 @@ def run(
     from seedtest_assets.nightly import days_to_refresh, last_full_day
 
     day = date_.date() if date_ else last_full_day()
+    if refresh and days > 1:
+        raise SettingsError("--refresh chooses the days itself; leave --days out")
     with _instance() as instance, _steps() as tell:
         tell("comparing the source with the lake" if refresh else str(day))
         chosen = days_to_refresh(day) if refresh else [day - timedelta(days=before) for before in reversed(range(days))]
@@ -170,11 +173,11 @@ def calibrate(
             f"({constants['method']}, {constants['n_anchors_used']} items, {len(constants['screened_out'])} screened out)",
         )
     for _, row in result.left_out.head(10).iterrows():
-        table.add_row("left out", f"{row['item_id']}: {row['reason']} ({row['n_responses']} answers)")
+        table.add_row("left out", escape(f"{row['item_id']}: {row['reason']} ({row['n_responses']} answers)"))
     if len(result.left_out) > 10:
         table.add_row("left out", f"{len(result.left_out) - 10} more, see fit_meta.json")
     for warning in result.warnings:
-        table.add_row("[yellow]warning[/yellow]", warning)
+        table.add_row("[yellow]warning[/yellow]", escape(warning))
     table.add_row("written", ", ".join(str(path) for path in paths))
     console.print(table)
 
@@ -242,5 +245,5 @@ def _show_status(instance: Any) -> None:
 
     table = Table(show_header=False, box=None)
     for what, how in status_lines(instance, load_settings()):
-        table.add_row(what, how)
+        table.add_row(what, escape(how))
     console.print(table)

@@ -1,12 +1,15 @@
 """Run a day as the 03:00 schedule does, from the command line, through Dagster's own instance."""
 
 import logging
+import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from uuid import uuid4
 
 import dagster as dg
+import psutil
 
 from seedtest_assets.automation import nightly_job, requests_for
 from seedtest_assets.definitions import defs
@@ -18,6 +21,9 @@ from seedtest_assets.storage.sources import find_source
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Dagster's console log: the UI has all of it, and the terminal shows `tell`."""
+
+_HOST, _PID = "seedtest/host", "seedtest/pid"
+"""Tags of a run that this command executes itself, so that the next one can tell whether it still lives."""
 
 Tell = Callable[[str], None]
 """Takes a line about how far a run has come."""
@@ -42,11 +48,9 @@ def run_day(instance: dg.DagsterInstance, day: date, tell: Tell, *, accept_faile
         raise InputError(
             f"{day} is outside the partitions, which go from {settings.seedtest_start_date} (SEEDTEST_START_DATE) to {last}, the last full day"
         )
-    active = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]))
+    active = _active_run(instance)
     if active:
-        raise InputError(
-            f"run {active[0].run_id} ({active[0].job_name}) is active; wait for its end or cancel it in the UI"
-        )
+        raise InputError(f"run {active.run_id} ({active.job_name}) is active; wait for its end or cancel it in the UI")
     find_source(settings)  # a source that is not there is told now, not after the step's retries
     for request in requests_for(day, settings):
         if request.asset_selection:
@@ -65,6 +69,18 @@ def days_to_refresh(last: date) -> list[date]:
     differ = days_that_differ(find_source(settings), Lake(settings.seedtest_lake), last)
     first = differ[0].day if differ else last + timedelta(days=1)
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def _active_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    """A run that writes what a night writes. One of this command whose process is gone is reported failed on the way."""
+    statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
+    for run in instance.get_runs(dg.RunsFilter(statuses=statuses)):
+        host, pid = run.tags.get(_HOST), run.tags.get(_PID)
+        if host == socket.gethostname() and pid and not psutil.pid_exists(int(pid)):
+            instance.report_run_failed(run, "the process that ran it is gone")
+        elif run.job_name == nightly_job.name or run.job_name.startswith("__ASSET_JOB"):
+            return run
+    return None
 
 
 def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, tell: Tell) -> DayRun:
@@ -86,7 +102,7 @@ def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, tell: Tell) -
         run_config={**request.run_config, **_QUIET},
         partition_key=request.partition_key,
         asset_selection=request.asset_selection,
-        tags=dict(request.tags),
+        tags={**request.tags, _HOST: socket.gethostname(), _PID: str(os.getpid())},
     )
     return DayRun(run_id, None if result.success else _reason(result))
 

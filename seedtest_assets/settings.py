@@ -23,8 +23,10 @@ class Settings(Thresholds):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    database_url: str | None = None
-    seedtest_attempt_source: str = "auto"
+    database_url: Annotated[str | None, Field(repr=False)] = None
+    seedtest_attempt_source: Annotated[
+        str, Field(pattern=r"^(auto|attempt|responses|exam_results|.+\.(parquet|csv|csv\.gz))$")
+    ] = "auto"
     seedtest_lake: str = str(HOME / "lake")
     seedtest_start_date: date = date(2025, 1, 1)
 
@@ -35,9 +37,9 @@ class Settings(Thresholds):
     mirt_max_retries: Annotated[int, Field(ge=0, le=20)] = 3
     mirt_retry_delay_secs: Annotated[float, Field(ge=0, le=3600)] = 5.0
 
-    r_irt_base_url: str | None = None
+    r_irt_base_url: Annotated[str | None, Field(pattern=r"^https?://.+")] = None
     r_irt_timeout_secs: Annotated[float, Field(gt=0)] = 60.0
-    r_irt_internal_token: str | None = None
+    r_irt_internal_token: Annotated[str | None, Field(repr=False)] = None
 
     agg_include_theta: bool = True
     metrics_use_irt_theta: bool = True

@@ -19,7 +19,9 @@ SAT12 = SHARED / "reference" / "data" / "SAT12missing.csv"
 
 
 def seedtest(*arguments, cwd, **environment) -> subprocess.CompletedProcess:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DAGSTER_", "SEEDTEST_", "MIRT_"))}
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(("DAGSTER_", "SEEDTEST_", "MIRT_"))
+    }
     return subprocess.run(
         [SEEDTEST, *map(str, arguments)], cwd=cwd, env=clean | environment, capture_output=True, text=True, timeout=500
     )
@@ -41,7 +43,11 @@ def long_log(n_persons=300, n_items=8) -> pd.DataFrame:
     right = random.random((n_persons, n_items)) < 1 / (1 + np.exp(-1.2 * (theta - difficulty)))
     person, item = np.divmod(np.arange(right.size), n_items)
     return pd.DataFrame(
-        {"user_id": [f"u{p}" for p in person], "item_id": [f"i{j}" for j in item], "is_correct": right.ravel().astype(int)}
+        {
+            "user_id": [f"u{p}" for p in person],
+            "item_id": [f"i{j}" for j in item],
+            "is_correct": right.ravel().astype(int),
+        }
     )
 
 

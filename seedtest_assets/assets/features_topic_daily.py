@@ -12,9 +12,16 @@ from seedtest_assets.partitions import daily
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.abilities import newest_abilities
 from seedtest_assets.storage.database import platform_url
-from seedtest_assets.storage.features import FEATURE_SCHEMA, active_pairs, feature_windows, features_for_day
+from seedtest_assets.storage.features import (
+    FEATURE_SCHEMA,
+    WINDOW_DAYS,
+    active_pairs,
+    feature_windows,
+    features_for_day,
+)
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.results import write_features
+from seedtest_assets.storage.window import missing_days
 
 SCHEMA = FEATURE_SCHEMA.insert(2, pa.field("date", pa.date32())).append(
     pa.field("computed_at", pa.timestamp("us", tz="UTC"))
@@ -55,6 +62,9 @@ def features_topic_daily(context: dg.AssetExecutionContext) -> dg.MaterializeRes
             metadata={
                 "dagster/row_count": len(rows),
                 "answers": len(answers),
+                "days_missing_in_lake": dg.MetadataValue.json(
+                    [past.isoformat() for past in missing_days(lake, day, settings, 2 * WINDOW_DAYS)]
+                ),
                 "answers_without_topic": answers["topic_id"].null_count,
                 "improvement_by_ability": pc.sum(pc.equal(basis, "theta")).as_py() or 0,
                 "improvement_by_accuracy": pc.sum(pc.equal(basis, "accuracy")).as_py() or 0,

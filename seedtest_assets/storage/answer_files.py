@@ -21,6 +21,8 @@ ALIASES = {
     "hint_used": ("hint_used",),
     "session_id": ("session_id",),
 }
+ROW = '"#row"'
+"""Where a row stands in its file; 1 is the first below the header."""
 _TRUE, _FALSE = "('true', 't', '1', '1.0', 'yes', 'y')", "('false', 'f', '0', '0.0', 'no', 'n')"
 
 
@@ -58,7 +60,7 @@ def read_answer_file(path: str | Path, *, needs_time: bool = True, needs_topic: 
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         columns = _open(connection, str(path))
-        if _is_wide(columns):
+        if _is_wide(columns) and not needs_time:
             columns = _unpivot(connection, columns)
         chosen = {name: next((a for a in aliases if a in columns), None) for name, aliases in ALIASES.items()}
         needed = ["student_id", "item_id", "correct", *["completed_at"] * needs_time, *["topic_id"] * needs_topic]
@@ -77,23 +79,25 @@ def read_answer_file(path: str | Path, *, needs_time: bool = True, needs_topic: 
 def _open(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
     reader = "read_parquet(?)" if path.endswith(".parquet") else "read_csv(?, all_varchar = true, header = true)"
     try:
-        connection.execute(f"CREATE TEMP TABLE file AS SELECT * FROM {reader}", [path])
+        connection.execute(f"CREATE TEMP TABLE file AS SELECT row_number() OVER () AS {ROW}, * FROM {reader}", [path])
     except duckdb.Error as error:
         raise InputError(f"{path} cannot be read: {first_line(error)}") from None
-    return [row[0] for row in connection.execute("DESCRIBE file").fetchall()]
+    return [row[0] for row in connection.execute("DESCRIBE file").fetchall()][1:]
 
 
 def _is_wide(columns: list[str]) -> bool:
-    return "item_id" not in columns and bool({"user_id", "student_id"} & set(columns))
+    """A person's column and else none that a long file has."""
+    known = {alias for aliases in ALIASES.values() for alias in aliases} & set(columns)
+    return len(known) == 1 and known <= set(ALIASES["student_id"])
 
 
 def _unpivot(connection: duckdb.DuckDBPyConnection, columns: list[str]) -> list[str]:
     person = next(c for c in columns if c in ("user_id", "student_id"))
     connection.execute("ALTER TABLE file RENAME TO wide")
     connection.execute(
-        f"CREATE TEMP TABLE file AS SELECT {person} AS user_id, item_id, is_correct "
-        f"FROM (UNPIVOT (SELECT {person}, COLUMNS(* EXCLUDE {person})::VARCHAR FROM wide) "
-        f"ON COLUMNS(* EXCLUDE {person}) INTO NAME item_id VALUE is_correct) WHERE trim(is_correct) <> ''"
+        f"CREATE TEMP TABLE file AS SELECT {ROW}, {person} AS user_id, item_id, is_correct "
+        f"FROM (UNPIVOT (SELECT {ROW}, {person}, COLUMNS(* EXCLUDE ({ROW}, {person}))::VARCHAR FROM wide) "
+        f"ON COLUMNS(* EXCLUDE ({ROW}, {person})) INTO NAME item_id VALUE is_correct) WHERE trim(is_correct) <> ''"
     )
     return ["user_id", "item_id", "is_correct"]
 
@@ -105,7 +109,7 @@ def _check_rows(connection: duckdb.DuckDBPyConnection, chosen: dict[str, str | N
     )
     # Where the file has no time, its order tells which of two answers came first.
     time = "try_cast(completed_at AS TIMESTAMPTZ)" if chosen["completed_at"] else "make_timestamptz(row)"
-    connection.execute(f"CREATE TEMP TABLE raw AS SELECT row_number() OVER () AS row, {raw} FROM file")
+    connection.execute(f"CREATE TEMP TABLE raw AS SELECT {ROW} AS row, {raw} FROM file")
     connection.execute(
         f"""
         CREATE TEMP TABLE typed AS SELECT
@@ -130,7 +134,7 @@ def _check_rows(connection: duckdb.DuckDBPyConnection, chosen: dict[str, str | N
             WHEN response_time_text IS NOT NULL AND (response_time_ms IS NULL OR response_time_ms < 0)
                 THEN 'response_time_ms is no number of milliseconds'
             WHEN hint_text IS NOT NULL AND hint_used IS NULL THEN 'hint_used is neither true/false nor 1/0'
-            WHEN row_number() OVER (PARTITION BY student_id, item_id, completed_at ORDER BY row) > 1
+            WHEN row_number() OVER (PARTITION BY student_id, item_id, completed_at ORDER BY correct, row) > 1
                 THEN 'the same student, item and time twice'
             END AS reason
         FROM typed

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -43,8 +44,9 @@ def usable_answers(table: pa.Table) -> Answers:
     times = table["response_time_ms"]
     known_time = pc.if_else(pc.less(times, 0), pa.scalar(None, pa.int32()), times)
     table = table.set_column(table.schema.get_field_index("response_time_ms"), "response_time_ms", known_time)
-    table = table.sort_by([("completed_at", "ascending"), ("student_id", "ascending"), ("item_id", "ascending")])
-    rows = table.append_column("row", pa.array(range(0)) if not len(table) else pa.arange(0, len(table)))
+    # Of the same answer with two marks the wrong one counts, as in the calibration.
+    table = table.sort_by([(name, "ascending") for name in ("completed_at", "student_id", "item_id", "correct")])
+    rows = table.append_column("row", pa.array(np.arange(len(table))))
     first = rows.group_by(KEY, use_threads=False).aggregate([("row", "min")])["row_min"]
     if len(first) < len(table):
         left_out["the same student, item and time twice"] = len(table) - len(first)

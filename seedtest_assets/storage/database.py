@@ -11,12 +11,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from seedtest_assets.errors import InputError, TransientError
+from seedtest_assets.errors import InputError, SeedtestError, TransientError
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.embedded import PLATFORM, embedded_url, first_line
 
 CONNECT_TIMEOUT_SECONDS = 10
-_UNAVAILABLE = ("IO", "could not connect", "connection", "server closed", "terminating", "too many clients", "timeout")
+USE_UTC = "SET TIME ZONE 'UTC'"
+"""Whatever the server's zone is: a time without one is read and written as UTC, and days are UTC days."""
 
 
 def platform_url(settings: Settings) -> str:
@@ -69,6 +70,7 @@ def bulk_transaction(url: str) -> Iterator[Any]:
     """An ADBC cursor in one transaction, committed at the end or rolled back."""
     with _one_clear_line(url), adbc.connect(_libpq(url)) as connection, connection.cursor() as cursor:
         try:
+            cursor.execute(USE_UTC)
             yield cursor
         except BaseException:
             connection.rollback()
@@ -83,32 +85,50 @@ def redacted(url: str) -> str:
 
 def _engine(url: str) -> sa.Engine:
     # Named, because a newer SQLAlchemy reads a bare postgresql:// as another driver.
-    return sa.create_engine(
+    engine = sa.create_engine(
         _libpq(url).replace("postgresql://", "postgresql+psycopg2://", 1),
         poolclass=sa.NullPool,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
     )
+    sa.event.listen(engine, "connect", _use_utc)
+    return engine
+
+
+def _use_utc(connection: Any, _record: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(USE_UTC)
+    connection.commit()
 
 
 @contextmanager
 def _one_clear_line(url: str) -> Iterator[None]:
     try:
         yield
-    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-        raise _unavailable(url, error.orig or error) from error
-    except adbc.Error as error:
-        text = first_line(error)
-        if isinstance(error, adbc.OperationalError | adbc.InterfaceError) and text.startswith(_UNAVAILABLE):
-            raise _unavailable(url, error) from error
-        raise InputError(f"{redacted(url)} refuses the statement: {text}") from error
-    except sa.exc.DBAPIError as error:
-        raise InputError(f"{redacted(url)} refuses the statement: {first_line(error.orig or error)}") from error
+    except (adbc.Error, sa.exc.DBAPIError) as error:
+        raise _sorted(url, error) from error
 
 
-def _unavailable(url: str, error: BaseException) -> TransientError:
-    return TransientError(
-        f"the database {redacted(url)} is out of reach: {first_line(error)}; check DATABASE_URL and that the server runs"
-    )
+def _sorted(url: str, error: adbc.Error | sa.exc.DBAPIError) -> SeedtestError:
+    """What PostgreSQL's SQLSTATE says of an error: out of reach, passing, or refused."""
+    cause = error.orig or error if isinstance(error, sa.exc.DBAPIError) else error
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or ""
+    text = _reason(cause)
+    connects = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | adbc.OperationalError)
+    if state.startswith(("08", "57P", "53300")) or (not state and connects):
+        if "authentication failed" in text or "does not exist" in text:
+            return InputError(f"the database {redacted(url)} refuses the connection: {text}; check DATABASE_URL")
+        return TransientError(
+            f"the database {redacted(url)} is out of reach: {text}; check DATABASE_URL and that the server runs"
+        )
+    if state.startswith(("40", "53", "55P03", "57014")):
+        return TransientError(f"{redacted(url)} could not do it now: {text}")
+    return InputError(f"{redacted(url)} refuses the statement: {text}")
+
+
+def _reason(error: BaseException) -> str:
+    """The server's own words: ADBC puts the whole statement before them."""
+    text = str(error)
+    return text.rsplit("ERROR:", 1)[1].strip().splitlines()[0] if "ERROR:" in text else first_line(error)
 
 
 def _libpq(url: str) -> str:

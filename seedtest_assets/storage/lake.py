@@ -1,6 +1,7 @@
 """The lake: one Parquet file of answers a UTC day, and the reports; a local folder or any fsspec URL."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -50,10 +51,12 @@ class Lake:
     def all_days(self) -> list[date]:
         """Every day that has been written, oldest first."""
         try:
-            paths = self.filesystem.glob(f"{self.root}/observations/date=*/answers.parquet")
+            self.filesystem.invalidate_cache()  # a long-lived process would go on seeing yesterday's listing
+            paths = self.filesystem.find(f"{self.root}/observations")
         except OSError as error:
             raise self._out_of_reach("read", f"{self.root}/observations", error) from error
-        return sorted(date.fromisoformat(path.split("date=")[-1].split("/")[0]) for path in paths)
+        written = (re.search(r"/date=(\d{4}-\d\d-\d\d)/answers\.parquet$", path) for path in paths)
+        return sorted(date.fromisoformat(found[1]) for found in written if found)
 
     def read_observations(self, days: Sequence[date], columns: Sequence[str] | None = None) -> pa.Table:
         """The answers of some days, oldest first; ids come dictionary-encoded, so that a long window stays small."""
@@ -109,14 +112,14 @@ class Lake:
         try:
             with self.filesystem.open(path, "rb") as file:
                 yield file
-        except pa.ArrowInvalid as error:
-            raise InputError(
+        except (pa.ArrowInvalid, OSError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise InputError(f"{path} is not there; materialise the day's observations") from None
+            if isinstance(error, OSError) and error.errno is not None:
+                raise self._out_of_reach("read", path, error) from error
+            raise InputError(  # pyarrow's own, of a broken page
                 f"{path} is no readable Parquet file ({first_line(error)}); delete it and materialise the day's observations"
             ) from None
-        except FileNotFoundError:
-            raise InputError(f"{path} is not there; materialise the day's observations") from None
-        except OSError as error:
-            raise self._out_of_reach("read", path, error) from error
 
     @contextmanager
     def _replacing(self, path: str) -> Iterator[IO[bytes]]:

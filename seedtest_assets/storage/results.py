@@ -36,7 +36,10 @@ def one_calibration_at_a_time(url: str) -> Iterator[None]:
             raise TransientError(
                 "another calibration is running on this database; wait for its end, then run this again"
             )
-        yield
+        try:
+            yield
+        finally:  # a pooled connection would keep it
+            connection.execute(sa.text("SELECT pg_advisory_unlock(hashtext('seedtest calibration'))"))
 
 
 def write_calibration(
@@ -138,11 +141,21 @@ def fit_history(url: str, day: date, n_partitions: int) -> pd.DataFrame:
 
 
 def previous_item_parameters(url: str, day: date) -> tuple[date | None, pd.DataFrame]:
-    """The newest partition before a day, and its PARAMETER_COLUMNS; None and empty when there is none."""
-    with transaction(url) as connection:
-        newest = connection.execute(
-            sa.text("SELECT max(partition_date) FROM mirt_item_params WHERE partition_date < :day"), {"day": day}
-        ).scalar()
+    """The newest partition before a day that is on the bank's scale, and its PARAMETER_COLUMNS; None and empty without one.
+
+    The first calibration defines the scale; a later one that could not be linked is on a scale of its own.
+    """
+    ((newest,),) = _rows(
+        url,
+        """
+        SELECT max(partition_date) FROM mirt_fit_meta AS fit
+        WHERE partition_date < :day AND (
+            model_spec->>'linked_to' <> 'none'
+            OR NOT EXISTS (SELECT FROM mirt_fit_meta AS before WHERE before.partition_date < fit.partition_date)
+        )
+        """,
+        day=day,
+    )
     return newest, item_parameters(url, newest) if newest else no_parameters()
 
 

@@ -5,8 +5,10 @@ SELECT
     nullif(trim(q ->> 'question_id'), '') AS item_id,
     nullif(trim(q ->> 'topic'), '') AS topic_id,
     CASE lower(trim(coalesce(q ->> 'is_correct', q ->> 'correct')))
-        WHEN 'true' THEN true WHEN 't' THEN true WHEN '1' THEN true WHEN 'yes' THEN true
-        WHEN 'false' THEN false WHEN 'f' THEN false WHEN '0' THEN false WHEN 'no' THEN false
+        WHEN 'true' THEN true WHEN 't' THEN true WHEN 'yes' THEN true WHEN 'y' THEN true
+        WHEN '1' THEN true WHEN '1.0' THEN true
+        WHEN 'false' THEN false WHEN 'f' THEN false WHEN 'no' THEN false WHEN 'n' THEN false
+        WHEN '0' THEN false WHEN '0.0' THEN false
     END AS correct,
     CASE
         WHEN trim(q ->> 'time_spent_sec') ~ '^[0-9]{1,6}(\.[0-9]*)?$'

@@ -65,10 +65,6 @@ def find_source(settings: Settings) -> Source:
     wanted = settings.seedtest_attempt_source
     if is_answer_file(wanted):
         return FileSource(wanted)
-    if wanted != "auto" and wanted not in TABLES:
-        raise InputError(
-            f"SEEDTEST_ATTEMPT_SOURCE={wanted!r} is no source; use auto, {', '.join(TABLES)}, or a .parquet or .csv path"
-        )
     url = platform_url(settings)
     names = TABLES if wanted == "auto" else (wanted,)
     with transaction(url) as connection:
@@ -150,8 +146,10 @@ def _query(table: str, columns: dict[str, str], connection: sa.Connection) -> st
             raise InputError(
                 f"{table}.{name} is {columns[name]}, but {' or '.join(allowed)} is needed; cast it in a view"
             )
-    if table == "responses" and not columns_of(connection, "question"):
-        raise InputError("the source responses takes its topics from a table question, and there is none")
+    if table == "responses" and not {"id", "topic_id"} <= set(columns_of(connection, "question")):
+        raise InputError(
+            "the source responses takes its topics from question (id, topic_id), and there is none; make a view"
+        )
     return _attempt_query(columns) if table == "attempt" else sql(f"source_{table}.sql")
 
 

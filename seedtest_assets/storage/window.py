@@ -26,9 +26,9 @@ def look_back(day: date, n_days: int) -> list[date]:
     return [day - timedelta(days=before) for before in reversed(range(n_days))]
 
 
-def missing_days(lake: Lake, day: date, settings: Settings) -> list[date]:
-    """Days of the look-back window, from the first partition on, that the lake does not have; oldest first."""
-    days = look_back(day, settings.mirt_lookback_days)
+def missing_days(lake: Lake, day: date, settings: Settings, n_days: int) -> list[date]:
+    """Of the n_days that end with `day`, those from the first partition on that the lake does not have; oldest first."""
+    days = look_back(day, n_days)
     present = set(lake.days(days[0], day))
     return [wanted for wanted in days if wanted not in present and wanted >= settings.seedtest_start_date]
 
@@ -39,4 +39,4 @@ def read_window(lake: Lake, day: date, settings: Settings) -> Window:
     answers = lake.read_observations(lake.days(days[0], day), COLUMNS)
     if settings.mirt_max_obs:
         answers = answers.slice(max(0, len(answers) - settings.mirt_max_obs))
-    return Window(days[0], day, answers, missing_days(lake, day, settings))
+    return Window(days[0], day, answers, missing_days(lake, day, settings, settings.mirt_lookback_days))

@@ -43,7 +43,10 @@ def checksums(url):
         row = f"to_jsonb(t) - '{{{','.join(VOLATILE)}}}'::text[]"
         if table == "mirt_fit_meta":
             row = f"({row}) #- '{{metrics,seconds}}' #- '{{metrics,dagster_run_id}}'"
-        for key, checksum in rows_of(url, f"SELECT {day}, md5(string_agg(r::text, ',' ORDER BY r::text)) FROM (SELECT {day}, {row} AS r FROM {table} t) rows GROUP BY 1"):
+        for key, checksum in rows_of(
+            url,
+            f"SELECT {day}, md5(string_agg(r::text, ',' ORDER BY r::text)) FROM (SELECT {day}, {row} AS r FROM {table} t) rows GROUP BY 1",
+        ):
             sums[table, key] = checksum
     return sums
 

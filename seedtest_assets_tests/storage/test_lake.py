@@ -96,7 +96,7 @@ def test_the_window_reads_its_days_and_names_those_it_lacks(settings, monkeypatc
     short = settings.model_copy(update={"mirt_lookback_days": 3})
     window = read_window(lake, DAY, short)
     assert (window.first, window.last, len(window.answers)) == (date(2025, 3, 7), DAY, 4)
-    assert window.missing == missing_days(lake, DAY, short) == [date(2025, 3, 7)]
+    assert window.missing == missing_days(lake, DAY, short, 3) == [date(2025, 3, 7)]
     assert look_back(DAY, 3) == [date(2025, 3, 7), date(2025, 3, 8), DAY]
 
 
