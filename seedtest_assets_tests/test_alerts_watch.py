@@ -424,9 +424,9 @@ def test_a_part_of_the_daemon_without_a_sign_of_life_is_told_and_resolved(kept, 
     for kind in kept.get_required_daemon_types():
         beat(kept, kind, now - timedelta(hours=1 if kind == "SCHEDULER" else 0))
     watcher.memory = replace(watcher.memory, up_since=up_since)
-    assert watcher.messages == ["ERROR Dagster's scheduler daemon stopped"]
+    assert watcher.messages == ["ERROR a part of the Dagster daemon stopped"]
     beat(kept, "SCHEDULER", datetime.now(timezone.utc))
-    assert watcher.messages[1:] == ["RESOLVED Dagster's scheduler daemon stopped"]
+    assert watcher.messages[1:] == ["RESOLVED a part of the Dagster daemon stopped"]
 
 
 def test_a_daemon_that_has_just_started_is_given_time(kept):

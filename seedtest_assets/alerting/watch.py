@@ -11,8 +11,9 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from seedtest_assets.alerting.channels import read_channels
 from seedtest_assets.alerting.incidents import is_owed, take_into_account
 from seedtest_assets.alerting.news import Relief, Trouble
-from seedtest_assets.alerting.runs import CALIBRATION, OVERLAP, RunEnd, asset_token, ended_runs, missed, news_of
+from seedtest_assets.alerting.runs import OVERLAP, RunEnd, asset_token, ended_runs
 from seedtest_assets.alerting.text import duration
+from seedtest_assets.alerting.verdicts import CALIBRATION, missed, news_of
 from seedtest_assets.automation import nightly_schedule
 from seedtest_assets.settings import Settings
 
@@ -21,6 +22,7 @@ AWAY = timedelta(minutes=15)
 """No look for this long: the daemon was down."""
 STALE = timedelta(minutes=10)
 """A part of the daemon that gave no sign of life for this long is stuck; they give one every 30 s."""
+_DAEMONS = "/deployment/daemons"
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,9 @@ def look(
     channels = read_channels(settings.seedtest_alert_urls)
     n_messages, n_open = take_into_account(url, news, channels, settings.seedtest_ui_url)
     # Only now: a run that has just failed may already be the reason.
-    missed = missed_calibration(instance, url, settings, now, memory.first)
-    if missed:
-        more, n_open = take_into_account(url, missed, channels, settings.seedtest_ui_url)
+    late = missed_calibration(instance, url, settings, now, memory.first)
+    if late:
+        more, n_open = take_into_account(url, late, channels, settings.seedtest_ui_url)
         n_messages += more
     return replace(memory, last=now), n_messages, n_open
 
@@ -104,26 +106,21 @@ def daemon_news(instance: dg.DagsterInstance, now: datetime, up_since: datetime)
     """
     beats = instance.get_daemon_heartbeats()
     seen = {kind: datetime.fromtimestamp(beat.timestamp, timezone.utc) for kind, beat in beats.items()}
-    news: list[Trouble | Relief] = []
-    for kind in instance.get_required_daemon_types():
-        last = seen.get(kind, up_since)
-        token = f"daemon {kind}"
-        if now - max(last, up_since) <= STALE:
-            news.append(Relief(last, {token: "it gives signs of life again"}, "/deployment/daemons"))
-            continue
-        name = kind.lower().replace("_", " ")
-        news.append(
-            Trouble(
-                token,
-                "error",
-                now,
-                f"Dagster's {name} daemon stopped",
-                "dagster-daemon",
-                (f"no sign of life since {last:%Y-%m-%d %H:%M} UTC; restart dagster-daemon",),
-                "/deployment/daemons",
-                frozenset({token}),
-            )
+    last = {kind: seen.get(kind, up_since) for kind in instance.get_required_daemon_types()}
+    stopped = {kind: when for kind, when in last.items() if now - max(when, up_since) > STALE}
+    news: list[Trouble | Relief] = [
+        Relief(when, {f"daemon {kind}": "it gives signs of life again"}, _DAEMONS)
+        for kind, when in last.items()
+        if kind not in stopped
+    ]
+    if stopped:
+        names = ", ".join(sorted(kind.lower().replace("_", " ") for kind in stopped))
+        what = "the Dagster daemon stopped" if stopped == last else "a part of the Dagster daemon stopped"
+        how_much = (
+            f"no sign of life of {names} since {max(stopped.values()):%Y-%m-%d %H:%M} UTC; restart dagster-daemon",
         )
+        owes = frozenset(f"daemon {kind}" for kind in stopped)
+        news.append(Trouble("daemon", "error", now, what, "dagster-daemon", how_much, _DAEMONS, owes))
     return news
 
 
@@ -133,14 +130,14 @@ def _irt_service(run: RunEnd, memory: Memory, settings: Settings) -> tuple[str |
         return None, replace(memory, irt_failures=0, irt_since=None)
     if not run.irt_failures:
         return None, memory
-    since = memory.irt_since or run.irt_failures[0]
+    since, limit = memory.irt_since or run.irt_failures[0], settings.seedtest_irt_failures
     n_before, n_now = memory.irt_failures, memory.irt_failures + len(run.irt_failures)
-    memory = replace(memory, irt_failures=n_now, irt_since=since)
-    crossed = run.failed and n_before < settings.seedtest_irt_failures <= n_now
-    if not run.failed and crossed is False and n_now >= settings.seedtest_irt_failures:
-        # Dagster retries the run: what it ends with will tell, so the line is not crossed yet.
-        memory = replace(memory, irt_failures=min(n_now, settings.seedtest_irt_failures - 1))
-    return (f"{since:%Y-%m-%d %H:%M} UTC ({n_now} in a row)" if crossed else None), memory
+    if run.failed:
+        crossed = n_before < limit <= n_now
+        told = f"{since:%Y-%m-%d %H:%M} UTC ({n_now} in a row)" if crossed else None
+        return told, replace(memory, irt_failures=n_now, irt_since=since)
+    # Dagster retries the run: the line is crossed by what it ends with, if it was not before.
+    return None, replace(memory, irt_failures=n_now if n_before >= limit else min(n_now, limit - 1), irt_since=since)
 
 
 def _was_away(last: datetime, away: timedelta, now: datetime) -> Trouble:
@@ -153,7 +150,7 @@ def _was_away(last: datetime, away: timedelta, now: datetime) -> Trouble:
         how_much=(
             f"nothing was scheduled, started or watched from {last:%Y-%m-%d %H:%M} to {now:%Y-%m-%d %H:%M} UTC ({duration(away)})",
         ),
-        link="/deployment/daemons",
+        link=_DAEMONS,
         owes=frozenset(),
     )
 
