@@ -106,6 +106,8 @@ if __name__ == "__main__":
     for attempt in ("first", "second"):
         began, processor = time.perf_counter(), time.process_time()
         page = calibration_page(data)
-        print(f"{attempt} page: {time.perf_counter() - began:.2f} s, {time.process_time() - processor:.2f} s of processor time, {len(page.encode()) / 1e6:.2f} MB")
+        print(
+            f"{attempt} page: {time.perf_counter() - began:.2f} s, {time.process_time() - processor:.2f} s of processor time, {len(page.encode()) / 1e6:.2f} MB"
+        )
     if asked.keep:
         asked.keep.write_text(page, encoding="utf-8")
