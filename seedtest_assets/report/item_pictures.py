@@ -153,8 +153,12 @@ def _change_of(axes: Axes, change: pd.DataFrame, parameter: str) -> None:
     out = (change["reason"] != "").to_numpy()
     x, y = change["b_reference"].to_numpy(float), change[f"change_{parameter}"].to_numpy(float)
     error = INTERVAL * np.nan_to_num(change[f"se_{parameter}"].to_numpy(float))
+    # One item that went astray must not make the others a flat line.
+    limit = float(np.clip(1.5 * np.abs(y[~out]).max(initial=0), 0.6, 3))
+    low, high, y = (np.clip(values, -limit, limit) for values in (y - error, y + error, y))
+    axes.set_ylim(-1.05 * limit, 1.05 * limit)
     axes.axhline(0, color=INK, linewidth=0.8)
-    axes.plot(*segments(x, y - error, x, y + error), color=GREY, linewidth=0.8, alpha=0.5, zorder=1)
+    axes.plot(*segments(x, low, x, high), color=GREY, linewidth=0.8, alpha=0.5, zorder=1)
     edge = {"markeredgecolor": "white", "markeredgewidth": 0.5}
     used = {"marker": "o", "color": BLUE, "markersize": 5, "label": "used to link"}
     crosses = {"marker": "X", "color": ORANGE, "markersize": 9, "label": "screened out"}
@@ -211,6 +215,6 @@ def shortened(name: object, length: int = 18) -> str:
 
 def _range(*values: np.ndarray) -> tuple[float, float]:
     """Where nearly all of them lie, at least -3 to 3 and at most -6 to 6 around the scale's middle."""
-    low = min(float(np.quantile(some, 0.002)) for some in values if len(some))
-    high = max(float(np.quantile(some, 0.998)) for some in values if len(some))
+    low = min(float(np.quantile(some, 0.01)) for some in values if len(some))
+    high = max(float(np.quantile(some, 0.99)) for some in values if len(some))
     return max(-6.0, min(-3.0, low - 0.2)), min(6.0, max(3.0, high + 0.2))

@@ -64,7 +64,7 @@ KOREAN = {
     "Test information": "검사 정보",
     "Left: how much all items together tell about each ability, above the students (grey). Right: the standard error of an ability after a test of 10, 20 or 40 items as informative as the average item here.": "왼쪽: 전체 문항이 각 능력 수준에 주는 정보량(회색은 학생 분포). 오른쪽: 평균적인 문항 10, 20, 40개로 검사했을 때 능력 추정의 표준오차.",
     "Change of every linking item": "연계 문항별 변화",
-    "New value less the one it is linked to, with 95% intervals. Linking items should scatter around zero. Those that moved unlike the others (crosses) were screened out and did not link.": "새 값에서 기준값을 뺀 차이와 95% 신뢰구간입니다. 연계 문항은 0 주위에 흩어져야 합니다. 다른 문항과 다르게 움직인 문항(X 표시)은 연계에서 제외되었습니다.",
+    "New value less the one it is linked to, with 95% intervals. Linking items should scatter around zero. Those that moved unlike the others (crosses) were screened out and did not link. Values beyond the frame are drawn at its edge.": "새 값에서 기준값을 뺀 차이와 95% 신뢰구간입니다. 연계 문항은 0 주위에 흩어져야 합니다. 다른 문항과 다르게 움직인 문항(X 표시)은 연계에서 제외되었습니다. 범위를 벗어난 값은 가장자리에 표시됩니다.",
     "Linking items, those that moved most first": "연계 문항 목록(변화가 큰 순)",
     "{n} more moved less.": "변화가 더 작은 문항 {n}개가 더 있습니다.",
     "Nothing to compare with: there is no anchor and no earlier calibration.": "비교할 대상이 없습니다. 앵커 문항도 이전 교정도 없습니다.",
