@@ -22,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 PERSONS, ITEMS, ANSWERED = 10_000, 500, 50
 SCORERS, SECONDS = 50, 30
@@ -64,13 +65,14 @@ def client() -> None:
     for packed in (False, True):
         with _sink(packed) as url:
             for run in ("first", "second"):
-                before, began = peak_megabytes(), time.perf_counter()
+                before, began, processor = peak_megabytes(), time.perf_counter(), time.process_time()
                 try:
                     IrtServiceEngine(Settings(r_irt_base_url=url)).calibrate(request)
                 except InputError as refused:
-                    seconds = time.perf_counter() - began
+                    seconds, processor = time.perf_counter() - began, time.process_time() - processor
                     print(
-                        f"{'gzip ' if packed else 'plain'} {run:6}: built and sent in {seconds:.2f} s; "
+                        f"{'gzip ' if packed else 'plain'} {run:6}: built and sent in {seconds:.2f} s, "
+                        f"{processor:.2f} s of processor; "
                         f"peak {peak_megabytes():.0f} MB, {before:.0f} MB before; {str(refused).split(',', 1)[1].strip()}"
                     )
 
@@ -86,12 +88,12 @@ def calibrate() -> None:
             ("gzip", gzip.compress(plain, 1), {"Content-Encoding": "gzip", "Accept-Encoding": "gzip"}),
         ):
             with _prober(port) as latencies, _memory(process.pid) as megabytes:
-                began = time.perf_counter()
+                began, processor = time.perf_counter(), _processor_seconds(process.pid)
                 status, reply = _post(port, "/irt/calibrate", data, headers)
-                seconds = time.perf_counter() - began
+                seconds, processor = time.perf_counter() - began, _processor_seconds(process.pid) - processor
             health = np.array(latencies()) * 1000
             print(
-                f"{name:5}: {status} in {seconds:.2f} s, {len(data) / 1e6:.1f} MB in, {len(reply) / 1e6:.1f} MB out; "
+                f"{name:5}: {status} in {seconds:.2f} s, {processor:.2f} s of processor, {len(data) / 1e6:.1f} MB in, {len(reply) / 1e6:.1f} MB out; "
                 f"all processes {megabytes():.0f} MB; /healthz {len(health)} times: median {np.median(health):.1f}, "
                 f"p99 {np.percentile(health, 99):.1f}, max {health.max():.1f} ms"
             )
@@ -167,6 +169,13 @@ def _memory(server: int) -> Iterator[Callable[[], float]]:
     yield lambda: max(seen)
     over.set()
     watching.join()
+
+
+def _processor_seconds(server: int) -> float:
+    """Of the server and its processes; tells the work apart from what else the machine does."""
+    process = psutil.Process(server)
+    times = [one.cpu_times() for one in [process, *process.children(recursive=True)]]
+    return sum(one.user + one.system for one in times)
 
 
 def _proportional_megabytes(pid: str) -> float:
