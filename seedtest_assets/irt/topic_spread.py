@@ -12,6 +12,8 @@ from seedtest_assets.irt.topic_integration import integrate
 MOST_PAIRS = 200_000
 """(Student, topic) pairs that tau is estimated from; their standard error is a few thousandths of a population SD."""
 STUDENTS_FOR_OWN_TAU = 300
+LARGEST_ERROR_OF_OWN_TAU = 0.25
+"""Standard error of log tau above which a topic's own value would say more about chance than about the topic."""
 SMALLEST_TAU = 0.01
 """In population SDs; a likelihood that still rises below it is reported as tau = 0: topics do not differ."""
 LARGEST_TAU = 3.0
@@ -71,8 +73,9 @@ def topic_spread(
 
     The likelihood is that of the students with answers in two topics or more, all of them up to `most_pairs` (student,
     topic) pairs; of larger logs, every k-th student in the order of their codes. The common tau maximises it when all
-    topics have the same; then the topics with at least `students_for_own_tau` of those students get their own, which
-    maximise it together while the other topics keep the common one.
+    topics have the same; then each topic with at least `students_for_own_tau` of those students, whose answers tell its
+    log tau to a standard error of LARGEST_ERROR_OF_OWN_TAU, gets its own. These maximise the likelihood together while
+    the other topics keep the common one.
 
     Arguments are those of `topic_abilities`.
     """
@@ -112,7 +115,9 @@ def estimate(
     common = _maximise(lambda tau: evaluate(np.repeat(tau, len(sample.topic))), of_all_topics, np.array([0.4]))
 
     students_of_topic = np.bincount(sample.topic[tells])
-    own = np.flatnonzero(students_of_topic >= students_for_own_tau)
+    information = np.bincount(sample.topic[tells], common.score[tells] ** 2) if common.tau[0] > 0 else 0.0
+    well_told = information >= LARGEST_ERROR_OF_OWN_TAU**-2
+    own = np.flatnonzero((students_of_topic >= students_for_own_tau) & well_told)
     place = np.full(len(students_of_topic) + 1, len(own))  # the common tau stands last
     place[own] = np.arange(len(own))
     place_of_pair = np.where(tells, place[sample.topic], len(own))
@@ -126,7 +131,7 @@ def estimate(
         best = _maximise(
             lambda tau: evaluate(np.append(tau, common.tau)[place_of_pair]),
             of_own_topics,
-            np.full(len(own), max(common.tau[0], SMALLEST_TAU)),
+            np.repeat(common.tau, len(own)),
         )
     return TopicSpread(
         tau=float(common.tau[0] * sd),
@@ -156,6 +161,7 @@ def _students_that_tell(answers: TopicAnswers, most_pairs: int) -> TopicAnswers:
 class _Maximum:
     tau: np.ndarray
     se: np.ndarray
+    score: np.ndarray
     loglik: float
     iterations: int
     converged: bool
@@ -187,9 +193,12 @@ def _maximise(evaluate, sum_scores, start: np.ndarray) -> _Maximum:
         previous_x, previous_gradient, x = x, gradient, new
     at_zero = (x <= low) & (gradient <= 0)
     tau = np.where(at_zero, 0.0, np.exp(x))
+    if at_zero.any():
+        posterior = evaluate(tau)
     return _Maximum(
         tau,
         tau / np.sqrt(np.maximum(squares, 1e-12)),
+        posterior.score,
         float(posterior.student_loglik.sum()),
         iteration,
         bool(largest_change < TOLERANCE),

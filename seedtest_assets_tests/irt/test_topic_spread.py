@@ -70,6 +70,13 @@ def test_topics_with_enough_students_get_their_own_tau():
     assert list(got.of(np.array([2, 3, -1]))) == [got.topic_tau[2], got.tau, got.tau]
 
 
+def test_topics_whose_students_tell_little_keep_the_common_tau():
+    log, _ = simulate(400, 6, 2, 0.4, seed=4)
+    got = topic_spread(*log)
+    assert got.tau > 0
+    assert len(got.topic) == 0
+
+
 def test_tau_is_zero_where_the_likelihood_falls_from_zero_on():
     log, _ = simulate(80, 5, 12, 0.0, seed=0)
     got = topic_spread(*log)
