@@ -204,3 +204,19 @@ def test_loglik_is_the_integral_of_the_definition(seed, seen):
     assert fit.loglik == pytest.approx(
         marginal_loglik(matrix, fit.items.a, fit.items.d), abs=1e-3
     )  # a is 1e-4 at least
+
+
+@pytest.mark.parametrize("model", ["Rasch", "3PL"])
+def test_held_anchors_work_for_the_other_models(model):
+    truth = simulate(6000, 24, 15, c=0.2 if model == "3PL" else 0.0, common_slope=1.1 if model == "Rasch" else None)
+    anchors = truth.items.take(slice(0, 10))
+    fit = irt.calibrate(truth.responses, model, anchors=anchors, linking_method="fixed")
+    assert fit.converged
+    assert (fit.group_mean, fit.group_sd) == pytest.approx((0, 1), abs=0.08)
+    free = slice(10, None)
+    theta = np.linspace(-2, 2, 9)
+    error = irt.probability(theta, fit.items.take(free)) - irt.probability(theta, truth.items.take(free))
+    assert np.abs(error).max() < 0.06
+    assert np.isnan(fit.se_b[:10]).all()
+    assert np.isfinite(fit.se_b[free]).all()
+    assert fit.n_parameters == {"Rasch": 14, "3PL": 42}[model] + 2
