@@ -1,7 +1,7 @@
 """Calibration side by side: every engine on every set it can do, in one run on one machine.
 
     python -m benchmarks.calibration            # S1 to S5; PyPI mirt up to S4, girth on S1: about 10 minutes
-    python -m benchmarks.calibration S1 S3      # some sets
+    python -m benchmarks.calibration S1 S3 seedtest     # some sets, some engines
 
 Prints a table (docs/method.md has one) and draws benchmarks/out/calibration.png. Seconds are medians of the repeats after a first
 run; processor seconds (of all cores together) are the least that a repeat took, and hardly move when others use the machine;
@@ -28,13 +28,13 @@ ENGINES = {
 REACHED_BY_R = {"S1": -141212.586, "S2": -2845487.156, "S3": -558618.173, "S4": -2774287.652}  # R mirt 1.45.1
 
 
-def main(sets: list[str]) -> None:
+def main(sets: list[str], chosen: list[str]) -> None:
     results = {}
     header = f"{'set':4} {'engine':22} {'seconds':>9} {'fastest':>9} {'processor':>9} {'first':>7} {'peak MB':>8} {'logLik':>15} {'- R':>8}"
     print(f"{header} {'load':>5}")
     for name in sets:
         for engine, (module, repeats, more) in ENGINES.items():
-            if name in repeats:
+            if name in repeats and (not chosen or engine.split()[0] in chosen):
                 got = results[engine, name] = _run(module, name, repeats[name], more)
                 beyond = f"{got['loglik'] - REACHED_BY_R[name]:+8.3f}" if name in REACHED_BY_R else " " * 8
                 print(
@@ -73,4 +73,5 @@ def _size(name: str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(SETS))
+    asked = sys.argv[1:]
+    main([name for name in SETS if name in asked] or list(SETS), [name for name in asked if name not in SETS])

@@ -221,7 +221,9 @@ def _problem(responses, fitted, group, n_groups, model, known, held) -> tuple[Pr
         # Starting below 0 may end in the mirror image of the scale, which fits as well and turns every ability around.
         items = items.take(np.isin(items.item, fitted) & (items.a > 0.05) & (items.a < SLOPE_LIMIT))
         row = np.searchsorted(fitted, items.item)
-        a[row], d[row] = items.a, items.d
+        # The bank's origin may be far from these persons' mean, which is 0 here.
+        shift = np.median(items.b + d[row]) if held is None and len(items) else 0.0
+        a[row], d[row] = items.a, -items.a * (items.b - shift)
         guessed = items.c > 0
         g[row[guessed]] = np.log(items.c[guessed] / (1 - items.c[guessed]))
     free = np.ones(len(fitted), bool)

@@ -50,7 +50,7 @@ def harder_after_right(answers: Answers, place: np.ndarray) -> bool:
     """Whether what came after a right answer differs from what came before it, as in an adaptive test; False without
     times.
 
-    z of sum (y_t - share right of the item) (place_(t + 1) - place_(t - 1)) over a person's answers in order of time,
+    z of sum (y_t - share right of the item) (place_(t + 1) - place_(t - 1)) over persons' answers in order of time,
     which is 0 when the items do not follow from the answers.
     """
     if not len(answers.order):
@@ -113,12 +113,13 @@ def _followed(start, code, order, share, place):
     total, square = 0.0, 0.0
     for p in range(min(start.size - 1, SAMPLE)):
         in_time = start[p] + np.argsort(order[start[p] : start[p + 1]])
+        own = 0.0
         for t in range(1, in_time.size - 1):
             now = code[in_time[t]]
             later, earlier = place[code[in_time[t + 1]] >> 1], place[code[in_time[t - 1]] >> 1]
-            value = ((now & 1) - share[now >> 1]) * (later - earlier)
-            total += value
-            square += value * value
+            own += ((now & 1) - share[now >> 1]) * (later - earlier)
+        total += own
+        square += own * own
     return total, square
 
 

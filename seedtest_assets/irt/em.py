@@ -177,8 +177,9 @@ def _step(problem: Problem, state: State, expected: Expectation, right: np.ndarr
     node = problem.grid(state).node
     a, d, g = maximise(problem.model, state.a, state.d, state.g, expected, right, node, problem.free)
     persons = expected.mass.sum(axis=1)
-    mean = expected.mass @ node / persons
-    variance = expected.mass @ node**2 / persons - mean**2
+    mean = expected.mass @ node / np.maximum(persons, 1e-300)
+    variance = expected.mass @ node**2 / np.maximum(persons, 1e-300) - mean**2
+    mean, variance = np.where(persons > 0, mean, state.mean), np.where(persons > 0, variance, state.sd**2)
     if not problem.anchored:
         if len(mean) == 1 and not expand:
             return State(a, d, g, state.mean, state.sd)

@@ -4,10 +4,12 @@ numba's own parallel loops end the process when two threads of a service start o
 """
 
 import logging
+import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
@@ -37,9 +39,16 @@ def tell_of_compilation() -> None:
     )
 
 
+@lru_cache(maxsize=1)
 def threads() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores this process may use: of its affinity, a container's quota, and NUMBA_NUM_THREADS the least."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cores = min(cores, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):  # no such file, or "max": no quota
+        pass
+    return max(1, min(cores, numba.config.NUMBA_NUM_THREADS))
 
 
 def chunks(start: np.ndarray) -> list[tuple[int, int]]:

@@ -61,8 +61,9 @@ def _index(problem: Problem) -> tuple[np.ndarray, int]:
         index[:n_items, 0] = size
         size += 1
     if problem.anchored or n_groups > 1:
-        index[n_items:, :2] = size + np.arange(2 * n_groups).reshape(-1, 2)
-        size += 2 * n_groups
+        present = np.unique(problem.answers.group[np.diff(problem.answers.start) > 0])
+        index[n_items + present, :2] = size + np.arange(2 * len(present)).reshape(-1, 2)
+        size += 2 * len(present)
     return index, size
 
 
@@ -148,21 +149,22 @@ def _add_populations(problem, state, expected, index, information) -> None:
     """The complete information of the populations' means and SDs, and, without held items, what keeps the scale in
     place."""
     rows = index[problem.answers.n_items :, :2]
-    if rows[0, 0] < 0:
+    present = rows[:, 0] >= 0
+    if not present.any():
         return
-    persons = expected.mass.sum(axis=1)
-    node = problem.grid(state).node
-    x = (node - state.mean[:, None]) / state.sd[:, None]
-    first, second = (expected.mass * x).sum(axis=1), (expected.mass * x**2).sum(axis=1)
-    information[rows[:, 0], rows[:, 0]] += persons / state.sd**2
-    information[rows[:, 1], rows[:, 0]] += 2 * first / state.sd**2
-    information[rows[:, 1], rows[:, 1]] += (3 * second - persons) / state.sd**2
+    rows, mass, mean_of, sd_of = rows[present], expected.mass[present], state.mean[present], state.sd[present]
+    persons = mass.sum(axis=1)
+    x = (problem.grid(state).node - mean_of[:, None]) / sd_of[:, None]
+    first, second = (mass * x).sum(axis=1), (mass * x**2).sum(axis=1)
+    information[rows[:, 0], rows[:, 0]] += persons / sd_of**2
+    information[rows[:, 1], rows[:, 0]] += 2 * first / sd_of**2
+    information[rows[:, 1], rows[:, 1]] += (3 * second - persons) / sd_of**2
     if not problem.anchored:
         share = persons / persons.sum()
         mean = np.zeros(len(information))
         variance = np.zeros(len(information))
         mean[rows[:, 0]] = share
-        variance[rows[:, 0]], variance[rows[:, 1]] = 2 * share * state.mean, 2 * share * state.sd
+        variance[rows[:, 0]], variance[rows[:, 1]] = 2 * share * mean_of, 2 * share * sd_of
         low = rows.min()
         for constraint in (mean[low:], variance[low:]):
             information[low:, low:] += 1e4 * persons.sum() * np.outer(constraint, constraint)

@@ -1,11 +1,13 @@
 """Data at the edge: a stated result or a clear error, never NaN, never an endless loop."""
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from seedtest_assets import irt
+from seedtest_assets.irt.parallel import tell_of_compilation
 from seedtest_assets_tests.irt.simulate import responses_of, simulate
 
 MODELS = ["Rasch", "2PL", "3PL"]
@@ -229,3 +231,23 @@ def test_too_few_iterations_are_told():
     fit = irt.calibrate(simulate(500, 10, 14).responses, max_iterations=2)
     assert not fit.converged
     assert any("not converged" in warning for warning in fit.warnings)
+
+
+def test_calibrations_at_the_same_time_do_not_disturb_each_other():
+    responses = [simulate(3000, 60, seed, seen=0.8).responses for seed in (20, 21, 22, 23)]
+    alone = [irt.calibrate(each, standard_errors=False) for each in responses]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda each: irt.calibrate(each, standard_errors=False), responses))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one.items.a, other.items.a, atol=1e-6)
+        np.testing.assert_allclose(one.theta, other.theta, atol=1e-6)
+
+
+def test_calibration_says_that_a_fresh_machine_compiles(caplog):
+    tell_of_compilation.cache_clear()
+    with caplog.at_level("INFO"):
+        irt.calibrate(simulate(100, 5, 24).responses)
+        irt.calibrate(simulate(100, 5, 24).responses)
+    assert [record.message for record in caplog.records if "compiles it first" in record.message] == [
+        "loading the compiled estimation; a fresh machine compiles it first, once, which takes about 10 seconds"
+    ]

@@ -77,8 +77,6 @@ def test_right_and_wrong_exchanged_turns_the_scale_round():
 def test_anchors_on_a_shifted_and_stretched_scale_move_everything_along(method, model):
     truth = simulate(1500, 15, 8, c=0.2 if model == "3PL" else 0.0)
     plain = irt.calibrate(truth.responses, model)
-    if method == "mean_sigma" and model == "Rasch":
-        pytest.skip("the slopes then follow from the difficulties only, by construction of the method; see mean_mean")
     A, B = 1.3, -0.7
     rows = np.arange(8)
     anchors = irt.ItemParameters(rows, plain.items.a[rows] / A, A * plain.items.b[rows] + B, plain.items.c[rows])
@@ -100,6 +98,26 @@ def test_yesterdays_parameters_keep_the_scale_and_save_steps():
     assert again.linking.source == "previous"
     assert again.iterations < first.iterations
     np.testing.assert_allclose(again.items.b, first.items.b, atol=1e-3)
+
+
+def test_bank_far_from_the_persons_is_linked_to_all_the_same():
+    truth = simulate(1500, 15, 9)
+    first = irt.calibrate(truth.responses)
+    far = irt.ItemParameters(first.items.item, first.items.a / 2, 2 * first.items.b + 10, first.items.c)
+    again = irt.calibrate(truth.responses, previous=far)
+    assert again.converged
+    assert again.iterations < 15
+    assert again.group_mean == pytest.approx(10, abs=0.01)
+    np.testing.assert_allclose(again.items.b, far.b, atol=0.01)
+
+
+def test_group_without_answers_changes_nothing():
+    truth = simulate(800, 10, 14)
+    groups = np.where(np.arange(800) < 400, 0, 2)
+    one, other = (irt.calibrate(truth.responses, groups=each) for each in (groups // 2, groups))
+    np.testing.assert_allclose(one.items.b, other.items.b, atol=1e-4)
+    np.testing.assert_allclose(one.se_b, other.se_b, rtol=1e-3)
+    assert one.n_parameters == other.n_parameters == 22
 
 
 def test_start_does_not_decide_the_estimate():
@@ -186,3 +204,19 @@ def test_loglik_is_the_integral_of_the_definition(seed, seen):
     assert fit.loglik == pytest.approx(
         marginal_loglik(matrix, fit.items.a, fit.items.d), abs=1e-3
     )  # a is 1e-4 at least
+
+
+@pytest.mark.parametrize("model", ["Rasch", "3PL"])
+def test_held_anchors_work_for_the_other_models(model):
+    truth = simulate(6000, 24, 15, c=0.2 if model == "3PL" else 0.0, common_slope=1.1 if model == "Rasch" else None)
+    anchors = truth.items.take(slice(0, 10))
+    fit = irt.calibrate(truth.responses, model, anchors=anchors, linking_method="fixed")
+    assert fit.converged
+    assert (fit.group_mean, fit.group_sd) == pytest.approx((0, 1), abs=0.08)
+    free = slice(10, None)
+    theta = np.linspace(-2, 2, 9)
+    error = irt.probability(theta, fit.items.take(free)) - irt.probability(theta, truth.items.take(free))
+    assert np.abs(error).max() < 0.06
+    assert np.isnan(fit.se_b[:10]).all()
+    assert np.isfinite(fit.se_b[free]).all()
+    assert fit.n_parameters == {"Rasch": 14, "3PL": 42}[model] + 2

@@ -69,6 +69,31 @@ def test_gradient_is_zero_and_errors_are_the_hessians_for_3pl_with_its_prior():
     np.testing.assert_allclose(fit.se_c, fit.items.c * (1 - fit.items.c) * np.sqrt(np.diag(covariance)[8:]), rtol=5e-3)
 
 
+def test_errors_of_two_populations_are_the_hessians_of_the_constrained_likelihood():
+    truth = simulate(1200, 5, 9)
+    groups = np.repeat([0, 1], 600)
+    fit = irt.calibrate(truth.responses, groups=groups, tolerance=1e-9)
+    node = np.linspace(-6, 6, 61)
+
+    def loglik(x):
+        """The second population's mean and SD follow from the first's: together 0 and 1."""
+        a, d, mean, sd = x[:5], -x[:5] * x[5:10], x[10], x[11]
+        sds = sd, np.sqrt(2 - sd**2 - 2 * mean**2)
+        p = 1 / (1 + np.exp(-(a[:, None] * node + d[:, None])))
+        total = 0.0
+        for group, (m, s) in enumerate(zip((mean, -mean), sds, strict=True)):
+            weight = np.exp(-0.5 * ((node - m) / s) ** 2)
+            right = truth.right[groups == group]
+            total += np.log(np.exp(right @ np.log(p) + (1 - right) @ np.log1p(-p)) @ (weight / weight.sum())).sum()
+        return total
+
+    best = np.concatenate([fit.items.a, fit.items.b, fit.groups_mean[:1], fit.groups_sd[:1]])
+    gradient, hessian = differences(loglik, best)
+    np.testing.assert_allclose(gradient, 0, atol=1e-2)
+    errors = np.sqrt(np.diag(np.linalg.inv(-hessian)))[:10]
+    np.testing.assert_allclose(np.concatenate([fit.se_a, fit.se_b]), errors, rtol=0.01)
+
+
 @pytest.mark.parametrize("model", ["Rasch", "2PL"])
 def test_single_precision_changes_estimates_by_less_than_a_thousandth_of_their_error(model, monkeypatch):
     truth = simulate(20_000, 100, 4, seen=0.3)
