@@ -148,17 +148,17 @@ def test_the_morning_asks_for_yesterday_and_waits_for_no_pool(instance, platform
     assert freshness_schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     tick = datetime(2025, 3, 21, 6, 5, tzinfo=timezone.utc)
     asked = freshness_schedule(dg.build_schedule_context(scheduled_execution_time=tick))
-    assert asked.partition_key == str(LAST)
+    assert asked.tags == {"dagster/partition": str(LAST)}
     job = defs.resolve_job_def(freshness_job.name)
     assert [node.definition.pool for node in job.nodes] == [None]
 
     execute(platform, "INSERT INTO mirt_fit_meta VALUES ('fit', '2025-03-19', '{}', '{}', '2025-03-20 03:10+00')")
-    stale = job.execute_in_process(instance=instance, partition_key=asked.partition_key)
+    stale = job.execute_in_process(instance=instance, tags=dict(asked.tags))
     assert stale.success
     told = checks_of(instance, stale.run_id)["mirt_fit_meta", "freshness"]
     assert (told.passed, told.severity, told.partition) == (False, dg.AssetCheckSeverity.ERROR, str(LAST))
     execute(platform, "INSERT INTO mirt_fit_meta VALUES ('late', '2025-03-20', '{}', '{}', '2025-03-21 09:00+00')")
-    again = job.execute_in_process(instance=instance, partition_key=asked.partition_key)
+    again = job.execute_in_process(instance=instance, tags=dict(asked.tags))
     assert checks_of(instance, again.run_id)["mirt_fit_meta", "freshness"].passed
 
 
