@@ -64,9 +64,9 @@ def test_every_check_is_there_daily_and_only_a_bad_calibration_blocks():
 
 
 def test_two_nights_judge_everything_and_show_numbers_limits_and_a_picture(instance, school):
-    first = checks_of(instance, run(instance, LAST - timedelta(days=1)).run_id)
-    done = run(instance)
-    assert done.failure is None
+    before, done = run(instance, LAST - timedelta(days=1)), run(instance)
+    assert (before.failure, done.failure) == (None, None)
+    first = checks_of(instance, before.run_id)
     second = checks_of(instance, done.run_id)
     assert set(first) == set(second) == {(asset, name) for asset, names in EXPECTED.items() for name in names}
     for told in (first, second):
