@@ -62,8 +62,8 @@ def converged(result: CalibrationResult, before: Sequence[Fit]) -> Judgement:
 def finite(result: CalibrationResult) -> Judgement:
     """Every parameter and ability is a number, and every item and person comes once."""
     items, abilities = result.items, result.abilities
-    bad_items = items.loc[~np.isfinite(items[["a", "b", "c"]].astype(float)).all(axis=1), "item_id"]
-    bad_users = abilities.loc[~np.isfinite(abilities[["theta", "se"]].astype(float)).all(axis=1), "user_id"]
+    bad_items = items["item_id"][~np.isfinite(items[["a", "b", "c"]].to_numpy(float)).all(axis=1)]
+    bad_users = abilities["user_id"][~np.isfinite(abilities[["theta", "se"]].to_numpy(float)).all(axis=1)]
     twice = int(items["item_id"].duplicated().sum() + abilities["user_id"].duplicated().sum())
     bad = len(bad_items) + len(bad_users) + twice
     return Judgement(

@@ -142,6 +142,6 @@ def _judge(
 
 def _history_of(published: pd.DataFrame, both: pd.DataFrame, worst: pd.DataFrame) -> list[float]:
     """The difficulty over the partitions of the item that moved worst, else of the one that moved most."""
-    row = worst.iloc[0] if len(worst) else both.loc[both["move_b"].abs().idxmax()]
+    row = worst.iloc[0] if len(worst) else both.iloc[int(both["move_b"].abs().to_numpy().argmax())]
     earlier = published[published["item_id"] == row["item_id"]].sort_values("partition_date")["b"]
     return [*earlier.astype(float), float(row["b"])]

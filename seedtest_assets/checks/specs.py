@@ -1,10 +1,10 @@
 """The checks as Dagster knows them, and a judgement as the UI shows it."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from seedtest_assets.assets.describe import picture, previewed
 from seedtest_assets.checks.judgement import Judgement, Level
@@ -80,7 +80,7 @@ def result(judgement: Judgement, asset: str) -> dg.AssetCheckResult:
         shown["history"] = picture(history(judgement.history, label), f"{label} over the last partitions")
     if judgement.curve is not None:
         shown["reliability_curve"] = picture(
-            reliability_curve(judgement.curve["predicted"], judgement.curve["seen"]),
+            reliability_curve(judgement.curve["predicted"].tolist(), judgement.curve["seen"].tolist()),
             "seen against predicted share correct",
         )
     if judgement.worst is not None:
@@ -114,9 +114,9 @@ def accepted(check: dg.AssetCheckResult) -> dg.AssetCheckResult:
 
 
 def numbers_of(judgements: Sequence[Judgement]) -> dict[str, dict[str, Any]]:
-    """What the checks said, for mirt_fit_meta: the next nights compare with it."""
+    """What the checks said, for mirt_fit_meta, as far as JSON can say it: the next nights compare with it."""
     return {
         judgement.check: {"level": judgement.level.name}
-        | {name: value for name, value in judgement.numbers.items() if not pd.isna(value)}
+        | {name: value for name, value in judgement.numbers.items() if not isinstance(value, float) or isfinite(value)}
         for judgement in judgements
     }

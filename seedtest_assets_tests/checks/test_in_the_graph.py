@@ -64,9 +64,9 @@ def test_every_check_is_there_daily_and_only_a_bad_calibration_blocks():
 
 
 def test_two_nights_judge_everything_and_show_numbers_limits_and_a_picture(instance, school):
-    first = checks_of(instance, run(instance, LAST - timedelta(days=1)).run_id)
-    done = run(instance)
-    assert done.failure is None
+    before, done = run(instance, LAST - timedelta(days=1)), run(instance)
+    assert (before.failure, done.failure) == (None, None)
+    first = checks_of(instance, before.run_id)
     second = checks_of(instance, done.run_id)
     assert set(first) == set(second) == {(asset, name) for asset, names in EXPECTED.items() for name in names}
     for told in (first, second):
@@ -148,17 +148,17 @@ def test_the_morning_asks_for_yesterday_and_waits_for_no_pool(instance, platform
     assert freshness_schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     tick = datetime(2025, 3, 21, 6, 5, tzinfo=timezone.utc)
     asked = freshness_schedule(dg.build_schedule_context(scheduled_execution_time=tick))
-    assert asked.partition_key == str(LAST)
+    assert asked.tags == {"dagster/partition": str(LAST)}
     job = defs.resolve_job_def(freshness_job.name)
     assert [node.definition.pool for node in job.nodes] == [None]
 
     execute(platform, "INSERT INTO mirt_fit_meta VALUES ('fit', '2025-03-19', '{}', '{}', '2025-03-20 03:10+00')")
-    stale = job.execute_in_process(instance=instance, partition_key=asked.partition_key)
+    stale = job.execute_in_process(instance=instance, tags=dict(asked.tags))
     assert stale.success
     told = checks_of(instance, stale.run_id)["mirt_fit_meta", "freshness"]
     assert (told.passed, told.severity, told.partition) == (False, dg.AssetCheckSeverity.ERROR, str(LAST))
     execute(platform, "INSERT INTO mirt_fit_meta VALUES ('late', '2025-03-20', '{}', '{}', '2025-03-21 09:00+00')")
-    again = job.execute_in_process(instance=instance, partition_key=asked.partition_key)
+    again = job.execute_in_process(instance=instance, tags=dict(asked.tags))
     assert checks_of(instance, again.run_id)["mirt_fit_meta", "freshness"].passed
 
 
