@@ -54,7 +54,7 @@ def write_request(request: CalibrationRequest, coded: CodedRequest) -> Asked:
     fitted, left_out = irt.fittable_items(coded.responses, irt.MIN_RESPONSES)
     n_answers = np.bincount(coded.responses.item, minlength=coded.responses.n_items)[fitted]
     target, source, warnings = irt.link_target(coded.anchors, coded.previous, fitted, request.linking_method)
-    sent_anchors = target is not None and (source == "anchors" or request.linking_method == "fixed")
+    sent_anchors = target is not None and source == "anchors"
     body: dict[str, Any] = {"observations": _observations(request.answers, coded, fitted), "model": request.model}
     anchors = _anchors(target if sent_anchors else None, (coded.anchors, coded.starts), fitted, coded.item_ids)
     if anchors:

@@ -92,8 +92,8 @@ def calibrate(
     anchors: bank items whose parameters are trusted; previous: an earlier calibration, linked to when there are no
     anchors;
         starts: values that only start the estimation.
-    linking_method: one of linking.METHODS, "fixed" (anchors keep their parameters and the population's mean and SD are
-        estimated instead) or "none".
+    linking_method: one of linking.METHODS, "fixed" (anchors that did not drift keep their parameters and the
+        population's mean and SD are estimated instead; without anchors stocking_lord) or "none".
     groups: integer [n_persons], the population each person is from, 0 .. n_groups - 1; each has a mean and SD of its
         own, together they have 0 and 1. Say it where forms were given to groups of different ability: one population
         for all would bias b.
@@ -116,10 +116,28 @@ def calibrate(
     group, n_groups = _groups(groups, responses.n_persons)
     fitted, left_out = fittable_items(responses, max(min_responses, 2))
     known = [items for items in (previous, anchors, starts) if items is not None and len(items)]
+    screened_out: tuple[tuple[int, str], ...] = ()
+    if linking_method == "fixed":
+        # Anchors that drifted must not be held: a free calibration, linked, tells which did.
+        free = calibrate(
+            responses,
+            model,
+            anchors=anchors,
+            starts=starts,
+            previous=previous,
+            groups=groups,
+            min_responses=min_responses,
+            tolerance=tolerance,
+            max_iterations=max_iterations,
+            standard_errors=False,
+            progress=progress,
+        )
+        if anchors is not None and free.linking is not None and free.linking.source == "anchors":
+            anchors, screened_out = anchors.take(np.isin(anchors.item, free.linking.used)), free.linking.screened_out
     design_warning: list[str] = []
     while True:
         target, source, target_warning = link_target(anchors, previous, fitted, linking_method)
-        held = target if linking_method == "fixed" else None
+        held = target if linking_method == "fixed" and source == "anchors" else None
         problem, state = _problem(responses, fitted, group, n_groups, model, known, held)
         done = fit(problem, state, tolerance, max_iterations, progress)
         if groups is None and held is None:
@@ -144,6 +162,8 @@ def calibrate(
     theta, theta_se, loglik = score(problem.answers, state.a, state.d, c, state.mean, state.sd, problem.grid(state))
     items = ItemParameters(fitted, *_discrimination_and_difficulty(state), c)
     linking, link_warning = _link(items, target, source, linking_method, state)
+    if linking is not None and held is not None:
+        linking = replace(linking, screened_out=screened_out)
     A, B = (linking.A, linking.B) if linking is not None and held is None else (1.0, 0.0)
     items = linking.apply(items) if linking is not None and held is None else items
     se_a, se_b, se_c, covariance_warnings = _standard_errors(problem, state, standard_errors)
@@ -305,12 +325,13 @@ def _discrimination_and_difficulty(state: State) -> tuple[np.ndarray, np.ndarray
 def _link(items, target, source, method, state) -> tuple[Linking | None, list[str]]:
     if target is None:
         return None, []
-    if method == "fixed":
+    if method == "fixed" and source == "anchors":
         if len(state.mean) > 1:
             return Linking(1.0, 0.0, "fixed", source, target.item), []
         return Linking(float(state.sd[0]), float(state.mean[0]), "fixed", source, target.item), []
     try:
-        return link(items, target, method, source=source), []
+        # A previous calibration is linked to, never held: held, the bank would freeze and no item could be seen to change.
+        return link(items, target, "stocking_lord" if method == "fixed" else method, source=source), []
     except DataError as problem:
         return None, [f"not linked to the bank's scale: {problem}"]
 

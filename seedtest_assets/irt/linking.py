@@ -14,6 +14,7 @@ from seedtest_assets.irt.parameters import ItemParameters, probability
 
 METHODS = ("stocking_lord", "haebara", "mean_sigma", "mean_mean")
 DRIFT_LIMIT = 3.5  # robust z above which an anchor has drifted (Iglewicz & Hoaglin, 1993)
+DRIFT_SIZE = (0.25, 0.2)  # in b on the bank\'s scale, and in log a: what moved by less does no harm, however alike the rest
 
 
 @dataclass(frozen=True)
@@ -83,23 +84,25 @@ def drifted(new: ItemParameters, bank: ItemParameters) -> tuple[int | None, str]
     """The common item that moved most unlike the others, and how; None when none did.
 
     Robust z (Huynh & Meyer, 2010): of log(a_new / a_bank), and of b_bank - A b_new with A = exp(median log ratio),
-    each around its median, by 0.74 of its interquartile range. Needs at least 5 items to tell; a tiny spread counts
-    as 0.02.
+    each around its median, by 0.74 of its interquartile range. Only a move of DRIFT_SIZE or more is drift: a
+    handful of stable anchors has a small spread, and each one left out makes it smaller. Needs at least 5 items to tell.
     """
     if len(new) < 5:
         return None, ""
     log_ratio = np.log(np.abs(new.a) / np.abs(bank.a))
     shift = bank.b - np.exp(np.median(log_ratio)) * new.b
-    z = np.array([_robust_z(shift), _robust_z(log_ratio)])
+    moved = np.array([shift - np.median(shift), log_ratio - np.median(log_ratio)])
+    spread = np.array([[_robust_sd(shift)], [_robust_sd(log_ratio)]])
+    z = np.where(np.abs(moved) >= np.array(DRIFT_SIZE)[:, None], moved / np.maximum(spread, 1e-9), 0.0)
     which, item = np.unravel_index(np.argmax(np.abs(z)), z.shape)
     if abs(z[which, item]) <= DRIFT_LIMIT:
         return None, ""
     return int(item), f"its {('difficulty', 'discrimination')[which]} drifted, robust z {z[which, item]:+.1f}"
 
 
-def _robust_z(x: np.ndarray) -> np.ndarray:
-    low, middle, high = np.percentile(x, [25, 50, 75])
-    return (x - middle) / max(0.74 * (high - low), 0.02)
+def _robust_sd(x: np.ndarray) -> float:
+    low, high = np.percentile(x, [25, 75])
+    return float(0.74 * (high - low))
 
 
 def _mean_mean(new, bank, grid, symmetric):

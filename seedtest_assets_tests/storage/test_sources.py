@@ -147,7 +147,9 @@ def test_an_answer_stored_twice_counts_once_and_is_reported(platform, monkeypatc
 
 
 def test_unknown_source_names_the_variable_and_the_choices(platform, monkeypatch):
-    with pytest.raises(SettingsError, match=r"SEEDTEST_ATTEMPT_SOURCE='answers' is not allowed: .*auto\|attempt\|responses"):
+    with pytest.raises(
+        SettingsError, match=r"SEEDTEST_ATTEMPT_SOURCE='answers' is not allowed: .*auto\|attempt\|responses"
+    ):
         source_of(monkeypatch, "answers")
 
 
