@@ -3,7 +3,8 @@
 Two passes over a person's answers, a row of nodes each: the first adds rows of log-probabilities to the person's
 log-likelihood, the second adds the posterior to rows of expected counts. Without guessing
 log L = sum log(1 - P_j) + theta sum y a + sum y d, so one row an item serves right and wrong answers alike, and the
-right answers need two numbers a person only.
+right answers need two numbers a person only. Neighbours with the same items, as in a test that everybody takes, share
+both passes.
 """
 
 from dataclasses import dataclass
@@ -175,39 +176,48 @@ def _expect(
     half = 0 if guessing else 1
     part = np.empty_like(node)
     posterior = np.empty_like(node)
+    base = np.empty(width)  # log(1 - P) of the list of items that `of` was the first to have
     logs = np.empty(width)
+    pending = np.zeros(width)  # posteriors of persons with that list, not yet counted
+    of = -1
     for p in range(low, high):
         first, last = start[p], start[p + 1]
         if first == last:
             continue
-        prior = log_weight[group[p]]
-        for q in range(width):
-            logs[q] = prior[q]
+        if guessing or of < 0 or not _same_items(code, start[of], start[of + 1], first, last):
+            if counting and of >= 0:
+                for q in range(width):
+                    part[q] = pending[q]
+                _add_rows(counts, code, start[of], start[of + 1], half, part)
+            of = p
+            for q in range(width):
+                base[q] = 0.0
+                pending[q] = 0.0
+            k = first
+            while k < last:
+                end = min(k + FLUSH, last)
+                for q in range(width):
+                    part[q] = 0
+                while k + 3 < end:
+                    row1, row2 = table[code[k] >> half], table[code[k + 1] >> half]
+                    row3, row4 = table[code[k + 2] >> half], table[code[k + 3] >> half]
+                    for q in range(width):
+                        part[q] += (row1[q] + row2[q]) + (row3[q] + row4[q])
+                    k += 4
+                while k < end:
+                    row = table[code[k] >> half]
+                    for q in range(width):
+                        part[q] += row[q]
+                    k += 1
+                for q in range(width):
+                    base[q] += part[q]
         tilt = 0.0
-        k = first
-        while k < last:
-            end = min(k + FLUSH, last)
-            for q in range(width):
-                part[q] = 0
-            while k + 3 < end:
-                one, two, three, four = code[k], code[k + 1], code[k + 2], code[k + 3]
-                tilt += (slope[one] + slope[two]) + (slope[three] + slope[four])
-                row1, row2 = table[one >> half], table[two >> half]
-                row3, row4 = table[three >> half], table[four >> half]
-                for q in range(width):
-                    part[q] += (row1[q] + row2[q]) + (row3[q] + row4[q])
-                k += 4
-            while k < end:
-                tilt += slope[code[k]]
-                row = table[code[k] >> half]
-                for q in range(width):
-                    part[q] += row[q]
-                k += 1
-            for q in range(width):
-                logs[q] += part[q]
+        for k in range(first, last):
+            tilt += slope[code[k]]
+        prior = log_weight[group[p]]
         top = -1e300
         for q in range(width):
-            logs[q] += tilt * node[q]
+            logs[q] = base[q] + prior[q] + tilt * node[q]
             top = max(top, logs[q])
         for q in range(width):
             part[q] = logs[q] - top
@@ -230,18 +240,38 @@ def _expect(
             theta[p] = mean
             theta_se[p] = np.sqrt(spread_)
         if counting:
-            for k in range(first, last):
-                one = code[k]
-                right_theta[one] += mean
-                row = counts[one >> half]
-                for q in range(width):
-                    row[q] += posterior[q]
             persons = mass[group[p]]
             for q in range(width):
+                pending[q] += posterior[q]
                 persons[q] += posterior[q]
+            for k in range(first, last):
+                right_theta[code[k]] += mean
     if counting:
+        if of >= 0:
+            for q in range(width):
+                part[q] = pending[q]
+            _add_rows(counts, code, start[of], start[of + 1], half, part)
         for j in range(counts.shape[0]):
             row, sums = counts[j], total[j]
             for q in range(width):
                 sums[q] += row[q]
                 row[q] = 0
+
+
+@kernel(inline="always")
+def _same_items(code, first, last, other_first, other_last):
+    """Whether two lists of answers are to the same items."""
+    if last - first != other_last - other_first:
+        return False
+    for k in range(last - first):  # noqa: SIM110
+        if code[first + k] >> 1 != code[other_first + k] >> 1:
+            return False
+    return True
+
+
+@kernel(fastmath=True)
+def _add_rows(counts, code, first, last, half, posterior):
+    for k in range(first, last):
+        row = counts[code[k] >> half]
+        for q in range(posterior.size):
+            row[q] += posterior[q]

@@ -8,7 +8,7 @@ from seedtest_assets import irt
 from seedtest_assets.irt import em, standard_errors
 from seedtest_assets.irt.parallel import _exponential_double, _exponential_single
 from seedtest_assets.irt.screening import answers_to
-from seedtest_assets_tests.irt.simulate import marginal_loglik, simulate
+from seedtest_assets_tests.irt.simulate import marginal_loglik, responses_of, simulate
 
 
 def differences(f, x, step=1e-4):
@@ -150,3 +150,24 @@ def test_posteriors_add_up_to_the_answers():
         expected = problem.expect(state, single=single)
         np.testing.assert_allclose(expected.answers.sum(axis=1), answers.count.sum(axis=1), rtol=exactness)
         np.testing.assert_allclose(expected.mass.sum(), np.count_nonzero(np.diff(answers.start)), rtol=exactness)
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_neighbours_with_the_same_items_are_counted_as_if_they_were_apart(single):
+    truth = simulate(400, 12, 10)
+    seen = np.ones((400, 12), bool)
+    seen[100:200, 3:6] = False  # two forms, in blocks here and alternating below
+    seen[350:, 7] = False
+    alternating = np.argsort(np.arange(400) % 7, kind="stable")
+    results = []
+    for order in (np.arange(400), alternating):
+        right = np.where(seen, truth.right, np.nan)[order]
+        answers = answers_to(responses_of(right), truth.items.item)
+        problem = em.Problem(answers, "2PL", np.ones(12, bool))
+        state = em.State(truth.items.a, truth.items.d, np.zeros(12), np.zeros(1), np.ones(1))
+        results.append(problem.expect(state, single=single))
+    one, other = results
+    exactness = 1e-6 if single else 1e-12
+    np.testing.assert_allclose(one.answers, other.answers, rtol=exactness, atol=1e-6)
+    np.testing.assert_allclose(one.right_theta, other.right_theta, rtol=exactness, atol=1e-5)
+    np.testing.assert_allclose(one.loglik, other.loglik, rtol=1e-9)
