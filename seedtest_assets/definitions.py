@@ -12,6 +12,10 @@ from seedtest_assets.automation import nightly_job, nightly_schedule
 from seedtest_assets.checks.on_freshness import freshness_check, freshness_job, freshness_schedule
 from seedtest_assets.checks.on_observations import observations_checks
 from seedtest_assets.checks.on_tables import features_topic_daily_checks, student_topic_theta_checks
+from seedtest_assets.engines import engine_for
+from seedtest_assets.settings import load_settings
+
+engine_for(load_settings())  # an address that no engine can use is told when the code loads, not at 03:00
 
 defs = dg.Definitions(
     assets=[observations, calibrate, student_topic_theta, features_topic_daily, calibration_report],

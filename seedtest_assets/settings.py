@@ -37,7 +37,7 @@ class Settings(Thresholds):
     mirt_max_retries: Annotated[int, Field(ge=0, le=20)] = 3
     mirt_retry_delay_secs: Annotated[float, Field(ge=0, le=3600)] = 5.0
 
-    r_irt_base_url: Annotated[str | None, Field(pattern=r"^https?://.+")] = None
+    r_irt_base_url: str | None = None
     r_irt_timeout_secs: Annotated[float, Field(gt=0)] = 60.0
     r_irt_internal_token: Annotated[str | None, Field(repr=False)] = None
 
