@@ -26,9 +26,14 @@ lint: install
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy --no-error-summary
 
-bench: install  ## every benchmark; see benchmarks/README.md
+bench: install  ## the engine beside its peers, the stages of a night, topics, features, the service, the report
 	$(BIN)/python -m pip install --quiet 'mirt==1.2.0; python_version >= "3.11"' 'girth==0.8.0'
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.calibration
+	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.topic_abilities
+	$(BIN)/python -m benchmarks.features_daily
+	$(BIN)/python -m benchmarks.irt_service calibrate
+	$(BIN)/python -m benchmarks.report 2000 5000
 
 lock: install  ## constraints.txt from pyproject.toml, for every Python that it declares
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \

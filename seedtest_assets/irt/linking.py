@@ -14,7 +14,8 @@ from seedtest_assets.irt.parameters import ItemParameters, probability
 
 METHODS = ("stocking_lord", "haebara", "mean_sigma", "mean_mean")
 DRIFT_LIMIT = 3.5  # robust z above which an anchor has drifted (Iglewicz & Hoaglin, 1993)
-DRIFT_SIZE = (0.25, 0.2)  # in b on the bank\'s scale, and in log a: what moved by less does no harm, however alike the rest
+DRIFT_SIZE = (0.25, 0.2)
+"""In b on the bank's scale, and in log a: what moved by less does no harm, however alike the others are."""
 
 
 @dataclass(frozen=True)
