@@ -21,8 +21,8 @@ from benchmarks.data_sets import OUT, SETS
 
 ENGINES = {
     "seedtest": ("peer_seedtest", {"S1": 15, "S2": 5, "S3": 9, "S4": 5, "S5": 3}, []),
-    "seedtest with errors": ("peer_seedtest", {"S1": 5, "S2": 3, "S3": 3, "S4": 3, "S5": 1}, ["errors"]),
-    "mirt 1.2.0": ("peer_mirt", {"S1": 5, "S2": 3, "S3": 3, "S4": 0}, []),
+    "seedtest with errors": ("peer_seedtest", {"S1": 5, "S2": 3, "S3": 3, "S4": 3, "S5": 0}, ["errors"]),
+    "mirt 1.2.0": ("peer_mirt", {"S1": 5, "S2": 1, "S3": 3, "S4": 0}, []),
     "girth 0.8.0": ("peer_girth", {"S1": 1}, []),
 }
 REACHED_BY_R = {"S1": -141212.586, "S2": -2845487.156, "S3": -558618.173, "S4": -2774287.652}  # R mirt 1.45.1

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from seedtest_assets.irt.estep import Expectation
-from seedtest_assets.irt.parallel import kernel, spread
+from seedtest_assets.irt.parallel import exponential, kernel, spread
 
 GUESSING_MEAN = math.log(0.2 / 0.8)  # prior of logit c, N(-1.386, 0.5^2): a guess among five answers
 GUESSING_SD = 0.5
@@ -46,9 +46,11 @@ def _moments(a, d, answers, node, out):
     """Expected right answers of one item and their first moment; expected information of d, (a, d), a."""
     p0, p1, v0, v1, v2 = 0.0, 0.0, 0.0, 0.0, 0.0
     for q in range(node.size):
-        z = min(max(a * node[q] + d, -700.0), 700.0)
-        p = answers[q] / (1 + math.exp(-z))
-        v = p / (1 + math.exp(z))
+        z = a * node[q] + d
+        e = exponential(-abs(z))
+        s = 1 / (1 + e)
+        p = answers[q] * (s if z >= 0 else e * s)
+        v = answers[q] * e * s * s
         p0 += p
         p1 += p * node[q]
         v0 += v
