@@ -21,6 +21,9 @@ from seedtest_assets.engines.protocol import (
 from seedtest_assets.errors import InputError
 
 
+ERRORS = ("se_a", "se_b", "se_c")
+
+
 class InProcessEngine:
     """The engine of `irt/`."""
 
@@ -90,7 +93,12 @@ def with_names(
         {
             "item_id": item_names,
             **{name: getattr(items, name) for name in "abc"},
-            **{name: getattr(calibration, name) for name in ("se_a", "se_b", "se_c", "n_responses")},
+            # Infinite where the data do not tell: a table and JSON have no number for it, so it is missing there.
+            **{
+                name: np.where(np.isfinite(getattr(calibration, name)), getattr(calibration, name), np.nan)
+                for name in ERRORS
+            },
+            "n_responses": calibration.n_responses,
             "is_anchor": np.isin(item_names, request.anchors["item_id"].to_numpy(object)),
         }
     )

@@ -83,9 +83,6 @@ def test_only_what_may_pass_by_itself_is_retried():
             raise error
         assert failure.value.allow_retries is retried
         assert "\n" not in failure.value.description
-    with pytest.raises(dg.RetryRequested) as asked, failures_in_one_line():
-        raise TransientError("busy", retry_after=7)
-    assert asked.value.seconds_to_wait == 7
 
 
 def test_the_schedule_asks_at_three_for_yesterday_after_filling_the_window(settings):
