@@ -20,7 +20,6 @@ from seedtest_assets.engines.protocol import (
 )
 from seedtest_assets.errors import InputError
 
-
 ERRORS = ("se_a", "se_b", "se_c")
 
 

@@ -69,7 +69,8 @@ def test_a_night_fills_the_window_and_every_table(instance, school):
     done = run(instance, LAST)
     assert done.failure is None
     fill, nightly = sorted(instance.get_runs(), key=lambda one: "dagster/partition" in one.tags)
-    assert fill.tags["dagster/asset_partition_range_start"] == "2025-03-01"
+    # The look-back is 20 days here, and the features look at 28.
+    assert fill.tags["dagster/asset_partition_range_start"] == "2025-02-21"
     assert fill.tags["dagster/asset_partition_range_end"] == "2025-03-19"
     assert nightly.tags["dagster/partition"] == "2025-03-20"
 
