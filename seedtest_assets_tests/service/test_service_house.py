@@ -123,7 +123,7 @@ def test_body_that_does_not_arrive_gives_its_place_back(small_and_open):
     ("body", "encoding", "status", "words"),
     [
         (b"not packed", "gzip", 400, "announced as gzip but is not"),
-        (gzip.compress(b"{}" * 1000)[:-9], "gzip", 400, "gzip stops before its end"),
+        (gzip.compress(b"{}" * 1000, mtime=0)[:-9], "gzip", 400, "gzip stops before its end"),
         (b"{}", "br", 415, "content-encoding 'br' is not understood"),
     ],
 )
