@@ -100,13 +100,7 @@ def write_features(url: str, day: date, rows: pa.Table) -> None:
 
 def item_parameters(url: str, day: date) -> pd.DataFrame:
     """PARAMETER_COLUMNS of a partition; empty when it has none."""
-    with bulk_transaction(url) as cursor:
-        cursor.execute(
-            "SELECT item_id, (params->>'a')::float8 AS a, (params->>'b')::float8 AS b, (params->>'c')::float8 AS c "
-            "FROM mirt_item_params WHERE partition_date = $1 ORDER BY item_id",
-            parameters=[day],
-        )
-        return cursor.fetch_arrow_table().to_pandas()[PARAMETER_COLUMNS]
+    return fitted_items(url, day)[PARAMETER_COLUMNS]
 
 
 def fitted_items(url: str, day: date) -> pd.DataFrame:
