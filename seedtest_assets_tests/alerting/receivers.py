@@ -1,14 +1,13 @@
 """Real ends of the wire for alerts: a webhook over HTTP and a mail server over SMTP."""
 
 import json
-import socket
-import time
-from collections.abc import Callable
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 from aiosmtpd.controller import Controller
+
+from seedtest_assets_tests.deployment import free_port
 
 
 class Webhook:
@@ -68,20 +67,3 @@ class MailServer:
 
     def close(self) -> None:
         self._controller.stop()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def wait_for(what: str, condition: Callable[[], object], seconds: float = 240) -> object:
-    """The first true value of a condition; AssertionError with what was waited for when it never comes."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"not within {seconds:g} s: {what}")

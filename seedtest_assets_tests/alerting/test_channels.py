@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from seedtest_assets.alerting.channels import read_channels
 from seedtest_assets.cli import app
 from seedtest_assets.errors import SettingsError
-from seedtest_assets_tests.alert_receivers import MailServer, Webhook
+from seedtest_assets_tests.alerting.receivers import MailServer, Webhook
 from seedtest_assets_tests.conftest import ROOT
 
 

@@ -10,7 +10,7 @@ from seedtest_assets.alerting.delivery import MANY, deliver, waiting
 from seedtest_assets.alerting.incidents import close_incident, is_owed, open_incidents, take_into_account
 from seedtest_assets.alerting.news import Relief, Trouble
 from seedtest_assets.storage.database import session
-from seedtest_assets_tests.alert_receivers import MailServer, Webhook
+from seedtest_assets_tests.alerting.receivers import MailServer, Webhook
 from seedtest_assets_tests.conftest import execute, rows_of
 
 NIGHT = datetime(2025, 11, 2, 3, 5, tzinfo=timezone.utc)

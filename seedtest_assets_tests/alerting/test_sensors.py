@@ -14,7 +14,7 @@ from seedtest_assets.cli import app
 from seedtest_assets.definitions import defs
 from seedtest_assets.settings import load_settings
 from seedtest_assets.status import status_lines
-from seedtest_assets_tests.alert_receivers import Webhook
+from seedtest_assets_tests.alerting.receivers import Webhook
 from seedtest_assets_tests.conftest import ROOT, execute
 
 DROP = Trouble(

@@ -1,0 +1,114 @@
+"""A deployment as it runs: Dagster's webserver and daemon as processes of their own, in a folder of their own."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import requests
+
+from seedtest_assets_tests.conftest import ROOT
+
+LAUNCH = """mutation($day: String!) { launchRun(executionParams: {
+    selector: {repositoryLocationName: "seedtest_assets", repositoryName: "__repository__", jobName: "nightly"},
+    runConfigData: {}, executionMetadata: {tags: [{key: "dagster/partition", value: $day}]}}) {
+    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+STATUS = "query($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }"
+TICKS = """query($sensor: String!) { sensorOrError(sensorSelector: {repositoryLocationName: "seedtest_assets",
+    repositoryName: "__repository__", sensorName: $sensor}) { ... on Sensor { sensorState { ticks(limit: 5) { timestamp status
+    skipReason } } } } }"""
+
+
+class Deployment:
+    """Webserver and daemon in a folder of their own; a context in which they run."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        for name in ("dagster.yaml", "workspace.yaml"):
+            shutil.copy(ROOT / name, folder)
+        self.folder = folder
+        self.environment = {**os.environ, **environment, "DAGSTER_HOME": str(folder), "PYTHONPATH": str(ROOT)}
+        self.port = free_port()
+        self.processes: dict[str, subprocess.Popen] = {}
+
+    def __enter__(self) -> "Deployment":
+        self.start("dagster-webserver", "--host", "127.0.0.1", "--port", str(self.port))
+        self.start("dagster-daemon", "run")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for program in list(self.processes):
+            self.kill(program)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, program: str, *arguments: str) -> None:
+        with (self.folder / f"{program}.log").open("ab") as log:
+            self.processes[program] = subprocess.Popen(
+                [Path(sys.executable).with_name(program), *arguments],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def kill(self, program: str) -> None:
+        """The process and its children, without a word."""
+        process = self.processes.pop(program)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def ask(self, query: str, **variables: str) -> dict:
+        answer = requests.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/server_info", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def run(self, day: date) -> tuple[str, str]:
+        """Run the nightly job for a day, as the UI does; gives the run and how it ended."""
+        launched = self.ask(LAUNCH, day=str(day))["launchRun"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        run_id = launched["run"]["runId"]
+        ended = {"SUCCESS", "FAILURE", "CANCELED"}
+        wait_for(f"the end of the run of {day}", lambda: self.ask(STATUS, run=run_id)["runOrError"]["status"] in ended)
+        return run_id, self.ask(STATUS, run=run_id)["runOrError"]["status"]
+
+    def tick_after(self, moment: float, sensor: str) -> object:
+        """Wait until a sensor has run, from beginning to end, after a moment."""
+
+        def ticked() -> list[dict]:
+            ticks = self.ask(TICKS, sensor=sensor)["sensorOrError"]["sensorState"]["ticks"]
+            assert not [tick for tick in ticks if tick["status"] == "FAILURE"], ticks
+            return [tick for tick in ticks if tick["timestamp"] > moment and tick["status"] == "SKIPPED"]
+
+        return wait_for(f"a tick of {sensor}", ticked)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def wait_for(what: str, condition: Callable[[], object], seconds: float = 240) -> object:
+    """The first true value of a condition; AssertionError with what was waited for when it never comes."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"not within {seconds:g} s: {what}")
