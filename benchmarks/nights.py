@@ -24,7 +24,7 @@ from seedtest_assets.storage.database import migrate, session
 from seedtest_assets.storage.embedded import embedded_url
 from seedtest_assets.storage.features import active_pairs, feature_windows, features_for_day
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.late_answers import Difference
+from seedtest_assets.storage.late_answers import DayCount
 from seedtest_assets.storage.results import fitted_at, write_calibration, write_features, write_topic_theta
 from seedtest_assets.storage.table_facts import table_facts
 from seedtest_assets.storage.window import read_window
@@ -113,9 +113,8 @@ class Night:
     def of_source(self, late: float) -> list[Judgement]:
         """late: share of the last 7 days' answers that came after their day was extracted."""
         last = {day: n for day, n in self.counts.items() if day > self.day - timedelta(days=7)}
-        differ = [Difference(day, n + round(n * late), n) for day, n in last.items()]
-        differ = [one for one in differ if one.in_source != one.in_lake]
-        return [source_matches_lake(differ, sum(last.values()), len(last), self.platform.settings)]
+        counted = [DayCount(day, n + round(n * late), n) for day, n in last.items()]
+        return [source_matches_lake(counted, self.platform.settings)]
 
     def of_freshness(self, fits: dict[date, datetime]) -> list[Judgement]:
         now = datetime.combine(self.day + timedelta(days=1), datetime.min.time(), timezone.utc)

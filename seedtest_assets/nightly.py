@@ -16,7 +16,7 @@ from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.late_answers import days_that_differ
+from seedtest_assets.storage.late_answers import last_days_counted
 from seedtest_assets.storage.sources import find_source
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -66,8 +66,8 @@ def run_day(instance: dg.DagsterInstance, day: date, tell: Tell, *, accept_faile
 def days_to_refresh(last: date) -> list[date]:
     """The days up to `last` that answers which came late make stale: from the first changed one on, oldest first."""
     settings = load_settings()
-    differ = days_that_differ(find_source(settings), Lake(settings.seedtest_lake), last)
-    first = differ[0].day if differ else last + timedelta(days=1)
+    counted = last_days_counted(find_source(settings), Lake(settings.seedtest_lake), last)
+    first = next((one.day for one in counted if one.late), last + timedelta(days=1))
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 

@@ -5,7 +5,7 @@ from datetime import date
 
 from seedtest_assets.checks.judgement import Judgement, Level
 from seedtest_assets.checks.thresholds import Thresholds
-from seedtest_assets.storage.late_answers import Difference
+from seedtest_assets.storage.late_answers import DayCount
 
 WEEKS = 4
 
@@ -28,6 +28,7 @@ def answer_volume(day: date, counts: dict[date, int], limits: Thresholds) -> Jud
         "warn_above": limits.seedtest_volume_warn_above,
     }
     weekday = f"{day:%A}s"
+    lines: Sequence[float] = ()
     if not same:
         level, said = Level.PASS, f"{n:,} answers; no earlier {day:%A} to compare with"
     elif n == 0 and min(same) > 0:
@@ -38,30 +39,26 @@ def answer_volume(day: date, counts: dict[date, int], limits: Thresholds) -> Jud
     elif len(same) < 2:
         level, said = Level.PASS, f"{n:,} answers; one {day:%A} ({same[0]:,}) is too few to compare with"
     else:
-        low, high = limits.seedtest_volume_warn_below * min(same), limits.seedtest_volume_warn_above * max(same)
+        lines = low, high = limits.seedtest_volume_warn_below * min(same), limits.seedtest_volume_warn_above * max(same)
         level = Level.PASS if low <= n <= max(high, 1) else Level.WARN
         said = f"{n:,} answers; the last {len(same)} {weekday} had {min(same):,} to {max(same):,}"
     to_do = (
         "a holiday or an exam explains it; else look whether the platform's answers reach the source, "
         "and run the day again once they do"
     )
-    return Judgement("answer_volume", level, said, to_do, numbers, shown, "answers a day")
+    return Judgement("answer_volume", level, said, to_do, numbers, shown, "answers a day", lines)
 
 
-def source_matches_lake(
-    differences: Sequence[Difference], n_in_lake: int, n_days: int, limits: Thresholds
-) -> Judgement:
-    """WARN when answers of the last days came late, or went away, after their day was extracted.
-
-    differences: the days that differ; n_in_lake: answers that the lake has of all n_days.
-    """
-    n_differ = sum(abs(one.in_source - one.in_lake) for one in differences)
+def source_matches_lake(counted: Sequence[DayCount], limits: Thresholds) -> Judgement:
+    """WARN when answers of the last days came late, or went away, after their day was extracted. counted: those days."""
+    n_in_lake = sum(one.in_lake for one in counted)
+    n_differ = sum(abs(one.late) for one in counted)
     share = n_differ / max(n_in_lake, 1)
-    days = ", ".join(f"{one.day} ({one.in_source - one.in_lake:+,})" for one in differences)
-    if not n_days:
+    days = ", ".join(f"{one.day} ({one.late:+,})" for one in counted if one.late)
+    if not counted:
         said = "the lake has none of the last days yet"
-    elif not differences:
-        said = f"the lake has every answer of the last {n_days} days"
+    elif not n_differ:
+        said = f"the lake has every answer of the last {len(counted)} days"
     else:
         said = f"the source changed since these days were extracted: {days}, {share:.2%} of {n_in_lake:,} answers"
     return Judgement(
@@ -76,6 +73,6 @@ def source_matches_lake(
             "answers_in_lake": n_in_lake,
             "warn_above": limits.seedtest_late_warn_above,
         },
-        [one.in_source - one.in_lake for one in differences],
-        "late answers of the days that differ",
+        [one.late for one in counted],
+        "late answers of a day",
     )

@@ -8,25 +8,37 @@ import pandas as pd
 from seedtest_assets.checks.judgement import Judgement, Level, robust_spread, worse
 from seedtest_assets.checks.thresholds import Thresholds
 
+NO_ERRORS = 0.01
+"""Stands for the errors where there are none: moves are then told from each other down to this size."""
 ENOUGH_ITEMS = 10
 """Fewer items tell neither a spread nor a move of the whole scale."""
 DIFFICULTY, DISCRIMINATION = "difficulty", "discrimination"
+COLUMNS = ["item_id", "a", "a_usual", "error_a", "b", "b_usual", "error_b", "n_responses"]
+"""What is shown of the items that moved."""
 
 
-def anchor_drift(items: pd.DataFrame, anchors: pd.DataFrame, limits: Thresholds) -> Judgement:
+def anchor_drift(
+    items: pd.DataFrame, anchors: pd.DataFrame, surprise: pd.DataFrame, published: pd.DataFrame, limits: Thresholds
+) -> Judgement:
     """The anchors, estimated today, against the values that the bank has published for them.
 
-    items: ITEM_COLUMNS of today; anchors: item_id, a, b, c of the bank, taken as free of error.
+    items: ITEM_COLUMNS of today; anchors: item_id, a, b, c of the bank, taken as free of error; surprise: item_id, z of how
+    unlike the bank's values the anchors were answered; published: as in item_drift.
+
+    An anchor's z is the larger of two: its move in standard errors (Wald), and its answers against the bank's values (score).
+    The second sees an item of low discrimination, or far from the students, whose standard errors are wide, and needs none.
     """
     to_do = (
         "an anchor that moved no longer carries the scale: look at the question (leaked, edited, wrong key?), "
         "then untag it or give it new values"
     )
-    if anchors.empty:
-        return Judgement("anchor_drift", Level.PASS, "the bank has no anchors")
     reference = anchors.assign(se_a=0.0, se_b=0.0, n_responses=1)
     both = _compared(items, reference, 0.0, limits)
-    return _judge("anchor_drift", "anchors", both, None, to_do, limits.seedtest_anchor_drift_z, limits)
+    score = _standardised(both["item_id"].map(surprise.set_index("item_id")["z"]).to_numpy(float))
+    for name in "ab":
+        both[f"z_{name}"] = np.fmax(both[f"z_{name}"].abs(), np.abs(score))
+    nothing = "" if len(anchors) else "the bank has no anchors"
+    return _judge("anchor_drift", "anchors", both, published, to_do, limits.seedtest_anchor_drift_z, limits, nothing)
 
 
 def item_drift(
@@ -41,13 +53,12 @@ def item_drift(
         "look at these questions and at who changed them: an edited text, a wrong key or a leak moves one item, "
         "a linking gone wrong moves all"
     )
-    if published.empty:
-        return Judgement("item_drift", Level.PASS, f"{len(items):,} items; no earlier partition to compare with")
     names = ["a", "b", "se_a", "se_b", "n_responses"]
     usual = published.groupby("item_id", as_index=False)[names].median()
     age = (pd.Timestamp(day) - pd.to_datetime(published["partition_date"])).dt.days.median()
     both = _compared(items, usual, max(0.0, 1 - age / lookback_days), limits)
-    return _judge("item_drift", "items", both, published, to_do, limits.seedtest_item_drift_z, limits)
+    nothing = "" if len(published) else f"{len(items):,} items; no earlier partition to compare with"
+    return _judge("item_drift", "items", both, published, to_do, limits.seedtest_item_drift_z, limits, nothing)
 
 
 def _compared(items: pd.DataFrame, reference: pd.DataFrame, shared: float, limits: Thresholds) -> pd.DataFrame:
@@ -56,7 +67,8 @@ def _compared(items: pd.DataFrame, reference: pd.DataFrame, shared: float, limit
     shared: how much of the smaller calibration's answers the other has, too. Two estimates from n and m answers, o of
     them the same, correlate o / sqrt(n m), so that their difference has the variance
     se_n^2 + se_m^2 - 2 se_n se_m o / sqrt(n m). z is the move in these errors, around the median of all items' and,
-    where the night is noisier than that, in units of their robust SD.
+    where the night is noisier than that, in units of their robust SD. An engine that gives no standard errors at all leaves
+    the spread of the moves themselves to measure by.
     """
     both = items[items["n_responses"] >= limits.seedtest_drift_min_answers].merge(
         reference[["item_id", "a", "b", "se_a", "se_b", "n_responses"]], on="item_id", suffixes=("", "_usual")
@@ -67,67 +79,60 @@ def _compared(items: pd.DataFrame, reference: pd.DataFrame, shared: float, limit
         new, old = (both[f"se_{name}{suffix}"].to_numpy(float) for suffix in ("", "_usual"))
         both[f"move_{name}"] = both[name] - both[f"{name}_usual"]
         both[f"error_{name}"] = np.sqrt(np.maximum(new**2 + old**2 - 2 * alike * new * old, 1e-8))
-    both = both[np.isfinite(both[["move_a", "move_b", "error_a", "error_b"]].to_numpy(float)).all(axis=1)]
-    for name in "ab":
-        z = (both[f"move_{name}"] / both[f"error_{name}"]).to_numpy(float)
-        centre, spread = (np.median(z), robust_spread(z)) if len(z) >= ENOUGH_ITEMS else (0.0, 1.0)
-        both[f"z_{name}"] = (z - centre) / max(spread, 1.0)
-    return both.reset_index(drop=True)
+        if len(both) >= ENOUGH_ITEMS and not np.isfinite(both[f"error_{name}"]).any():
+            both[f"error_{name}"] = NO_ERRORS
+        both[f"z_{name}"] = _standardised((both[f"move_{name}"] / both[f"error_{name}"]).to_numpy(float))
+    return both
+
+
+def _standardised(z: np.ndarray) -> np.ndarray:
+    """z around the median of all items' and, where they spread more than z should, in units of their robust SD."""
+    told = z[np.isfinite(z)]
+    centre, spread = (np.median(told), robust_spread(told)) if len(told) >= ENOUGH_ITEMS else (0.0, 1.0)
+    return (z - centre) / max(spread, 1.0)
 
 
 def _judge(
     check: str,
     what: str,
     both: pd.DataFrame,
-    published: pd.DataFrame | None,
+    published: pd.DataFrame,
     to_do: str,
     z_limit: float,
     limits: Thresholds,
+    nothing: str,
 ) -> Judgement:
-    if both.empty:
-        return Judgement(
-            check,
-            Level.PASS,
-            f"none of the {what} has {limits.seedtest_drift_min_answers} answers, a standard error and an earlier value",
-        )
+    both = both[np.isfinite(both[["move_a", "move_b", "z_a", "z_b"]].to_numpy(float)).all(axis=1)].reset_index(
+        drop=True
+    )
     sizes = {
         DIFFICULTY: ("b", limits.seedtest_drift_b_moderate, limits.seedtest_drift_b_severe),
         DISCRIMINATION: ("a", limits.seedtest_drift_a_moderate, limits.seedtest_drift_a_severe),
     }
-    moved = np.zeros(len(both), int)
     scale, levels = [], []
     for parameter, (name, moderate, severe) in sizes.items():
         move = both[f"move_{name}"].to_numpy(float)
         size = np.select([np.abs(move) >= severe, np.abs(move) >= moderate], [int(Level.ERROR), int(Level.WARN)], 0)
-        moved = np.maximum(moved, np.where(np.abs(both[f"z_{name}"]) > z_limit, size, 0))
-        middle = float(np.median(move))
-        if len(both) >= ENOUGH_ITEMS and abs(middle) >= moderate:
+        both[f"level_{name}"] = np.where(np.abs(both[f"z_{name}"]) > z_limit, size, 0)
+        middle = float(np.median(move)) if len(move) >= ENOUGH_ITEMS else 0.0
+        if abs(middle) >= moderate:
             levels.append(Level.ERROR if abs(middle) >= severe else Level.WARN)
             scale.append(f"the whole scale moved: median change of {parameter} {middle:+.2f}")
-    worst = both.assign(level=moved)[moved > 0].sort_values(["level", "n_responses"], ascending=False)
-    columns = ["item_id", "a", "a_usual", "error_a", "b", "b_usual", "error_b", "n_responses"]
-    n_severe = int((moved == int(Level.ERROR)).sum())
-    named = ", ".join(f"{row.item_id} (b {row.move_b:+.2f}, a {row.move_a:+.2f})" for row in worst.head(3).itertuples())
-    parts = [*scale]
-    if len(worst):
-        more = f" and {len(worst) - 3} more" if len(worst) > 3 else ""
-        parts.append(f"{len(worst)} of {len(both)} {what} moved, {n_severe} severely: {named}{more}")
-    largest = both["move_b"].abs()
-    shown = () if published is None else _history_of(published, both, worst)
+    both["level"] = both[["level_a", "level_b"]].max(axis=1)
+    worst = both[both["level"] > 0].sort_values(["level", "n_responses"], ascending=False)
+    n_severe = int((worst["level"] == int(Level.ERROR)).sum())
+    shown, shown_of, usual = _history_of(published, both, worst)
     return Judgement(
         check,
-        worse(*levels, Level(int(moved.max()))),
-        "; ".join(parts)
-        or f"none of {len(both):,} {what} moved; the largest change of difficulty is {largest.max():.2f}, of discrimination {both['move_a'].abs().max():.2f}",
+        worse(*levels, *map(Level, worst["level"])),
+        "; ".join([*scale, *_named(what, both, worst, n_severe)]) or nothing or _nothing_moved(what, both, limits),
         to_do,
         {
             "judged": len(both),
             "moved": len(worst),
             "moved_severely": n_severe,
-            "median_change_b": float(both["move_b"].median()),
-            "median_change_a": float(both["move_a"].median()),
-            "largest_change_b": float(largest.max()),
-            "largest_change_a": float(both["move_a"].abs().max()),
+            **{f"median_change_{name}": _or_none(both[f"move_{name}"].median()) for name in "ba"},
+            **{f"largest_change_{name}": _or_none(both[f"move_{name}"].abs().max()) for name in "ba"},
             "b_moderate": limits.seedtest_drift_b_moderate,
             "b_severe": limits.seedtest_drift_b_severe,
             "a_moderate": limits.seedtest_drift_a_moderate,
@@ -135,13 +140,46 @@ def _judge(
             "z_limit": z_limit,
         },
         shown,
-        "",
-        worst[columns].head(10) if len(worst) else None,
+        shown_of,
+        usual,
+        worst[COLUMNS].head(10) if len(worst) else None,
     )
 
 
-def _history_of(published: pd.DataFrame, both: pd.DataFrame, worst: pd.DataFrame) -> list[float]:
-    """The difficulty over the partitions of the item that moved worst, else of the one that moved most."""
+def _named(what: str, both: pd.DataFrame, worst: pd.DataFrame, n_severe: int) -> list[str]:
+    if worst.empty:
+        return []
+    named = ", ".join(f"{row.item_id} (b {row.move_b:+.2f}, a {row.move_a:+.2f})" for row in worst.head(3).itertuples())
+    more = f" and {len(worst) - 3} more" if len(worst) > 3 else ""
+    return [f"{len(worst)} of {len(both)} {what} moved, {n_severe} severely: {named}{more}"]
+
+
+def _nothing_moved(what: str, both: pd.DataFrame, limits: Thresholds) -> str:
+    if both.empty:
+        return (
+            f"none of the {what} has {limits.seedtest_drift_min_answers} answers, a standard error and an earlier value"
+        )
+    return (
+        f"none of {len(both):,} {what} moved; the largest change of difficulty is {both['move_b'].abs().max():.2f}, "
+        f"of discrimination {both['move_a'].abs().max():.2f}"
+    )
+
+
+def _history_of(
+    published: pd.DataFrame, both: pd.DataFrame, worst: pd.DataFrame
+) -> tuple[list[float], str, list[float]]:
+    """Over the partitions, the parameter that moved of the item that moved worst, else the difficulty that moved most.
+
+    Gives its values, what they are, and the value that the last is compared with.
+    """
+    if both.empty:
+        return [], "", []
     row = worst.iloc[0] if len(worst) else both.iloc[int(both["move_b"].abs().to_numpy().argmax())]
-    earlier = published[published["item_id"] == row["item_id"]].sort_values("partition_date")["b"]
-    return [*earlier.astype(float), float(row["b"])]
+    name, parameter = ("a", DISCRIMINATION) if row["level_a"] > row["level_b"] else ("b", DIFFICULTY)
+    earlier = published[published["item_id"] == row["item_id"]].sort_values("partition_date")[name]
+    shown = [*earlier.astype(float), float(row[name])]
+    return shown, f"{parameter} of {row['item_id']}", [float(row[f"{name}_usual"])]
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

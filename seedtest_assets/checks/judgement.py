@@ -27,7 +27,8 @@ class Judgement:
 
     said: what was seen, in one line. to_do: what an operator does about it. numbers: what was judged, and the
     thresholds it was judged by. history: the number that matters most over the earlier partitions and this one,
-    oldest first. worst: the rows it is about. curve: predicted, seen and how many, where answers were predicted.
+    oldest first; history_limits: what it is held against, on the same axis. worst: the rows it is about. curve: predicted,
+    seen and how many, where answers were predicted.
     """
 
     check: str
@@ -37,6 +38,7 @@ class Judgement:
     numbers: Mapping[str, Number] = field(default_factory=dict)
     history: Sequence[float] = ()
     history_of: str = ""
+    history_limits: Sequence[float] = ()
     worst: pd.DataFrame | None = None
     curve: pd.DataFrame | None = None
 

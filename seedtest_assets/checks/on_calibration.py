@@ -8,7 +8,7 @@ from functools import partial
 import pandas as pd
 import pyarrow as pa
 
-from seedtest_assets.checks import calibration, drift, prediction
+from seedtest_assets.checks import calibration, drift, prediction, scale
 from seedtest_assets.checks.judgement import Fit, Judgement, Level
 from seedtest_assets.checks.specs import CALIBRATION
 from seedtest_assets.engines.protocol import CalibrationResult, no_parameters
@@ -62,20 +62,24 @@ def judge_calibration(
         )
         return prediction.predictive_validity(predicted, earlier.newest, fits, settings)
 
+    def anchor_drift() -> Judgement:
+        surprise = prediction.surprise_by_item(answers, anchors, result.abilities)
+        return drift.anchor_drift(result.items, anchors, surprise, earlier.published, settings)
+
     checks: dict[str, Callable[[], Judgement]] = {
         "item_count_drop": partial(calibration.item_count_drop, result, fits, settings),
         "converged": partial(calibration.converged, result, fits),
-        "finite": partial(calibration.finite, result),
+        "finite": partial(calibration.finite, result, fits),
         "plausible_ranges": partial(calibration.plausible_ranges, result, fits, settings),
-        "anchor_drift": partial(drift.anchor_drift, result.items, anchors, settings),
+        "anchor_drift": anchor_drift,
         "item_drift": partial(
             drift.item_drift, day, result.items, earlier.published, settings.mirt_lookback_days, settings
         ),
-        "ability_distribution": partial(calibration.ability_distribution, result, fits, settings),
+        "ability_distribution": partial(scale.ability_distribution, result, fits, settings),
         "anchors_present": partial(
-            calibration.anchors_present, result, len(anchors), settings.mirt_linking_method, fits, settings
+            scale.anchors_present, result, len(anchors), settings.mirt_linking_method, fits, settings
         ),
-        "linking_constants": partial(calibration.linking_constants, result, fits, settings),
+        "linking_constants": partial(scale.linking_constants, result, fits, settings),
         "predictive_validity": predictive_validity,
     }
     return [_judged(spec.name, checks[spec.name]) for spec in CALIBRATION]

@@ -11,7 +11,7 @@ from seedtest_assets.checks.judgement import Judgement, Level
 from seedtest_assets.checks.specs import OBSERVATIONS, results
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.late_answers import CHECKED_DAYS, days_that_differ
+from seedtest_assets.storage.late_answers import last_days_counted
 from seedtest_assets.storage.sources import find_source
 
 
@@ -27,14 +27,8 @@ def observations_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.A
         settings, day = load_settings(), date.fromisoformat(context.partition_keys[0])
         lake = Lake(settings.seedtest_lake)
         counts = {past: lake.observations_count(past) for past in lake.days(day - timedelta(weeks=WEEKS), day)}
-        last = [past for past in counts if past > day - timedelta(days=CHECKED_DAYS)]
         judgements = [
             answer_volume(day, counts, settings),
-            source_matches_lake(
-                days_that_differ(find_source(settings), lake, day),
-                sum(counts[past] for past in last),
-                len(last),
-                settings,
-            ),
+            source_matches_lake(last_days_counted(find_source(settings), lake, day), settings),
         ]
         yield from results(judgements, OBSERVATIONS)

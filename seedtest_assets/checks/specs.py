@@ -76,8 +76,9 @@ def result(judgement: Judgement, asset: str) -> dg.AssetCheckResult:
     if judgement.to_do:
         shown["what_to_do"] = judgement.to_do
     if len(judgement.history):
-        label = judgement.history_of or "difficulty"
-        shown["history"] = picture(history(judgement.history, label), f"{label} over the last partitions")
+        label = judgement.history_of
+        drawn = history(judgement.history, label, judgement.history_limits)
+        shown["history"] = picture(drawn, f"{label} over the last partitions")
     if judgement.curve is not None:
         shown["reliability_curve"] = picture(
             reliability_curve(judgement.curve["predicted"].tolist(), judgement.curve["seen"].tolist()),

@@ -78,6 +78,13 @@ class Thresholds(BaseSettings):
     seedtest_prediction_min_answers: Annotated[
         int, Field(ge=1, description="first answers of the day needed to judge")
     ] = 300
+    seedtest_slope_warn_below: Annotated[
+        Positive,
+        Field(description="slope of the day's answers on their predictions, 1 when a prediction means what it says"),
+    ] = 0.6
+    seedtest_slope_z: Annotated[
+        Positive, Field(description="and the slope must be this many standard errors below 1")
+    ] = 4.0
     seedtest_surprise_z: Annotated[
         Positive, Field(description="an item answered unlike predicted today: this many standard errors")
     ] = 5.0

@@ -45,14 +45,16 @@ def ability_histogram(theta: ArrayLike) -> bytes:
     return _png(figure)
 
 
-def history(values: Sequence[float], label: str) -> bytes:
-    """A number over the last partitions, oldest first; the newest is marked."""
+def history(values: Sequence[float], label: str, limits: Sequence[float] = ()) -> bytes:
+    """A number over the last partitions, oldest first; the newest is marked. limits: what it is held against, dashed."""
     figure, axes = _figure(height=1.6)
+    for limit in limits:
+        axes.axhline(limit, color=ORANGE, linewidth=0.8, linestyle="--")
     axes.plot(values, color=GREY, marker="o", markersize=3)
     axes.plot(len(values) - 1, values[-1], marker="o", color=ORANGE)
-    axes.set(ylabel=label, xticks=[])
-    if min(values) >= 0:
-        axes.set_ylim(bottom=0)
+    low, high = min(*values, *limits, 0.0), max(*values, *limits, 0.0)
+    room = 0.07 * (high - low) or 1.0
+    axes.set(ylabel=label, xticks=[], ylim=(low - room * (low < 0), high + room))
     return _png(figure)
 
 

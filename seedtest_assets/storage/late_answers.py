@@ -11,18 +11,22 @@ CHECKED_DAYS = 7
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A day with another number of answers in the source than in the lake."""
+class DayCount:
+    """Answers of a day, in the source now and in the lake."""
 
     day: date
     in_source: int
     in_lake: int
 
+    @property
+    def late(self) -> int:
+        """Answers that came since the day was extracted; below 0 where some went away."""
+        return self.in_source - self.in_lake
 
-def days_that_differ(source: Source, lake: Lake, last: date) -> list[Difference]:
-    """Of the CHECKED_DAYS days that end with `last`, those in the lake with another count than the source now; in order."""
-    counts = (
-        Difference(day, source.count(day), lake.observations_count(day))
+
+def last_days_counted(source: Source, lake: Lake, last: date) -> list[DayCount]:
+    """Of the CHECKED_DAYS days that end with `last`, those that the lake has; in order."""
+    return [
+        DayCount(day, source.count(day), lake.observations_count(day))
         for day in lake.days(last - timedelta(days=CHECKED_DAYS - 1), last)
-    )
-    return [one for one in counts if one.in_source != one.in_lake]
+    ]

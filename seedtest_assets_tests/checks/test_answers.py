@@ -7,7 +7,7 @@ import pytest
 from seedtest_assets.checks.answers import answer_volume, source_matches_lake
 from seedtest_assets.checks.judgement import Level
 from seedtest_assets.settings import Settings
-from seedtest_assets.storage.late_answers import Difference
+from seedtest_assets.storage.late_answers import DayCount
 
 LIMITS = Settings()
 SUNDAY = date(2025, 3, 9)
@@ -54,17 +54,20 @@ def test_only_four_weeks_count():
 
 @pytest.mark.parametrize(("late", "level"), [(0, PASS), (5, PASS), (6, WARN), (-6, WARN)])
 def test_late_answers(late, level):
-    differences = [Difference(SUNDAY, 400 + late, 400)] if late else []
-    told = source_matches_lake(differences, 1000, 7, LIMITS)
+    days = [DayCount(SUNDAY - timedelta(days=k), 100, 100) for k in range(6, 0, -1)]
+    told = source_matches_lake([*days, DayCount(SUNDAY, 400 + late, 400)], LIMITS)
     assert told.level == level
+    assert list(told.history) == [0] * 6 + [late]
     assert told.numbers["answers_that_differ"] == abs(late)
     assert (f"{SUNDAY} ({late:+})" in told.said) is bool(late)
 
 
 def test_late_and_deleted_answers_do_not_make_up_for_each_other():
-    differences = [Difference(SUNDAY, 500, 400), Difference(SUNDAY - timedelta(days=1), 300, 400)]
-    assert source_matches_lake(differences, 1000, 7, LIMITS).numbers["answers_that_differ"] == 200
+    counted = [DayCount(SUNDAY - timedelta(days=1), 300, 400), DayCount(SUNDAY, 500, 400)]
+    assert source_matches_lake(counted, LIMITS).numbers["answers_that_differ"] == 200
 
 
 def test_a_lake_without_the_last_days_has_nothing_to_compare():
-    assert source_matches_lake([], 0, 0, LIMITS).passed
+    told = source_matches_lake([], LIMITS)
+    assert told.passed
+    assert "none of the last days" in told.said

@@ -12,6 +12,7 @@ from seedtest_assets.settings import Settings
 from seedtest_assets_tests.checks.made import DAY, item_table
 
 LIMITS = Settings()
+NO_ANSWERS = pd.DataFrame({"item_id": [], "z": []})
 PASS, WARN, ERROR = Level.PASS, Level.WARN, Level.ERROR
 
 
@@ -56,11 +57,27 @@ def test_the_shared_answers_of_two_nights_are_known_to_move_less():
     assert item_drift(DAY, items, months_ago, 60, LIMITS).passed
 
 
-def test_items_with_few_answers_or_no_standard_error_are_not_judged():
-    for columns, n_judged in (({"n_responses": 49}, 0), ({"n_responses": 50}, 100), ({"se_b": np.nan}, 0)):
-        told = drift_of(moved("b", 3.0, **columns), **columns)
-        assert told.numbers.get("judged", 0) == n_judged
+def test_items_with_few_answers_are_not_judged():
+    for n_responses, n_judged in ((49, 0), (50, 100)):
+        told = drift_of(moved("b", 3.0, n_responses=n_responses), n_responses=n_responses)
+        assert told.numbers["judged"] == n_judged
         assert told.passed is (n_judged == 0)
+
+
+def test_one_item_without_a_standard_error_is_not_judged():
+    unknown = item_table()["se_b"].mask(item_table().index == 3)
+    told = drift_of(moved("b", 3.0, se_b=unknown))
+    assert told.passed
+    assert told.numbers["judged"] == 99
+
+
+def test_an_engine_without_standard_errors_is_judged_by_the_spread_of_the_moves():
+    none = {"se_a": np.nan, "se_b": np.nan}
+    noise = np.random.default_rng(3).normal(0, 0.05, 100)
+    told = drift_of(moved("b", 0.6, b=item_table()["b"] + noise, **none), **none)
+    assert (told.level, told.worst["item_id"].tolist()) == (ERROR, ["i3"])
+    assert drift_of(moved("b", 0.2, b=item_table()["b"] + noise, **none), **none).passed
+    assert drift_of(item_table(b=item_table()["b"] + 10 * noise, **none), **none).passed
 
 
 def test_a_noisy_night_does_not_accuse_its_items():
@@ -90,15 +107,43 @@ def test_items_without_history_pass():
 @pytest.mark.parametrize(("by", "level"), [(0.24, PASS), (0.45, WARN), (0.55, ERROR)])
 def test_an_anchor_against_its_bank_value(by, level):
     anchors = item_table()[["item_id", "a", "b", "c"]].head(20)
-    told = anchor_drift(moved("b", by), anchors, LIMITS)
+    told = anchor_drift(moved("b", by), anchors, NO_ANSWERS, published(item_table()), LIMITS)
     assert told.level == level
     assert told.numbers["judged"] == 20
 
 
 def test_an_anchor_off_its_bank_value_by_chance_is_left_alone():
     anchors = item_table()[["item_id", "a", "b", "c"]].head(20)
-    assert anchor_drift(moved("b", 0.39), anchors, LIMITS).passed  # 3.9 standard errors
+    assert anchor_drift(
+        moved("b", 0.39), anchors, NO_ANSWERS, published(item_table()), LIMITS
+    ).passed  # 3.9 standard errors
 
 
 def test_a_bank_without_anchors_has_none_that_drift():
-    assert anchor_drift(item_table(), item_table(0)[["item_id", "a", "b", "c"]], LIMITS).passed
+    none = item_table(0)[["item_id", "a", "b", "c"]]
+    told = anchor_drift(item_table(), none, NO_ANSWERS, published(item_table()), LIMITS)
+    assert told.passed
+    assert "no anchors" in told.said
+
+
+@pytest.mark.parametrize(("parameter", "usual"), [("b", "difficulty"), ("a", "discrimination")])
+def test_the_history_is_that_of_the_parameter_that_moved(parameter, usual):
+    items = moved(parameter, 0.6)
+    was, now = item_table()[parameter][3], items[parameter][3]
+    anchors = item_table()[["item_id", "a", "b", "c"]].head(20)
+    for told in (drift_of(items), anchor_drift(items, anchors, NO_ANSWERS, published(item_table()), LIMITS)):
+        assert told.history_of == f"{usual} of i3"
+        assert list(told.history) == [was] * 7 + [now]
+        assert list(told.history_limits) == [was]
+
+
+@pytest.mark.parametrize(
+    ("z", "by", "level"), [(3.9, 0.6, PASS), (4.1, 0.6, ERROR), (-4.1, 0.3, WARN), (9.0, 0.2, PASS)]
+)
+def test_answers_that_contradict_the_bank_tell_of_an_anchor_whose_errors_are_wide_or_unknown(z, by, level):
+    anchors = item_table()[["item_id", "a", "b", "c"]].head(9)
+    surprise = anchors[["item_id"]].assign(z=np.where(anchors["item_id"] == "i3", z, 0.0))
+    for error in (0.5, np.nan):
+        items = moved("b", by, se_a=error, se_b=error)
+        told = anchor_drift(items, anchors, surprise, published(item_table()), LIMITS)
+        assert (told.level, told.numbers["judged"]) == (level, 9)

@@ -82,8 +82,7 @@ def test_two_nights_judge_everything_and_show_numbers_limits_and_a_picture(insta
         assert len(one.metadata) > 2, name
         assert "what_to_do" in one.metadata, name
         assert any(word in key for key in one.metadata for word in limits), (name, list(one.metadata))
-        if name not in ("anchor_drift", "finite", "source_matches_lake"):
-            assert one.metadata["history"].value.startswith("!["), name
+        assert one.metadata["history"].value.startswith("!["), name
     validity = second["mirt_fit_meta", "predictive_validity"]
     assert validity.metadata["gain"].value > 0
     assert "data:image/png" in validity.metadata["reliability_curve"].value

@@ -15,6 +15,8 @@ from seedtest_assets.checks.prediction import (
     predict,
     predictive_validity,
     reliability_curve,
+    reliability_slope,
+    surprise_by_item,
     surprising_items,
 )
 from seedtest_assets.settings import Settings
@@ -114,6 +116,37 @@ def test_abilities_of_other_students_warn():
     mixed = night()
     shuffled = np.random.default_rng(5).permutation(mixed.by_model)
     assert judged(Predicted(mixed.item_id, mixed.correct, shuffled, mixed.by_share)).level == Level.WARN
+
+
+def test_the_slope_is_that_of_the_log_odds_to_a_first_step():
+    log_odds = np.random.default_rng(6).normal(0, 1, 200_000)
+    chance = 1 / (1 + np.exp(-log_odds))
+    draw = np.random.default_rng(7).random(len(chance))
+    slope, error = reliability_slope(chance, draw < chance)
+    assert slope == pytest.approx(1, abs=4 * error)
+    assert error == pytest.approx(1 / np.sqrt(np.sum(chance * (1 - chance) * log_odds**2)))
+    flatter, _ = reliability_slope(chance, draw < 1 / (1 + np.exp(-0.9 * log_odds)))
+    assert flatter == pytest.approx(0.9, abs=0.01)
+    assert reliability_slope(np.full(9, 0.5), np.ones(9, bool))[0] == 1
+
+
+@pytest.mark.parametrize(("inverted", "level"), [(0.0, Level.PASS), (0.05, Level.PASS), (0.25, Level.WARN)])
+def test_marks_that_a_client_inverts_warn_though_the_model_still_beats_the_shares(inverted, level):
+    fine = night(skill=1.0)
+    wrong = np.random.default_rng(8).random(len(fine.correct)) < inverted
+    told = judged(Predicted(fine.item_id, fine.correct ^ wrong, fine.by_model, fine.by_share))
+    assert told.level == level
+    assert ("do not follow" in told.said) is (level == Level.WARN)
+
+
+def test_items_are_surprising_by_the_first_answers_of_known_students():
+    told = surprise_by_item(
+        answers((2, "u1", "i1", 1), (1, "u1", "i1", 0), (1, "u2", "i2", 0), (0, "u3", "i1", 1), (0, "u1", "i9", 1)),
+        ITEMS, ABILITIES,
+    ).set_index("item_id")  # fmt: skip
+    assert told["answers"].to_dict() == {"i1": 1, "i2": 1}
+    assert told.loc["i1", "z"] == pytest.approx(1.0)  # right, of 0.5 predicted
+    assert told.loc["i2", "z"] < -1
 
 
 def test_few_answers_are_not_judged():

@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta, timezone
 import pytest
 
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.late_answers import Difference, days_that_differ
+from seedtest_assets.storage.late_answers import DayCount, last_days_counted
 from seedtest_assets.storage.sources import find_source
 from seedtest_assets_tests.conftest import execute
 
@@ -31,25 +31,29 @@ def extracted(settings, platform):
     return source, lake
 
 
+def late(source, lake, last) -> dict[date, int]:
+    return {one.day: one.late for one in last_days_counted(source, lake, last) if one.late}
+
+
 def test_nothing_differs_after_an_extraction(extracted):
-    assert days_that_differ(*extracted, DAY) == []
+    assert last_days_counted(*extracted, DAY) == [DayCount(DAY - timedelta(ago), 1, 1) for ago in range(6, -1, -1)]
 
 
 def test_answers_that_came_late_are_found_on_the_last_seven_days(extracted, platform):
     answer(platform, DAY, "late", time(23, 59, 59, 999000))
     answer(platform, DAY - timedelta(6), "late", time(0))
     answer(platform, DAY - timedelta(7), "too late to be checked")
-    assert days_that_differ(*extracted, DAY) == [Difference(DAY - timedelta(6), 2, 1), Difference(DAY, 2, 1)]
+    assert late(*extracted, DAY) == {DAY - timedelta(6): 1, DAY: 1}
 
 
 def test_answers_that_went_away_are_found(extracted, platform):
     execute(platform, "DELETE FROM attempt WHERE completed_at >= :day", day=DAY)
-    assert days_that_differ(*extracted, DAY) == [Difference(DAY, 0, 1)]
+    assert late(*extracted, DAY) == {DAY: -1}
 
 
 def test_a_day_that_was_never_extracted_is_not_late(extracted, platform):
     answer(platform, DAY + timedelta(1), "tomorrow")
-    assert days_that_differ(*extracted, DAY + timedelta(1)) == []
+    assert late(*extracted, DAY + timedelta(1)) == {}
 
 
 def test_rows_that_an_extraction_leaves_out_do_not_count(database, settings):
@@ -64,7 +68,7 @@ def test_rows_that_an_extraction_leaves_out_do_not_count(database, settings):
     source, lake = find_source(settings), Lake(settings.seedtest_lake)
     lake.write_observations(DAY, source.answers_of(DAY).table)
     assert source.count(DAY) == lake.observations_count(DAY) == 1
-    assert days_that_differ(source, lake, DAY) == []
+    assert last_days_counted(source, lake, DAY) == [DayCount(DAY, 1, 1)]
 
 
 def test_a_file_is_counted_like_a_table(tmp_path, monkeypatch, settings):
@@ -75,4 +79,4 @@ def test_a_file_is_counted_like_a_table(tmp_path, monkeypatch, settings):
     source = find_source(settings.model_copy(update={"seedtest_attempt_source": str(log)}))
     lake = Lake(settings.seedtest_lake)
     lake.write_observations(DAY, source.answers_of(DAY).table)
-    assert days_that_differ(source, lake, DAY) == []
+    assert last_days_counted(source, lake, DAY) == [DayCount(DAY, 1, 1)]

@@ -1,0 +1,104 @@
+"""Each check of the scale with data that passes, that just fails, and that has no history."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seedtest_assets.checks.judgement import Level
+from seedtest_assets.checks.scale import ability_distribution, anchors_present, linking_constants
+from seedtest_assets.settings import Settings
+from seedtest_assets_tests.checks.made import calibration, fits
+
+LIMITS = Settings()
+PASS, WARN, ERROR = Level.PASS, Level.WARN, Level.ERROR
+
+
+@pytest.mark.parametrize(("n_used", "level"), [(20, PASS), (10, PASS), (9, WARN)])
+def test_anchors_that_link_against_the_usual_number(n_used, level):
+    told = anchors_present(calibration(n_used=n_used), 24, "stocking_lord", fits(calibration()), LIMITS)
+    assert told.level == level
+
+
+def test_a_calibration_that_lost_the_banks_scale_is_an_error():
+    before = fits(calibration())
+    for linked_to in ("previous", "none"):
+        told = anchors_present(calibration(linked_to=linked_to), 0, "stocking_lord", before, LIMITS)
+        assert told.level == ERROR
+        assert "through 20 anchors" in told.said
+
+
+def test_anchors_of_the_bank_that_do_not_link_are_an_error_even_without_history():
+    assert anchors_present(calibration(linked_to="none"), 2, "haebara", [], LIMITS).level == ERROR
+    assert anchors_present(calibration(linked_to="none"), 2, "none", [], LIMITS).passed
+
+
+def test_a_bank_without_anchors_is_linked_to_the_previous_partition_or_it_is_an_error():
+    before = fits(calibration(linked_to="previous"))
+    assert anchors_present(calibration(linked_to="previous"), 0, "stocking_lord", before, LIMITS).passed
+    assert anchors_present(calibration(linked_to="none"), 0, "stocking_lord", before, LIMITS).level == ERROR
+    first = anchors_present(calibration(linked_to="none"), 0, "stocking_lord", [], LIMITS)
+    assert first.passed
+    assert "defines the scale" in first.said
+
+
+@pytest.mark.parametrize(
+    ("A", "B", "level"),
+    [(1.2, 0.5, PASS), (2.39, 0.5, PASS), (2.41, 0.5, WARN), (0.61, 0.5, PASS), (0.59, 0.5, WARN), (1.2, 1.49, PASS),
+     (1.2, 1.51, WARN), (1.2, -0.51, WARN)],
+)  # fmt: skip
+def test_linking_constants_against_the_last_partitions(A, B, level):
+    told = linking_constants(calibration(A=A, B=B), fits(calibration(A=1.2, B=0.5)), LIMITS)
+    assert told.level == level
+    assert list(told.history) == [0.5] * 7 + [B]
+
+
+@pytest.mark.parametrize(("A", "B", "level"), [(1.9, 0.9, PASS), (2.1, 0, WARN), (0.4, 0, WARN), (1, -1.1, WARN)])
+def test_linking_constants_without_history_against_the_same_scale(A, B, level):
+    assert linking_constants(calibration(A=A, B=B), [], LIMITS).level == level
+    of_another_source = fits(calibration(A=9.0, B=9.0, linked_to="previous"))
+    assert linking_constants(calibration(A=A, B=B), of_another_source, LIMITS).level == level
+
+
+def test_no_link_has_no_constants_to_judge():
+    assert linking_constants(calibration(linked_to="none"), [], LIMITS).passed
+
+
+def distribution(theta, **before):
+    known = {"mean": 0.0, "sd": 1.0, "share_at_ends": 0.0} | before
+    return ability_distribution(calibration(theta=theta), fits(calibration(), ability_distribution=known), LIMITS)
+
+
+def standard(n=2000):
+    theta = np.random.default_rng(9).normal(size=n)
+    return (theta - theta.mean()) / theta.std()
+
+
+@pytest.mark.parametrize(
+    ("theta", "level"),
+    [(standard(), PASS), (standard() + 0.19, PASS), (standard() + 0.21, WARN), (standard() - 0.21, WARN),
+     (standard() * 1.19, PASS), (standard() * 1.21, WARN), (standard() * 0.79, WARN)],
+)  # fmt: skip
+def test_mean_and_sd_of_the_abilities(theta, level):
+    assert distribution(theta).level == level
+
+
+@pytest.mark.parametrize(("n_far", "level"), [(0, PASS), (2, PASS), (3, WARN)])
+def test_abilities_at_the_grids_ends(n_far, level):
+    theta = standard()
+    theta[:n_far] = 6.0
+    told = distribution(theta)
+    assert told.level == level
+    assert told.numbers["share_at_ends"] == pytest.approx(n_far / 2000)
+
+
+def test_few_students_may_differ_by_their_sampling_error():
+    assert distribution(standard(40) + 0.5).passed
+    assert distribution(standard(40) + 0.8).level == WARN
+
+
+def test_abilities_without_history_pass_unless_they_stick_at_the_ends():
+    assert ability_distribution(calibration(theta=standard() + 1), [], LIMITS).passed
+    assert (
+        ability_distribution(calibration(theta=pd.Series(standard()).where(standard() < 2, 6.0)), [], LIMITS).level
+        == WARN
+    )
