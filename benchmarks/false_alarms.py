@@ -1,8 +1,8 @@
 """How often the checks cry wolf, and whether they see the wolf: 200 healthy nights, and 20 faults of each kind.
 
-    python benchmarks/false_alarms.py [nights] [faults of each kind] [schools]
+    python -m benchmarks.false_alarms [nights] [faults of each kind] [schools] [number of the first school]
 
-The nights are those of some schools, a process each. Every night is the real thing except for Dagster: answers into the
+The nights are those of some schools, a process each; a school's number is its seed. Every night is the real thing except for Dagster: answers into the
 lake, the window calibrated in-process, topic abilities and features into an embedded PostgreSQL, and the checks as the
 assets' steps call them. A fault is put into one night of that history and judged against the same healthy past.
 Prints the table of docs/checks.md.
@@ -20,10 +20,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from faults import FAULTS
-from healthy_school import FIRST, healthy_school
-from nights import Night, Platform
 
+from benchmarks.faults import FAULTS
+from benchmarks.healthy_school import FIRST, healthy_school
+from benchmarks.nights import Night, Platform
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.embedded import stop_embedded
 
@@ -40,10 +40,11 @@ class Seen:
     seconds: float
 
 
-def main(n_nights: int = 200, n_faults: int = 20, n_schools: int = 4) -> None:
+def main(n_nights: int = 200, n_faults: int = 20, n_schools: int = 4, first_school: int = 1) -> None:
     a_school = (n_nights // n_schools, n_faults // n_schools)
     with ProcessPoolExecutor(n_schools, mp_context=get_context("spawn")) as pool:
-        seen = list(pool.map(of_school, range(1, n_schools + 1), *([part] * n_schools for part in a_school)))
+        schools = range(first_school, first_school + n_schools)
+        seen = list(pool.map(of_school, schools, *([part] * n_schools for part in a_school)))
     alarms = Counter(check for one in seen for check in one.alarms)
     found, missed = (Counter(name for one in seen for name in getattr(one, kind)) for kind in ("found", "missed"))
     nights = a_school[0] * n_schools

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from nights import Night
 
+from benchmarks.nights import Night
 from seedtest_assets import irt
 from seedtest_assets.checks.judgement import Judgement, Level
 from seedtest_assets.engines.in_process import with_codes, with_names

@@ -1,6 +1,6 @@
 """Time and memory of the daily features: 1,000,000 answers on the day, 28,000,000 in both windows.
 
-    python benchmarks/features_daily.py [answers a day]
+    python -m benchmarks.features_daily [answers a day]
 
 100,000 students, 20 topics, ids of 36 and 8 characters, one Parquet file a day as the lake has them.
 """

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from healthy_school import HealthySchool
 
+from benchmarks.healthy_school import HealthySchool
 from seedtest_assets.checks import tables
 from seedtest_assets.checks.answers import answer_volume, source_matches_lake
 from seedtest_assets.checks.freshness import freshness

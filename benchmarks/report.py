@@ -1,4 +1,4 @@
-"""Time and size of the calibration report: python benchmarks/report.py [n_items] [n_students] [--keep FILE]"""
+"""Time and size of the calibration report: python -m benchmarks.report [n_items] [n_students] [--keep FILE]"""
 
 import argparse
 import json

@@ -1,6 +1,6 @@
 """Time and memory of topic abilities: 100,000 students with 10 topics of 20 answers each, tau estimated.
 
-python benchmarks/topic_abilities.py [students] [topics] [answers a topic]
+python -m benchmarks.topic_abilities [students] [topics] [answers a topic]
 """
 
 import os

@@ -9,6 +9,7 @@ from seedtest_assets.alerting.delivery import deliver, waiting
 from seedtest_assets.alerting.incidents import open_incidents
 from seedtest_assets.alerting.runs import OWN_CHECK
 from seedtest_assets.alerting.watch import look, read_memory, write_memory
+from seedtest_assets.checks.specs import evaluation
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import platform_url
 
@@ -42,7 +43,7 @@ def alert_delivery_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResul
     return dg.SensorResult(
         skip_reason="; ".join([f"{n_sent} messages sent", *map(str, stuck)]),
         cursor=state,
-        asset_events=[_told_outside_a_run(_alerts_sent())] if turned else [],
+        asset_events=[evaluation(_alerts_sent(), context.instance)] if turned else [],
     )
 
 
@@ -63,6 +64,8 @@ def _alerts_sent() -> dg.AssetCheckResult:
     else:
         said = "; ".join(map(str, stuck)) or "everything was sent"
     return dg.AssetCheckResult(
+        asset_key="mirt_fit_meta",
+        check_name=OWN_CHECK,
         passed=not stuck,
         severity=dg.AssetCheckSeverity.WARN,
         description=said,
@@ -71,15 +74,4 @@ def _alerts_sent() -> dg.AssetCheckResult:
             "open_incidents": len(incidents),
             "open": dg.MetadataValue.md("\n".join(f"- {incident}" for incident in incidents) or "none"),
         },
-    )
-
-
-def _told_outside_a_run(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey("mirt_fit_meta"),
-        check_name=OWN_CHECK,
-        passed=result.passed,
-        severity=result.severity,
-        description=result.description,
-        metadata=result.metadata,
     )

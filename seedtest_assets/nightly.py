@@ -95,13 +95,16 @@ def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, tell: Tell) -
             tell(f"{event.step_key} is tried again: {_first_words(event.dagster_event)}")
 
     instance.add_event_listener(run_id, on_event)
-    result = defs.resolve_job_def(nightly_job.name).execute_in_process(
+    job = defs.resolve_job_def(nightly_job.name)
+    if request.asset_selection:
+        checks = frozenset(request.asset_check_keys or ())
+        job = job.get_subset(asset_selection=set(request.asset_selection), asset_check_selection=checks)
+    result = job.execute_in_process(
         instance=instance,
         run_id=run_id,
         raise_on_error=False,
         run_config={**request.run_config, **_QUIET},
         partition_key=request.partition_key,
-        asset_selection=request.asset_selection,
         tags={**request.tags, _HOST: socket.gethostname(), _PID: str(os.getpid())},
     )
     return DayRun(run_id, None if result.success else _reason(result))

@@ -5,6 +5,7 @@ from math import isfinite
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from seedtest_assets.assets.describe import picture, previewed
 from seedtest_assets.checks.judgement import Judgement, Level
@@ -97,9 +98,35 @@ def result(judgement: Judgement, asset: str) -> dg.AssetCheckResult:
 
 
 def results(judgements: Sequence[Judgement], specs: Sequence[dg.AssetCheckSpec]) -> list[dg.AssetCheckResult]:
-    """A result for each judgement, on the asset that its spec names."""
+    """A result for each judgement that has a spec, on the asset that the spec names."""
     asset = {spec.name: spec.asset_key.to_user_string() for spec in specs}
-    return [result(judgement, asset[judgement.check]) for judgement in judgements]
+    return [result(judgement, asset[judgement.check]) for judgement in judgements if judgement.check in asset]
+
+
+def evaluation(
+    check: dg.AssetCheckResult, instance: dg.DagsterInstance, partition: str | None = None
+) -> dg.AssetCheckEvaluation:
+    """A result as the event that Dagster keeps: where a step judges many partitions, or nothing runs that could give a result."""
+    asset, name = check.asset_key, check.check_name
+    assert asset is not None
+    assert name is not None
+    found = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset, asset_partitions=[partition] if partition else None), limit=1
+    ).records
+    return dg.AssetCheckEvaluation(
+        check_name=name,
+        asset_key=asset,
+        passed=check.passed,
+        severity=check.severity,
+        description=check.description,
+        metadata=check.metadata,
+        partition=partition,
+        target_materialization_data=AssetCheckEvaluationTargetMaterializationData(
+            storage_id=found[0].storage_id, run_id=found[0].run_id, timestamp=found[0].timestamp
+        )
+        if found
+        else None,
+    )
 
 
 def accepted(check: dg.AssetCheckResult) -> dg.AssetCheckResult:
