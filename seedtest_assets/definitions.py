@@ -8,7 +8,7 @@ from seedtest_assets.assets.calibration_report import calibration_report
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
-from seedtest_assets.automation import nightly_job, nightly_schedule
+from seedtest_assets.automation import extract_job, nightly_job, nightly_schedule
 from seedtest_assets.checks.on_freshness import freshness_check, freshness_job, freshness_schedule
 from seedtest_assets.checks.on_observations import observations_checks
 from seedtest_assets.checks.on_tables import features_topic_daily_checks, student_topic_theta_checks
@@ -26,7 +26,7 @@ defs = dg.Definitions(
         freshness_check,
         alerts_sent,
     ],
-    jobs=[nightly_job, freshness_job],
+    jobs=[nightly_job, extract_job, freshness_job],
     schedules=[nightly_schedule, freshness_schedule],
     sensors=[incident_sensor, alert_delivery_sensor],
     executor=dg.in_process_executor,

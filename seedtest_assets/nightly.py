@@ -11,7 +11,7 @@ from uuid import uuid4
 import dagster as dg
 import psutil
 
-from seedtest_assets.automation import nightly_job, requests_for
+from seedtest_assets.automation import extract_job, nightly_job, requests_for
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError
 from seedtest_assets.settings import load_settings
@@ -78,7 +78,7 @@ def _active_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
         host, pid = run.tags.get(_HOST), run.tags.get(_PID)
         if host == socket.gethostname() and pid and not psutil.pid_exists(int(pid)):
             instance.report_run_failed(run, "the process that ran it is gone")
-        elif run.job_name == nightly_job.name or run.job_name.startswith("__ASSET_JOB"):
+        elif run.job_name in (nightly_job.name, extract_job.name) or run.job_name.startswith("__ASSET_JOB"):
             return run
     return None
 
@@ -95,11 +95,8 @@ def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, tell: Tell) -
             tell(f"{event.step_key} is tried again: {_first_words(event.dagster_event)}")
 
     instance.add_event_listener(run_id, on_event)
-    job = defs.resolve_job_def(nightly_job.name)
-    if request.asset_selection:
-        checks = frozenset(request.asset_check_keys or ())
-        job = job.get_subset(asset_selection=set(request.asset_selection), asset_check_selection=checks)
-    result = job.execute_in_process(
+    job = extract_job if request.asset_selection else nightly_job
+    result = defs.resolve_job_def(job.name).execute_in_process(
         instance=instance,
         run_id=run_id,
         raise_on_error=False,

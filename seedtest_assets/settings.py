@@ -49,6 +49,7 @@ class Settings(Thresholds):
     seedtest_alert_interval_secs: Annotated[int, Field(ge=1, le=3600)] = 30
     seedtest_irt_failures: Annotated[int, Field(ge=1, le=100)] = 3
     seedtest_ui_url: str = "http://localhost:3000"
+    seedtest_reports_url: str | None = None
 
 
 def load_settings() -> Settings:

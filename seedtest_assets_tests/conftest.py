@@ -44,19 +44,13 @@ def template(server):
 @pytest.fixture
 def database(template):
     """URL of a fresh database with all tables, empty."""
-    name = f"test_{next(_number)}"
-    with session(template.replace("template_platform", "postgres")) as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template_platform")
-    return template.replace("template_platform", name)
+    return new_database(template)
 
 
 @pytest.fixture
 def empty_database(server):
     """URL of a fresh database without any table."""
-    name = f"test_{next(_number)}"
-    with session(server.replace("template_platform", "postgres")) as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    return server.replace("template_platform", name)
+    return new_database(server, like="template0")
 
 
 @pytest.fixture
@@ -71,6 +65,14 @@ def platform(database, tmp_path, monkeypatch):
 def settings(platform):
     """The settings of that deployment."""
     return load_settings()
+
+
+def new_database(url: str, like: str = "template_platform") -> str:
+    """URL of a new database, a copy of another on the server of the tests; for fixtures that many tests share."""
+    name = f"test_{next(_number)}"
+    with session(url.replace("template_platform", "postgres")) as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {like}")
+    return url.replace("template_platform", name)
 
 
 def rows_of(url: str, statement: str, **parameters) -> list[tuple]:

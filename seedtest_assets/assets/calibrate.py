@@ -7,16 +7,15 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
-import pyarrow as pa
 
 from seedtest_assets.assets.describe import GROUP, OWNERS, picture, previewed, table_metadata
 from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
 from seedtest_assets.checks.on_calibration import earlier_partitions, judge_calibration, rejected_by
 from seedtest_assets.checks.specs import CALIBRATION, accepted, numbers_of, results
 from seedtest_assets.engines import engine_for
-from seedtest_assets.engines.protocol import ABILITY_COLUMNS, ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
+from seedtest_assets.engines.protocol import ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
 from seedtest_assets.partitions import daily
-from seedtest_assets.report.pictures import ability_histogram, item_map
+from seedtest_assets.report.pictures import histogram, item_map
 from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.database import platform_url
 from seedtest_assets.storage.lake import Lake
@@ -51,10 +50,7 @@ class CalibrateConfig(dg.Config):
             "mirt_item_params",
             deps=["observations"],
             description="Item parameters from the answers of the look-back window, on the bank's scale.",
-            metadata=table_metadata(
-                pa.schema([("partition_date", pa.date32()), ("item_id", pa.string()), ("params", pa.json_())]),
-                "mirt_item_params",
-            ),
+            metadata=table_metadata("mirt_item_params"),
             group_name=GROUP,
             owners=OWNERS,
             kinds={"numba", "postgres"},
@@ -63,10 +59,7 @@ class CalibrateConfig(dg.Config):
             "mirt_ability",
             deps=["mirt_item_params"],
             description="The overall ability of every student who answered in the look-back window.",
-            metadata=table_metadata(
-                pa.schema([(name, pa.string() if name == "user_id" else pa.float64()) for name in ABILITY_COLUMNS]),
-                "mirt_ability",
-            ),
+            metadata=table_metadata("mirt_ability"),
             group_name=GROUP,
             owners=OWNERS,
             kinds={"numba", "postgres"},
@@ -75,10 +68,7 @@ class CalibrateConfig(dg.Config):
             "mirt_fit_meta",
             deps=["mirt_item_params"],
             description="What was fitted, how well, the linking constants, timings and retries: one row.",
-            metadata=table_metadata(
-                pa.schema([("run_id", pa.string()), ("model_spec", pa.json_()), ("metrics", pa.json_())]),
-                "mirt_fit_meta",
-            ),
+            metadata=table_metadata("mirt_fit_meta"),
             group_name=GROUP,
             owners=OWNERS,
             kinds={"postgres"},
@@ -187,7 +177,9 @@ def _materialized(result: CalibrationResult, window: Window, run_id: str) -> Ite
             "mean": float(result.abilities["theta"].mean()),
             "sd": float(result.abilities["theta"].std(ddof=0)),
             "preview": previewed(result.abilities.head(5)),
-            "distribution": picture(ability_histogram(result.abilities["theta"]), "distribution of abilities"),
+            "distribution": picture(
+                histogram(result.abilities["theta"], "ability", "students"), "distribution of abilities"
+            ),
         },
     )
     constants = spec.get("linking_constants") or {}
@@ -199,6 +191,7 @@ def _materialized(result: CalibrationResult, window: Window, run_id: str) -> Ite
             "loglik": metrics["loglik"],
             "aic": metrics["aic"],
             "bic": metrics["bic"],
+            "reliability": metrics.get("reliability"),
             "iterations": metrics["iterations"],
             "converged": metrics["converged"],
             "seconds": metrics["seconds"],

@@ -53,7 +53,7 @@ def calibration_report(context: dg.AssetExecutionContext) -> dg.MaterializeResul
         data = _gathered(context.instance, settings, url, lake, day, fit)
         page = calibration_page(data)
         path = lake.write_report(day, page)
-        return dg.MaterializeResult(metadata=_described(data, page, path, lake))
+        return dg.MaterializeResult(metadata=_described(data, page, path, lake, settings.seedtest_reports_url))
 
 
 def _gathered(
@@ -91,9 +91,9 @@ def _reference(url: str, spec: dict[str, Any], previous: pd.DataFrame) -> pd.Dat
     return (anchors if len(anchors) else previous)[PARAMETER_COLUMNS]
 
 
-def _described(data: ReportData, page: str, path: str, lake: Lake) -> dict[str, Any]:
+def _described(data: ReportData, page: str, path: str, lake: Lake, reports_url: str | None) -> dict[str, Any]:
     return {
-        "report": _link(lake, path),
+        "report": _link(lake, path, reports_url),
         "bytes": len(page.encode()),
         "runs_shown": len(data.runs),
         "failed_checks": sum(not check.passed for check in data.checks),
@@ -101,8 +101,10 @@ def _described(data: ReportData, page: str, path: str, lake: Lake) -> dict[str, 
     }
 
 
-def _link(lake: Lake, path: str) -> dg.MetadataValue:
+def _link(lake: Lake, path: str, reports_url: str | None) -> dg.MetadataValue:
     """A link where a browser can open the lake, else the path; a page served over HTTP must not open a local file."""
+    if reports_url:
+        return dg.MetadataValue.url(f"{reports_url.rstrip('/')}/{'/'.join(path.rsplit('/', 2)[-2:])}")
     if lake.url.startswith(("gs://", "gcs://")):
         return dg.MetadataValue.url(f"https://storage.cloud.google.com/{path}")
     return dg.MetadataValue.path(path)

@@ -1,21 +1,31 @@
 """What the Dagster UI shows of an asset: its columns, a preview, its owners."""
 
 import base64
+from collections.abc import Mapping
 
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
+
+from seedtest_assets.storage.result_tables import RESULT_COLUMNS
 
 GROUP = "psychometrics"
 """One group: several collapse the graph into boxes."""
 OWNERS = ["team:psychometrics"]
 
 
-def table_metadata(schema: pa.Schema, table_name: str | None = None) -> dict[str, object]:
-    """Column schema, and the table's name where it stands in PostgreSQL."""
-    columns = [dg.TableColumn(field.name, str(field.type)) for field in schema]
-    named = {"dagster/table_name": f"public.{table_name}"} if table_name else {}
-    return {"dagster/column_schema": dg.TableSchema(columns), **named}
+def table_metadata(table: str) -> dict[str, object]:
+    """Name and columns of a result table."""
+    return {"dagster/table_name": f"public.{table}", **_columns(RESULT_COLUMNS[table])}
+
+
+def file_metadata(schema: pa.Schema) -> dict[str, object]:
+    """Columns of a Parquet file."""
+    return _columns({field.name: str(field.type) for field in schema})
+
+
+def _columns(types: Mapping[str, str]) -> dict[str, object]:
+    return {"dagster/column_schema": dg.TableSchema([dg.TableColumn(name, type) for name, type in types.items()])}
 
 
 def previewed(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:

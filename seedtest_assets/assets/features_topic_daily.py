@@ -6,14 +6,14 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seedtest_assets.assets.describe import GROUP, OWNERS, previewed, table_metadata
+from seedtest_assets.assets.describe import GROUP, OWNERS, picture, previewed, table_metadata
 from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
 from seedtest_assets.partitions import daily
+from seedtest_assets.report.pictures import histogram
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.abilities import newest_abilities
 from seedtest_assets.storage.database import platform_url
 from seedtest_assets.storage.features import (
-    FEATURE_SCHEMA,
     WINDOW_DAYS,
     active_pairs,
     feature_windows,
@@ -22,10 +22,6 @@ from seedtest_assets.storage.features import (
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.results import write_features
 from seedtest_assets.storage.window import missing_days
-
-SCHEMA = FEATURE_SCHEMA.insert(2, pa.field("date", pa.date32())).append(
-    pa.field("computed_at", pa.timestamp("us", tz="UTC"))
-)
 
 
 @dg.asset(
@@ -37,7 +33,7 @@ SCHEMA = FEATURE_SCHEMA.insert(2, pa.field("date", pa.date32())).append(
     group_name=GROUP,
     owners=OWNERS,
     kinds={"duckdb", "postgres"},
-    metadata=table_metadata(SCHEMA, "features_topic_daily"),
+    metadata=table_metadata("features_topic_daily"),
 )
 def features_topic_daily(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """Attempts, times, hints, ability and improvement of every student in every topic they worked on that day."""
@@ -55,7 +51,7 @@ def features_topic_daily(context: dg.AssetExecutionContext) -> dg.MaterializeRes
             use_theta=settings.metrics_use_irt_theta,
             filesystem=lake.filesystem,
         )
-        computed_at = pa.array([datetime.now(timezone.utc)] * len(rows), SCHEMA.field("computed_at").type)
+        computed_at = pa.array([datetime.now(timezone.utc)] * len(rows), pa.timestamp("us", tz="UTC"))
         write_features(url, day, rows.append_column("computed_at", computed_at))
         basis = rows["improvement_basis"]
         return dg.MaterializeResult(
@@ -70,5 +66,9 @@ def features_topic_daily(context: dg.AssetExecutionContext) -> dg.MaterializeRes
                 "improvement_by_accuracy": pc.sum(pc.equal(basis, "accuracy")).as_py() or 0,
                 "improvement_unknown": basis.null_count,
                 "preview": previewed(rows.slice(0, 5).to_pandas()),
+                "improvement": picture(
+                    histogram(rows["improvement"].to_pandas(), "improvement", "students, topics"),
+                    "distribution of improvement",
+                ),
             }
         )

@@ -4,7 +4,7 @@ from datetime import date
 
 import dagster as dg
 
-from seedtest_assets.assets.describe import GROUP, OWNERS, previewed, table_metadata
+from seedtest_assets.assets.describe import GROUP, OWNERS, file_metadata, previewed
 from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
 from seedtest_assets.partitions import daily
 from seedtest_assets.settings import load_settings
@@ -28,7 +28,7 @@ class ObservationsConfig(dg.Config):
     group_name=GROUP,
     owners=OWNERS,
     kinds={"postgres", "parquet"},
-    metadata=table_metadata(OBSERVATION_SCHEMA),
+    metadata=file_metadata(OBSERVATION_SCHEMA),
 )
 def observations(context: dg.AssetExecutionContext, config: ObservationsConfig) -> None:
     """The answers completed on the day, as the platform had them when the day was extracted."""

@@ -4,32 +4,19 @@ from datetime import date, datetime, timezone
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
+import pandas as pd
 
-from seedtest_assets.assets.describe import GROUP, OWNERS, previewed, table_metadata
+from seedtest_assets.assets.describe import GROUP, OWNERS, picture, previewed, table_metadata
 from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
 from seedtest_assets.engines.topic_theta import topic_theta
 from seedtest_assets.irt import TopicSpread
 from seedtest_assets.partitions import daily
+from seedtest_assets.report.pictures import histogram
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import platform_url
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.results import fit_meta, item_parameters, write_topic_theta
 from seedtest_assets.storage.window import read_window
-
-SCHEMA = pa.schema(
-    [
-        ("partition_date", pa.date32()),
-        ("user_id", pa.string()),
-        ("topic_id", pa.string()),
-        ("theta", pa.float64()),
-        ("se", pa.float64()),
-        ("n_responses", pa.int64()),
-        ("model", pa.string()),
-        ("version", pa.string()),
-        ("fitted_at", pa.timestamp("us", tz="UTC")),
-    ]
-)
 
 
 @dg.asset(
@@ -41,7 +28,7 @@ SCHEMA = pa.schema(
     group_name=GROUP,
     owners=OWNERS,
     kinds={"numba", "postgres"},
-    metadata=table_metadata(SCHEMA, "student_topic_theta"),
+    metadata=table_metadata("student_topic_theta"),
 )
 def student_topic_theta(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """Ability per student and topic for the students active on the day; a topic with few answers leans on the others."""
@@ -50,7 +37,7 @@ def student_topic_theta(context: dg.AssetExecutionContext) -> dg.MaterializeResu
         url, lake = platform_url(settings), Lake(settings.seedtest_lake)
         fit, active = fit_meta(url, day), lake.read_observations([day], ["student_id", "topic_id"])
         if fit is None or not len(active):
-            write_topic_theta(url, day, SCHEMA.empty_table().to_pandas())
+            write_topic_theta(url, day, pd.DataFrame())
             return dg.MaterializeResult(
                 metadata={
                     "dagster/row_count": 0,
@@ -75,6 +62,10 @@ def student_topic_theta(context: dg.AssetExecutionContext) -> dg.MaterializeResu
                 **(_described(abilities.spread) if abilities.spread else {}),
                 "mean_standard_error": float(rows["se"].mean()) if len(rows) else 0.0,
                 "preview": previewed(rows.head(5)),
+                "distribution": picture(
+                    histogram(rows["theta"], "ability in a topic", "students, topics"),
+                    "distribution of topic abilities",
+                ),
             }
         )
 

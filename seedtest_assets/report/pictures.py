@@ -37,11 +37,12 @@ def item_map(difficulty: ArrayLike, theta: ArrayLike) -> bytes:
     return _png(figure)
 
 
-def ability_histogram(theta: ArrayLike) -> bytes:
-    """Distribution of the abilities."""
+def histogram(values: ArrayLike, what: str, of_what: str) -> bytes:
+    """Distribution of a number over what it was counted of; unknown ones are left out."""
+    values = np.asarray(values, float)
     figure, axes = _figure()
-    axes.hist(np.asarray(theta, float), bins=40, color=BLUE)
-    axes.set(xlabel="ability", ylabel="students")
+    axes.hist(values[np.isfinite(values)], bins=40, color=BLUE)
+    axes.set(xlabel=what, ylabel=of_what)
     return _png(figure)
 
 

@@ -20,8 +20,7 @@ from seedtest_assets.engines.protocol import (
 from seedtest_assets.errors import TransientError
 from seedtest_assets.storage.database import bulk_transaction, session, sql, transaction
 from seedtest_assets.storage.questions import write_question_meta
-
-TABLES = ("mirt_item_params", "mirt_ability", "mirt_fit_meta", "student_topic_theta", "features_topic_daily")
+from seedtest_assets.storage.result_tables import TABLES
 
 
 @contextmanager

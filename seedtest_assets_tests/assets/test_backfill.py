@@ -10,7 +10,7 @@ from seedtest_assets.assets.features_topic_daily import features_topic_daily
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
 from seedtest_assets.demo import load_school, simulate_school
-from seedtest_assets.storage.results import TABLES
+from seedtest_assets.storage.result_tables import TABLES
 from seedtest_assets_tests.conftest import rows_of
 
 LAST = date(2025, 3, 14)

@@ -11,10 +11,9 @@ from seedtest_assets.definitions import defs
 from seedtest_assets.demo import load_school, simulate_school
 from seedtest_assets.nightly import run_day
 from seedtest_assets.run_history import calibration_runs, checks_of_run
-from seedtest_assets.storage.database import session
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.results import fit_history, fit_meta, one_calibration_at_a_time
-from seedtest_assets_tests.conftest import execute
+from seedtest_assets_tests.conftest import execute, new_database
 
 FIRST, SECOND, THIRD = (date(2025, 3, day) for day in (8, 9, 10))
 
@@ -46,9 +45,7 @@ class Nights:
 
 @pytest.fixture(scope="module")
 def nights(template, tmp_path_factory):
-    with session(template.replace("template_platform", "postgres")) as connection:
-        connection.exec_driver_sql("CREATE DATABASE report_nights TEMPLATE template_platform")
-    url = template.replace("template_platform", "report_nights")
+    url = new_database(template)
     lake = tmp_path_factory.mktemp("lake")
     load_school(url, simulate_school(THIRD, n_days=12, n_students=150, n_items=24, n_topics=4, n_anchors=8))
     with pytest.MonkeyPatch.context() as environment, dg.DagsterInstance.ephemeral() as instance:
@@ -120,6 +117,13 @@ def test_a_report_made_again_shows_the_checks_of_the_calibrations_own_run(nights
     assert "item_count_drop" in {check.name for check in checks}
     for check in checks:
         assert f"<td>{check.name}</td>" in nights.page(SECOND)
+
+
+def test_the_ui_links_to_the_report_where_a_browser_can_open_it(nights, monkeypatch):
+    monkeypatch.setenv("SEEDTEST_REPORTS_URL", "http://reports.example/nightly/")
+    assert nights.report_again(FIRST).success
+    link = f"http://reports.example/nightly/date={FIRST}/calibration.html"
+    assert nights.shown(FIRST)["report"] == dg.MetadataValue.url(link)
 
 
 def test_without_a_calibration_there_is_no_report_and_an_old_one_goes(nights):

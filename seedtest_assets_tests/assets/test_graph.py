@@ -15,7 +15,8 @@ from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError, TransientError
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets_tests.conftest import ROOT
+from seedtest_assets.storage.result_tables import TABLES
+from seedtest_assets_tests.conftest import ROOT, rows_of
 
 CHAIN = ["observations", "mirt_item_params", "mirt_fit_meta", "student_topic_theta", "features_topic_daily"]
 
@@ -43,6 +44,18 @@ def test_every_asset_is_daily_described_owned_and_in_one_group(graph):
         assert node.owners, key
         assert node.kinds, key
         assert node.group_name == "psychometrics", key
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_columns_that_the_ui_shows_are_those_of_the_table(graph, database, table):
+    shown = graph.get(dg.AssetKey(table)).metadata
+    columns = rows_of(
+        database,
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = :table ORDER BY ordinal_position",
+        table=table,
+    )
+    assert [(column.name, column.type) for column in shown["dagster/column_schema"].columns] == columns
+    assert shown["dagster/table_name"] == f"public.{table}"
 
 
 def test_calibrate_is_one_step_of_three_tables():

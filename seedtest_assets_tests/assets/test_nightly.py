@@ -12,7 +12,8 @@ from seedtest_assets.errors import InputError
 from seedtest_assets.nightly import run_day
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.results import TABLES, one_calibration_at_a_time
+from seedtest_assets.storage.result_tables import TABLES
+from seedtest_assets.storage.results import one_calibration_at_a_time
 from seedtest_assets_tests.conftest import execute, rows_of
 
 LAST = date(2025, 3, 20)

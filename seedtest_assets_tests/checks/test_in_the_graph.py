@@ -117,11 +117,7 @@ def test_the_days_of_a_range_are_judged_one_by_one_and_those_that_a_night_fills_
     assert [(one.check_name, one.partition) for one in told if not one.passed] == [("answer_volume", str(LAST))]
 
     assert run(instance).failure is None
-    (filling,) = [
-        one
-        for one in instance.get_runs()
-        if "dagster/asset_partition_range_start" in one.tags and one.job_name == "nightly"
-    ][:1]
+    (filling,) = instance.get_runs(dg.RunsFilter(job_name="extract"))
     assert checks_of(instance, filling.run_id) == {}
 
 

@@ -12,8 +12,8 @@ import yaml
 from seedtest_assets.demo import load_school, simulate_school
 from seedtest_assets.nightly import run_day
 from seedtest_assets.run_history import calibration_runs
-from seedtest_assets.storage.database import session, transaction
-from seedtest_assets_tests.conftest import ROOT, rows_of
+from seedtest_assets.storage.database import transaction
+from seedtest_assets_tests.conftest import ROOT, new_database, rows_of
 from seedtest_assets_tests.engines.irt_service_double import double, hangs
 
 FOLDER = ROOT / "deploy" / "grafana"
@@ -25,12 +25,8 @@ LAST = date(2025, 3, 10)
 @pytest.fixture(scope="module")
 def databases(template, tmp_path_factory):
     """The platform's database and Dagster's, after a night that succeeded and two runs whose service did not answer or was not there."""
-    urls = {}
-    for name, like in (("platform", "template_platform"), ("dagster", "template0")):
-        with session(template.replace("template_platform", "postgres")) as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE grafana_{name} TEMPLATE {like}")
-        urls[f"seedtest-{name}"] = template.replace("template_platform", f"grafana_{name}")
-    platform = urls["seedtest-platform"]
+    platform = new_database(template)
+    urls = {"seedtest-platform": platform, "seedtest-dagster": new_database(template, like="template0")}
     load_school(platform, simulate_school(LAST, n_days=11, n_students=150, n_items=20, n_topics=4, n_anchors=8))
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("DATABASE_URL", platform)
