@@ -24,6 +24,22 @@ SHARED = ROOT.parent / "shared"
 _number = count()
 
 
+def pytest_addoption(parser):
+    parser.addoption("--screenshots", type=Path, help="folder to keep what the browser tests see in, as in docs/")
+
+
+@pytest.fixture
+def screenshot(request):
+    """Keeps what a browser shows as NAME.png, where --screenshots says so."""
+    folder = request.config.getoption("screenshots")
+
+    def keep(driver, name: str) -> None:
+        if folder:
+            driver.save_screenshot(str(folder / f"{name}.png"))
+
+    return keep
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """URL of a database on an embedded PostgreSQL that lives as long as the test run."""

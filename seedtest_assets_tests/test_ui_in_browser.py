@@ -1,0 +1,184 @@
+"""The Dagster UI in a real browser: the graph, a day materialised by hand, a failed check with its picture, the report.
+
+`--screenshots DIR` keeps the pictures of docs/.
+"""
+
+import shutil
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from seedtest_assets.demo import load_school, simulate_school
+from seedtest_assets_tests.browser import chromium, needs_browser
+from seedtest_assets_tests.conftest import execute, new_database, rows_of
+from seedtest_assets_tests.deployment import Deployment, wait_for
+
+pytestmark = needs_browser
+
+YESTERDAY = datetime.now(timezone.utc).date() - timedelta(days=1)
+ASSETS = {
+    "observations",
+    "mirt_item_params",
+    "mirt_ability",
+    "mirt_fit_meta",
+    "student_topic_theta",
+    "features_topic_daily",
+    "calibration_report",
+}
+
+
+@pytest.fixture(scope="module")
+def deployment(template, tmp_path_factory):
+    """A deployment with three healthy nights before yesterday."""
+    folder, database = tmp_path_factory.mktemp("deployment"), new_database(template)
+    school = simulate_school(YESTERDAY, n_days=28, n_students=800, n_items=60, n_topics=6, n_anchors=12)
+    load_school(database, school)
+    environment = {
+        "DATABASE_URL": database,
+        "DAGSTER_POSTGRES_URL": new_database(template, like="template0"),
+        "SEEDTEST_LAKE": str(folder / "lake"),
+        "SEEDTEST_START_DATE": str(YESTERDAY - timedelta(days=27)),
+        "MIRT_LOOKBACK_DAYS": "14",
+    }
+    with Deployment(folder, environment) as running:
+        running.command("seedtest", "run", "--date", str(YESTERDAY - timedelta(days=1)), "--days", "3")
+        wait_for("the webserver", running.answers)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ui(deployment, tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("browser"), size=(1500, 900)) as driver:
+        yield Page(driver, deployment.url)
+
+
+class Page:
+    """The UI as somebody sees it who reads and clicks."""
+
+    def __init__(self, driver, url: str) -> None:
+        self.driver, self.url = driver, url
+
+    def open(self, path: str) -> None:
+        self.driver.get(self.url + path)
+
+    def see(self, xpath: str):
+        """The first visible element, once it is there; fails with what the page shows instead."""
+
+        def visible(driver):
+            return next((one for one in driver.find_elements(By.XPATH, xpath) if one.is_displayed()), None)
+
+        try:
+            return WebDriverWait(self.driver, 60, ignored_exceptions=[StaleElementReferenceException]).until(visible)
+        except TimeoutException:
+            shown = self.driver.find_element(By.TAG_NAME, "body").text
+            raise AssertionError(f"not seen: {xpath} on {self.driver.current_url}, which shows: {shown}") from None
+
+    def read(self, text: str):
+        holds = f"contains(normalize-space(.), '{text}')"
+        return self.see(f"//body//*[{holds} and not(*[{holds}])]")
+
+    def settled(self) -> None:
+        """Wait until nothing moves any more: dialogs fade in, and the graph of a run grows."""
+        still = "return document.getAnimations().every(one => one.playState !== 'running')"
+        wait_for("the page to settle", lambda: self.driver.execute_script(still))
+
+    def press(self, text: str) -> None:
+        self.see(f"//button[contains(., '{text}') and not(@disabled)]").click()
+
+
+def newest_run(deployment) -> dict:
+    (run,) = deployment.ask("{ runsOrError(limit: 1) { ... on Runs { results { runId status } } } }")["runsOrError"][
+        "results"
+    ]
+    return run
+
+
+def materialise_yesterday(ui, deployment) -> dict:
+    """The whole graph for a day, as an operator asks for it; gives the run when it has ended."""
+    before = newest_run(deployment)["runId"]
+    ui.open("/locations/seedtest_assets/jobs/nightly")
+    ui.press("Materialize all")
+    entry = ui.see("//input[contains(@placeholder, 'partitions') or contains(@placeholder, 'ex:')]")
+    entry.send_keys(str(YESTERDAY), Keys.ENTER)
+    ui.press("Launch 1 run")
+    wait_for("the run", lambda: newest_run(deployment)["runId"] != before)
+    wait_for("its end", lambda: newest_run(deployment)["status"] in ("SUCCESS", "FAILURE"))
+    return newest_run(deployment)
+
+
+def test_the_graph_shows_every_asset_in_one_picture(ui, screenshot):
+    ui.open("/locations/seedtest_assets/asset-groups/psychometrics/lineage")
+    for name in ASSETS:
+        node = ui.see(f"//*[local-name()='foreignObject']//*[normalize-space(text())='{name}']")
+        assert ui.driver.execute_script(
+            "const box = arguments[0].getBoundingClientRect();"
+            "return box.width > 20 && box.left >= 0 && box.right <= innerWidth && box.bottom <= innerHeight",
+            node,
+        ), name
+    ui.read("6 / 6 Passed")
+    screenshot(ui.driver, "asset_graph")
+
+
+def test_a_day_is_materialised_from_the_ui(ui, deployment, screenshot):
+    run = materialise_yesterday(ui, deployment)
+    assert run["status"] == "SUCCESS"
+    ui.open(f"/runs/{run['runId']}")
+    ui.read("Success")
+    ui.read(str(YESTERDAY))
+    ui.see("//*[contains(text(), 'Finished execution of run')]")
+    ui.see("//*[normalize-space(text())='calibrate'][not(ancestor::table)]")
+    ui.settled()
+    screenshot(ui.driver, "materialized_run")
+    database = deployment.environment["DATABASE_URL"]
+    assert rows_of(database, "SELECT count(*) FROM mirt_item_params WHERE partition_date = :day", day=YESTERDAY) == [
+        (60,)
+    ]
+
+
+def test_the_pictures_and_numbers_stand_on_the_asset_itself(ui, screenshot):
+    ui.open(f"/assets/mirt_item_params?view=events&partition={YESTERDAY}")
+    ui.see("//tr[contains(., 'item_map')]//*[contains(text(), 'Show Markdown')]").click()
+    assert shown_picture(ui).get_attribute("alt") == "item difficulties against abilities"
+    ui.open("/assets/mirt_fit_meta")
+    ui.read("linking_A")
+    ui.press("Plots")
+    ui.read("reliability")
+
+
+def test_a_failed_check_shows_its_numbers_its_picture_and_what_to_do(ui, deployment, screenshot):
+    shutil.rmtree(Path(deployment.environment["SEEDTEST_LAKE"]) / "observations")
+    database = deployment.environment["DATABASE_URL"]
+    execute(
+        database, "DELETE FROM attempt USING question WHERE question.id = item_id::int AND NOT meta->'tags' ? 'anchor'"
+    )
+    assert "calibration of" in deployment.command("seedtest", "run", "--date", str(YESTERDAY), code=1)
+    ui.open("/assets/mirt_item_params?view=checks&checkDetail=item_count_drop")
+    ui.read("12 items fitted, 20% of the 60 usual")
+    ui.read("is a source, a topic or an item table missing?")
+    ui.see("//tr[contains(., 'error_below')]//*[contains(text(), '0.8')]")
+    ui.see("//tr[td[contains(., 'history')]]//*[contains(text(), 'Show Markdown')]").click()
+    assert shown_picture(ui).get_attribute("alt") == "items fitted over the last partitions"
+    screenshot(ui.driver, "failed_check")
+
+
+def shown_picture(ui):
+    """The picture in the dialog, once it is drawn."""
+    picture = ui.see("//img[starts-with(@src, 'data:image/png')]")
+    ui.settled()
+    assert ui.driver.execute_script("return arguments[0].complete && arguments[0].naturalWidth > 100", picture)
+    return picture
+
+
+def test_the_report_that_the_ui_names_opens(ui, deployment, screenshot):
+    ui.open(f"/assets/calibration_report?partition={YESTERDAY}")
+    path = ui.read("calibration.html").text
+    assert path == f"{deployment.environment['SEEDTEST_LAKE']}/reports/date={YESTERDAY}/calibration.html"
+    ui.driver.set_window_size(1180, 1760)
+    ui.driver.get(f"file://{path}#en")
+    ui.read("What needs a look")
+    screenshot(ui.driver, "report")
