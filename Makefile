@@ -19,7 +19,7 @@ dev: install  ## the Dagster UI on http://localhost:3000
 	@$(BIN)/seedtest dev
 
 test: install lint  ## linter, types, the whole test suite
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check --quiet .

@@ -11,7 +11,7 @@ LIMIT = 8.0
 @kernel(fastmath={"reassoc", "contract"})
 def integrate_each(
     low, high, stride, student_start, pair_start, item_row, correct, log_right, log_wrong, node,
-    tau, kind_of_pair, off_grid, normal, z, weight, first, lagrange,
+    tau, kind_of_pair, rule, normal, z, weight, first, lagrange,
     theta, se, score, student_theta, student_se, student_loglik,
 ):  # fmt: skip
     """Fill theta .. student_loglik for the students low .. high - 1; `topic_integration.integrate` says from what."""
@@ -19,20 +19,25 @@ def integrate_each(
     middle, step = n // 2, node[1] - node[0]
     # A pair's own weights: slices of an array that threads share would cost them its reference count at every node.
     around = np.empty((3, 2 * n - 1))
-    first_neighbour = np.empty(z.size, np.int64)
-    neighbours = np.empty((z.size, lagrange.shape[2]))
-    loglik = np.empty(n)
+    points, weights = np.empty(z.shape[1]), np.empty(z.shape[1])
+    first_neighbour = np.empty(z.shape[1], np.int64)
+    neighbours = np.empty((z.shape[1], lagrange.shape[3]))
+    pad = max(first.max() + lagrange.shape[3], -first.min(), 0)
+    padded = np.empty(n + 2 * pad)  # constant past the nodes
+    loglik = padded[pad : pad + n]
     posterior = np.empty(n)
     total = np.empty(n)
-    read = np.empty(z.size)
-    curve = np.empty((1, n))  # a pair's likelihood, or its logarithm where tau is off the grid
+    read = np.empty(z.shape[1])
+    curve = np.empty((1, n))  # a pair's likelihood, or E[z] at every node where tau is off the grid
     message = np.empty((1, n))
+    spread = np.empty((1, n))  # E[z^2] at every node where tau is off the grid
     support = np.empty((1, 2), np.int64)  # where the likelihood is above 0
     for s in range(low, high):
         begin, end = student_start[s], student_start[s + 1]
         if end - begin > curve.shape[0]:
             curve = np.empty((2 * (end - begin), n))
             message = np.empty((2 * (end - begin), n))
+            spread = np.empty((2 * (end - begin), n))
             support = np.empty((2 * (end - begin), 2), np.int64)
         # the student's own nodes: no further out than LIMIT, no closer than the posterior's width asks for
         by = stride[s]
@@ -53,12 +58,19 @@ def integrate_each(
                 else:
                     for j in range(n):
                         loglik[j] += log_wrong[row, j]
-            if off_grid[p]:
-                curve[t] = loglik
-                first_neighbour[:], neighbours[:] = first[kind_of_pair[p]], lagrange[kind_of_pair[p]]
+            if rule[p] >= 0:
+                r, kind = rule[p], kind_of_pair[p]
+                points[:], weights[:] = z[r], weight[r]
+                first_neighbour[:], neighbours[:] = first[r, kind], lagrange[r, kind]
+                padded[:pad], padded[pad + n :] = loglik[0], loglik[n - 1]
+                n_points = points.size
+                while weights[n_points - 1] == 0:
+                    n_points -= 1
                 for j in range(first_node, last_node + 1, by):
-                    message[t, j] = _off_grid_moments(loglik, j, z, weight, first_neighbour, neighbours, read)[0]
-                    total[j] += message[t, j]
+                    log_m, curve[t, j], spread[t, j] = _off_grid_moments(
+                        padded, pad + j, n_points, points, weights, first_neighbour, neighbours, read
+                    )
+                    total[j] += log_m
             else:
                 highest = loglik.max()
                 likelihood = curve[t]
@@ -99,16 +111,14 @@ def integrate_each(
             if pair_start[p] == pair_start[p + 1]:
                 theta[p], se[p], score[p] = mean, np.sqrt(variance + tau[kind] ** 2), 0.0
                 continue
-            if off_grid[p]:
-                first_neighbour[:], neighbours[:] = first[kind], lagrange[kind]
-            else:
+            if rule[p] < 0:
                 around[1:] = normal[kind, 1:]
             first_moment = second_moment = z_squared = 0.0
             for j in range(first_node, last_node + 1, by):
                 if posterior[j] < 1e-18:
                     continue
-                if off_grid[p]:
-                    _, z1, z2 = _off_grid_moments(curve[t], j, z, weight, first_neighbour, neighbours, read)
+                if rule[p] >= 0:
+                    z1, z2 = curve[t, j], spread[t, j]
                 else:
                     z1 = _weighted(around[1], curve[t], j, support[t, 0], support[t, 1]) / message[t, j]
                     z2 = _weighted(around[2], curve[t], j, support[t, 0], support[t, 1]) / message[t, j]
@@ -133,18 +143,18 @@ def _weighted(around, likelihood, j, from_node, to_node):
 
 
 @kernel(fastmath={"reassoc", "contract"})
-def _off_grid_moments(loglik, j, z, weight, first, lagrange, read):
-    """log m, E[z], E[z^2] at node j, by Gauss-Hermite quadrature of L between the nodes, constant past them."""
-    last = loglik.size - 1
+def _off_grid_moments(loglik, j, n_points, z, weight, first, lagrange, read):
+    """log m, E[z], E[z^2] at node j, by Gauss-Hermite quadrature of L between the nodes."""
     highest = -np.inf
-    for q in range(z.size):
+    for q in range(n_points):
         value = 0.0
-        for k in range(lagrange.shape[1]):
-            value += lagrange[q, k] * loglik[min(max(j + first[q] + k, 0), last)]
+        near = loglik[j + first[q] : j + first[q] + lagrange.shape[1]]
+        for k in range(near.size):
+            value += lagrange[q, k] * near[k]
         read[q] = value
         highest = max(highest, value)
     m0 = m1 = m2 = 0.0
-    for q in range(z.size):
+    for q in range(n_points):
         part = weight[q] * np.exp(read[q] - highest)
         m0 += part
         m1 += part * z[q]
