@@ -1,8 +1,9 @@
 """How often the checks cry wolf, and whether they see the wolf: 200 healthy nights, and 20 faults of each kind.
 
-    python -m benchmarks.false_alarms [nights] [faults of each kind] [schools] [number of the first school]
+    python -m benchmarks.false_alarms [nights] [faults of each kind] [schools] [number of the first school] [no-errors]
 
-The nights are those of some schools, a process each; a school's number is its seed. Every night is the real thing except for Dagster: answers into the
+The nights are those of some schools, a process each; a school's number is its seed; with
+no-errors the engine gives no standard errors, as an IRT service over HTTP. Every night is the real thing except for Dagster: answers into the
 lake, the window calibrated in-process, topic abilities and features into an embedded PostgreSQL, and the checks as the
 assets' steps call them. A fault is put into one night of that history and judged against the same healthy past.
 Prints the table of docs/checks.md.
@@ -40,11 +41,13 @@ class Seen:
     seconds: float
 
 
-def main(n_nights: int = 200, n_faults: int = 20, n_schools: int = 4, first_school: int = 1) -> None:
+def main(
+    n_nights: int = 200, n_faults: int = 20, n_schools: int = 4, first_school: int = 1, with_errors: bool = True
+) -> None:
     a_school = (n_nights // n_schools, n_faults // n_schools)
     with ProcessPoolExecutor(n_schools, mp_context=get_context("spawn")) as pool:
         schools = range(first_school, first_school + n_schools)
-        seen = list(pool.map(of_school, schools, *([part] * n_schools for part in a_school)))
+        seen = list(pool.map(of_school, schools, *([part] * n_schools for part in (*a_school, with_errors))))
     alarms = Counter(check for one in seen for check in one.alarms)
     found, missed = (Counter(name for one in seen for name in getattr(one, kind)) for kind in ("found", "missed"))
     nights = a_school[0] * n_schools
@@ -60,7 +63,7 @@ def main(n_nights: int = 200, n_faults: int = 20, n_schools: int = 4, first_scho
         print(f"| {fault.name} | `{fault.check}` | {fault.level.name} | {n} of {n + missed[fault.name]} |")
 
 
-def of_school(seed: int, n_nights: int, n_faults: int) -> Seen:
+def of_school(seed: int, n_nights: int, n_faults: int, with_errors: bool) -> Seen:
     """The nights of one school, after as many as the checks look back; faults are put into some of them."""
     settings = Settings(mirt_lookback_days=60)
     warm_up = settings.seedtest_history_partitions
@@ -70,7 +73,9 @@ def of_school(seed: int, n_nights: int, n_faults: int) -> Seen:
     alarms, found, missed, seconds = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        platform = Platform(home, school, settings.model_copy(update={"seedtest_lake": str(home / "lake")}))
+        platform = Platform(
+            home, school, settings.model_copy(update={"seedtest_lake": str(home / "lake")}), with_errors
+        )
         for day, answers in school.answers.items():
             platform.lake.write_observations(day, answers)
         try:
@@ -108,4 +113,5 @@ def put_in(night: Night, rng: np.random.Generator) -> list[tuple[str, bool]]:
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))
+    numbers = [int(argument) for argument in sys.argv[1:] if argument != "no-errors"]
+    main(*numbers, with_errors="no-errors" not in sys.argv)

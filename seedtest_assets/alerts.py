@@ -39,7 +39,7 @@ def alert_delivery_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResul
     n_sent = deliver(url, channels)
     stuck = waiting(url, channels)
     state = "stuck" if stuck else "flowing"
-    turned = state != (context.cursor or "flowing")
+    turned = state != context.cursor
     return dg.SensorResult(
         skip_reason="; ".join([f"{n_sent} messages sent", *map(str, stuck)]),
         cursor=state,

@@ -65,7 +65,7 @@ def demo() -> None:
 def dev(port: int = 3000, host: str = "127.0.0.1") -> None:
     """Open the Dagster UI on this project: webserver and daemon, until Ctrl-C."""
     with _instance():  # makes the storage and its limits, before anybody can press a button
-        pass
+        import seedtest_assets.definitions  # noqa: F401  what it would not load with is told here, in one line
     dagster = str(Path(sys.executable).with_name("dagster"))
     os.execv(dagster, [dagster, "dev", "--host", host, "--port", str(port)])
 
@@ -235,6 +235,8 @@ def _run_days(instance: Any, days: list[date], tell: Any, accept_failed_checks: 
             tell(f"{day}: {line}")
 
         done = run_day(instance, day, tell_day, accept_failed_checks=accept_failed_checks)
+        for line in done.failed_checks:
+            console.print(f"[yellow]{day}[/yellow] {escape(line)}", soft_wrap=True, highlight=False)
         if done.failure:
             raise SeedtestError(f"run {done.run_id} of {day} failed at {done.failure}")
 

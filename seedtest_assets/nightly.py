@@ -31,10 +31,11 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class DayRun:
-    """A finished run: its id, and the reason when it failed."""
+    """A finished run: its id, the reason when it failed, and a line for each check that did not pass."""
 
     run_id: str
     failure: str | None
+    failed_checks: tuple[str, ...] = ()
 
 
 def run_day(instance: dg.DagsterInstance, day: date, tell: Tell, *, accept_failed_checks: bool = False) -> DayRun:
@@ -104,7 +105,12 @@ def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, tell: Tell) -
         partition_key=request.partition_key,
         tags={**request.tags, _HOST: socket.gethostname(), _PID: str(os.getpid())},
     )
-    return DayRun(run_id, None if result.success else _reason(result))
+    told = tuple(
+        f"{check.severity.value} {check.check_name}: {check.description}"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed
+    )
+    return DayRun(run_id, None if result.success else _reason(result), told)
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:

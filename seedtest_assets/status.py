@@ -1,10 +1,13 @@
 """`seedtest status`: what there is, how fresh it is, and whether anything will happen tonight."""
 
+from datetime import datetime, timezone
+
 import dagster as dg
 
 from seedtest_assets.alerting.channels import read_channels
 from seedtest_assets.alerting.delivery import waiting
 from seedtest_assets.alerting.incidents import open_incidents
+from seedtest_assets.alerting.watch import STALE
 from seedtest_assets.settings import HOME, Settings
 from seedtest_assets.storage.database import platform_url, redacted
 from seedtest_assets.storage.lake import Lake
@@ -30,8 +33,19 @@ def status_lines(instance: dg.DagsterInstance, settings: Settings) -> list[tuple
     running = {state.name for state in instance.all_instigator_state() if state.is_running}
     schedule = "nightly_schedule"
     lines.append(("schedule 03:00 UTC", "on" if schedule in running else f"off: turn {schedule} on in the UI"))
+    lines.append(("daemon", _daemon(instance)))
     lines += _alerts(url, settings)
     return lines
+
+
+def _daemon(instance: dg.DagsterInstance) -> str:
+    beats = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
+    if not beats:
+        return "never ran: nothing happens by itself until it does (seedtest dev)"
+    newest = datetime.fromtimestamp(max(beats), timezone.utc)
+    if datetime.now(timezone.utc) - newest > STALE:
+        return f"DOWN, last seen {newest:%Y-%m-%d %H:%M} UTC: nothing happens by itself, and nobody is told"
+    return "running"
 
 
 def _alerts(url: str, settings: Settings) -> list[tuple[str, str]]:
@@ -39,7 +53,10 @@ def _alerts(url: str, settings: Settings) -> list[tuple[str, str]]:
     to = ", ".join(f"{channel.name} from {channel.level}" for channel in channels)
     incidents = open_incidents(url)
     lines = [
-        ("alerts", f"configured: {to}" if channels else "not configured: set SEEDTEST_ALERT_URLS"),
+        (
+            "alerts",
+            f"to {to}" if channels else "SEEDTEST_ALERT_URLS is not set here; the daemon has its own environment",
+        ),
         ("open incidents", f"{len(incidents)}, newest: {incidents[0]}" if incidents else "none"),
     ]
     return lines + [("alerts not sent", str(stuck)) for stuck in waiting(url, channels)]

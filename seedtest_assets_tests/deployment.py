@@ -68,6 +68,7 @@ class Deployment:
             env=self.environment,
             capture_output=True,
             text=True,
+            timeout=300,
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
@@ -86,7 +87,7 @@ class Deployment:
     def answers(self) -> bool:
         try:
             return requests.get(f"{self.url}/server_info", timeout=5).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     def run(self, day: date) -> tuple[str, str]:

@@ -110,8 +110,9 @@ def test_a_mistake_is_one_line_and_exit_code_1(tmp_path, arguments, told):
     assert not (tmp_path / "calibration").exists()
 
 
-def test_a_bad_setting_is_told_before_anything_starts(project):
-    done = seedtest("run", cwd=project, MIRT_MODEL="5PL")
+@pytest.mark.parametrize("command", ["run", "dev"])
+def test_a_bad_setting_is_told_before_anything_starts(project, command):
+    done = seedtest(command, cwd=project, MIRT_MODEL="5PL")
     assert done.returncode == 1
     assert done.stderr.strip() == "error: MIRT_MODEL='5PL' is not allowed: Input should be 'Rasch', '2PL' or '3PL'"
 

@@ -91,15 +91,9 @@ class Page:
         self.see(f"//button[contains(., '{text}') and not(@disabled)]").click()
 
 
-def newest_run(deployment) -> dict:
-    (run,) = deployment.ask("{ runsOrError(limit: 1) { ... on Runs { results { runId status } } } }")["runsOrError"][
-        "results"
-    ]
-    return run
-
-
-def materialise_yesterday(ui, deployment) -> dict:
-    """The whole graph for a day, as an operator asks for it; gives the run when it has ended."""
+@pytest.fixture(scope="module")
+def run_from_the_ui(ui, deployment) -> dict:
+    """The whole graph for yesterday, as an operator asks for it in the UI: the run when it has ended."""
     before = newest_run(deployment)["runId"]
     ui.open("/locations/seedtest_assets/jobs/nightly")
     ui.press("Materialize all")
@@ -109,6 +103,15 @@ def materialise_yesterday(ui, deployment) -> dict:
     wait_for("the run", lambda: newest_run(deployment)["runId"] != before)
     wait_for("its end", lambda: newest_run(deployment)["status"] in ("SUCCESS", "FAILURE"))
     return newest_run(deployment)
+
+
+def newest_run(deployment) -> dict:
+    """Of the nightly job: others may start by themselves."""
+    query = (
+        """{ runsOrError(limit: 1, filter: {pipelineName: "nightly"}) { ... on Runs { results { runId status } } } }"""
+    )
+    (run,) = deployment.ask(query)["runsOrError"]["results"]
+    return run
 
 
 def test_the_graph_shows_every_asset_in_one_picture(ui, screenshot):
@@ -124,10 +127,9 @@ def test_the_graph_shows_every_asset_in_one_picture(ui, screenshot):
     screenshot(ui.driver, "asset_graph")
 
 
-def test_a_day_is_materialised_from_the_ui(ui, deployment, screenshot):
-    run = materialise_yesterday(ui, deployment)
-    assert run["status"] == "SUCCESS"
-    ui.open(f"/runs/{run['runId']}")
+def test_a_day_is_materialised_from_the_ui(ui, deployment, run_from_the_ui, screenshot):
+    assert run_from_the_ui["status"] == "SUCCESS"
+    ui.open(f"/runs/{run_from_the_ui['runId']}")
     ui.read("Success")
     ui.read(str(YESTERDAY))
     ui.see("//*[contains(text(), 'Finished execution of run')]")
@@ -140,7 +142,8 @@ def test_a_day_is_materialised_from_the_ui(ui, deployment, screenshot):
     ]
 
 
-def test_the_pictures_and_numbers_stand_on_the_asset_itself(ui, screenshot):
+@pytest.mark.usefixtures("run_from_the_ui")
+def test_the_pictures_and_numbers_stand_on_the_asset_itself(ui):
     ui.open(f"/assets/mirt_item_params?view=events&partition={YESTERDAY}")
     ui.see("//tr[contains(., 'item_map')]//*[contains(text(), 'Show Markdown')]").click()
     assert shown_picture(ui).get_attribute("alt") == "item difficulties against abilities"
@@ -150,6 +153,7 @@ def test_the_pictures_and_numbers_stand_on_the_asset_itself(ui, screenshot):
     ui.read("reliability")
 
 
+@pytest.mark.usefixtures("run_from_the_ui")
 def test_a_failed_check_shows_its_numbers_its_picture_and_what_to_do(ui, deployment, screenshot):
     shutil.rmtree(Path(deployment.environment["SEEDTEST_LAKE"]) / "observations")
     database = deployment.environment["DATABASE_URL"]
@@ -174,6 +178,7 @@ def shown_picture(ui):
     return picture
 
 
+@pytest.mark.usefixtures("run_from_the_ui")
 def test_the_report_that_the_ui_names_opens(ui, deployment, screenshot):
     ui.open(f"/assets/calibration_report?partition={YESTERDAY}")
     path = ui.read("calibration.html").text

@@ -62,6 +62,10 @@ def check() -> None:
     _, n_open = take_into_account(url, news, channels, settings.seedtest_ui_url)
     n_sent, stuck = deliver(url, channels), waiting(url, channels)
     console.print(f"{n_open} open incidents, {n_sent} messages sent")
+    if not channels:
+        raise SeedtestError(
+            "SEEDTEST_ALERT_URLS is not set here, so that nobody is told; give this command the daemon's variables"
+        )
     if stuck:
         raise SeedtestError("; ".join(map(str, stuck)))
 

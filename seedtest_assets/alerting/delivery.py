@@ -19,6 +19,8 @@ MANY = 5
 """More messages than this at once for a channel go out as one: a backfill of a bad month is one thing to read."""
 FAILURES_IN_A_ROW = 2
 """After these a channel is left alone until the next round."""
+STILL_NEWS = timedelta(days=1)
+"""How old a message may be that is sent to a channel which was set up after it."""
 SECONDS = 30.0
 """A round ends after these, below the minute that Dagster gives a sensor."""
 
@@ -46,6 +48,7 @@ def deliver(url: str, channels: Sequence[Channel]) -> int:
     with session(url) as connection:
         if not connection.exec_driver_sql("SELECT pg_try_advisory_lock(hashtext('seedtest alerts'))").scalar_one():
             return 0
+        _address_what_had_no_channel(connection, channels)
         _move_from_channels_that_are_gone(connection, channels)
         return sum(_deliver_to(connection, channel, began) for channel in _different(channels))
 
@@ -77,7 +80,9 @@ def _deliver_to(connection: sa.Connection, channel: Channel, began: float) -> in
             break
         first = batch[0]
         title, body = (
-            digest_text(batch) if len(batch) > 1 else (first.title, first.body + f"\nalert {first.message_id}")
+            digest_text(batch)
+            if len(batch) > 1
+            else (first.title, first.body + f"\nmessage {first.message_id}, incident {first.incident_id}")
         )
         level: Level = max((message.level for message in batch), key=LEVELS.index)
         kind: Kind = first.kind if len(batch) == 1 else "opened"
@@ -141,6 +146,30 @@ def _not_sent(connection: sa.Connection, channel: Channel, ids: list[int], attem
             "wait": min(FIRST_WAIT * 2 ** min(attempts, 10), LONGEST_WAIT),
         },
     )
+
+
+def _address_what_had_no_channel(connection: sa.Connection, channels: Sequence[Channel]) -> None:
+    """What was put in by a process without any channel, a cron job for instance, goes to those that there are now."""
+    rows = connection.execute(
+        sa.text(
+            "SELECT message_id, level FROM seedtest_alert_message AS message WHERE created_at > clock_timestamp() - :age "
+            "AND NOT EXISTS (SELECT FROM seedtest_alert_delivery AS due WHERE due.message_id = message.message_id)"
+        ),
+        {"age": STILL_NEWS},
+    ).all()
+    put = [
+        {"id": message_id, "channel": channel.fingerprint, "name": channel.name}
+        for message_id, level in rows
+        for channel in _different(channels)
+        if channel.takes(level)
+    ]
+    if put:
+        connection.execute(
+            sa.text(
+                "INSERT INTO seedtest_alert_delivery (message_id, channel, channel_name) VALUES (:id, :channel, :name)"
+            ),
+            put,
+        )
 
 
 def _move_from_channels_that_are_gone(connection: sa.Connection, channels: Sequence[Channel]) -> None:

@@ -113,7 +113,8 @@ def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Ite
                     + (
                         ""
                         if never
-                        else "; to accept it, run the partition with ops.calibrate.config.accept_failed_checks: true"
+                        else f"; to accept it: seedtest run --date {day} --accept-failed-checks, or run the partition with "
+                        "ops.calibrate.config.accept_failed_checks: true"
                     ),
                     allow_retries=False,
                 )

@@ -28,7 +28,10 @@ def answer_volume(day: date, counts: dict[date, int], limits: Thresholds) -> Jud
         "warn_above": limits.seedtest_volume_warn_above,
     }
     weekday = f"{day:%A}s"
-    lines: Sequence[float] = ()
+    low, high = (
+        limits.seedtest_volume_warn_below * min(same, default=0),
+        limits.seedtest_volume_warn_above * max(same, default=0),
+    )
     if not same:
         level, said = Level.PASS, f"{n:,} answers; no earlier {day:%A} to compare with"
     elif n == 0 and min(same) > 0:
@@ -39,7 +42,6 @@ def answer_volume(day: date, counts: dict[date, int], limits: Thresholds) -> Jud
     elif len(same) < 2:
         level, said = Level.PASS, f"{n:,} answers; one {day:%A} ({same[0]:,}) is too few to compare with"
     else:
-        lines = low, high = limits.seedtest_volume_warn_below * min(same), limits.seedtest_volume_warn_above * max(same)
         # Where there never was an answer, the first are no alarm.
         level = Level.PASS if low <= n <= high or not high else Level.WARN
         said = f"{n:,} answers; the last {len(same)} {weekday} had {min(same):,} to {max(same):,}"
@@ -47,7 +49,7 @@ def answer_volume(day: date, counts: dict[date, int], limits: Thresholds) -> Jud
         "a holiday or an exam explains it; else look whether the platform's answers reach the source, "
         "and run the day again once they do"
     )
-    return Judgement("answer_volume", level, said, to_do, numbers, shown, "answers a day", lines)
+    return Judgement("answer_volume", level, said, to_do, numbers, shown, "answers a day", [low, high] if same else [])
 
 
 def source_matches_lake(counted: Sequence[DayCount], limits: Thresholds) -> Judgement:

@@ -95,14 +95,11 @@ def plausible_ranges(result: CalibrationResult, before: Sequence[Fit], limits: T
     n, share = int((~inside).sum()), float((~inside).mean()) if len(items) else 0.0
     shares = known(before, "plausible_ranges", "share_outside")
     expected = usual(shares)
-    level = Level.PASS
-    if share > limits.seedtest_outside_error_above:
-        level = Level.ERROR
-    elif share > max(limits.seedtest_outside_warn_above, 2 * (expected or 0)):
-        level = Level.WARN
+    warn = max(limits.seedtest_outside_warn_above, 2 * (expected or 0))
+    error = limits.seedtest_outside_error_above
     return Judgement(
         "plausible_ranges",
-        level,
+        Level.ERROR if share > error else Level.WARN if share > warn else Level.PASS,
         f"{n:,} of {len(items):,} items ({share:.1%}) lie outside a {limits.seedtest_range_a_low:g} to "
         f"{limits.seedtest_range_a_high:g}, |b| up to {limits.seedtest_range_b:g}, c below {limits.seedtest_range_c:g}"
         + ("" if expected is None else f"; usual is {expected:.1%}"),
@@ -111,11 +108,11 @@ def plausible_ranges(result: CalibrationResult, before: Sequence[Fit], limits: T
             "items_outside": n,
             "share_outside": share,
             "usual_share": expected,
-            "warn_above": limits.seedtest_outside_warn_above,
-            "error_above": limits.seedtest_outside_error_above,
+            "warn_above": warn,
+            "error_above": error,
         },
         [*shares, share],
         "share outside",
-        [limits.seedtest_outside_warn_above, limits.seedtest_outside_error_above],
+        [warn, error],
         worst=items.loc[~inside, ["item_id", "a", "b", "c", "n_responses"]].nlargest(10, "n_responses") if n else None,
     )

@@ -5,28 +5,29 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from seedtest_assets import irt
 from seedtest_assets.checks.judgement import Judgement, Level, robust_spread, worse
 from seedtest_assets.checks.thresholds import Thresholds
 
-NO_ERRORS = 0.01
-"""Stands for the errors where there are none: moves are then told from each other down to this size."""
 ENOUGH_ITEMS = 10
 """Fewer items tell neither a spread nor a move of the whole scale."""
+NODE = np.linspace(-4, 4, 41)
+WEIGHT = np.exp(-0.5 * NODE**2) / np.exp(-0.5 * NODE**2).sum()
 DIFFICULTY, DISCRIMINATION = "difficulty", "discrimination"
 COLUMNS = ["item_id", "a", "a_usual", "error_a", "b", "b_usual", "error_b", "n_responses"]
 """What is shown of the items that moved."""
 
 
 def anchor_drift(
-    items: pd.DataFrame, anchors: pd.DataFrame, surprise: pd.DataFrame, published: pd.DataFrame, limits: Thresholds
+    items: pd.DataFrame, anchors: pd.DataFrame, residuals: pd.DataFrame, published: pd.DataFrame, limits: Thresholds
 ) -> Judgement:
     """The anchors, estimated today, against the values that the bank has published for them.
 
-    items: ITEM_COLUMNS of today; anchors: item_id, a, b, c of the bank, taken as free of error; surprise: item_id, z of how
-    unlike the bank's values the anchors were answered; published: as in item_drift.
+    items: ITEM_COLUMNS of today; anchors: item_id, a, b, c of the bank, taken as free of error; residuals: item_id, z of the
+    anchors' answers under the bank's values; published: as in item_drift.
 
-    An anchor's z is the larger of two: its move in standard errors (Wald), and its answers against the bank's values (score).
-    The second sees an item of low discrimination, or far from the students, whose standard errors are wide, and needs none.
+    The z of a difficulty is the larger of two: its move in standard errors, and the residual. The second sees an item of low
+    discrimination, or far from the students, whose standard errors are wide, and needs none.
     """
     to_do = (
         "an anchor that moved no longer carries the scale: look at the question (leaked, edited, wrong key?), "
@@ -34,9 +35,10 @@ def anchor_drift(
     )
     reference = anchors.assign(se_a=0.0, se_b=0.0, n_responses=1)
     both = _compared(items, reference, 0.0, limits)
-    score = _standardised(both["item_id"].map(surprise.set_index("item_id")["z"]).to_numpy(float))
-    for name in "ab":
-        both[f"z_{name}"] = np.fmax(both[f"z_{name}"].abs(), np.abs(score))
+    residual = _standardised(both["item_id"].map(residuals.set_index("item_id")["z"]).to_numpy(float))
+    in_proportion = limits.seedtest_anchor_drift_z / limits.seedtest_anchor_residual_z
+    both["z_b"] = np.fmax(both["z_b"].abs(), np.abs(residual) * in_proportion)
+    both["z_a"] = both["z_a"].fillna(0.0)
     nothing = "" if len(anchors) else "the bank has no anchors"
     return _judge("anchor_drift", "anchors", both, published, to_do, limits.seedtest_anchor_drift_z, limits, nothing)
 
@@ -53,10 +55,10 @@ def item_drift(
         "look at these questions and at who changed them: an edited text, a wrong key or a leak moves one item, "
         "a linking gone wrong moves all"
     )
-    names = ["a", "b", "se_a", "se_b", "n_responses"]
+    names = ["a", "b", "c", "se_a", "se_b", "n_responses"]
     usual = published.groupby("item_id", as_index=False)[names].median()
     age = (pd.Timestamp(day) - pd.to_datetime(published["partition_date"])).dt.days.median()
-    both = _compared(items, usual, max(0.0, 1 - age / lookback_days), limits)
+    both = _compared(_with_errors(items), _with_errors(usual), max(0.0, 1 - age / lookback_days), limits)
     nothing = "" if len(published) else f"{len(items):,} items; no earlier partition to compare with"
     return _judge("item_drift", "items", both, published, to_do, limits.seedtest_item_drift_z, limits, nothing)
 
@@ -67,8 +69,7 @@ def _compared(items: pd.DataFrame, reference: pd.DataFrame, shared: float, limit
     shared: how much of the smaller calibration's answers the other has, too. Two estimates from n and m answers, o of
     them the same, correlate o / sqrt(n m), so that their difference has the variance
     se_n^2 + se_m^2 - 2 se_n se_m o / sqrt(n m). z is the move in these errors, around the median of all items' and,
-    where the night is noisier than that, in units of their robust SD. An engine that gives no standard errors at all leaves
-    the spread of the moves themselves to measure by.
+    where the night is noisier than that, in units of their robust SD.
     """
     both = items[items["n_responses"] >= limits.seedtest_drift_min_answers].merge(
         reference[["item_id", "a", "b", "se_a", "se_b", "n_responses"]], on="item_id", suffixes=("", "_usual")
@@ -79,10 +80,25 @@ def _compared(items: pd.DataFrame, reference: pd.DataFrame, shared: float, limit
         new, old = (both[f"se_{name}{suffix}"].to_numpy(float) for suffix in ("", "_usual"))
         both[f"move_{name}"] = both[name] - both[f"{name}_usual"]
         both[f"error_{name}"] = np.sqrt(np.maximum(new**2 + old**2 - 2 * alike * new * old, 1e-8))
-        if len(both) >= ENOUGH_ITEMS and not np.isfinite(both[f"error_{name}"]).any():
-            both[f"error_{name}"] = NO_ERRORS
         both[f"z_{name}"] = _standardised((both[f"move_{name}"] / both[f"error_{name}"]).to_numpy(float))
     return both
+
+
+def _with_errors(items: pd.DataFrame) -> pd.DataFrame:
+    """The items as they are or, where an engine gave no standard error at all, with those of known abilities, N(0, 1).
+
+    They are those of the inverse of n answers' expected information about a and b, whose elements are E[I (theta - b)^2 / a^2],
+    E[I] and -E[I (theta - b) / a] with the item's information I. By how much they are too small is much the same for all
+    items, and what the moves' robust SD takes out.
+    """
+    if items.empty or np.isfinite(items[["se_a", "se_b"]].to_numpy(float)).any():
+        return items
+    a, b, c, n = (items[name].to_numpy(float) for name in ("a", "b", "c", "n_responses"))
+    told = n[:, None] * irt.information(NODE, irt.ItemParameters(np.arange(len(items)), a, b, c)) * WEIGHT
+    distance = (NODE - b[:, None]) / np.where(a == 0, 1e-3, a)[:, None]
+    about_a, about_b, between = (told * distance**2).sum(axis=1), told.sum(axis=1), (told * distance).sum(axis=1)
+    determinant = np.maximum(about_a * about_b - between**2, 1e-12)
+    return items.assign(se_a=np.sqrt(about_b / determinant), se_b=np.sqrt(about_a / determinant))
 
 
 def _standardised(z: np.ndarray) -> np.ndarray:

@@ -42,4 +42,5 @@ def freshness(day: date, fitted_at: dict[date, datetime], now: datetime, limits:
         numbers,
         hours,
         "hours after midnight, UTC",
+        [limits.seedtest_fresh_by_hour],
     )

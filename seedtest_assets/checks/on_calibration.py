@@ -8,7 +8,7 @@ from functools import partial
 import pandas as pd
 import pyarrow as pa
 
-from seedtest_assets.checks import calibration, drift, prediction, scale
+from seedtest_assets.checks import calibration, drift, predicted_answers, prediction, scale
 from seedtest_assets.checks.judgement import Fit, Judgement, Level
 from seedtest_assets.checks.specs import CALIBRATION
 from seedtest_assets.engines.protocol import CalibrationResult, no_parameters
@@ -56,15 +56,15 @@ def judge_calibration(
 
     def predictive_validity() -> Judgement:
         predicted = (
-            prediction.predict(answers, day, earlier.parameters, earlier.abilities)
+            predicted_answers.predict(answers, day, earlier.parameters, earlier.abilities)
             if earlier.newest is not None
             else None
         )
         return prediction.predictive_validity(predicted, earlier.newest, fits, settings)
 
     def anchor_drift() -> Judgement:
-        surprise = prediction.surprise_by_item(answers, anchors, result.abilities)
-        return drift.anchor_drift(result.items, anchors, surprise, earlier.published, settings)
+        residuals = predicted_answers.residuals_of(answers, anchors, result.abilities)
+        return drift.anchor_drift(result.items, anchors, residuals, earlier.published, settings)
 
     checks: dict[str, Callable[[], Judgement]] = {
         "item_count_drop": partial(calibration.item_count_drop, result, fits, settings),

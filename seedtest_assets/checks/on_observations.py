@@ -1,16 +1,17 @@
 """The checks of observations: one step, run after the answers of the day, or of a range of days, are in the lake."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 
 import dagster as dg
 
 from seedtest_assets.assets.failures import failures_in_one_line
 from seedtest_assets.checks.answers import WEEKS, answer_volume, source_matches_lake
+from seedtest_assets.checks.judgement import Judgement, Level
 from seedtest_assets.checks.specs import OBSERVATIONS, evaluation, results
-from seedtest_assets.settings import load_settings
+from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.late_answers import CHECKED_DAYS, last_days_counted
+from seedtest_assets.storage.late_answers import last_days_counted
 from seedtest_assets.storage.sources import find_source
 
 
@@ -18,18 +19,27 @@ from seedtest_assets.storage.sources import find_source
 def observations_checks(
     context: dg.AssetCheckExecutionContext,
 ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
-    """Did the answers arrive, all of them? Of every day that the run extracted."""
+    """Did the answers arrive, all of them? Of every day that the run was asked for."""
     with failures_in_one_line():
         settings, days = load_settings(), [date.fromisoformat(key) for key in context.partition_keys]
-        lake, first, last = Lake(settings.seedtest_lake), days[0], days[-1]
-        counts = {day: lake.observations_count(day) for day in lake.days(first - timedelta(weeks=WEEKS), last)}
-        counted = last_days_counted(find_source(settings), lake, last, CHECKED_DAYS + (last - first).days)
+        lake, specs = (
+            Lake(settings.seedtest_lake),
+            [one for one in OBSERVATIONS if one.key in context.selected_asset_check_keys],
+        )
         for day in days:
-            of_weeks = {past: n for past, n in counts.items() if day - timedelta(weeks=WEEKS) <= past <= day}
-            of_last_days = [one for one in counted if day - timedelta(days=CHECKED_DAYS) < one.day <= day]
-            judgements = [answer_volume(day, of_weeks, settings), source_matches_lake(of_last_days, settings)]
             for told in results(
-                judgements, [spec for spec in OBSERVATIONS if spec.key in context.selected_asset_check_keys]
+                [_judged(spec.name, day, lake, settings, of_many=len(days) > 1) for spec in specs], specs
             ):
                 # A check gives one result a step; those of a range of days are told as events.
                 yield told if len(days) == 1 else evaluation(told, context.instance, day.isoformat())
+
+
+def _judged(check: str, day: date, lake: Lake, settings: Settings, of_many: bool) -> Judgement:
+    if not lake.days(day, day):
+        return Judgement(check, Level.PASS, f"{day} is not extracted yet")
+    if of_many and day < datetime.now(timezone.utc).date() - timedelta(weeks=WEEKS):
+        return Judgement(check, Level.PASS, f"extracted in a range, more than {WEEKS} weeks after the day: not judged")
+    if check == "source_matches_lake":
+        return source_matches_lake(last_days_counted(find_source(settings), lake, day), settings)
+    past = lake.days(day - timedelta(weeks=WEEKS), day)
+    return answer_volume(day, {one: lake.observations_count(one) for one in past}, settings)

@@ -61,9 +61,9 @@ def anchors_present(
             "least": 2,
             "warn_below": limits.seedtest_anchors_warn_below,
         },
-        [*(_n_linking(fit.model_spec) for fit in before), n_used],
-        "items that link",
-        [limits.seedtest_anchors_warn_below * expected] if expected else (),
+        [*(_n_linking(fit.model_spec) for fit in before if fit.model_spec["linked_to"] == linked_to), n_used],
+        f"items that link to {linked_to}",
+        [limits.seedtest_anchors_warn_below * expected] if expected and linked_to == "anchors" else (),
     )
 
 
@@ -77,19 +77,20 @@ def linking_constants(result: CalibrationResult, before: Sequence[Fit], limits: 
     ]
     usual_A, usual_B = (usual([row[name] for row in earlier]) for name in ("A", "B"))
     A, B = constants.get("A"), constants.get("B")
+    A_limits = [(usual_A or 1.0) * limit for limit in (limits.seedtest_linking_a_low, limits.seedtest_linking_a_high)]
+    B_limits = [(usual_B or 0.0) + side * limits.seedtest_linking_b for side in (-1, 1)]
+    A_fine = B_fine = True
     if A is None or B is None:
-        fine, said = True, "not linked: there are no constants to judge"
+        said = "not linked: there are no constants to judge"
     else:
-        fine = (
-            limits.seedtest_linking_a_low <= A / (usual_A or 1.0) <= limits.seedtest_linking_a_high
-            and abs(B - (usual_B or 0.0)) <= limits.seedtest_linking_b
-        )
+        A_fine, B_fine = A_limits[0] <= A <= A_limits[1], B_limits[0] <= B <= B_limits[1]
         said = f"A {A:.3f}, B {B:+.3f}; " + (
             "no earlier partition to compare with" if usual_A is None else f"usual are {usual_A:.3f} and {usual_B:+.3f}"
         )
+    shown = "A" if B_fine and not A_fine else "B"
     return Judgement(
         "linking_constants",
-        Level.PASS if fine else Level.WARN,
+        Level.PASS if A_fine and B_fine else Level.WARN,
         said,
         "the calibrated group or the bank's anchor values changed: see anchor_drift, and who changed question.meta",
         {
@@ -101,9 +102,9 @@ def linking_constants(result: CalibrationResult, before: Sequence[Fit], limits: 
             "A_high": limits.seedtest_linking_a_high,
             "B_limit": limits.seedtest_linking_b,
         },
-        [*(row["B"] for row in earlier), *([] if B is None else [B])],
-        "B",
-        [(usual_B or 0.0) + side * limits.seedtest_linking_b for side in (-1, 1)],
+        [row[shown] for row in (*earlier, constants) if shown in row],
+        shown,
+        A_limits if shown == "A" else B_limits,
     )
 
 
@@ -115,16 +116,23 @@ def ability_distribution(result: CalibrationResult, before: Sequence[Fit], limit
     ends = float(far.mean()) if len(theta) else 0.0
     means, sds, ends_before = (known(before, "ability_distribution", name) for name in ("mean", "sd", "share_at_ends"))
     usual_mean, usual_sd, usual_ends = usual(means), usual(sds), usual(ends_before)
-    unlike = []
     noise = 4 / sqrt(max(len(theta), 1))
-    mean_limit, lines = max(limits.seedtest_ability_mean, noise), []
+    mean_limit, sd_limit = max(limits.seedtest_ability_mean, noise), max(limits.seedtest_ability_sd, noise)
+    ends_limit = (usual_ends or 0.0) + limits.seedtest_ability_ends
+    history, history_of, lines = [*means, mean], "mean ability", list[float]()
+    unlike = []
     if usual_mean is not None and usual_sd:
         lines = [usual_mean + side * mean_limit * usual_sd for side in (-1, 1)]
         if abs(mean - usual_mean) / usual_sd > mean_limit:
             unlike.append(f"mean {mean:+.2f}, usual is {usual_mean:+.2f}")
-        if abs(sd / usual_sd - 1) > max(limits.seedtest_ability_sd, noise):
+        if abs(sd / usual_sd - 1) > sd_limit:
+            if not unlike:
+                history, history_of = [*sds, sd], "SD of the abilities"
+                lines = [usual_sd * (1 + side * sd_limit) for side in (-1, 1)]
             unlike.append(f"SD {sd:.2f}, usual is {usual_sd:.2f}")
-    if ends > (usual_ends or 0.0) + limits.seedtest_ability_ends and far.sum() > 1:
+    if ends > ends_limit and far.sum() > 1:
+        if not unlike:
+            history, history_of, lines = [*ends_before, ends], "share at the grid's ends", [ends_limit]
         unlike.append(f"{ends:.2%} at the grid's ends")
     return Judgement(
         "ability_distribution",
@@ -141,11 +149,11 @@ def ability_distribution(result: CalibrationResult, before: Sequence[Fit], limit
             "usual_sd": usual_sd,
             "usual_share_at_ends": usual_ends,
             "mean_limit": mean_limit,
-            "sd_limit": limits.seedtest_ability_sd,
-            "ends_limit": limits.seedtest_ability_ends,
+            "sd_limit": sd_limit,
+            "ends_limit": ends_limit,
         },
-        [*means, mean],
-        "mean ability",
+        history,
+        history_of,
         lines,
     )
 

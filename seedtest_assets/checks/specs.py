@@ -5,6 +5,8 @@ from math import isfinite
 from typing import Any
 
 import dagster as dg
+
+# Not public in Dagster 1.13, which pyproject.toml holds to: without it the UI cannot say what a check was about.
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from seedtest_assets.assets.describe import picture, previewed

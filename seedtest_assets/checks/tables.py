@@ -10,18 +10,17 @@ TO_DO = "run the day again from this asset on; if it fails again, the rows named
 def theta_coverage(facts: TableFacts, limits: Thresholds, wanted: bool = True) -> Judgement:
     """Every (student, topic) of the day has an ability. wanted: False where abilities are switched off."""
     share = facts.covered / facts.active if facts.active else 1.0
-    if not wanted:
-        return Judgement(
-            "theta_coverage", Level.PASS, "abilities among the features are switched off (AGG_INCLUDE_THETA)"
-        )
+    bad = wanted and share < limits.seedtest_coverage_error_below
     said = (
-        f"{facts.covered:,} of the {facts.active:,} (student, topic) pairs active on the day have an ability"
+        "abilities among the features are switched off (AGG_INCLUDE_THETA)"
+        if not wanted
+        else f"{facts.covered:,} of the {facts.active:,} (student, topic) pairs active on the day have an ability"
         if facts.active
         else "no answers with a topic on this day"
     )
     return Judgement(
         "theta_coverage",
-        Level.ERROR if share < limits.seedtest_coverage_error_below else Level.PASS,
+        Level.ERROR if bad else Level.PASS,
         said,
         "run the day again from mirt_item_params on; if pairs are still missing, their students have no row in mirt_ability",
         {

@@ -70,6 +70,10 @@ class Thresholds(BaseSettings):
     seedtest_anchor_drift_z: Annotated[
         Positive, Field(description="the same for an anchor against its bank value, which the nights do not share")
     ] = 4.0
+    seedtest_anchor_residual_z: Annotated[
+        Positive,
+        Field(description="or the anchor's answers this many standard errors from what its bank value expects"),
+    ] = 4.5
     seedtest_drift_min_answers: Annotated[
         int, Field(ge=1, description="items with fewer answers are not judged: their standard errors are no guide yet")
     ] = 50

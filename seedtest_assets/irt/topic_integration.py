@@ -26,9 +26,11 @@ FINEST_LEVEL = 8
 STEEPEST = 1e3
 """A discrimination above this is a step at every level, and no reason for a finer one."""
 
-RULES = ((0.1, 5), (0.25, 8), (0.5, 15))
-"""Up to which ratio r of tau to the likelihood's width how many quadrature points do: of a normal likelihood the error is about
-(r^2 / (1 + r^2))^points, below 1e-9 for each."""
+RULES = ((0.1, 0.4, 5), (0.25, 1.0, 8), (0.5, np.inf, 15))
+"""Up to which ratio of tau to the likelihood's width, and up to which change of log L over tau at its steepest, how many
+quadrature points do. A log L that is a line of slope k is integrated by n points to about (tau k)^2n n! / (2n)!, a normal one of
+width w near its peak to ((tau / w)^2 / 2)^n: below 1e-9 for the first two rules wherever the student may be, since no log L is
+steeper than the sum of its discriminations."""
 N_NEIGHBOURS = 12
 
 
@@ -55,7 +57,7 @@ def integrate(
     a, b, c = items.a * sd, (items.b - mean) / sd, items.c
     n_pairs, n_students = len(answers.topic), len(answers.student)
     result = Posterior(*(np.zeros(n) for n in (n_pairs,) * 3 + (n_students,) * 3))
-    width, largest_slope = _narrowest(answers, a)
+    width, largest_slope, steepness = _narrowest(answers, a)
     level, student_width = _level(answers, tau[kind_of_pair], width, largest_slope)
     limit = LIMIT * np.sqrt(1 + tau.max(initial=0.0) ** 2)
     for k in np.unique(level):
@@ -68,7 +70,7 @@ def integrate(
         place = np.zeros(len(a), np.int32)
         place[rows] = np.arange(len(rows))
         log_right, log_wrong = _log_probabilities(a[rows], b[rows], c[rows], node)
-        rule = _rule(tau[kind_of_pair[pairs]], width[pairs], step)
+        rule = _rule(tau[kind_of_pair[pairs]], width[pairs], steepness[pairs], step)
         out = Posterior(*(np.zeros(n) for n in (len(pairs),) * 3 + (len(students),) * 3))
         stride = np.maximum(np.minimum(student_width[students], COARSEST_STEP) / step + 1e-9, 1).astype(np.int64)
         given = (
@@ -94,18 +96,21 @@ def _work(answers: TopicAnswers) -> np.ndarray:
     return answers.pair_start[answers.student_start] + 100 * answers.student_start
 
 
-def _narrowest(answers: TopicAnswers, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lower bound of each pair's likelihood width, and its largest slope.
+def _narrowest(answers: TopicAnswers, a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lower bound of each pair's likelihood width, its largest discrimination, and the steepest that log L can be.
 
     An answer has at most information a^2 / 4. A steep item alone is no normal curve: its logistic wants steps of 1 / a.
     """
     slope = np.minimum(np.abs(a), STEEPEST)[answers.item_row]
     empty = np.diff(answers.pair_start) == 0
-    information = np.diff(np.concatenate([[0.0], np.cumsum(slope**2 / 4)])[answers.pair_start])
+    information, steepness = (
+        np.diff(np.concatenate([[0.0], np.cumsum(of_answer)])[answers.pair_start])
+        for of_answer in (slope**2 / 4, slope)
+    )
     steepest = np.zeros(len(answers.topic))
     if len(slope):
         steepest[~empty] = np.maximum.reduceat(slope, answers.pair_start[:-1][~empty])
-    return 1 / np.sqrt(np.maximum(information + 0.75 * steepest**2, 1e-6)), steepest
+    return 1 / np.sqrt(np.maximum(information + 0.75 * steepest**2, 1e-6)), steepest, steepness
 
 
 def _combined(width: np.ndarray, tau: np.ndarray) -> np.ndarray:
@@ -113,11 +118,12 @@ def _combined(width: np.ndarray, tau: np.ndarray) -> np.ndarray:
     return width * tau / np.sqrt(width**2 + tau**2)
 
 
-def _rule(tau: np.ndarray, width: np.ndarray, step: float) -> np.ndarray:
+def _rule(tau: np.ndarray, width: np.ndarray, steepness: np.ndarray, step: float) -> np.ndarray:
     """Which of RULES integrates a tau that is too small to be sampled at the nodes between them, int64; -1 where it is sampled."""
-    ratios = np.array([ratio for ratio, _ in RULES])
+    ratios, changes, _ = (np.array(column) for column in zip(*RULES, strict=True))
     between = (_combined(width, tau) < step) & (tau <= ratios[-1] * width)
-    return np.where(between, np.searchsorted(ratios[:-1], tau / width), -1)
+    needed = np.maximum(np.searchsorted(ratios[:-1], tau / width), np.searchsorted(changes[:-1], tau * steepness))
+    return np.where(between, needed, -1)
 
 
 def _level(
@@ -163,9 +169,9 @@ def _quadrature(tau: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray, n
     Returns z [n_rules, n], weight [n_rules, n], 0 past a rule's points, first neighbour's distance in nodes int64
     [n_rules, n_tau, n], Lagrange weights of the neighbours [n_rules, n_tau, n, N_NEIGHBOURS].
     """
-    most = max(n for _, n in RULES)
+    most = max(n for *_, n in RULES)
     z, weight = np.zeros((2, len(RULES), most))
-    for r, (_, n) in enumerate(RULES):
+    for r, (*_, n) in enumerate(RULES):
         z[r, :n], weight[r, :n] = np.polynomial.hermite_e.hermegauss(n)
         weight[r] /= weight[r].sum()
     z[np.abs(z) < 1e-12] = 0.0  # the middle point

@@ -47,13 +47,17 @@ def histogram(values: ArrayLike, what: str, of_what: str) -> bytes:
 
 
 def history(values: Sequence[float], label: str, limits: Sequence[float] = ()) -> bytes:
-    """A number over the last partitions, oldest first; the newest is marked. limits: what it is held against, dashed."""
+    """A number over the last partitions, oldest first; the newest is marked. limits: what it is held against, dashed.
+
+    What is no number leaves a gap: a picture of a bad night must not fail where its check does.
+    """
     figure, axes = _figure(height=1.6)
     for limit in limits:
         axes.axhline(limit, color=ORANGE, linewidth=0.8, linestyle="--")
     axes.plot(values, color=GREY, marker="o", markersize=3)
     axes.plot(len(values) - 1, values[-1], marker="o", color=ORANGE)
-    low, high = min(*values, *limits, 0.0), max(*values, *limits, 0.0)
+    known = [value for value in (*values, *limits, 0.0) if np.isfinite(value)]
+    low, high = min(known), max(known)
     room = 0.07 * (high - low) or 1.0
     axes.set(ylabel=label, xticks=[], ylim=(low - room * (low < 0), high + room))
     return _png(figure)

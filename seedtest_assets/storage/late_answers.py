@@ -24,9 +24,9 @@ class DayCount:
         return self.in_source - self.in_lake
 
 
-def last_days_counted(source: Source, lake: Lake, last: date, n_days: int = CHECKED_DAYS) -> list[DayCount]:
-    """Of the n_days that end with `last`, those that the lake has; in order."""
+def last_days_counted(source: Source, lake: Lake, last: date) -> list[DayCount]:
+    """Of the CHECKED_DAYS days that end with `last`, those that the lake has; in order."""
     return [
         DayCount(day, source.count(day), lake.observations_count(day))
-        for day in lake.days(last - timedelta(days=n_days - 1), last)
+        for day in lake.days(last - timedelta(days=CHECKED_DAYS - 1), last)
     ]

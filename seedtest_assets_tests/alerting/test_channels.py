@@ -10,15 +10,8 @@ from typer.testing import CliRunner
 from seedtest_assets.alerting.channels import read_channels
 from seedtest_assets.cli import app
 from seedtest_assets.errors import SettingsError
-from seedtest_assets_tests.alerting.receivers import MailServer, Webhook
+from seedtest_assets_tests.alerting.receivers import MailServer
 from seedtest_assets_tests.conftest import ROOT
-
-
-@pytest.fixture
-def webhook():
-    hook = Webhook()
-    yield hook
-    hook.close()
 
 
 @pytest.fixture

@@ -6,19 +6,11 @@ from datetime import date, datetime, timedelta, timezone
 import pytest
 
 from seedtest_assets.demo import load_school, simulate_school
-from seedtest_assets_tests.alerting.receivers import Webhook
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.deployment import Deployment, wait_for
 
 YESTERDAY = datetime.now(timezone.utc).date() - timedelta(days=1)
 DAY_BEFORE = YESTERDAY - timedelta(days=1)
-
-
-@pytest.fixture
-def webhook():
-    hook = Webhook()
-    yield hook
-    hook.close()
 
 
 @pytest.fixture
@@ -33,6 +25,8 @@ def deployment(database, empty_database, tmp_path, webhook):
         "SEEDTEST_ALERT_URLS": f"error:{webhook.url}",
         "SEEDTEST_ALERT_INTERVAL_SECS": "1",
         "SEEDTEST_UI_URL": "http://seedtest.example:3000",
+        # Far from now: a day that falls due while the test runs would be told, too.
+        "SEEDTEST_FRESH_BY_HOUR": "23" if datetime.now(timezone.utc).hour < 12 else "4",
     }
     with Deployment(tmp_path, environment) as deployment:
         yield deployment

@@ -29,13 +29,6 @@ PASSES = Relief(NIGHT + timedelta(hours=5, minutes=12), {"check drop": "300 item
 
 
 @pytest.fixture
-def webhook():
-    hook = Webhook()
-    yield hook
-    hook.close()
-
-
-@pytest.fixture
 def second():
     hook = Webhook()
     yield hook
@@ -67,7 +60,7 @@ def test_a_message_says_what_where_how_much_since_when_and_links_to_the_run(data
         "items 90, usual_items 300",
         "since 2025-11-02 03:05 UTC",
         "http://ui.example:3000/runs/abc",
-        "alert 1",
+        "message 1, incident 1",
     ]
     assert message["type"] == "failure"
 
@@ -95,7 +88,7 @@ def test_resolved_says_how_long_it_lasted_and_what_is_well_again(database, webho
         "300 items fitted",
         "open from 2025-11-02 03:05 UTC for 5 h 12 min",
         "http://ui.example:3000/runs/def",
-        "alert 2",
+        "message 2, incident 1",
     ]
     assert webhook.messages[1]["type"] == "success"
     assert open_incidents(database) == []
@@ -266,3 +259,14 @@ def test_an_incident_that_nobody_will_repair_can_be_closed(database, webhook):
     assert open_incidents(database) == []
     tell(database, webhook.url, PASSES)
     assert len(webhook.messages) == 1
+
+
+def test_what_was_put_in_without_a_channel_is_sent_to_those_that_come_for_a_day(database, webhook, second):
+    tell(database, "", DROP)
+    tell(database, f"warn:{webhook.url}, error:{second.url}")
+    tell(database, f"warn:{webhook.url}, error:{second.url}")
+    assert webhook.titles == second.titles == ["ERROR item_count_drop 2025-11-01"]
+    tell(database, "", PASSES)
+    execute(database, "UPDATE seedtest_alert_message SET created_at = created_at - interval '25 hours'")
+    tell(database, webhook.url)
+    assert len(webhook.titles) == 1, "nobody is told of the day before yesterday"

@@ -1,9 +1,10 @@
 """What Dagster runs and the UI shows: the two sensors, the check alerts_sent, `seedtest status` and `seedtest alert list`."""
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 import pytest
+from dagster._daemon.types import DaemonHeartbeat
 from typer.testing import CliRunner
 
 from seedtest_assets.alerting.channels import read_channels
@@ -14,7 +15,6 @@ from seedtest_assets.cli import app
 from seedtest_assets.definitions import defs
 from seedtest_assets.settings import load_settings
 from seedtest_assets.status import status_lines
-from seedtest_assets_tests.alerting.receivers import Webhook
 from seedtest_assets_tests.conftest import ROOT, execute
 
 DROP = Trouble(
@@ -30,11 +30,9 @@ DROP = Trouble(
 
 
 @pytest.fixture
-def webhook(platform, monkeypatch):
-    hook = Webhook()
-    monkeypatch.setenv("SEEDTEST_ALERT_URLS", hook.url)
-    yield hook
-    hook.close()
+def webhook(webhook, platform, monkeypatch):
+    monkeypatch.setenv("SEEDTEST_ALERT_URLS", webhook.url)
+    return webhook
 
 
 @pytest.fixture
@@ -95,9 +93,26 @@ def test_status_shows_channels_incidents_and_what_could_not_be_sent(instance, pl
     take_into_account(platform, [DROP], read_channels(webhook.url), "http://ui.example")
     deliver(instance)
     lines = dict(status_lines(instance, load_settings()))
-    assert lines["alerts"] == "configured: json #1 from warn"
+    assert lines["alerts"] == "to json #1 from warn"
     assert lines["open incidents"].startswith("1, newest: ERROR item_count_drop 2025-11-01")
     assert "403" in lines["alerts not sent"]
+
+
+def test_status_knows_whether_the_daemon_lives(instance, platform):
+    def daemon() -> str:
+        return dict(status_lines(instance, load_settings()))["daemon"]
+
+    assert daemon().startswith("never ran")
+    for minutes_ago, says in ((11, "DOWN, last seen "), (1, "running")):
+        seen = (datetime.now(timezone.utc) - timedelta(minutes=minutes_ago)).timestamp()
+        instance.add_daemon_heartbeat(DaemonHeartbeat(seen, "SENSOR", "one", []))
+        assert daemon().startswith(says)
+
+
+def test_a_night_leaves_the_check_of_the_alerts_to_the_sensor():
+    nightly = defs.resolve_job_def("nightly").asset_layer.asset_graph
+    assert "alerts_sent" not in {key.name for key in nightly.asset_check_keys}
+    assert "freshness" in {key.name for key in nightly.asset_check_keys}
 
 
 def test_incidents_are_listed_and_closed_from_the_command_line(platform, webhook, monkeypatch):
@@ -130,3 +145,7 @@ def test_a_dead_daemon_and_a_missed_calibration_are_found_from_outside(
     told = len(webhook.messages)
     CliRunner().invoke(app, ["alert", "check"])
     assert len(webhook.messages) == told
+    monkeypatch.delenv("SEEDTEST_ALERT_URLS")
+    alone = CliRunner().invoke(app, ["alert", "check"])
+    assert alone.exit_code == 1, "a cron job without the daemon's variables must not look healthy"
+    assert "SEEDTEST_ALERT_URLS is not set here" in alone.output

@@ -106,6 +106,7 @@ def test_the_schedule_asks_at_three_for_yesterday_after_filling_the_window(setti
         fill, of_day = nightly_schedule(dg.build_schedule_context(instance, scheduled_execution_time=tick))
     assert of_day.partition_key == "2025-03-09"
     assert fill.asset_selection == [dg.AssetKey("observations")]
+    assert fill.asset_check_keys == [], "days long past are not judged by what is usual now"
     assert fill.tags["dagster/asset_partition_range_start"] == "2025-01-09"
     assert fill.tags["dagster/asset_partition_range_end"] == "2025-03-08"
 

@@ -227,7 +227,8 @@ def test_a_day_outside_the_partitions_names_them(instance, platform, day):
         run(instance, day)
 
 
-def test_a_run_that_is_active_is_waited_for(instance, platform):
-    with_run = instance.create_run_for_job(defs.resolve_job_def("nightly"), status=dg.DagsterRunStatus.STARTED)
+@pytest.mark.parametrize("job", ["nightly", "extract"])
+def test_a_run_that_is_active_is_waited_for(instance, platform, job):
+    with_run = instance.create_run_for_job(defs.resolve_job_def(job), status=dg.DagsterRunStatus.STARTED)
     with pytest.raises(InputError, match=f"run {with_run.run_id} .* is active"):
         run(instance, LAST)

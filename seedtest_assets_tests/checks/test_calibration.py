@@ -80,4 +80,6 @@ def test_a_young_bank_that_always_has_some_items_outside_warns_at_twice_its_usua
     items = item_table()
     items.loc[items.index < n_outside, "a"] = 9.0
     before = fits(calibration(), plausible_ranges={"share_outside": 0.08})
-    assert plausible_ranges(calibration(items), before, LIMITS).level == level
+    told = plausible_ranges(calibration(items), before, LIMITS)
+    assert told.level == level
+    assert list(told.history_limits) == [0.16, 0.2]

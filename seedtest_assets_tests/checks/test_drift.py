@@ -71,13 +71,20 @@ def test_one_item_without_a_standard_error_is_not_judged():
     assert told.numbers["judged"] == 99
 
 
-def test_an_engine_without_standard_errors_is_judged_by_the_spread_of_the_moves():
-    none = {"se_a": np.nan, "se_b": np.nan}
-    noise = np.random.default_rng(3).normal(0, 0.05, 100)
-    told = drift_of(moved("b", 0.6, b=item_table()["b"] + noise, **none), **none)
-    assert (told.level, told.worst["item_id"].tolist()) == (ERROR, ["i3"])
-    assert drift_of(moved("b", 0.2, b=item_table()["b"] + noise, **none), **none).passed
-    assert drift_of(item_table(b=item_table()["b"] + 10 * noise, **none), **none).passed
+def test_without_standard_errors_items_are_judged_by_what_their_answers_could_tell():
+    """Healthy moves go with 1 / sqrt(n), and are larger at the ends of the scale: such items are not accused for it."""
+    random = np.random.default_rng(3)
+    n = np.round(400 * random.lognormal(0, 1, 100)).clip(60)
+    b = random.normal(0, 1.3, 100)
+    noise = 0.6 * random.normal(0, 1, 100) * np.exp(0.25 * b**2) / np.sqrt(n)
+    none = {"se_a": np.nan, "se_b": np.nan, "n_responses": n}
+    usual = published(item_table(b=b, **none))
+    healthy = item_table(b=b + noise, **none)
+    assert item_drift(DAY, healthy, usual, 60, LIMITS).passed
+    known = int(np.argmax(n * np.exp(-(b**2))))
+    healthy.loc[known, "b"] += 0.6
+    told = item_drift(DAY, healthy, usual, 60, LIMITS)
+    assert (told.level, told.worst["item_id"].tolist()) == (ERROR, [f"i{known}"])
 
 
 def test_a_noisy_night_does_not_accuse_its_items():
@@ -138,12 +145,36 @@ def test_the_history_is_that_of_the_parameter_that_moved(parameter, usual):
 
 
 @pytest.mark.parametrize(
-    ("z", "by", "level"), [(3.9, 0.6, PASS), (4.1, 0.6, ERROR), (-4.1, 0.3, WARN), (9.0, 0.2, PASS)]
+    ("z", "by", "level"), [(4.4, 0.6, PASS), (4.6, 0.6, ERROR), (-4.6, 0.3, WARN), (9.0, 0.2, PASS)]
 )
 def test_answers_that_contradict_the_bank_tell_of_an_anchor_whose_errors_are_wide_or_unknown(z, by, level):
-    anchors = item_table()[["item_id", "a", "b", "c"]].head(9)
-    surprise = anchors[["item_id"]].assign(z=np.where(anchors["item_id"] == "i3", z, 0.0))
+    anchors = item_table()[["item_id", "a", "b", "c"]].head(20)
+    residuals = anchors[["item_id"]].assign(z=np.where(anchors["item_id"] == "i3", z, 0.0))
     for error in (0.5, np.nan):
         items = moved("b", by, se_a=error, se_b=error)
-        told = anchor_drift(items, anchors, surprise, published(item_table()), LIMITS)
-        assert (told.level, told.numbers["judged"]) == (level, 9)
+        told = anchor_drift(items, anchors, residuals, published(item_table()), LIMITS)
+        assert (told.level, told.numbers["judged"]) == (level, 20)
+
+
+def test_answers_that_contradict_a_difficulty_say_nothing_of_a_noisy_discrimination():
+    anchors = item_table()[["item_id", "a", "b", "c"]].head(20)
+    residuals = anchors[["item_id"]].assign(z=np.where(anchors["item_id"] == "i3", 9.0, 0.0))
+    assert anchor_drift(moved("a", 0.5, se_a=0.35), anchors, residuals, published(item_table()), LIMITS).passed
+
+
+def test_a_night_whose_answers_fit_the_bank_worse_does_not_accuse_its_anchors():
+    anchors = item_table()[["item_id", "a", "b", "c"]].head(20)
+    noise = np.random.default_rng(5).normal(0, 3, 20)
+    noise[3] = 6.0
+    items = moved("b", 0.6, se_b=0.5)
+    assert anchor_drift(items, anchors, anchors[["item_id"]].assign(z=noise), published(item_table()), LIMITS).passed
+    quiet = anchors[["item_id"]].assign(z=noise / 3)
+    quiet.loc[3, "z"] = 6.0
+    assert anchor_drift(items, anchors, quiet, published(item_table()), LIMITS).level == ERROR
+
+
+def test_an_anchor_without_earlier_partitions_is_judged_and_shown_alone():
+    anchors = item_table()[["item_id", "a", "b", "c"]].head(20)
+    told = anchor_drift(moved("b", 0.6), anchors, NO_ANSWERS, published(item_table(0)), LIMITS)
+    assert told.level == ERROR
+    assert len(told.history) == 1

@@ -1,8 +1,10 @@
 """The checks through Dagster: which there are, what the UI shows, what is kept for the next night."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from seedtest_assets.checks import drift
@@ -10,6 +12,7 @@ from seedtest_assets.checks.on_freshness import freshness_job, freshness_schedul
 from seedtest_assets.checks.thresholds import Thresholds
 from seedtest_assets.definitions import defs
 from seedtest_assets.demo import load_school, simulate_school
+from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.nightly import run_day
 from seedtest_assets.settings import load_settings
 from seedtest_assets_tests.conftest import ROOT, execute, rows_of
@@ -106,19 +109,80 @@ def test_two_nights_judge_everything_and_show_numbers_limits_and_a_picture(insta
     }  # fmt: skip
 
 
-def test_the_days_of_a_range_are_judged_one_by_one_and_those_that_a_night_fills_in_are_not(instance, school):
-    execute(school, "DELETE FROM attempt WHERE completed_at >= :day", day=LAST)
-    first = LAST - timedelta(days=8)
-    told = extract(instance, first, LAST)
+def test_the_days_of_a_range_are_judged_one_by_one_but_none_long_past(instance, platform, monkeypatch):
+    yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
+    first = yesterday - timedelta(days=30)
+    load_school(platform, simulate_school(yesterday, n_days=31, n_students=100, n_items=20, n_topics=4, n_anchors=4))
+    execute(
+        platform,
+        "DELETE FROM attempt WHERE completed_at < :second OR completed_at >= :last",
+        second=first + timedelta(days=1),
+        last=yesterday,
+    )
+    told = extract(instance, first, yesterday)
     assert {(one.check_name, one.partition) for one in told} == {
-        (name, str(first + timedelta(days=n))) for name in EXPECTED["observations"] for n in range(9)
+        (name, str(first + timedelta(days=n))) for name in EXPECTED["observations"] for n in range(31)
     }
     assert {one.target_materialization_data.run_id for one in told} == {one.run_id for one in instance.get_runs()}
-    assert [(one.check_name, one.partition) for one in told if not one.passed] == [("answer_volume", str(LAST))]
+    assert [(one.check_name, one.partition) for one in told if not one.passed] == [("answer_volume", str(yesterday))]
+    assert {one.partition for one in told if "not judged" in one.description} == {
+        str(first),
+        str(first + timedelta(days=1)),
+        str(first + timedelta(days=2)),
+    }
 
+
+def test_the_run_that_fills_the_window_judges_nothing(instance, school):
     assert run(instance).failure is None
     (filling,) = instance.get_runs(dg.RunsFilter(job_name="extract"))
     assert checks_of(instance, filling.run_id) == {}
+
+
+def test_one_check_of_observations_runs_by_itself_also_for_a_day_that_is_not_extracted(instance, school):
+    of_volume = dg.AssetCheckKey(dg.AssetKey("observations"), "answer_volume")
+    job = defs.resolve_job_def("nightly").get_subset(asset_check_selection={of_volume})
+    done = job.execute_in_process(instance=instance, partition_key=str(LAST))
+    told = checks_of(instance, done.run_id)
+    assert list(told) == [("observations", "answer_volume")]
+    assert "is not extracted yet" in told["observations", "answer_volume"].description
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_an_engine_that_gives_no_numbers_is_rejected_with_its_reason_and_kept(instance, school, monkeypatch, number):
+    class Broken(InProcessEngine):
+        def calibrate(self, request, progress=lambda *_: None):
+            sound = super().calibrate(request, progress)
+            spec = sound.model_spec | {"linking_constants": sound.model_spec["linking_constants"] | {"B": number}}
+            abilities = sound.abilities.assign(theta=sound.abilities["theta"].mask(sound.abilities.index == 3, number))
+            return replace(sound, model_spec=spec, abilities=abilities)
+
+    monkeypatch.setattr("seedtest_assets.assets.calibrate.engine_for", lambda settings: Broken())
+    done = run(instance)
+    assert "rejected, nothing written: 0 items and 1 abilities are not finite numbers" in done.failure
+    assert checks_of(instance, done.run_id)["mirt_item_params", "finite"].severity == dg.AssetCheckSeverity.ERROR
+    assert rows_of(school, "SELECT count(*) FROM mirt_item_params") == [(0,)]
+
+
+def test_an_anchor_of_an_engine_without_standard_errors_is_judged_by_its_answers(instance, school, monkeypatch):
+    class WithoutErrors(InProcessEngine):
+        def calibrate(self, request, progress=lambda *_: None):
+            sound = super().calibrate(request, progress)
+            return replace(sound, items=sound.items.assign(se_a=np.nan, se_b=np.nan, se_c=np.nan))
+
+    monkeypatch.setattr("seedtest_assets.assets.calibrate.engine_for", lambda settings: WithoutErrors())
+    ((anchor,),) = rows_of(
+        school, "SELECT id FROM question WHERE meta->'tags' ? 'anchor' ORDER BY abs((meta#>>'{irt,b}')::float8) LIMIT 1"
+    )
+    execute(
+        school,
+        "UPDATE question SET meta = jsonb_set(meta, '{irt,b}', to_jsonb((meta#>>'{irt,b}')::float8 + 1.5)) WHERE id = :id",
+        id=anchor,
+    )
+    done = run(instance)
+    assert done.failure is None
+    told = checks_of(instance, done.run_id)["mirt_item_params", "anchor_drift"]
+    assert (told.passed, told.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert f"severely: {anchor} (b -1." in told.description
 
 
 def test_a_check_that_breaks_is_told_and_costs_no_calibration(instance, school, monkeypatch):
@@ -164,6 +228,9 @@ def test_late_answers_warn_and_name_their_day(instance, school):
     done = run(instance)
     told = checks_of(instance, done.run_id)["observations", "source_matches_lake"]
     assert (done.failure, told.passed, told.severity) == (None, False, dg.AssetCheckSeverity.WARN)
+    assert any(line.startswith("WARN source_matches_lake: ") for line in done.failed_checks), (
+        "the terminal tells it, too"
+    )
     assert "2025-03-18 (+100)" in told.description
     assert "seedtest run --refresh" in told.description
 

@@ -7,16 +7,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from seedtest_assets.checks import prediction
 from seedtest_assets.checks.judgement import Level
+from seedtest_assets.checks.predicted_answers import Predicted, predict, residuals_of
 from seedtest_assets.checks.prediction import (
-    Predicted,
     auc,
     log_loss,
-    predict,
     predictive_validity,
     reliability_curve,
-    reliability_slope,
-    surprise_by_item,
+    reliability_line,
     surprising_items,
 )
 from seedtest_assets.settings import Settings
@@ -118,16 +117,19 @@ def test_abilities_of_other_students_warn():
     assert judged(Predicted(mixed.item_id, mixed.correct, shuffled, mixed.by_share)).level == Level.WARN
 
 
-def test_the_slope_is_that_of_the_log_odds_to_a_first_step():
-    log_odds = np.random.default_rng(6).normal(0, 1, 200_000)
-    chance = 1 / (1 + np.exp(-log_odds))
-    draw = np.random.default_rng(7).random(len(chance))
-    slope, error = reliability_slope(chance, draw < chance)
-    assert slope == pytest.approx(1, abs=4 * error)
-    assert error == pytest.approx(1 / np.sqrt(np.sum(chance * (1 - chance) * log_odds**2)))
-    flatter, _ = reliability_slope(chance, draw < 1 / (1 + np.exp(-0.9 * log_odds)))
-    assert flatter == pytest.approx(0.9, abs=0.01)
-    assert reliability_slope(np.full(9, 0.5), np.ones(9, bool))[0] == 1
+LOG_ODDS = np.random.default_rng(6).normal(0.8, 1, 100_000)
+
+
+@pytest.mark.parametrize(("intercept", "slope"), [(0.0, 1.0), (0.0, 0.5), (-0.7, 1.0), (0.3, -0.4)])
+def test_the_line_of_seen_on_predicted_is_found(intercept, slope):
+    seen = np.random.default_rng(7).random(len(LOG_ODDS)) < 1 / (1 + np.exp(-(intercept + slope * LOG_ODDS)))
+    found = reliability_line(1 / (1 + np.exp(-LOG_ODDS)), seen)
+    assert found[:2] == pytest.approx([intercept, slope], abs=0.03)
+    assert 0.005 < found[2] < 0.02
+
+
+def test_the_line_of_answers_that_are_all_right_is_a_number():
+    assert np.isfinite(reliability_line(np.full(400, 0.5), np.ones(400, bool))).all()
 
 
 @pytest.mark.parametrize(("inverted", "level"), [(0.0, Level.PASS), (0.05, Level.PASS), (0.25, Level.WARN)])
@@ -139,14 +141,26 @@ def test_marks_that_a_client_inverts_warn_though_the_model_still_beats_the_share
     assert ("do not follow" in told.said) is (level == Level.WARN)
 
 
-def test_items_are_surprising_by_the_first_answers_of_known_students():
-    told = surprise_by_item(
+@pytest.mark.parametrize(
+    ("slope", "z", "level"),
+    [(0.59, 4.0, Level.WARN), (0.61, 4.0, Level.PASS), (0.59, 4.1, Level.PASS), (1.5, 4.0, Level.PASS)],
+)
+def test_a_slope_warns_below_its_limit_and_beyond_its_error(slope, z, level, monkeypatch):
+    error = abs(1 - slope) / (z + 0.05) if z == 4.0 else abs(1 - slope) / 4.05
+    monkeypatch.setattr(prediction, "reliability_line", lambda *_: (0.0, slope, error))
+    limits = LIMITS.model_copy(update={"seedtest_slope_z": z})
+    assert predictive_validity(night(), DAY - timedelta(days=1), [], limits).level == level
+
+
+def test_residuals_are_those_of_the_first_answers_of_known_students():
+    told = residuals_of(
         answers((2, "u1", "i1", 1), (1, "u1", "i1", 0), (1, "u2", "i2", 0), (0, "u3", "i1", 1), (0, "u1", "i9", 1)),
         ITEMS, ABILITIES,
     ).set_index("item_id")  # fmt: skip
     assert told["answers"].to_dict() == {"i1": 1, "i2": 1}
     assert told.loc["i1", "z"] == pytest.approx(1.0)  # right, of 0.5 predicted
     assert told.loc["i2", "z"] < -1
+    assert residuals_of(answers((0, "u1", "i1", 1)), ITEMS.head(0), ABILITIES).empty
 
 
 def test_few_answers_are_not_judged():

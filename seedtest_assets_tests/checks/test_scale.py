@@ -49,7 +49,7 @@ def test_a_bank_without_anchors_is_linked_to_the_previous_partition_or_it_is_an_
 def test_linking_constants_against_the_last_partitions(A, B, level):
     told = linking_constants(calibration(A=A, B=B), fits(calibration(A=1.2, B=0.5)), LIMITS)
     assert told.level == level
-    assert list(told.history) == [0.5] * 7 + [B]
+    assert list(told.history) == ([1.2] * 7 + [A] if abs(B - 0.5) <= 1 and level else [0.5] * 7 + [B])
 
 
 @pytest.mark.parametrize(("A", "B", "level"), [(1.9, 0.9, PASS), (2.1, 0, WARN), (0.4, 0, WARN), (1, -1.1, WARN)])
@@ -102,3 +102,27 @@ def test_abilities_without_history_pass_unless_they_stick_at_the_ends():
         ability_distribution(calibration(theta=pd.Series(standard()).where(standard() < 2, 6.0)), [], LIMITS).level
         == WARN
     )
+
+
+def test_the_picture_shows_the_number_that_failed_beyond_its_limit():
+    before = fits(calibration(A=1.2, B=0.5))
+    of_a = linking_constants(calibration(A=2.6, B=0.5), before, LIMITS)
+    assert (of_a.history_of, of_a.history[-1]) == ("A", 2.6)
+    of_b = linking_constants(calibration(A=1.2, B=1.6), before, LIMITS)
+    assert (of_b.history_of, of_b.history[-1]) == ("B", 1.6)
+    of_sd = distribution(standard() * 1.3)
+    assert of_sd.history_of == "SD of the abilities"
+    theta = standard()
+    theta[:9] = 6.0
+    of_ends = distribution(theta, mean=theta.mean(), sd=theta.std())
+    assert of_ends.history_of == "share at the grid's ends"
+    for told in (of_a, of_b, of_sd, of_ends):
+        assert told.level == WARN
+        assert not min(told.history_limits, default=0) <= told.history[-1] <= max(told.history_limits) or (
+            len(told.history_limits) == 1 and told.history[-1] > told.history_limits[0]
+        )
+
+
+def test_the_history_is_of_nights_that_were_linked_alike():
+    before = [*fits(calibration(linked_to="previous", n_used=90), 4), *fits(calibration(n_used=20), 3)]
+    assert list(anchors_present(calibration(n_used=19), 20, "stocking_lord", before, LIMITS).history) == [20] * 3 + [19]

@@ -105,7 +105,10 @@ def test_abilities_that_are_switched_off_are_not_missed(database):
     put(database, FEATURES, 0, theta=None, se=None)
     facts = facts_of(database, FEATURES, 1)
     assert theta_coverage(facts, LIMITS).level == Level.ERROR
-    assert theta_coverage(facts, LIMITS, wanted=False).passed
+    told = theta_coverage(facts, LIMITS, wanted=False)
+    assert told.passed
+    assert told.numbers["share"] == 0
+    assert "switched off" in told.said
 
 
 def test_a_day_without_answers_and_without_history_passes(database):
