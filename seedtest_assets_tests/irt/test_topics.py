@@ -95,6 +95,18 @@ def test_agrees_for_a_student_with_hundreds_of_answers_that_contradict_each_othe
     assert (got.student_theta[0], got.student_se[0]) == pytest.approx(student, abs=1e-6)
 
 
+@pytest.mark.parametrize("tau", [0.0087, 0.02])
+def test_agrees_where_a_topic_is_weighed_far_from_its_own_peak(tau):
+    """Two topics of 300 answers pull apart, so that the student lies in the tails of both."""
+    items, random = some_items(300, seed=5), np.random.default_rng(2)
+    topic, item = np.repeat([0, 1], 300), np.tile(np.arange(300), 2)
+    correct = (random.random(600) < np.repeat([0.9, 0.3], 300)).astype(int)
+    got = topic_abilities(np.zeros(600, int), topic, item, correct, items, tau=tau)
+    topics, _ = by_brute_force(items, topic, item, correct, tau)
+    assert got.theta == pytest.approx([topics[0][0], topics[1][0]], abs=1e-7)
+    assert got.se == pytest.approx([topics[0][1], topics[1][1]], abs=1e-7)
+
+
 def test_tau_zero_is_the_overall_ability():
     items = some_items(40, seed=7, guessing=True)
     person, topic, item, correct = random_answers(25, 4, 6, items, seed=8)
