@@ -107,8 +107,9 @@ def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Ite
                     result.model_spec | result.metrics,
                 )
                 yield from checked
+                reasons = "; ".join(one.description for one in rejected)
                 raise dg.Failure(
-                    f"calibration of {day} rejected, nothing written: {'; '.join(one.description for one in rejected)}. "
+                    f"calibration of {day} rejected, nothing written: {reasons}{'' if reasons.endswith('?') else '.'} "
                     f"It is kept in {folder}"
                     + (
                         ""

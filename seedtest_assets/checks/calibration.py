@@ -25,7 +25,7 @@ def item_count_drop(result: CalibrationResult, before: Sequence[Fit], limits: Th
     said = (
         f"{n:,} items fitted; no earlier partition to compare with"
         if expected is None
-        else f"{n:,} items fitted, {share:.0%} of the {expected:,g} usual in the last {len(counts)} partitions"
+        else f"{n:,} items fitted, {share:.0%} of the {expected:,g} usual in the last {len(counts)} partition{'s' * (len(counts) > 1)}"
     )
     return Judgement(
         "item_count_drop",
