@@ -22,14 +22,11 @@ def observations_checks(
     """Did the answers arrive, all of them? Of every day that the run was asked for."""
     with failures_in_one_line():
         settings, days = load_settings(), [date.fromisoformat(key) for key in context.partition_keys]
-        lake, specs = (
-            Lake(settings.seedtest_lake),
-            [one for one in OBSERVATIONS if one.key in context.selected_asset_check_keys],
-        )
+        lake = Lake(settings.seedtest_lake)
+        specs = [spec for spec in OBSERVATIONS if spec.key in context.selected_asset_check_keys]
         for day in days:
-            for told in results(
-                [_judged(spec.name, day, lake, settings, of_many=len(days) > 1) for spec in specs], specs
-            ):
+            judgements = [_judged(spec.name, day, lake, settings, of_many=len(days) > 1) for spec in specs]
+            for told in results(judgements, specs):
                 # A check gives one result a step; those of a range of days are told as events.
                 yield told if len(days) == 1 else evaluation(told, context.instance, day.isoformat())
 
