@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from seedtest_assets.alerting.channels import Channel
+from seedtest_assets.alerting.incidents import address
 from seedtest_assets.alerting.news import LEVELS, Kind, Level
 from seedtest_assets.alerting.text import digest_text, duration
 from seedtest_assets.storage.database import session, transaction
@@ -157,19 +158,7 @@ def _address_what_had_no_channel(connection: sa.Connection, channels: Sequence[C
         ),
         {"age": STILL_NEWS},
     ).all()
-    put = [
-        {"id": message_id, "channel": channel.fingerprint, "name": channel.name}
-        for message_id, level in rows
-        for channel in _different(channels)
-        if channel.takes(level)
-    ]
-    if put:
-        connection.execute(
-            sa.text(
-                "INSERT INTO seedtest_alert_delivery (message_id, channel, channel_name) VALUES (:id, :channel, :name)"
-            ),
-            put,
-        )
+    address(connection, rows, channels)
 
 
 def _move_from_channels_that_are_gone(connection: sa.Connection, channels: Sequence[Channel]) -> None:

@@ -169,8 +169,16 @@ def _put(
         ),
         {"incident_id": incident_id, "kind": kind, "level": level, "title": title, "body": body},
     ).scalar_one()
+    address(connection, [(message_id, level)], channels)
+
+
+def address(
+    connection: sa.Connection, messages: Iterable[tuple[int, Level] | sa.Row[Any]], channels: Sequence[Channel]
+) -> None:
+    """Make messages due for the channels that take their level. messages: message_id and level of each."""
     rows: list[dict[str, Any]] = [
         {"id": message_id, "channel": channel.fingerprint, "name": channel.name}
+        for message_id, level in messages
         for channel in channels
         if channel.takes(level)
     ]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ class _Coded:
     items: pa.Array
     correct: np.ndarray
 
-    @property
+    @cached_property
     def first(self) -> np.ndarray:
         """Which of the answers are a student's first to the item."""
         return ~pd.Series(self.person.astype(np.int64) * len(self.items) + self.item).duplicated().to_numpy()
@@ -56,12 +57,9 @@ def predict(answers: pa.Table, day: date, items: pd.DataFrame, abilities: pd.Dat
     right = np.bincount(coded.item[earlier], weights=coded.correct[earlier], minlength=len(coded.items))
     share = (right + 0.5) / (n + 1)
 
-    chosen = np.flatnonzero(coded.first & today)
-    chance = _chance(coded, chosen, items, abilities)
-    told = np.isfinite(chance)
-    chosen = chosen[told]
+    chosen, chance = _told(coded, coded.first & today, items, abilities)
     names = np.asarray(coded.items, object)
-    return Predicted(names[coded.item[chosen]], coded.correct[chosen], chance[told], share[coded.item[chosen]])
+    return Predicted(names[coded.item[chosen]], coded.correct[chosen], chance, share[coded.item[chosen]])
 
 
 def residuals_of(answers: pa.Table, items: pd.DataFrame, abilities: pd.DataFrame) -> pd.DataFrame:
@@ -70,11 +68,8 @@ def residuals_of(answers: pa.Table, items: pd.DataFrame, abilities: pd.DataFrame
     answers: student_id, item_id, correct, oldest first; items: item_id, a, b, c; abilities: user_id, theta, se.
     """
     coded = _coded(answers.filter(pa.compute.is_in(answers["item_id"], pa.array(items["item_id"], pa.string()))))
-    chosen = np.flatnonzero(coded.first)
-    chance = _chance(coded, chosen, items, abilities)
-    told = np.isfinite(chance)
-    chosen = chosen[told]
-    return item_residuals(np.asarray(coded.items, object)[coded.item[chosen]], coded.correct[chosen], chance[told])
+    chosen, chance = _told(coded, coded.first, items, abilities)
+    return item_residuals(np.asarray(coded.items, object)[coded.item[chosen]], coded.correct[chosen], chance)
 
 
 def _coded(answers: pa.Table) -> _Coded:
@@ -83,17 +78,22 @@ def _coded(answers: pa.Table) -> _Coded:
     )
 
 
-def _chance(coded: _Coded, rows: np.ndarray, items: pd.DataFrame, abilities: pd.DataFrame) -> np.ndarray:
-    """The chance that each of the rows is right, NaN where the student or the item is unknown.
+def _told(
+    coded: _Coded, wanted: np.ndarray, items: pd.DataFrame, abilities: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the wanted answers whose student and item are known, and the chance that each is right.
 
     Averaged over the error of the ability: a (theta - b) / sqrt(1 + (a se / 1.702)^2), the normal ogive's exact average
     carried over to the logistic curve (MacKay, 1992).
     """
     ability = abilities.set_index("user_id")[["theta", "se"]].reindex(coded.students.to_pylist()).to_numpy(float)
     parameter = items.set_index("item_id")[["a", "b", "c"]].reindex(coded.items.to_pylist()).to_numpy(float)
+    rows = np.flatnonzero(wanted)
     theta, se = ability[coded.person[rows]].T
     a, b, c = parameter[coded.item[rows]].T
-    return c + (1 - c) * logistic(a * (theta - b) / np.sqrt(1 + (a * se / 1.702) ** 2))
+    chance = c + (1 - c) * logistic(a * (theta - b) / np.sqrt(1 + (a * se / 1.702) ** 2))
+    known = np.isfinite(chance)
+    return rows[known], chance[known]
 
 
 def item_residuals(item_id: np.ndarray, correct: np.ndarray, chance: np.ndarray) -> pd.DataFrame:
