@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from benchmarks.nights import Night
 from seedtest_assets import irt
 from seedtest_assets.checks.judgement import Judgement, Level
+from seedtest_assets.days import day_bounds
 from seedtest_assets.engines.in_process import with_codes, with_names
-from seedtest_assets.storage.features import FEATURE_SCHEMA
+from seedtest_assets.features.daily import FEATURE_SCHEMA
 from seedtest_assets.storage.results import fitted_at, write_features, write_topic_theta
-from seedtest_assets.storage.sources import day_bounds
 
 Inject = Callable[[Night, np.random.Generator], list[Judgement]]
 
@@ -137,21 +137,21 @@ def damaged(table: str, damage: Callable[[pd.DataFrame, np.ndarray], pd.DataFram
     """Write the table with 2 to 20 % of its rows damaged, judge it, and write it as it was."""
 
     def inject(night: Night, rng: np.random.Generator) -> list[Judgement]:
-        url, day = night.platform.url, night.day
+        database, day = night.platform.database, night.day
         if table == "student_topic_theta":
             rows = night.topic_rows
             few = rng.random(len(rows)) < rng.uniform(0.02, 0.2)
-            write_topic_theta(url, day, damage(rows, few))
+            write_topic_theta(database, day, damage(rows, few))
             told = night.of_table(table)
-            write_topic_theta(url, day, rows)
+            write_topic_theta(database, day, rows)
             return told
         whole = night.feature_rows
         rows = whole.to_pandas()
         few = rng.random(len(rows)) < rng.uniform(0.02, 0.2)
         schema = FEATURE_SCHEMA.append(whole.schema.field("computed_at"))
-        write_features(url, day, pa.Table.from_pandas(damage(rows, few), schema=schema, preserve_index=False))
+        write_features(database, day, pa.Table.from_pandas(damage(rows, few), schema=schema, preserve_index=False))
         told = night.of_table(table)
-        write_features(url, day, whole)
+        write_features(database, day, whole)
         return told
 
     return inject
@@ -245,6 +245,9 @@ FAULTS = (
         damaged(FEATURES, made("improvement", 1.5)),
     ),
     Fault(
-        "no calibration by 06:00", "freshness", ERROR, lambda n, _: n.of_freshness(fitted_at(n.platform.url, n.day, 7))
+        "no calibration by 06:00",
+        "freshness",
+        ERROR,
+        lambda n, _: n.of_freshness(fitted_at(n.platform.database, n.day, 7)),
     ),
 )

@@ -52,8 +52,8 @@ def client() -> None:
     import pandas as pd
     import pyarrow as pa
 
-    from seedtest_assets.engines.irt_service import IrtServiceEngine
-    from seedtest_assets.engines.protocol import ANSWER_SCHEMA, CalibrationRequest
+    from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
+    from seedtest_assets.engines.remote.engine import IrtServiceEngine
     from seedtest_assets.errors import InputError
     from seedtest_assets.settings import Settings
 
@@ -196,7 +196,7 @@ def _post(port: int, path: str, data: bytes, headers: dict[str, str]) -> tuple[i
 @contextmanager
 def _service() -> Iterator[tuple[int, subprocess.Popen[str]]]:
     """`seedtest serve` in a process of its own, warm."""
-    command = [sys.executable, "-c", "from seedtest_assets.cli import main; main()", "serve", "--port", "0"]
+    command = [sys.executable, "-c", "from seedtest_assets.cli.app import main; main()", "serve", "--port", "0"]
     environment = {name: value for name, value in os.environ.items() if name != "R_IRT_INTERNAL_TOKEN"}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     assert process.stderr

@@ -10,20 +10,20 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmarks.healthy_school import HealthySchool
+from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
 from seedtest_assets.checks import tables
 from seedtest_assets.checks.answers import answer_volume, source_matches_lake
 from seedtest_assets.checks.freshness import freshness
 from seedtest_assets.checks.judgement import Judgement
 from seedtest_assets.checks.on_calibration import Earlier, earlier_partitions, judge_calibration
 from seedtest_assets.checks.specs import numbers_of
+from seedtest_assets.days import feature_windows
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.engines.protocol import ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
-from seedtest_assets.engines.topic_theta import topic_theta
+from seedtest_assets.features.daily import active_pairs, features_for_day
+from seedtest_assets.features.topic_theta import topic_theta
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.abilities import newest_abilities
-from seedtest_assets.storage.database import migrate, session
-from seedtest_assets.storage.embedded import embedded_url
-from seedtest_assets.storage.features import active_pairs, feature_windows, features_for_day
+from seedtest_assets.storage.database import Database, migrate
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import DayCount
 from seedtest_assets.storage.results import fitted_at, write_calibration, write_features, write_topic_theta
@@ -50,17 +50,17 @@ class Platform:
         return Lake(self.settings.seedtest_lake)
 
     @cached_property
-    def url(self) -> str:
-        url = embedded_url("nights", self.home)
-        migrate(url)
-        with session(url) as connection:  # so that rows can be put in that the database would not take
+    def database(self) -> Database:
+        database = Database(embedded_url("nights", self.home))
+        migrate(database)
+        with database.session() as connection:  # so that rows can be put in that the database would not take
             for table in TABLES:
                 connection.exec_driver_sql(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey")
                 for column in ("user_id", "topic_id"):
                     connection.exec_driver_sql(f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL")
             for column in ("theta", "se"):
                 connection.exec_driver_sql(f"ALTER TABLE student_topic_theta ALTER COLUMN {column} DROP NOT NULL")
-        return url
+        return database
 
     def night(self, day: date) -> "Night":
         return Night(
@@ -68,7 +68,7 @@ class Platform:
             day,
             read_window(self.lake, day, self.settings).answers,
             self.school.anchors,
-            earlier_partitions(self.url, day, self.settings),
+            earlier_partitions(self.database, day, self.settings),
         )
 
 
@@ -141,7 +141,7 @@ class Night:
     @cached_property
     def feature_rows(self) -> pa.Table:
         lake, (first, _) = self.platform.lake, feature_windows(self.day)
-        abilities = newest_abilities(self.platform.url, self.day, self.pairs)
+        abilities = newest_abilities(self.platform.database, self.day, self.pairs)
         rows = features_for_day(
             self.day, [lake.observations_path(day) for day in lake.days(first, self.day)], *abilities
         )
@@ -151,7 +151,7 @@ class Night:
     def of_table(self, table: str) -> list[Judgement]:
         """The checks of what the table has for the day."""
         limits = self.platform.settings
-        facts = table_facts(self.platform.url, table, self.day, self.pairs, limits.seedtest_theta_limit)
+        facts = table_facts(self.platform.database, table, self.day, self.pairs, limits.seedtest_theta_limit)
         return [
             tables.theta_coverage(facts, limits),
             tables.keys_unique(facts),
@@ -161,11 +161,11 @@ class Night:
 
     def judgements(self) -> list[Judgement]:
         """Every check of the healthy night; the tables are written."""
-        url = self.platform.url
-        write_topic_theta(url, self.day, self.topic_rows)
-        write_features(url, self.day, self.feature_rows)
+        database = self.platform.database
+        write_topic_theta(database, self.day, self.topic_rows)
+        write_features(database, self.day, self.feature_rows)
         in_the_night = datetime.combine(self.day + timedelta(days=1), datetime.min.time(), timezone.utc)
-        fits = fitted_at(url, self.day, 7) | {self.day: in_the_night + timedelta(hours=3)}
+        fits = fitted_at(database, self.day, 7) | {self.day: in_the_night + timedelta(hours=3)}
         return [
             *self.healthy,
             *self.of_volume(self.counts[self.day]),
@@ -178,4 +178,4 @@ class Night:
         """Write the calibration, so that later nights compare with it."""
         checks = {"checks": numbers_of(self.healthy)}
         result = replace(self.result, metrics=self.result.metrics | checks)
-        write_calibration(self.platform.url, self.day, result, f"fit-{self.day}", datetime.now(timezone.utc))
+        write_calibration(self.platform.database, self.day, result, f"fit-{self.day}", datetime.now(timezone.utc))

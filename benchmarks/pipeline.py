@@ -103,7 +103,7 @@ def calibrate(days: list[date]) -> None:
 
 def score(days: list[date]) -> None:
     """topic abilities of the last day"""
-    from seedtest_assets.engines.topic_theta import topic_theta
+    from seedtest_assets.features.topic_theta import topic_theta
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.lake import Lake
     from seedtest_assets.storage.window import read_window
@@ -120,28 +120,29 @@ def write(days: list[date]) -> None:
     import pandas as pd
 
     from seedtest_assets.settings import load_settings
-    from seedtest_assets.storage.database import platform_url
+    from seedtest_assets.storage.database import prepared_database
     from seedtest_assets.storage.results import write_calibration, write_topic_theta
 
-    url, now = platform_url(load_settings()), datetime.now(timezone.utc)
-    write_calibration(url, days[-1], _stored_result(), "fit-benchmark", now)
+    database, now = prepared_database(load_settings()), datetime.now(timezone.utc)
+    write_calibration(database, days[-1], _stored_result(), "fit-benchmark", now)
     rows = pd.read_pickle("topics.pickle")  # made by the stage before
-    write_topic_theta(url, days[-1], rows.assign(model="2PL", version="benchmark", fitted_at=now))
+    write_topic_theta(database, days[-1], rows.assign(model="2PL", version="benchmark", fitted_at=now))
 
 
 def compute_features(days: list[date]) -> None:
     """features of the last day"""
+    from seedtest_assets.days import feature_windows
+    from seedtest_assets.features.daily import active_pairs, features_for_day
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.abilities import newest_abilities
-    from seedtest_assets.storage.database import platform_url
-    from seedtest_assets.storage.features import active_pairs, feature_windows, features_for_day
+    from seedtest_assets.storage.database import prepared_database
     from seedtest_assets.storage.lake import Lake
 
     settings, day = load_settings(), days[-1]
-    url, lake = platform_url(settings), Lake(settings.seedtest_lake)
+    database, lake = prepared_database(settings), Lake(settings.seedtest_lake)
     pairs = active_pairs(lake.read_observations([day], ["student_id", "topic_id"]))
     paths = [lake.observations_path(past) for past in lake.days(feature_windows(day)[0], day)]
-    features_for_day(day, paths, *newest_abilities(url, day, pairs))
+    features_for_day(day, paths, *newest_abilities(database, day, pairs))
 
 
 def stop(days: list[date]) -> None:
@@ -188,8 +189,8 @@ def _extract(days: list[date]) -> None:
 
 
 def _calibrated(days: list[date]):
+    from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
     from seedtest_assets.engines.in_process import InProcessEngine
-    from seedtest_assets.engines.protocol import ANSWER_SCHEMA, CalibrationRequest
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.lake import Lake
     from seedtest_assets.storage.window import read_window

@@ -2,17 +2,17 @@
 
 import dagster as dg
 
-from seedtest_assets.alerts import alert_delivery_sensor, alerts_sent, incident_sensor
+from seedtest_assets.alerting.sensors import alert_delivery_sensor, alerts_sent, incident_sensor
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.calibration_report import calibration_report
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
-from seedtest_assets.automation import extract_job, nightly_job, nightly_schedule
 from seedtest_assets.checks.on_freshness import freshness_check, freshness_job, freshness_schedule
 from seedtest_assets.checks.on_observations import observations_checks
 from seedtest_assets.checks.on_tables import features_topic_daily_checks, student_topic_theta_checks
 from seedtest_assets.engines import engine_for
+from seedtest_assets.schedules import extract_job, nightly_job, nightly_schedule
 from seedtest_assets.settings import load_settings
 
 engine_for(load_settings())  # an address that no engine can use is told when the code loads, not at 03:00

@@ -22,3 +22,8 @@ class TransientError(SeedtestError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+def first_line(error: BaseException) -> str:
+    """Give the first line of an error's text, or its type where the text is empty."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
-from seedtest_assets.checks.thresholds import Thresholds
 from seedtest_assets.errors import SettingsError
+from seedtest_assets.thresholds import Thresholds
 
 Model = Literal["Rasch", "2PL", "3PL"]
 LinkingMethod = Literal["stocking_lord", "haebara", "mean_sigma", "mean_mean", "fixed", "none"]
@@ -27,6 +27,10 @@ class Settings(Thresholds):
     seedtest_attempt_source: Annotated[
         str, Field(pattern=r"^(auto|attempt|responses|exam_results|.+\.(parquet|csv|csv\.gz))$")
     ] = "auto"
+    seedtest_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "seedtest"
+    seedtest_publish: bool = True
+    seedtest_published_version: Annotated[str, Field(min_length=1)] = "v1"
+    seedtest_keep_days: Annotated[int, Field(ge=60)] = 400
     seedtest_lake: str = str(HOME / "lake")
     seedtest_start_date: date = date(2025, 1, 1)
 

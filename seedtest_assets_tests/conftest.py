@@ -7,6 +7,7 @@ os.environ["MIRT_RETRY_DELAY_SECS"] = "0.01"
 for name in ("DATABASE_URL", "SEEDTEST_LAKE", "SEEDTEST_ATTEMPT_SOURCE", "R_IRT_BASE_URL", "SEEDTEST_START_DATE"):
     os.environ.pop(name, None)
 
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from seedtest_assets.settings import load_settings
-from seedtest_assets.storage.database import migrate, session, sql, transaction
+from seedtest_assets.storage.database import Database, migrate, sql
 from seedtest_assets.storage.embedded import embedded_url, stop_embedded
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,16 +43,16 @@ def screenshot(request):
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """URL of a database on an embedded PostgreSQL that lives as long as the test run."""
+    """A database on an embedded PostgreSQL that lives as long as the test run."""
     home = tmp_path_factory.mktemp("embedded")
-    yield embedded_url("template_platform", home)
+    yield Database(embedded_url("template_platform", home))
     stop_embedded(home)
 
 
 @pytest.fixture(scope="session")
 def template(server):
     """A database with the platform's and the result tables, to copy from."""
-    with transaction(server) as connection:
+    with server.transaction() as connection:
         connection.exec_driver_sql(sql("platform.sql"))
     migrate(server)
     return server
@@ -59,20 +60,20 @@ def template(server):
 
 @pytest.fixture
 def database(template):
-    """URL of a fresh database with all tables, empty."""
+    """A fresh database with all tables, empty."""
     return new_database(template)
 
 
 @pytest.fixture
 def empty_database(server):
-    """URL of a fresh database without any table."""
+    """A fresh database without any table."""
     return new_database(server, like="template0")
 
 
 @pytest.fixture
 def platform(database, tmp_path, monkeypatch):
-    """The environment of a deployment: DATABASE_URL and SEEDTEST_LAKE; gives the database's URL."""
-    monkeypatch.setenv("DATABASE_URL", database)
+    """The environment of a deployment: DATABASE_URL and SEEDTEST_LAKE; gives the database."""
+    monkeypatch.setenv("DATABASE_URL", database.url)
     monkeypatch.setenv("SEEDTEST_LAKE", str(tmp_path / "lake"))
     return database
 
@@ -83,21 +84,25 @@ def settings(platform):
     return load_settings()
 
 
-def new_database(url: str, like: str = "template_platform") -> str:
-    """URL of a new database, a copy of another on the server of the tests; for fixtures that many tests share."""
+def new_database(server: Database, like: str = "template_platform") -> Database:
+    """A new database, a copy of another on the server of the tests; for fixtures that many tests share."""
     name = f"test_{next(_number)}"
-    with session(url.replace("template_platform", "postgres")) as connection:
+    with _named(server, "postgres").session() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {like}")
-    return url.replace("template_platform", name)
+    return _named(server, name)
 
 
-def rows_of(url: str, statement: str, **parameters) -> list[tuple]:
+def _named(server: Database, name: str) -> Database:
+    return replace(server, url=server.url.replace("template_platform", name))
+
+
+def rows_of(database: Database, statement: str, **parameters) -> list[tuple]:
     """What a query gives, as plain tuples."""
-    with transaction(url) as connection:
+    with database.transaction() as connection:
         return [tuple(row) for row in connection.execute(sa.text(statement), parameters)]
 
 
-def execute(url: str, statement: str, **parameters) -> None:
+def execute(database: Database, statement: str, **parameters) -> None:
     """Run a statement and commit."""
-    with transaction(url) as connection:
+    with database.transaction() as connection:
         connection.execute(sa.text(statement), parameters)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from seedtest_assets.cli import app
+from seedtest_assets.cli.app import app
 from seedtest_assets.settings import Settings
 from seedtest_assets_tests.conftest import ROOT
 

@@ -13,7 +13,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from seedtest_assets.demo import load_school, simulate_school
+from seedtest_assets.cli.demo import load_school, simulate_school
+from seedtest_assets.storage.database import Database
 from seedtest_assets_tests.browser import chromium, needs_browser
 from seedtest_assets_tests.conftest import execute, new_database, rows_of
 from seedtest_assets_tests.deployment import Deployment, wait_for
@@ -39,7 +40,7 @@ def deployment(template, tmp_path_factory):
     school = simulate_school(YESTERDAY, n_days=28, n_students=800, n_items=60, n_topics=6, n_anchors=12)
     load_school(database, school)
     environment = {
-        "DATABASE_URL": database,
+        "DATABASE_URL": database.url,
         "DAGSTER_POSTGRES_URL": new_database(template, like="template0"),
         "SEEDTEST_LAKE": str(folder / "lake"),
         "SEEDTEST_START_DATE": str(YESTERDAY - timedelta(days=27)),
@@ -136,7 +137,7 @@ def test_a_day_is_materialised_from_the_ui(ui, deployment, run_from_the_ui, scre
     ui.see("//*[normalize-space(text())='calibrate'][not(ancestor::table)]")
     ui.settled()
     screenshot(ui.driver, "materialized_run")
-    database = deployment.environment["DATABASE_URL"]
+    database = Database(deployment.environment["DATABASE_URL"])
     assert rows_of(database, "SELECT count(*) FROM mirt_item_params WHERE partition_date = :day", day=YESTERDAY) == [
         (60,)
     ]
@@ -156,7 +157,7 @@ def test_the_pictures_and_numbers_stand_on_the_asset_itself(ui):
 @pytest.mark.usefixtures("run_from_the_ui")
 def test_a_failed_check_shows_its_numbers_its_picture_and_what_to_do(ui, deployment, screenshot):
     shutil.rmtree(Path(deployment.environment["SEEDTEST_LAKE"]) / "observations")
-    database = deployment.environment["DATABASE_URL"]
+    database = Database(deployment.environment["DATABASE_URL"])
     execute(
         database, "DELETE FROM attempt USING question WHERE question.id = item_id::int AND NOT meta->'tags' ? 'anchor'"
     )

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import apprise
 
-from seedtest_assets.alerting.news import LEVELS, Kind, Level
+from seedtest_assets.alerting.events import LEVELS, Kind, Level
 from seedtest_assets.errors import SettingsError
 
 _BETWEEN = re.compile(r"[\s,;]+(?=(?:[a-z]+:)?[a-z0-9]+://)", re.IGNORECASE)

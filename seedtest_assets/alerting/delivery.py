@@ -9,10 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from seedtest_assets.alerting.channels import Channel
+from seedtest_assets.alerting.events import LEVELS, Kind, Level
 from seedtest_assets.alerting.incidents import address
-from seedtest_assets.alerting.news import LEVELS, Kind, Level
 from seedtest_assets.alerting.text import digest_text, duration
-from seedtest_assets.storage.database import session, transaction
+from seedtest_assets.storage.database import Database
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=10)
 """Between two tries of a message; doubled each time up to the longest."""
@@ -40,13 +40,13 @@ class Waiting:
         return f"{self.n_messages} not sent to {self.channel_name} for {age}: {self.last_error}"
 
 
-def deliver(url: str, channels: Sequence[Channel]) -> int:
+def deliver(database: Database, channels: Sequence[Channel]) -> int:
     """Send what is due; gives the number of messages sent, or 0 while another process is at it.
 
     At least once: a process that dies between sending and noting it sends that one message again.
     """
     began = monotonic()
-    with session(url) as connection:
+    with database.session() as connection:
         if not connection.exec_driver_sql("SELECT pg_try_advisory_lock(hashtext('seedtest alerts'))").scalar_one():
             return 0
         _address_what_had_no_channel(connection, channels)
@@ -54,9 +54,9 @@ def deliver(url: str, channels: Sequence[Channel]) -> int:
         return sum(_deliver_to(connection, channel, began) for channel in _different(channels))
 
 
-def waiting(url: str, channels: Sequence[Channel]) -> list[Waiting]:
+def waiting(database: Database, channels: Sequence[Channel]) -> list[Waiting]:
     """What could not be sent, by channel."""
-    with transaction(url) as connection:
+    with database.transaction() as connection:
         rows = connection.execute(
             sa.text(
                 "SELECT channel_name, count(*), min(created_at), max(last_error), bool_and(channel = ANY(:known)) "

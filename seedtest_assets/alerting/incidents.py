@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from seedtest_assets.alerting.channels import Channel
-from seedtest_assets.alerting.news import LEVELS, Kind, Level, Relief, Trouble
+from seedtest_assets.alerting.events import LEVELS, Kind, Level, Relief, Trouble
 from seedtest_assets.alerting.text import opened_text, resolved_text, title_of
-from seedtest_assets.storage.database import transaction
+from seedtest_assets.storage.database import Database
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Incident:
 
 
 def take_into_account(
-    url: str, news: Iterable[Trouble | Relief], channels: Sequence[Channel], ui_url: str
+    database: Database, news: Iterable[Trouble | Relief], channels: Sequence[Channel], ui_url: str
 ) -> tuple[int, int]:
     """Open, worsen and resolve incidents, and put the messages about them into the outbox, in one transaction.
 
     News in the order in which it happened; what is older than what an incident has seen changes nothing, so that the
     same news twice says nothing twice. Gives the number of messages, and of incidents now open.
     """
-    with transaction(url) as connection:
+    with database.transaction() as connection:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('seedtest incidents'))")
         n_messages = 0
         for one in news:
@@ -50,9 +50,9 @@ def take_into_account(
     return n_messages, n_open
 
 
-def open_incidents(url: str) -> list[Incident]:
+def open_incidents(database: Database) -> list[Incident]:
     """What is not resolved, newest first."""
-    with transaction(url) as connection:
+    with database.transaction() as connection:
         rows = connection.exec_driver_sql(
             "SELECT incident_id, level, what, at_what, opened_at, times FROM seedtest_incident "
             "WHERE resolved_at IS NULL ORDER BY incident_id DESC"
@@ -60,15 +60,15 @@ def open_incidents(url: str) -> list[Incident]:
     return [Incident(*row) for row in rows]
 
 
-def is_owed(url: str, token: str) -> bool:
+def is_owed(database: Database, token: str) -> bool:
     """Whether an open incident waits for this already."""
-    with transaction(url) as connection:
+    with database.transaction() as connection:
         return _is_owed(connection, token)
 
 
-def close_incident(url: str, incident_id: int) -> bool:
+def close_incident(database: Database, incident_id: int) -> bool:
     """Resolve an incident that nobody will repair, without a message; False when it is not open."""
-    with transaction(url) as connection:
+    with database.transaction() as connection:
         statement = "UPDATE seedtest_incident SET resolved_at = now() WHERE incident_id = :id AND resolved_at IS NULL"
         return connection.execute(sa.text(statement), {"id": incident_id}).rowcount == 1
 

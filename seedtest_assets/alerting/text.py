@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from seedtest_assets.alerting.news import Kind, Level, Relief, Trouble
+from seedtest_assets.alerting.events import Kind, Level, Relief, Trouble
 
 LONGEST_LINE = 600
 

@@ -6,9 +6,9 @@ from datetime import datetime
 
 import dagster as dg
 
-from seedtest_assets.alerting.news import Level, Relief, Trouble
-from seedtest_assets.alerting.runs import IRT_CALL, Check, RunEnd, Step, asset_token
+from seedtest_assets.alerting.events import Level, Relief, Trouble
 from seedtest_assets.checks.specs import FRESHNESS
+from seedtest_assets.dagster_log.ended_runs import IRT_CALL, Check, RunEnd, Step, asset_token
 
 CALIBRATION = FRESHNESS.asset_key.to_user_string()
 """The asset whose partition says that a day was calibrated."""

@@ -9,13 +9,14 @@ from dagster._core.scheduler.instigation import InstigatorType
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from seedtest_assets.alerting.channels import read_channels
+from seedtest_assets.alerting.events import Relief, Trouble
 from seedtest_assets.alerting.incidents import is_owed, take_into_account
-from seedtest_assets.alerting.news import Relief, Trouble
-from seedtest_assets.alerting.runs import OVERLAP, RunEnd, asset_token, ended_runs
 from seedtest_assets.alerting.text import duration
 from seedtest_assets.alerting.verdicts import CALIBRATION, missed, news_of
-from seedtest_assets.automation import nightly_schedule
+from seedtest_assets.dagster_log.ended_runs import OVERLAP, RunEnd, asset_token, ended_runs
+from seedtest_assets.schedules import nightly_schedule
 from seedtest_assets.settings import Settings
+from seedtest_assets.storage.database import Database
 
 DAYS_BACK = 7
 AWAY = timedelta(minutes=15)
@@ -51,7 +52,7 @@ def write_memory(memory: Memory) -> str:
 
 
 def look(
-    instance: dg.DagsterInstance, url: str, settings: Settings, memory: Memory, now: datetime
+    instance: dg.DagsterInstance, database: Database, settings: Settings, memory: Memory, now: datetime
 ) -> tuple[Memory, int, int]:
     """Take everything new into account; gives the memory, the number of messages put into the outbox, and of open incidents."""
     news: list[Trouble | Relief] = []
@@ -67,17 +68,17 @@ def look(
         memory = replace(memory, up_since=now)
     news += daemon_news(instance, now, memory.up_since)
     channels = read_channels(settings.seedtest_alert_urls)
-    n_messages, n_open = take_into_account(url, news, channels, settings.seedtest_ui_url)
+    n_messages, n_open = take_into_account(database, news, channels, settings.seedtest_ui_url)
     # Only now: a run that has just failed may already be the reason.
-    late = missed_calibration(instance, url, settings, now, memory.first)
+    late = missed_calibration(instance, database, settings, now, memory.first)
     if late:
-        more, n_open = take_into_account(url, late, channels, settings.seedtest_ui_url)
+        more, n_open = take_into_account(database, late, channels, settings.seedtest_ui_url)
         n_messages += more
     return replace(memory, last=now), n_messages, n_open
 
 
 def missed_calibration(
-    instance: dg.DagsterInstance, url: str, settings: Settings, now: datetime, since: datetime
+    instance: dg.DagsterInstance, database: Database, settings: Settings, now: datetime, since: datetime
 ) -> list[Trouble]:
     """The days that should be calibrated by now and are not, unless an open incident says why; one trouble for them all.
 
@@ -87,7 +88,9 @@ def missed_calibration(
     days = [today - timedelta(days=before) for before in range(1, DAYS_BACK + 1)]
     due = [day for day in days if max(since, _first_due(settings)) <= _due(day, settings) <= now]
     missing = sorted(
-        day for day in due if not _calibrated(instance, day) and not is_owed(url, asset_token(CALIBRATION, str(day)))
+        day
+        for day in due
+        if not _calibrated(instance, day) and not is_owed(database, asset_token(CALIBRATION, str(day)))
     )
     if not missing:
         return []

@@ -8,16 +8,16 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from seedtest_assets.assets.describe import GROUP, OWNERS, picture, previewed, table_metadata
-from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
+from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
 from seedtest_assets.checks.on_calibration import earlier_partitions, judge_calibration, rejected_by
 from seedtest_assets.checks.specs import CALIBRATION, accepted, numbers_of, results
 from seedtest_assets.engines import engine_for
-from seedtest_assets.engines.protocol import ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
-from seedtest_assets.partitions import daily
 from seedtest_assets.report.pictures import histogram, item_map
 from seedtest_assets.settings import Settings, load_settings
-from seedtest_assets.storage.database import platform_url
+from seedtest_assets.step.failures import RETRIES, failures_in_one_line
+from seedtest_assets.step.metadata import GROUP, OWNERS, picture, previewed, table_metadata
+from seedtest_assets.step.partitions import daily
+from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.questions import anchors_and_starts
 from seedtest_assets.storage.results import (
@@ -84,16 +84,16 @@ def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Ite
     """Calibrate the item bank on the look-back window, link it to the bank's scale, estimate every ability."""
     with failures_in_one_line():
         settings, day = load_settings(), date.fromisoformat(context.partition_key)
-        url, lake = platform_url(settings), Lake(settings.seedtest_lake)
+        database, lake = prepared_database(settings), Lake(settings.seedtest_lake)
         window = read_window(lake, day, settings)
-        with one_calibration_at_a_time(url):
-            earlier = earlier_partitions(url, day, settings)
+        with one_calibration_at_a_time(database):
+            earlier = earlier_partitions(database, day, settings)
             if not len(window.answers) and not earlier.fits:
-                clear_calibration(url, day)
+                clear_calibration(database, day)
                 yield from _nothing_to_do(window)
                 return
-            anchors, starts = anchors_and_starts(url)
-            result = _calibrate(context, settings, url, day, window, anchors, starts)
+            anchors, starts = anchors_and_starts(database)
+            result = _calibrate(context, settings, database, day, window, anchors, starts)
             judgements = judge_calibration(result, anchors, window.answers, day, earlier, settings)
             result = replace(result, metrics=result.metrics | {"checks": numbers_of(judgements)})
             checked, rejected = results(judgements, CALIBRATION), rejected_by(judgements)
@@ -120,7 +120,9 @@ def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Ite
                     allow_retries=False,
                 )
             fitted_at = datetime.now(timezone.utc)
-            write_calibration(url, day, result, run_id, fitted_at, update_questions=settings.irt_update_question_meta)
+            write_calibration(
+                database, day, result, run_id, fitted_at, update_questions=settings.irt_update_question_meta
+            )
         yield from _materialized(result, window, run_id)
         yield from (accepted(one) if one.check_name in {bad.check for bad in rejected} else one for one in checked)
 
@@ -128,7 +130,7 @@ def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Ite
 def _calibrate(
     context: dg.AssetExecutionContext,
     settings: Settings,
-    url: str,
+    database: Database,
     day: date,
     window: Window,
     anchors: pd.DataFrame,
@@ -138,7 +140,7 @@ def _calibrate(
         if iteration % LOG_EVERY == 0:
             context.log.info(f"iteration {iteration}: change {change:.2e}, logLik {loglik:.3f}")
 
-    previous_day, previous = previous_item_parameters(url, day)
+    previous_day, previous = previous_item_parameters(database, day)
     answers = window.answers.drop_columns("topic_id").rename_columns(ANSWER_SCHEMA.names)
     attempt = context.retry_number + 1
     method = settings.mirt_linking_method

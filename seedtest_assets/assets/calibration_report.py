@@ -6,15 +6,15 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from seedtest_assets.assets.describe import GROUP, OWNERS
-from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
-from seedtest_assets.engines.protocol import PARAMETER_COLUMNS
-from seedtest_assets.partitions import daily
+from seedtest_assets.calibration import PARAMETER_COLUMNS
+from seedtest_assets.dagster_log.calibration_runs import calibration_runs, checks_of_run
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.page import calibration_page
-from seedtest_assets.run_history import calibration_runs, checks_of_run
 from seedtest_assets.settings import Settings, load_settings
-from seedtest_assets.storage.database import platform_url
+from seedtest_assets.step.failures import RETRIES, failures_in_one_line
+from seedtest_assets.step.metadata import GROUP, OWNERS
+from seedtest_assets.step.partitions import daily
+from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.questions import anchors_and_starts
 from seedtest_assets.storage.results import (
@@ -45,23 +45,23 @@ def calibration_report(context: dg.AssetExecutionContext) -> dg.MaterializeResul
     """One page about the day's calibration, in English and Korean: items, anchors, fit, students, runs; opens without a network."""
     with failures_in_one_line():
         settings, day = load_settings(), date.fromisoformat(context.partition_key)
-        url, lake = platform_url(settings), Lake(settings.seedtest_lake)
-        fit = fit_meta(url, day)
+        database, lake = prepared_database(settings), Lake(settings.seedtest_lake)
+        fit = fit_meta(database, day)
         if fit is None:
             lake.remove_report(day)
             return dg.MaterializeResult(metadata={"nothing_to_do": "no calibration of this day"})
-        data = _gathered(context.instance, settings, url, lake, day, fit)
+        data = _gathered(context.instance, settings, database, lake, day, fit)
         page = calibration_page(data)
         path = lake.write_report(day, page)
         return dg.MaterializeResult(metadata=_described(data, page, path, lake, settings.seedtest_reports_url))
 
 
 def _gathered(
-    instance: dg.DagsterInstance, settings: Settings, url: str, lake: Lake, day: date, fit: dict[str, Any]
+    instance: dg.DagsterInstance, settings: Settings, database: Database, lake: Lake, day: date, fit: dict[str, Any]
 ) -> ReportData:
     spec, metrics = fit["model_spec"], fit["metrics"]
     window = read_window(lake, day, settings)
-    _, previous = previous_item_parameters(url, day)
+    _, previous = previous_item_parameters(database, day)
     run_id = metrics.get("dagster_run_id")
     return ReportData(
         day=day,
@@ -69,25 +69,25 @@ def _gathered(
         fitted_at=fit["fitted_at"].astimezone(timezone.utc),
         model_spec=spec,
         metrics=metrics,
-        items=fitted_items(url, day),
-        abilities=abilities(url, day),
+        items=fitted_items(database, day),
+        abilities=abilities(database, day),
         answers=window.answers,
         first=window.first,
         last=window.last,
         missing=window.missing,
-        reference=_reference(url, spec, previous),
+        reference=_reference(database, spec, previous),
         previous=previous,
-        history=fit_history(url, day, HISTORY_PARTITIONS),
+        history=fit_history(database, day, HISTORY_PARTITIONS),
         runs=calibration_runs(instance, RUNS),
         checks=checks_of_run(instance, run_id) if run_id else [],
     )
 
 
-def _reference(url: str, spec: dict[str, Any], previous: pd.DataFrame) -> pd.DataFrame:
+def _reference(database: Database, spec: dict[str, Any], previous: pd.DataFrame) -> pd.DataFrame:
     """The parameters that the calibration was linked to; where it was not linked, those it could be compared with."""
     if spec["linked_to"] == "previous":
-        return item_parameters(url, date.fromisoformat(spec["linked_to_partition"]))
-    anchors, _ = anchors_and_starts(url)
+        return item_parameters(database, date.fromisoformat(spec["linked_to_partition"]))
+    anchors, _ = anchors_and_starts(database)
     return (anchors if len(anchors) else previous)[PARAMETER_COLUMNS]
 
 

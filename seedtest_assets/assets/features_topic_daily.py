@@ -6,19 +6,15 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seedtest_assets.assets.describe import GROUP, OWNERS, picture, previewed, table_metadata
-from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
-from seedtest_assets.partitions import daily
+from seedtest_assets.days import FEATURE_WINDOW_DAYS, feature_windows
+from seedtest_assets.features.daily import active_pairs, features_for_day
 from seedtest_assets.report.pictures import histogram
 from seedtest_assets.settings import load_settings
+from seedtest_assets.step.failures import RETRIES, failures_in_one_line
+from seedtest_assets.step.metadata import GROUP, OWNERS, picture, previewed, table_metadata
+from seedtest_assets.step.partitions import daily
 from seedtest_assets.storage.abilities import newest_abilities
-from seedtest_assets.storage.database import platform_url
-from seedtest_assets.storage.features import (
-    WINDOW_DAYS,
-    active_pairs,
-    feature_windows,
-    features_for_day,
-)
+from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.results import write_features
 from seedtest_assets.storage.window import missing_days
@@ -39,9 +35,9 @@ def features_topic_daily(context: dg.AssetExecutionContext) -> dg.MaterializeRes
     """Attempts, times, hints, ability and improvement of every student in every topic they worked on that day."""
     with failures_in_one_line():
         settings, day = load_settings(), date.fromisoformat(context.partition_key)
-        url, lake = platform_url(settings), Lake(settings.seedtest_lake)
+        database, lake = prepared_database(settings), Lake(settings.seedtest_lake)
         answers = lake.read_observations([day], ["student_id", "topic_id"])
-        topic_theta, overall_theta = newest_abilities(url, day, active_pairs(answers))
+        topic_theta, overall_theta = newest_abilities(database, day, active_pairs(answers))
         rows = features_for_day(
             day,
             [lake.observations_path(past) for past in lake.days(feature_windows(day)[0], day)],
@@ -52,14 +48,14 @@ def features_topic_daily(context: dg.AssetExecutionContext) -> dg.MaterializeRes
             filesystem=lake.filesystem,
         )
         computed_at = pa.array([datetime.now(timezone.utc)] * len(rows), pa.timestamp("us", tz="UTC"))
-        write_features(url, day, rows.append_column("computed_at", computed_at))
+        write_features(database, day, rows.append_column("computed_at", computed_at))
         basis = rows["improvement_basis"]
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(rows),
                 "answers": len(answers),
                 "days_missing_in_lake": dg.MetadataValue.json(
-                    [past.isoformat() for past in missing_days(lake, day, settings, 2 * WINDOW_DAYS)]
+                    [past.isoformat() for past in missing_days(lake, day, settings, 2 * FEATURE_WINDOW_DAYS)]
                 ),
                 "answers_without_topic": answers["topic_id"].null_count,
                 "improvement_by_ability": pc.sum(pc.equal(basis, "theta")).as_py() or 0,

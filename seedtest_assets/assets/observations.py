@@ -4,10 +4,10 @@ from datetime import date
 
 import dagster as dg
 
-from seedtest_assets.assets.describe import GROUP, OWNERS, file_metadata, previewed
-from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
-from seedtest_assets.partitions import daily
 from seedtest_assets.settings import load_settings
+from seedtest_assets.step.failures import RETRIES, failures_in_one_line
+from seedtest_assets.step.metadata import GROUP, OWNERS, file_metadata, previewed
+from seedtest_assets.step.partitions import daily
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import find_source

@@ -6,14 +6,14 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from seedtest_assets.assets.describe import GROUP, OWNERS, picture, previewed, table_metadata
-from seedtest_assets.assets.failures import RETRIES, failures_in_one_line
-from seedtest_assets.engines.topic_theta import topic_theta
+from seedtest_assets.features.topic_theta import topic_theta
 from seedtest_assets.irt import TopicSpread
-from seedtest_assets.partitions import daily
 from seedtest_assets.report.pictures import histogram
 from seedtest_assets.settings import load_settings
-from seedtest_assets.storage.database import platform_url
+from seedtest_assets.step.failures import RETRIES, failures_in_one_line
+from seedtest_assets.step.metadata import GROUP, OWNERS, picture, previewed, table_metadata
+from seedtest_assets.step.partitions import daily
+from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.results import fit_meta, item_parameters, write_topic_theta
 from seedtest_assets.storage.window import read_window
@@ -34,10 +34,10 @@ def student_topic_theta(context: dg.AssetExecutionContext) -> dg.MaterializeResu
     """Ability per student and topic for the students active on the day; a topic with few answers leans on the others."""
     with failures_in_one_line():
         settings, day = load_settings(), date.fromisoformat(context.partition_key)
-        url, lake = platform_url(settings), Lake(settings.seedtest_lake)
-        fit, active = fit_meta(url, day), lake.read_observations([day], ["student_id", "topic_id"])
+        database, lake = prepared_database(settings), Lake(settings.seedtest_lake)
+        fit, active = fit_meta(database, day), lake.read_observations([day], ["student_id", "topic_id"])
         if fit is None or not len(active):
-            write_topic_theta(url, day, pd.DataFrame())
+            write_topic_theta(database, day, pd.DataFrame())
             return dg.MaterializeResult(
                 metadata={
                     "dagster/row_count": 0,
@@ -48,12 +48,12 @@ def student_topic_theta(context: dg.AssetExecutionContext) -> dg.MaterializeResu
         abilities = topic_theta(
             read_window(lake, day, settings).answers,
             active,
-            item_parameters(url, day),
+            item_parameters(database, day),
             spec["group_mean"],
             spec["group_sd"],
         )
         rows = abilities.rows.assign(model=spec["model"], version=day.isoformat(), fitted_at=datetime.now(timezone.utc))
-        write_topic_theta(url, day, rows)
+        write_topic_theta(database, day, rows)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(rows),

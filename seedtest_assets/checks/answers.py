@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from seedtest_assets.checks.judgement import Judgement, Level
-from seedtest_assets.checks.thresholds import Thresholds
 from seedtest_assets.storage.late_answers import DayCount
+from seedtest_assets.thresholds import Thresholds
 
 WEEKS = 4
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from seedtest_assets.calibration import CalibrationResult
 from seedtest_assets.checks.judgement import Fit, Judgement, Level, known, usual
-from seedtest_assets.checks.thresholds import Thresholds
-from seedtest_assets.engines.protocol import CalibrationResult
+from seedtest_assets.thresholds import Thresholds
 
 
 def item_count_drop(result: CalibrationResult, before: Sequence[Fit], limits: Thresholds) -> Judgement:

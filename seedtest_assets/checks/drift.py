@@ -7,7 +7,7 @@ import pandas as pd
 
 from seedtest_assets import irt
 from seedtest_assets.checks.judgement import Judgement, Level, robust_spread, worse
-from seedtest_assets.checks.thresholds import Thresholds
+from seedtest_assets.thresholds import Thresholds
 
 ENOUGH_ITEMS = 10
 """Fewer items tell neither a spread nor a move of the whole scale."""

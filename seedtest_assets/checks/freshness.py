@@ -3,7 +3,7 @@
 from datetime import date, datetime, time, timedelta, timezone
 
 from seedtest_assets.checks.judgement import Judgement, Level
-from seedtest_assets.checks.thresholds import Thresholds
+from seedtest_assets.thresholds import Thresholds
 
 CAP_HOURS = 24.0
 """Hours shown at most in the picture: a backfill comes months later."""

@@ -8,11 +8,12 @@ from functools import partial
 import pandas as pd
 import pyarrow as pa
 
+from seedtest_assets.calibration import CalibrationResult, no_parameters
 from seedtest_assets.checks import calibration, drift, predicted_answers, prediction, scale
 from seedtest_assets.checks.judgement import Fit, Judgement, Level
 from seedtest_assets.checks.specs import CALIBRATION
-from seedtest_assets.engines.protocol import CalibrationResult, no_parameters
 from seedtest_assets.settings import Settings
+from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.results import abilities, fits_before, published_parameters
 
 BLOCKING = frozenset(spec.name for spec in CALIBRATION if spec.blocking)
@@ -37,12 +38,12 @@ class Earlier:
         return self.published[self.published["partition_date"] == self.newest] if self.newest else no_parameters()
 
 
-def earlier_partitions(url: str, day: date, settings: Settings) -> Earlier:
+def earlier_partitions(database: Database, day: date, settings: Settings) -> Earlier:
     """Read them from the result tables."""
-    fits = [Fit(*row) for row in fits_before(url, day, settings.seedtest_history_partitions)]
+    fits = [Fit(*row) for row in fits_before(database, day, settings.seedtest_history_partitions)]
     newest = fits[-1].day if fits else None
-    published = published_parameters(url, [fit.day for fit in fits])
-    return Earlier(fits, published, newest, abilities(url, newest) if newest else pd.DataFrame())
+    published = published_parameters(database, [fit.day for fit in fits])
+    return Earlier(fits, published, newest, abilities(database, newest) if newest else pd.DataFrame())
 
 
 def judge_calibration(

@@ -4,11 +4,11 @@ from datetime import date, datetime, timedelta, timezone
 
 import dagster as dg
 
-from seedtest_assets.assets.failures import failures_in_one_line
 from seedtest_assets.checks.freshness import freshness
 from seedtest_assets.checks.specs import FRESHNESS, results
 from seedtest_assets.settings import load_settings
-from seedtest_assets.storage.database import platform_url
+from seedtest_assets.step.failures import failures_in_one_line
+from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.results import fitted_at
 
 MINUTES_PAST = 5
@@ -20,7 +20,7 @@ def freshness_check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResu
     """Is yesterday's calibration there in the morning?"""
     with failures_in_one_line():
         settings, day = load_settings(), date.fromisoformat(context.partition_key)
-        fits = fitted_at(platform_url(settings), day, settings.seedtest_history_partitions)
+        fits = fitted_at(prepared_database(settings), day, settings.seedtest_history_partitions)
         return results([freshness(day, fits, datetime.now(timezone.utc), settings)], [FRESHNESS])[0]
 
 

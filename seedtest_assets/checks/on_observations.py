@@ -5,11 +5,11 @@ from datetime import date, datetime, timedelta, timezone
 
 import dagster as dg
 
-from seedtest_assets.assets.failures import failures_in_one_line
 from seedtest_assets.checks.answers import WEEKS, answer_volume, source_matches_lake
 from seedtest_assets.checks.judgement import Judgement, Level
 from seedtest_assets.checks.specs import OBSERVATIONS, evaluation, results
 from seedtest_assets.settings import Settings, load_settings
+from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import last_days_counted
 from seedtest_assets.storage.sources import find_source

@@ -5,12 +5,12 @@ from datetime import date
 
 import dagster as dg
 
-from seedtest_assets.assets.failures import failures_in_one_line
 from seedtest_assets.checks import tables
 from seedtest_assets.checks.specs import results, table_specs
+from seedtest_assets.features.daily import active_pairs
 from seedtest_assets.settings import Settings, load_settings
-from seedtest_assets.storage.database import platform_url
-from seedtest_assets.storage.features import active_pairs
+from seedtest_assets.step.failures import failures_in_one_line
+from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.table_facts import table_facts
 
@@ -38,7 +38,7 @@ def _results(
 ) -> list[dg.AssetCheckResult]:
     lake = Lake(settings.seedtest_lake)
     active = active_pairs(lake.read_observations(lake.days(day, day), ["student_id", "topic_id"]))
-    facts = table_facts(platform_url(settings), table, day, active, settings.seedtest_theta_limit)
+    facts = table_facts(prepared_database(settings), table, day, active, settings.seedtest_theta_limit)
     judgements = [
         tables.theta_coverage(facts, settings, wanted),
         tables.keys_unique(facts),

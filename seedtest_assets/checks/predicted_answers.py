@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from seedtest_assets.days import day_bounds
 from seedtest_assets.engines.codes import codes_and_names
 from seedtest_assets.irt.parameters import logistic
-from seedtest_assets.storage.sources import day_bounds
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from scipy.stats import rankdata
 
 from seedtest_assets.checks.judgement import Fit, Judgement, Level, known, robust_spread
 from seedtest_assets.checks.predicted_answers import Predicted, item_residuals
-from seedtest_assets.checks.thresholds import Thresholds
 from seedtest_assets.irt.parameters import logistic
+from seedtest_assets.thresholds import Thresholds
 
 FEW = 10
 """Answers today below which an item is not looked at by itself."""

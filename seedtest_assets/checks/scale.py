@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from seedtest_assets.calibration import CalibrationResult
 from seedtest_assets.checks.judgement import Fit, Judgement, Level, known, usual
-from seedtest_assets.checks.thresholds import Thresholds
-from seedtest_assets.engines.protocol import CalibrationResult
+from seedtest_assets.thresholds import Thresholds
 
 FAR = 5.0
 """SDs of the group from its mean where an ability is at the grid's ends: the grid has 6."""

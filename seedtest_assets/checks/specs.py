@@ -9,10 +9,10 @@ import dagster as dg
 # Not public in Dagster 1.13, which pyproject.toml holds to: without it the UI cannot say what a check was about.
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
-from seedtest_assets.assets.describe import picture, previewed
 from seedtest_assets.checks.judgement import Judgement, Level
-from seedtest_assets.partitions import daily
 from seedtest_assets.report.pictures import history, reliability_curve
+from seedtest_assets.step.metadata import picture, previewed
+from seedtest_assets.step.partitions import daily
 
 
 def _spec(name: str, asset: str, description: str, blocking: bool = False) -> dg.AssetCheckSpec:

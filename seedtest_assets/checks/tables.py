@@ -1,8 +1,8 @@
 """Are student_topic_theta and features_topic_daily whole? Judged from counts of a partition."""
 
 from seedtest_assets.checks.judgement import Judgement, Level
-from seedtest_assets.checks.thresholds import Thresholds
 from seedtest_assets.storage.table_facts import TableFacts
+from seedtest_assets.thresholds import Thresholds
 
 TO_DO = "run the day again from this asset on; if it fails again, the rows named by the number are at fault"
 

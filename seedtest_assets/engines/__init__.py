@@ -1,8 +1,8 @@
 """Who calibrates."""
 
+from seedtest_assets.calibration import CalibrationEngine
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.engines.irt_service import IrtServiceEngine
-from seedtest_assets.engines.protocol import CalibrationEngine
+from seedtest_assets.engines.remote.engine import IrtServiceEngine
 from seedtest_assets.settings import Settings
 
 

@@ -9,8 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets import irt
-from seedtest_assets.engines.codes import coded, codes_and_names
-from seedtest_assets.engines.protocol import (
+from seedtest_assets.calibration import (
     ABILITY_COLUMNS,
     ITEM_COLUMNS,
     LEFT_OUT_COLUMNS,
@@ -18,6 +17,7 @@ from seedtest_assets.engines.protocol import (
     CalibrationResult,
     Progress,
 )
+from seedtest_assets.engines.codes import coded, codes_and_names
 from seedtest_assets.errors import InputError
 
 ERRORS = ("se_a", "se_b", "se_c")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from seedtest_assets.engines.protocol import ANSWER_SCHEMA, PARAMETER_COLUMNS, CalibrationRequest
+from seedtest_assets.calibration import ANSWER_SCHEMA, PARAMETER_COLUMNS, CalibrationRequest
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.wire import (
     MODELS,

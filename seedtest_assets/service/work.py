@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 
 from seedtest_assets import irt
+from seedtest_assets.calibration import ITEM_COLUMNS, LEFT_OUT_COLUMNS, CalibrationResult
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.engines.protocol import ITEM_COLUMNS, LEFT_OUT_COLUMNS, CalibrationResult
 from seedtest_assets.errors import InputError
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.reading import (

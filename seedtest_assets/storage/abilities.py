@@ -4,8 +4,19 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 
-from seedtest_assets.storage.database import bulk_transaction
-from seedtest_assets.storage.features import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, feature_windows
+from seedtest_assets.days import feature_windows
+from seedtest_assets.storage.database import Database
+
+TOPIC_THETA_SCHEMA = pa.schema(
+    [
+        ("partition_date", pa.date32()),
+        ("user_id", pa.string()),
+        ("topic_id", pa.string()),
+        ("theta", pa.float64()),
+        ("se", pa.float64()),
+    ]
+)
+OVERALL_THETA_SCHEMA = TOPIC_THETA_SCHEMA.remove(TOPIC_THETA_SCHEMA.get_field_index("topic_id"))
 
 # An index look-up a window for each active one: reading all days and sorting them would grow with the whole platform.
 _NEWEST = """
@@ -22,14 +33,14 @@ CROSS JOIN LATERAL (
 """
 
 
-def newest_abilities(url: str, day: date, active: pa.Table) -> tuple[pa.Table, pa.Table]:
+def newest_abilities(database: Database, day: date, active: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Tables of TOPIC_THETA_SCHEMA and OVERALL_THETA_SCHEMA, at most a row for each window of `features_for_day`.
 
     active: user_id, topic_id of the pairs wanted; pairs without an ability have no row.
     """
     previous, recent = feature_windows(day)
     windows = [previous, recent, day + timedelta(days=1)]
-    with bulk_transaction(url) as cursor:
+    with database.bulk_transaction() as cursor:
         cursor.adbc_ingest("active", active.select(["user_id", "topic_id"]), mode="create", temporary=True)
         tables = []
         for table, keys, schema in (

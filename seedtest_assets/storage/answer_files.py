@@ -7,9 +7,8 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from seedtest_assets.errors import InputError
+from seedtest_assets.errors import InputError, first_line
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
-from seedtest_assets.storage.embedded import first_line
 
 ALIASES = {
     "student_id": ("student_id", "user_id"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
@@ -11,35 +12,73 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from seedtest_assets.errors import InputError, SeedtestError, TransientError
+from seedtest_assets.errors import InputError, SeedtestError, TransientError, first_line
 from seedtest_assets.settings import Settings
-from seedtest_assets.storage.embedded import PLATFORM, embedded_url, first_line
+from seedtest_assets.storage.embedded import PLATFORM, embedded_url
 
 CONNECT_TIMEOUT_SECONDS = 10
 USE_UTC = "SET TIME ZONE 'UTC'"
 """Whatever the server's zone is: a time without one is read and written as UTC, and days are UTC days."""
 
 
-def platform_url(settings: Settings) -> str:
+@dataclass(frozen=True)
+class Database:
+    """The platform's database: its address, and the schema that holds what is ours."""
+
+    url: str = field(repr=False)
+    schema: str = "seedtest"
+
+    @property
+    def address(self) -> str:
+        """The URL without its password, for messages."""
+        return sa.make_url(_libpq(self.url)).render_as_string(hide_password=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Open a SQLAlchemy connection in one transaction, committed at the end or rolled back."""
+        with _one_clear_line(self), _engine(self).begin() as connection:
+            yield connection
+
+    @contextmanager
+    def session(self) -> Iterator[sa.Connection]:
+        """Open a SQLAlchemy connection that commits each statement; its session ends with the block."""
+        with _one_clear_line(self), _engine(self).connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def bulk_transaction(self) -> Iterator[Any]:
+        """Open an ADBC cursor in one transaction, committed at the end or rolled back."""
+        with _one_clear_line(self), adbc.connect(_libpq(self.url)) as connection, connection.cursor() as cursor:
+            try:
+                cursor.execute(USE_UTC)
+                cursor.execute(_search_path(self))
+                yield cursor
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+
+def prepared_database(settings: Settings) -> Database:
     """The platform's database: DATABASE_URL, else the embedded server with its source tables, migrated."""
     if settings.database_url is None:
-        url = embedded_url(PLATFORM)
-        with transaction(url) as connection:
+        database = Database(embedded_url(PLATFORM), settings.seedtest_schema)
+        with database.transaction() as connection:
             connection.exec_driver_sql(sql("platform.sql"))
     else:
-        url = settings.database_url
-    migrate(url)
-    return url
+        database = Database(settings.database_url, settings.seedtest_schema)
+    migrate(database)
+    return database
 
 
-def migrate(url: str) -> None:
+def migrate(database: Database) -> None:
     """Bring the result tables to the newest version.
 
     Raises InputError where a table of another make stands in the way, TransientError when the database is out of reach.
     """
     config = Config()
     config.set_main_option("script_location", "seedtest_assets:storage/migrations")
-    with transaction(url) as connection:
+    with database.transaction() as connection:
         # Two processes may start at once: the second waits here and finds nothing left to do.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('seedtest migrations'))")
         config.attributes["connection"] = connection
@@ -47,68 +86,45 @@ def migrate(url: str) -> None:
             command.upgrade(config, "head")
         except CommandError as error:
             raise InputError(
-                f"the tables in {redacted(url)} were made by another version of seedtest: {error}; install that version"
+                f"the tables in {database.address} were made by another version of seedtest: {error}; "
+                "install that version"
             ) from error
 
 
-@contextmanager
-def transaction(url: str) -> Iterator[sa.Connection]:
-    """A SQLAlchemy connection in one transaction, committed at the end or rolled back."""
-    with _one_clear_line(url), _engine(url).begin() as connection:
-        yield connection
-
-
-@contextmanager
-def session(url: str) -> Iterator[sa.Connection]:
-    """A SQLAlchemy connection that commits each statement; its session ends with the block."""
-    with _one_clear_line(url), _engine(url).connect() as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT")
-
-
-@contextmanager
-def bulk_transaction(url: str) -> Iterator[Any]:
-    """An ADBC cursor in one transaction, committed at the end or rolled back."""
-    with _one_clear_line(url), adbc.connect(_libpq(url)) as connection, connection.cursor() as cursor:
-        try:
-            cursor.execute(USE_UTC)
-            yield cursor
-        except BaseException:
-            connection.rollback()
-            raise
-        connection.commit()
-
-
-def redacted(url: str) -> str:
-    """The URL without its password, for messages."""
-    return sa.make_url(_libpq(url)).render_as_string(hide_password=True)
-
-
-def _engine(url: str) -> sa.Engine:
+def _engine(database: Database) -> sa.Engine:
     # Named, because a newer SQLAlchemy reads a bare postgresql:// as another driver.
     engine = sa.create_engine(
-        _libpq(url).replace("postgresql://", "postgresql+psycopg2://", 1),
+        _libpq(database.url).replace("postgresql://", "postgresql+psycopg2://", 1),
         poolclass=sa.NullPool,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
     )
-    sa.event.listen(engine, "connect", _use_utc)
+
+    def set_session(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(USE_UTC)
+            cursor.execute(_search_path(database))
+        connection.commit()
+
+    sa.event.listen(engine, "connect", set_session)
     return engine
 
 
-def _use_utc(connection: Any, _record: Any) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(USE_UTC)
-    connection.commit()
+def _search_path(database: Database) -> str:
+    """SQL that puts our schema first: our tables are found without its name, the platform's as before."""
+    name = '"' + database.schema.replace('"', '""') + '"'
+    escaped = name.replace("'", "''")
+    return f"SELECT set_config('search_path', concat_ws(', ', '{escaped}', nullif(current_setting('search_path'), '')), false)"
 
 
 @contextmanager
-def _one_clear_line(url: str) -> Iterator[None]:
+def _one_clear_line(database: Database) -> Iterator[None]:
     try:
         yield
     except (adbc.Error, sa.exc.DBAPIError) as error:
-        raise _sorted(url, error) from error
+        raise _sorted(database, error) from error
 
 
-def _sorted(url: str, error: adbc.Error | sa.exc.DBAPIError) -> SeedtestError:
+def _sorted(database: Database, error: adbc.Error | sa.exc.DBAPIError) -> SeedtestError:
     """What PostgreSQL's SQLSTATE says of an error: out of reach, passing, or refused."""
     cause = error.orig or error if isinstance(error, sa.exc.DBAPIError) else error
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or ""
@@ -116,13 +132,13 @@ def _sorted(url: str, error: adbc.Error | sa.exc.DBAPIError) -> SeedtestError:
     connects = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | adbc.OperationalError)
     if state.startswith(("08", "57P", "53300")) or (not state and connects):
         if "authentication failed" in text or "does not exist" in text:
-            return InputError(f"the database {redacted(url)} refuses the connection: {text}; check DATABASE_URL")
+            return InputError(f"the database {database.address} refuses the connection: {text}; check DATABASE_URL")
         return TransientError(
-            f"the database {redacted(url)} is out of reach: {text}; check DATABASE_URL and that the server runs"
+            f"the database {database.address} is out of reach: {text}; check DATABASE_URL and that the server runs"
         )
     if state.startswith(("40", "53", "55P03", "57014")):
-        return TransientError(f"{redacted(url)} could not do it now: {text}")
-    return InputError(f"{redacted(url)} refuses the statement: {text}")
+        return TransientError(f"{database.address} could not do it now: {text}")
+    return InputError(f"{database.address} refuses the statement: {text}")
 
 
 def _reason(error: BaseException) -> str:

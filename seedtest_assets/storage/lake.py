@@ -13,9 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seedtest_assets.errors import InputError, SeedtestError, TransientError
+from seedtest_assets.errors import InputError, SeedtestError, TransientError, first_line
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
-from seedtest_assets.storage.embedded import first_line
 
 _IDS = ["student_id", "item_id", "topic_id", "session_id"]
 

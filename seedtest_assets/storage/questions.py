@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seedtest_assets.engines.protocol import PARAMETER_COLUMNS, no_parameters
+from seedtest_assets.calibration import PARAMETER_COLUMNS, no_parameters
 from seedtest_assets.errors import InputError
-from seedtest_assets.storage.database import bulk_transaction, transaction
+from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.sources import columns_of
 
 _QUERY = """
@@ -39,13 +39,13 @@ WHERE fitted.partition_date = $1
 """
 
 
-def anchors_and_starts(url: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def anchors_and_starts(database: Database) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The trusted bank parameters, and those that only start the estimation; PARAMETER_COLUMNS each.
 
     An anchor is tagged `anchor` and has finite a and b; both are empty where there is no `question` table with a
     column `meta`. Raises InputError when that is no jsonb.
     """
-    with transaction(url) as connection:
+    with database.transaction() as connection:
         columns = columns_of(connection, "question")
     if "meta" not in columns:
         return no_parameters(), no_parameters()
@@ -53,7 +53,7 @@ def anchors_and_starts(url: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise InputError(
             f"question.meta is {columns['meta']}, but jsonb is needed; ALTER TABLE question ALTER meta TYPE jsonb, or use a view"
         )
-    with bulk_transaction(url) as cursor:
+    with database.bulk_transaction() as cursor:
         cursor.execute(_QUERY)
         known = cursor.fetch_arrow_table().to_pandas()
     for name in "abc":

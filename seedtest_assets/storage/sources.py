@@ -1,7 +1,7 @@
 """Where the answers come from: a table or view of the platform, or a file; each gives the answers of one day."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date
 from functools import cached_property
 from typing import Protocol
 
@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from seedtest_assets.days import day_bounds
 from seedtest_assets.errors import InputError
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import AnswerFile, is_answer_file, read_answer_file
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, Answers, usable_answers
-from seedtest_assets.storage.database import bulk_transaction, platform_url, redacted, sql, transaction
+from seedtest_assets.storage.database import Database, prepared_database, sql
 
 TABLES = ("attempt", "responses", "exam_results")
 """In the order in which `auto` looks for them."""
@@ -65,15 +66,15 @@ def find_source(settings: Settings) -> Source:
     wanted = settings.seedtest_attempt_source
     if is_answer_file(wanted):
         return FileSource(wanted)
-    url = platform_url(settings)
+    database = prepared_database(settings)
     names = TABLES if wanted == "auto" else (wanted,)
-    with transaction(url) as connection:
+    with database.transaction() as connection:
         for name in names:
             columns = columns_of(connection, name)
             if columns:
-                return DatabaseSource(name, url, _query(name, columns, connection))
+                return DatabaseSource(name, database, _query(name, columns, connection))
     raise InputError(
-        f"{redacted(url)} has no table or view {' or '.join(names)}; set SEEDTEST_ATTEMPT_SOURCE or DATABASE_URL"
+        f"{database.address} has no table or view {' or '.join(names)}; set SEEDTEST_ATTEMPT_SOURCE or DATABASE_URL"
     )
 
 
@@ -82,16 +83,16 @@ class DatabaseSource:
     """A table or view of the platform's database; read in batches over COPY, never row by row."""
 
     name: str
-    url: str
+    database: Database
     query: str
 
     def answers_of(self, day: date) -> Answers:
-        with bulk_transaction(self.url) as cursor:
+        with self.database.bulk_transaction() as cursor:
             cursor.execute(self.query, parameters=list(day_bounds(day)))
             return usable_answers(cursor.fetch_arrow_table())
 
     def count(self, day: date) -> int:
-        with bulk_transaction(self.url) as cursor:
+        with self.database.bulk_transaction() as cursor:
             cursor.execute(_COUNT.format(answers=self.query), parameters=list(day_bounds(day)))
             return cursor.fetchone()[0]
 
@@ -115,12 +116,6 @@ class FileSource:
     @cached_property
     def _file(self) -> AnswerFile:
         return read_answer_file(self.name)
-
-
-def day_bounds(day: date) -> tuple[datetime, datetime]:
-    """The first instant of a UTC day, and of the next."""
-    start = datetime.combine(day, time(), tzinfo=timezone.utc)
-    return start, start + timedelta(days=1)
 
 
 def columns_of(connection: sa.Connection, table: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from datetime import date
 
 import pyarrow as pa
 
-from seedtest_assets.storage.database import bulk_transaction
+from seedtest_assets.storage.database import Database
 
 HISTORY_DAYS = 14
 
@@ -63,10 +63,10 @@ class TableFacts:
     rows_before: Sequence[int] = ()
 
 
-def table_facts(url: str, table: str, day: date, active: pa.Table, theta_limit: float) -> TableFacts:
+def table_facts(database: Database, table: str, day: date, active: pa.Table, theta_limit: float) -> TableFacts:
     """The counts. active: user_id, topic_id of the pairs active on the day; theta_limit: the largest ability that can be."""
     what = _WHAT[table] | {"table": table, "days": HISTORY_DAYS}
-    with bulk_transaction(url) as cursor:
+    with database.bulk_transaction() as cursor:
         cursor.execute(_COUNTS.format(**what), parameters=[day, theta_limit])
         rows, keys, nulls, outside = cursor.fetchone()
         cursor.adbc_ingest("active", active.select(["user_id", "topic_id"]), mode="create", temporary=True)

@@ -1,10 +1,11 @@
 """The look-back window: the days that end with a day, and their answers in the lake."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import pyarrow as pa
 
+from seedtest_assets.days import days_up_to
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.lake import Lake
 
@@ -21,21 +22,16 @@ class Window:
     missing: list[date]
 
 
-def look_back(day: date, n_days: int) -> list[date]:
-    """The n_days that end with `day`, oldest first."""
-    return [day - timedelta(days=before) for before in reversed(range(n_days))]
-
-
 def missing_days(lake: Lake, day: date, settings: Settings, n_days: int) -> list[date]:
     """Of the n_days that end with `day`, those from the first partition on that the lake does not have; oldest first."""
-    days = look_back(day, n_days)
+    days = days_up_to(day, n_days)
     present = set(lake.days(days[0], day))
     return [wanted for wanted in days if wanted not in present and wanted >= settings.seedtest_start_date]
 
 
 def read_window(lake: Lake, day: date, settings: Settings) -> Window:
     """The answers of the look-back window that ends with `day`, the newest MIRT_MAX_OBS of them where that is set."""
-    days = look_back(day, settings.mirt_lookback_days)
+    days = days_up_to(day, settings.mirt_lookback_days)
     answers = lake.read_observations(lake.days(days[0], day), COLUMNS)
     if settings.mirt_max_obs:
         answers = answers.slice(max(0, len(answers) - settings.mirt_max_obs))

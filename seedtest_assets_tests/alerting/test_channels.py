@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seedtest_assets.alerting.channels import read_channels
-from seedtest_assets.cli import app
+from seedtest_assets.cli.app import app
 from seedtest_assets.errors import SettingsError
 from seedtest_assets_tests.alerting.receivers import MailServer
 from seedtest_assets_tests.conftest import ROOT
@@ -74,7 +74,7 @@ def test_secrets_are_in_no_text_of_a_channel():
 
 def test_the_code_location_refuses_a_bad_url_when_it_loads(tmp_path):
     loaded = subprocess.run(
-        [sys.executable, "-c", "import seedtest_assets.alerts"],
+        [sys.executable, "-c", "import seedtest_assets.alerting.sensors"],
         env={"SEEDTEST_ALERT_URLS": "warn:slack://secret-token", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
         capture_output=True,
         text=True,

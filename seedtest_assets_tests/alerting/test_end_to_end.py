@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
-from seedtest_assets.demo import load_school, simulate_school
+from seedtest_assets.cli.demo import load_school, simulate_school
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.deployment import Deployment, wait_for
 
@@ -16,7 +16,7 @@ DAY_BEFORE = YESTERDAY - timedelta(days=1)
 @pytest.fixture
 def deployment(database, empty_database, tmp_path, webhook):
     environment = {
-        "DATABASE_URL": database,
+        "DATABASE_URL": database.url,
         "DAGSTER_POSTGRES_URL": empty_database,
         "SEEDTEST_LAKE": str(tmp_path / "lake"),
         "SEEDTEST_START_DATE": str(DAY_BEFORE),

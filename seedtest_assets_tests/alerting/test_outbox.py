@@ -7,9 +7,8 @@ import pytest
 
 from seedtest_assets.alerting.channels import read_channels
 from seedtest_assets.alerting.delivery import MANY, deliver, waiting
+from seedtest_assets.alerting.events import Relief, Trouble
 from seedtest_assets.alerting.incidents import close_incident, is_owed, open_incidents, take_into_account
-from seedtest_assets.alerting.news import Relief, Trouble
-from seedtest_assets.storage.database import session
 from seedtest_assets_tests.alerting.receivers import MailServer, Webhook
 from seedtest_assets_tests.conftest import execute, rows_of
 
@@ -39,15 +38,15 @@ def later(trouble: Trouble, minutes: int, **changes) -> Trouble:
     return replace(trouble, at=trouble.at + timedelta(minutes=minutes), **changes)
 
 
-def tell(url: str, urls: str, *news: Trouble | Relief) -> None:
+def tell(database, urls: str, *news: Trouble | Relief) -> None:
     """Into the outbox, and out of it as far as the channels take it."""
     channels = read_channels(urls)
-    take_into_account(url, news, channels, UI)
-    deliver(url, channels)
+    take_into_account(database, news, channels, UI)
+    deliver(database, channels)
 
 
-def make_due(url: str) -> None:
-    execute(url, "UPDATE seedtest_alert_delivery SET next_try_at = now() WHERE sent_at IS NULL")
+def make_due(database) -> None:
+    execute(database, "UPDATE seedtest_alert_delivery SET next_try_at = now() WHERE sent_at IS NULL")
 
 
 def test_a_message_says_what_where_how_much_since_when_and_links_to_the_run(database, webhook):
@@ -244,7 +243,7 @@ def test_many_at_once_go_out_as_one(database, webhook):
 def test_a_message_is_sent_by_one_process_at_a_time(database, webhook):
     channels = read_channels(webhook.url)
     take_into_account(database, [DROP], channels, UI)
-    with session(database) as other:
+    with database.session() as other:
         other.exec_driver_sql("SELECT pg_advisory_lock(hashtext('seedtest alerts'))")
         assert deliver(database, channels) == 0
     assert deliver(database, channels) == 1

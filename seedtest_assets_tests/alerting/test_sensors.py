@@ -8,13 +8,13 @@ from dagster._daemon.types import DaemonHeartbeat
 from typer.testing import CliRunner
 
 from seedtest_assets.alerting.channels import read_channels
+from seedtest_assets.alerting.events import Trouble
 from seedtest_assets.alerting.incidents import take_into_account
-from seedtest_assets.alerting.news import Trouble
-from seedtest_assets.alerts import alert_delivery_sensor, alerts_sent, incident_sensor
-from seedtest_assets.cli import app
+from seedtest_assets.alerting.sensors import alert_delivery_sensor, alerts_sent, incident_sensor
+from seedtest_assets.cli.app import app
+from seedtest_assets.cli.status import status_lines
 from seedtest_assets.definitions import defs
 from seedtest_assets.settings import load_settings
-from seedtest_assets.status import status_lines
 from seedtest_assets_tests.conftest import ROOT, execute
 
 DROP = Trouble(

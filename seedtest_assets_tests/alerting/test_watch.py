@@ -107,8 +107,8 @@ def kept(tmp_path):
 class Watcher:
     """The sensor's part, with the memory between two looks."""
 
-    def __init__(self, instance: dg.DagsterInstance, url: str) -> None:
-        self.instance, self.url = instance, url
+    def __init__(self, instance: dg.DagsterInstance, database) -> None:
+        self.instance, self.database = instance, database
         self.settings = load_settings()
         now = datetime.now(timezone.utc)
         self.memory = Memory(now, now, now)
@@ -116,16 +116,18 @@ class Watcher:
     def look(self) -> None:
         # Through the cursor, as between two ticks.
         memory = read_memory(write_memory(self.memory), self.memory.last)
-        self.memory, _, _ = look(self.instance, self.url, self.settings, memory, datetime.now(timezone.utc))
+        self.memory, _, _ = look(self.instance, self.database, self.settings, memory, datetime.now(timezone.utc))
 
     @property
     def messages(self) -> list[str]:
         self.look()
-        return [row[0] for row in rows_of(self.url, "SELECT title FROM seedtest_alert_message ORDER BY message_id")]
+        return [
+            row[0] for row in rows_of(self.database, "SELECT title FROM seedtest_alert_message ORDER BY message_id")
+        ]
 
     @property
     def newest(self) -> str:
-        return rows_of(self.url, "SELECT body FROM seedtest_alert_message ORDER BY message_id DESC LIMIT 1")[0][0]
+        return rows_of(self.database, "SELECT body FROM seedtest_alert_message ORDER BY message_id DESC LIMIT 1")[0][0]
 
 
 @pytest.fixture
@@ -163,7 +165,7 @@ def test_a_failed_check_that_fails_the_run_is_one_incident_until_everything_is_m
     World.theta_fails = False
     run(instance)
     assert sorted(watcher.messages[2:]) == [f"RESOLVED item_count_drop {DAY}", f"RESOLVED run failed {DAY}"]
-    assert open_incidents(watcher.url) == []
+    assert open_incidents(watcher.database) == []
 
 
 def test_what_else_fails_in_a_rejected_calibration_is_told_with_it(instance, watcher):
@@ -441,7 +443,7 @@ def test_a_daemon_that_was_down_says_so_once(kept, platform):
     assert watcher.messages == ["WARN the Dagster daemon was down"]
     assert "(6 h 50 min)" in watcher.newest
     assert len(watcher.messages) == 1
-    assert open_incidents(watcher.url) == []
+    assert open_incidents(watcher.database) == []
 
 
 def test_the_memory_survives_in_the_cursor():

@@ -9,7 +9,7 @@ from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
-from seedtest_assets.demo import load_school, simulate_school
+from seedtest_assets.cli.demo import load_school, simulate_school
 from seedtest_assets.storage.result_tables import TABLES
 from seedtest_assets_tests.conftest import rows_of
 
@@ -35,7 +35,7 @@ def run(instance, day):
     assert done.success
 
 
-def checksums(url):
+def checksums(database):
     """{(table, day): checksum} of everything but the volatile columns, and what a fit's metrics say of the run itself."""
     sums = {}
     for table in TABLES:
@@ -44,7 +44,7 @@ def checksums(url):
         if table == "mirt_fit_meta":
             row = f"({row}) #- '{{metrics,seconds}}' #- '{{metrics,dagster_run_id}}'"
         for key, checksum in rows_of(
-            url,
+            database,
             f"SELECT {day}, md5(string_agg(r::text, ',' ORDER BY r::text)) FROM (SELECT {day}, {row} AS r FROM {table} t) rows GROUP BY 1",
         ):
             sums[table, key] = checksum

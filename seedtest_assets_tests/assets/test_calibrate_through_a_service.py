@@ -11,7 +11,7 @@ from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets_tests.conftest import rows_of
-from seedtest_assets_tests.engines.irt_service_double import answers, answers_to, double, hangs_up, simulated
+from seedtest_assets_tests.engines.remote.service_double import answers, answers_to, double, hangs_up, simulated
 
 DAY = date(2025, 11, 2)
 FINE = {

@@ -7,10 +7,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from seedtest_assets.cli.demo import load_school, simulate_school
+from seedtest_assets.cli.run_days import run_day
+from seedtest_assets.dagster_log.calibration_runs import calibration_runs, checks_of_run
 from seedtest_assets.definitions import defs
-from seedtest_assets.demo import load_school, simulate_school
-from seedtest_assets.nightly import run_day
-from seedtest_assets.run_history import calibration_runs, checks_of_run
+from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.results import fit_history, fit_meta, one_calibration_at_a_time
 from seedtest_assets_tests.conftest import execute, new_database
@@ -23,7 +24,7 @@ class Nights:
     """Three nights of a school: without anchors, linked to the night before, and with anchors after a run that failed."""
 
     instance: dg.DagsterInstance
-    url: str
+    database: Database
     lake: Path
 
     def page(self, day: date) -> str:
@@ -45,22 +46,22 @@ class Nights:
 
 @pytest.fixture(scope="module")
 def nights(template, tmp_path_factory):
-    url = new_database(template)
+    database = new_database(template)
     lake = tmp_path_factory.mktemp("lake")
-    load_school(url, simulate_school(THIRD, n_days=12, n_students=150, n_items=24, n_topics=4, n_anchors=8))
+    load_school(database, simulate_school(THIRD, n_days=12, n_students=150, n_items=24, n_topics=4, n_anchors=8))
     with pytest.MonkeyPatch.context() as environment, dg.DagsterInstance.ephemeral() as instance:
-        environment.setenv("DATABASE_URL", url)
+        environment.setenv("DATABASE_URL", database.url)
         environment.setenv("SEEDTEST_LAKE", str(lake))
         environment.setenv("MIRT_LOOKBACK_DAYS", "10")
-        execute(url, "CREATE TABLE kept AS SELECT id, meta FROM question")
-        execute(url, "UPDATE question SET meta = '{}'")
+        execute(database, "CREATE TABLE kept AS SELECT id, meta FROM question")
+        execute(database, "UPDATE question SET meta = '{}'")
         for day in (FIRST, SECOND):
             assert run_day(instance, day, lambda line: None).failure is None
-        execute(url, "UPDATE question SET meta = kept.meta FROM kept WHERE kept.id = question.id")
-        with one_calibration_at_a_time(url):
+        execute(database, "UPDATE question SET meta = kept.meta FROM kept WHERE kept.id = question.id")
+        with one_calibration_at_a_time(database):
             assert run_day(instance, THIRD, lambda line: None).failure
         assert run_day(instance, THIRD, lambda line: None).failure is None
-        yield Nights(instance, url, lake)
+        yield Nights(instance, database, lake)
 
 
 def test_hangs_on_the_fit_alone_and_on_nothing_that_comes_after():
@@ -71,7 +72,7 @@ def test_hangs_on_the_fit_alone_and_on_nothing_that_comes_after():
 
 def test_every_night_leaves_a_report_that_the_ui_names(nights):
     for day in (FIRST, SECOND, THIRD):
-        shown, page, fit = nights.shown(day), nights.page(day), fit_meta(nights.url, day)
+        shown, page, fit = nights.shown(day), nights.page(day), fit_meta(nights.database, day)
         assert shown["report"] == dg.MetadataValue.path(str(nights.lake / f"reports/date={day}/calibration.html"))
         assert shown["bytes"].value == len(page.encode())
         assert f"{-fit['metrics']['loglik']:,.3f}" in page
@@ -83,18 +84,18 @@ def test_the_first_night_defines_the_scale_the_second_is_linked_to_it_the_third_
     assert "points-anchors-b-used" not in nights.page(FIRST)
     assert "items of 2025-03-08" in nights.page(SECOND)
     assert 'id="points-anchors-b-used"' in nights.page(SECOND)
-    used = fit_meta(nights.url, THIRD)["model_spec"]["linking_constants"]["n_anchors_used"]
+    used = fit_meta(nights.database, THIRD)["model_spec"]["linking_constants"]["n_anchors_used"]
     assert f"through {used} anchors" in nights.page(THIRD)
 
 
 def test_history_ends_with_the_day_and_has_nulls_where_nothing_was_linked(nights):
-    history = fit_history(nights.url, THIRD, 90)
+    history = fit_history(nights.database, THIRD, 90)
     assert list(history["partition_date"]) == [FIRST, SECOND, THIRD]
     assert list(history["linked_to"]) == ["none", "previous", "anchors"]
     assert list(history["A"].isna()) == [True, False, False]
     assert list(history["n_items"]) == [24, 24, 24]
-    assert list(fit_history(nights.url, SECOND, 90)["partition_date"]) == [FIRST, SECOND]
-    assert list(fit_history(nights.url, THIRD, 1)["partition_date"]) == [THIRD]
+    assert list(fit_history(nights.database, SECOND, 90)["partition_date"]) == [FIRST, SECOND]
+    assert list(fit_history(nights.database, THIRD, 1)["partition_date"]) == [THIRD]
 
 
 def test_runs_are_those_that_calibrate_with_their_retries(nights):
@@ -113,7 +114,7 @@ def test_a_report_made_again_shows_the_checks_of_the_calibrations_own_run(nights
     again = nights.report_again(SECOND)
     assert again.success
     assert checks_of_run(nights.instance, again.run_id) == []
-    checks = checks_of_run(nights.instance, fit_meta(nights.url, SECOND)["metrics"]["dagster_run_id"])
+    checks = checks_of_run(nights.instance, fit_meta(nights.database, SECOND)["metrics"]["dagster_run_id"])
     assert "item_count_drop" in {check.name for check in checks}
     for check in checks:
         assert f"<td>{check.name}</td>" in nights.page(SECOND)

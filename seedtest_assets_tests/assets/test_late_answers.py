@@ -5,8 +5,8 @@ from datetime import date, datetime, time, timedelta, timezone
 import dagster as dg
 import pytest
 
-from seedtest_assets.demo import load_school, simulate_school
-from seedtest_assets.nightly import days_to_refresh, run_day
+from seedtest_assets.cli.demo import load_school, simulate_school
+from seedtest_assets.cli.run_days import days_to_refresh, run_day
 from seedtest_assets_tests.conftest import execute, rows_of
 
 LAST = date(2025, 3, 20)

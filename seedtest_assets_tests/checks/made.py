@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
+from seedtest_assets.calibration import LEFT_OUT_COLUMNS, CalibrationResult
 from seedtest_assets.checks.judgement import Fit
-from seedtest_assets.engines.protocol import LEFT_OUT_COLUMNS, CalibrationResult
 
 DAY = date(2025, 3, 20)
 

@@ -9,12 +9,12 @@ import pytest
 
 from seedtest_assets.checks import drift
 from seedtest_assets.checks.on_freshness import freshness_job, freshness_schedule
-from seedtest_assets.checks.thresholds import Thresholds
+from seedtest_assets.cli.demo import load_school, simulate_school
+from seedtest_assets.cli.run_days import run_day
 from seedtest_assets.definitions import defs
-from seedtest_assets.demo import load_school, simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.nightly import run_day
 from seedtest_assets.settings import load_settings
+from seedtest_assets.thresholds import Thresholds
 from seedtest_assets_tests.conftest import ROOT, execute, rows_of
 
 LAST = date(2025, 3, 20)

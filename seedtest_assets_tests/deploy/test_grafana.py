@@ -9,12 +9,11 @@ import dagster as dg
 import pytest
 import yaml
 
-from seedtest_assets.demo import load_school, simulate_school
-from seedtest_assets.nightly import run_day
-from seedtest_assets.run_history import calibration_runs
-from seedtest_assets.storage.database import transaction
+from seedtest_assets.cli.demo import load_school, simulate_school
+from seedtest_assets.cli.run_days import run_day
+from seedtest_assets.dagster_log.calibration_runs import calibration_runs
 from seedtest_assets_tests.conftest import ROOT, new_database, rows_of
-from seedtest_assets_tests.engines.irt_service_double import double, hangs
+from seedtest_assets_tests.engines.remote.service_double import double, hangs
 
 FOLDER = ROOT / "deploy" / "grafana"
 DASHBOARD = json.loads((FOLDER / "dashboards" / "seedtest.json").read_text(encoding="utf-8"))
@@ -29,7 +28,7 @@ def databases(template, tmp_path_factory):
     urls = {"seedtest-platform": platform, "seedtest-dagster": new_database(template, like="template0")}
     load_school(platform, simulate_school(LAST, n_days=11, n_students=150, n_items=20, n_topics=4, n_anchors=8))
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("DATABASE_URL", platform)
+        environment.setenv("DATABASE_URL", platform.url)
         environment.setenv("SEEDTEST_LAKE", str(tmp_path_factory.mktemp("lake")))
         environment.setenv("MIRT_LOOKBACK_DAYS", "10")
         with dg.instance_for_test(overrides=postgres_storage(urls["seedtest-dagster"])) as instance:
@@ -63,7 +62,7 @@ def answer(databases, title: str, **how) -> list[tuple]:
     panel = PANELS[title]
     (target,) = panel["targets"]
     assert target["datasource"] == panel["datasource"]
-    with transaction(databases[target["datasource"]["uid"]]) as connection:
+    with databases[target["datasource"]["uid"]].transaction() as connection:
         query = as_grafana_asks(target["rawSql"], **how).replace("%", "%%")  # the driver's own escape
         return [tuple(row) for row in connection.exec_driver_sql(query)]
 

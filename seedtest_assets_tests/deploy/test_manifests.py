@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from seedtest_assets.automation import nightly_schedule
+from seedtest_assets.schedules import nightly_schedule
 from seedtest_assets.settings import Settings
 from seedtest_assets_tests.conftest import ROOT
 

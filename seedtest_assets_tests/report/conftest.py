@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from seedtest_assets.demo import simulate_school
+from seedtest_assets.calibration import ANSWER_SCHEMA, PARAMETER_COLUMNS, CalibrationRequest
+from seedtest_assets.cli.demo import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.engines.protocol import ANSWER_SCHEMA, PARAMETER_COLUMNS, CalibrationRequest
 from seedtest_assets.report.data import HISTORY_COLUMNS, CalibrationRun, CheckOutcome, ReportData
 from seedtest_assets.report.page import calibration_page
 

@@ -62,7 +62,7 @@ def running(*options: str, token: str | None = TOKEN, code: str | None = None) -
     environment = {name: value for name, value in os.environ.items() if name != "R_IRT_INTERNAL_TOKEN"}
     if token:
         environment["R_IRT_INTERNAL_TOKEN"] = token
-    command = [sys.executable, "-c", code or "from seedtest_assets.cli import main; main()"]
+    command = [sys.executable, "-c", code or "from seedtest_assets.cli.app import main; main()"]
     if not code:
         command += ["serve", "--host", "127.0.0.1", "--port", "0", *options]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)

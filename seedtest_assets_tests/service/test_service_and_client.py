@@ -5,10 +5,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
 from seedtest_assets.engines import engine_for
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.engines.irt_service import IrtServiceEngine
-from seedtest_assets.engines.protocol import ANSWER_SCHEMA, CalibrationRequest
+from seedtest_assets.engines.remote.engine import IrtServiceEngine
 from seedtest_assets.errors import InputError
 from seedtest_assets.settings import Settings
 

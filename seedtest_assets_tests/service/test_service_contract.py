@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seedtest_assets.engines.irt_reply import number, read_reply, text
+from seedtest_assets.engines.remote.reply import number, read_reply, text
 from seedtest_assets_tests.service.conftest import REFERENCE
 
 OURS, RECORDED = "ours", "recorded"

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import requests
 
-from seedtest_assets.engines.irt_service import IrtServiceEngine
-from seedtest_assets.engines.protocol import CalibrationRequest
+from seedtest_assets.calibration import CalibrationRequest
+from seedtest_assets.engines.remote.engine import IrtServiceEngine
 from seedtest_assets.errors import TransientError
 from seedtest_assets.settings import Settings
-from seedtest_assets_tests.engines.irt_service_double import answers_to
+from seedtest_assets_tests.engines.remote.service_double import answers_to
 
 ROWS = [[1, 0, 1], [0, 1, 1], [1, 1, 0], [0, 0, 0]] * 5
 RUNNING = 'irt_running{kind="calibration"} 1.0'
@@ -63,7 +63,7 @@ def test_without_a_token_only_this_machine_is_listened_to_and_the_log_says_why(s
 
 def test_port_in_use_is_one_line(service):
     port = service.url.rsplit(":", 1)[1]
-    command = [sys.executable, "-c", "from seedtest_assets.cli import main; main()", "serve", "--port", port]
+    command = [sys.executable, "-c", "from seedtest_assets.cli.app import main; main()", "serve", "--port", port]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert f"error: cannot listen on 127.0.0.1 port {port}: Address already in use" in done.stderr

@@ -4,16 +4,16 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 
+from seedtest_assets.features.daily import active_pairs
 from seedtest_assets.storage.abilities import newest_abilities
-from seedtest_assets.storage.features import active_pairs
 from seedtest_assets_tests.conftest import execute
 
 DAY = date(2024, 3, 10)
 
 
-def add_topic(url, days_ago, user, topic, theta):
+def add_topic(database, days_ago, user, topic, theta):
     execute(
-        url,
+        database,
         "INSERT INTO student_topic_theta VALUES (:day, :user, :topic, :theta, 0.3, 5, '2PL', 'v', now())",
         day=DAY - timedelta(days_ago),
         user=user,
@@ -22,9 +22,9 @@ def add_topic(url, days_ago, user, topic, theta):
     )
 
 
-def add_overall(url, days_ago, user, theta):
+def add_overall(database, days_ago, user, theta):
     execute(
-        url,
+        database,
         "INSERT INTO mirt_ability VALUES (:day, :user, :theta, 0.2, 50, '2PL', 'v', now())",
         day=DAY - timedelta(days_ago),
         user=user,

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.embedded import embedded_url, stop_embedded
 from seedtest_assets_tests.conftest import execute, rows_of
 
 CLIENT = """
 import sys
 from pathlib import Path
-from seedtest_assets.storage.database import transaction
+from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.embedded import embedded_url
-url = embedded_url("shared", Path(sys.argv[1]))
-with transaction(url) as connection:
+database = Database(embedded_url("shared", Path(sys.argv[1])))
+with database.transaction() as connection:
     connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS seen (who text)")
     connection.exec_driver_sql("INSERT INTO seen VALUES ('client')")
 print("ready", flush=True)
@@ -49,20 +50,20 @@ def test_processes_share_one_server_that_survives_their_death(home):
     first.kill()
     second.communicate()
     first.wait()
-    url = embedded_url("shared", home)
+    database = Database(embedded_url("shared", home))
     assert postmaster(home) == server
-    assert rows_of(url, "SELECT count(*) FROM seen") == [(2,)]
+    assert rows_of(database, "SELECT count(*) FROM seen") == [(2,)]
 
 
 def test_a_killed_server_comes_back_with_its_data(home):
-    url = embedded_url("kept", home)
-    execute(url, "CREATE TABLE kept AS SELECT 1 AS one")
+    database = Database(embedded_url("kept", home))
+    execute(database, "CREATE TABLE kept AS SELECT 1 AS one")
     os.kill(postmaster(home), signal.SIGKILL)
-    assert rows_of(embedded_url("kept", home), "SELECT one FROM kept") == [(1,)]
+    assert rows_of(Database(embedded_url("kept", home)), "SELECT one FROM kept") == [(1,)]
 
 
 def test_down_stops_it_and_the_data_stays(home):
-    execute(embedded_url("kept", home), "CREATE TABLE kept AS SELECT 1 AS one")
+    execute(Database(embedded_url("kept", home)), "CREATE TABLE kept AS SELECT 1 AS one")
     assert stop_embedded(home)
     assert not stop_embedded(home)
-    assert rows_of(embedded_url("kept", home), "SELECT one FROM kept") == [(1,)]
+    assert rows_of(Database(embedded_url("kept", home)), "SELECT one FROM kept") == [(1,)]

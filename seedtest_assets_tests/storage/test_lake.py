@@ -5,10 +5,11 @@ from datetime import date, datetime, timezone
 import pyarrow as pa
 import pytest
 
+from seedtest_assets.days import days_up_to
 from seedtest_assets.errors import InputError
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.window import look_back, missing_days, read_window
+from seedtest_assets.storage.window import missing_days, read_window
 
 DAY = date(2025, 3, 9)
 
@@ -97,7 +98,7 @@ def test_the_window_reads_its_days_and_names_those_it_lacks(settings, monkeypatc
     window = read_window(lake, DAY, short)
     assert (window.first, window.last, len(window.answers)) == (date(2025, 3, 7), DAY, 4)
     assert window.missing == missing_days(lake, DAY, short, 3) == [date(2025, 3, 7)]
-    assert look_back(DAY, 3) == [date(2025, 3, 7), date(2025, 3, 8), DAY]
+    assert days_up_to(DAY, 3) == [date(2025, 3, 7), date(2025, 3, 8), DAY]
 
 
 def test_max_obs_keeps_the_newest_answers(settings):

@@ -12,9 +12,9 @@ from seedtest_assets_tests.conftest import execute
 DAY = date(2025, 3, 9)
 
 
-def answer(url, day, item, at=time(12)):
+def answer(database, day, item, at=time(12)):
     execute(
-        url,
+        database,
         "INSERT INTO attempt (student_id, item_id, correct, completed_at) VALUES ('s', :item, true, :at)",
         item=item,
         at=datetime.combine(day, at, timezone.utc),

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta, timezone
 import pandas as pd
 import pytest
 
-from seedtest_assets.engines.protocol import CalibrationResult
+from seedtest_assets.calibration import CalibrationResult
 from seedtest_assets.errors import InputError
 from seedtest_assets.storage.results import write_calibration
 from seedtest_assets_tests.conftest import execute, rows_of
@@ -14,11 +14,13 @@ from seedtest_assets_tests.conftest import execute, rows_of
 DAY = date(2025, 3, 9)
 
 
-def add_question(url, number, meta):
-    execute(url, "INSERT INTO question (id, meta) VALUES (:id, CAST(:meta AS jsonb))", id=number, meta=json.dumps(meta))
+def add_question(database, number, meta):
+    execute(
+        database, "INSERT INTO question (id, meta) VALUES (:id, CAST(:meta AS jsonb))", id=number, meta=json.dumps(meta)
+    )
 
 
-def calibrate(url, day=DAY, difficulty=0.5, **options):
+def calibrate(database, day=DAY, difficulty=0.5, **options):
     items = pd.DataFrame({"item_id": ["1", "2", "3", "9"], "a": 1.25, "b": difficulty, "c": 0.0})
     items = items.assign(se_a=0.1, se_b=0.1, se_c=float("nan"), n_responses=20, is_anchor=False)
     abilities = pd.DataFrame({"user_id": ["u"], "theta": [0.1], "se": [0.3], "n_responses": [4]})
@@ -26,11 +28,11 @@ def calibrate(url, day=DAY, difficulty=0.5, **options):
     result = CalibrationResult(
         items, abilities, left_out, {"model": "2PL", "n_items": 4, "linked_to": "none"}, {"loglik": -1.0}
     )
-    write_calibration(url, day, result, f"fit-{day}", datetime.now(timezone.utc), **options)
+    write_calibration(database, day, result, f"fit-{day}", datetime.now(timezone.utc), **options)
 
 
-def meta_of(url):
-    return dict(rows_of(url, "SELECT id, meta FROM question ORDER BY id"))
+def meta_of(database):
+    return dict(rows_of(database, "SELECT id, meta FROM question ORDER BY id"))
 
 
 def irt(difficulty=0.5, day=DAY):

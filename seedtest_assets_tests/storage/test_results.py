@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta, timezone
 import pandas as pd
 import pytest
 
-from seedtest_assets.engines.protocol import CalibrationResult
+from seedtest_assets.calibration import CalibrationResult
 from seedtest_assets.errors import InputError, TransientError
 from seedtest_assets.storage.database import migrate
 from seedtest_assets.storage.questions import anchors_and_starts
@@ -37,8 +37,8 @@ def calibration(n_items: int = 3, linked: bool = True, user: str = "u1") -> Cali
     )
 
 
-def write(url, day=DAY, fitted_at=NOW, **how):
-    write_calibration(url, day, calibration(**how), f"fit-{day}-{how}", fitted_at)
+def write(database, day=DAY, fitted_at=NOW, **how):
+    write_calibration(database, day, calibration(**how), f"fit-{day}-{how}", fitted_at)
 
 
 def test_running_a_partition_again_replaces_it_and_nothing_else(database):

@@ -20,9 +20,9 @@ def source_of(monkeypatch, name="auto"):
     return find_source(load_settings())
 
 
-def insert_attempt(url, student="s1", item="i1", completed=NOON, table="attempt"):
+def insert_attempt(database, student="s1", item="i1", completed=NOON, table="attempt"):
     execute(
-        url,
+        database,
         f"INSERT INTO {table} (student_id, item_id, correct, response_time_ms, hint_used, session_id, completed_at, topic_id) "
         "VALUES (:student, :item, true, 1500, false, 'x', :completed, 't1')",
         student=student,

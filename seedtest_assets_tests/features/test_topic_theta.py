@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seedtest_assets.engines.topic_theta import topic_theta
 from seedtest_assets.errors import InputError
+from seedtest_assets.features.topic_theta import topic_theta
 
 ITEMS = pd.DataFrame({"item_id": ["i1", "i2", "i3"], "a": [1.0, 1.4, 0.7], "b": [0.2, -0.5, 1.0], "c": 0.0})
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from seedtest_assets.engines.protocol import ANSWER_SCHEMA
+from seedtest_assets.calibration import ANSWER_SCHEMA
 from seedtest_assets.settings import Settings
 from seedtest_assets_tests.conftest import SHARED
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets import irt
+from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
 from seedtest_assets.engines.in_process import CodedRequest
-from seedtest_assets.engines.protocol import ANSWER_SCHEMA, CalibrationRequest
 
 DEFAULT_METHOD = "stocking_lord"
 

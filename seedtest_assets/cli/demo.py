@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from seedtest_assets.errors import InputError
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
-from seedtest_assets.storage.database import bulk_transaction
+from seedtest_assets.storage.database import Database
 
 BANK_A, BANK_B = 1.1, 0.2
 """The bank's scale in SDs of the simulated students, so that linking has something to do."""
@@ -90,12 +90,12 @@ def simulate_school(
     return School(answers, questions)
 
 
-def load_school(url: str, school: School) -> int:
+def load_school(database: Database, school: School) -> int:
     """Put the school into `question` and `attempt`, both or neither; gives the number of new answers.
 
     Raises InputError when the tables hold somebody else's data.
     """
-    with bulk_transaction(url) as cursor:
+    with database.bulk_transaction() as cursor:
         cursor.execute("SELECT count(*) FROM attempt WHERE student_id NOT LIKE 'student-%'")
         if cursor.fetchone()[0]:
             raise InputError(

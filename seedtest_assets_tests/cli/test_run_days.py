@@ -6,10 +6,10 @@ from datetime import date, timedelta
 import dagster as dg
 import pytest
 
+from seedtest_assets.cli.demo import BANK_A, BANK_B, load_school, simulate_school
+from seedtest_assets.cli.run_days import run_day
 from seedtest_assets.definitions import defs
-from seedtest_assets.demo import BANK_A, BANK_B, load_school, simulate_school
 from seedtest_assets.errors import InputError
-from seedtest_assets.nightly import run_day
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.result_tables import TABLES
@@ -48,10 +48,10 @@ def the_lake() -> Lake:
     return Lake(load_settings().seedtest_lake)
 
 
-def contents(url) -> dict[str, list[tuple]]:
+def contents(database) -> dict[str, list[tuple]]:
     """What the tables say, without run ids and the times of the runs."""
     return {
-        table: sorted(rows_of(url, f"SELECT {columns} FROM {table}"), key=str)
+        table: sorted(rows_of(database, f"SELECT {columns} FROM {table}"), key=str)
         for table, columns in RESULTS_WITHOUT_RUN.items()
     }
 

@@ -4,10 +4,10 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from seedtest_assets.alerting.runs import OWN_CHECK
+from seedtest_assets.dagster_log.ended_runs import OWN_CHECK
+from seedtest_assets.days import FEATURE_WINDOW_DAYS
 from seedtest_assets.errors import SeedtestError
 from seedtest_assets.settings import Settings, load_settings
-from seedtest_assets.storage.features import WINDOW_DAYS
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.window import missing_days
 
@@ -48,7 +48,7 @@ def requests_for(day: date, settings: Settings) -> list[dg.RunRequest]:
     They are asked for in this order and run one after the other, since one run at a time leaves the queue.
     """
     of_day = dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
-    n_days = max(settings.mirt_lookback_days, 2 * WINDOW_DAYS)
+    n_days = max(settings.mirt_lookback_days, 2 * FEATURE_WINDOW_DAYS)
     missing = [before for before in missing_days(Lake(settings.seedtest_lake), day, settings, n_days) if before < day]
     if not missing:
         return [of_day]

@@ -7,12 +7,12 @@ from math import isfinite, nan
 import numpy as np
 
 from seedtest_assets import irt
+from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, Progress
 from seedtest_assets.engines.in_process import CodedRequest, with_codes, with_names
-from seedtest_assets.engines.irt_fit import Fit, fit_of, on_the_bank
-from seedtest_assets.engines.irt_http import Call, IrtConnection
-from seedtest_assets.engines.irt_reply import Reply, read_reply
-from seedtest_assets.engines.irt_request import write_request
-from seedtest_assets.engines.protocol import CalibrationRequest, CalibrationResult, Progress
+from seedtest_assets.engines.remote.http import Call, IrtConnection
+from seedtest_assets.engines.remote.reply import Reply, read_reply
+from seedtest_assets.engines.remote.request import write_request
+from seedtest_assets.engines.remote.rescale import Fit, fit_of, on_the_bank
 from seedtest_assets.errors import InputError, SettingsError
 from seedtest_assets.settings import Settings
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.engines.irt_reply import number, read_reply, text
-from seedtest_assets.engines.irt_service import IrtServiceEngine
-from seedtest_assets.engines.protocol import CalibrationRequest
+from seedtest_assets.engines.remote.engine import IrtServiceEngine
+from seedtest_assets.engines.remote.reply import number, read_reply, text
 from seedtest_assets.errors import InputError, TransientError
-from seedtest_assets_tests.engines.irt_service_double import (
+from seedtest_assets_tests.engines.remote.service_double import (
     REFERENCE,
     answers,
     answers_to,

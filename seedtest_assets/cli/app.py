@@ -16,9 +16,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from typer.core import TyperGroup
 
-from seedtest_assets.alerting.command import alert
+from seedtest_assets.cli.alert import alert
+from seedtest_assets.cli.serve import serve
 from seedtest_assets.errors import SeedtestError, SettingsError
-from seedtest_assets.service.command import serve
 
 # Commands import what they need when they run: `seedtest --help` answers at once, and a bad setting is told in one line.
 console, errors = Console(), Console(stderr=True)
@@ -43,18 +43,18 @@ app.add_typer(alert, name="alert")
 @app.command()
 def demo() -> None:
     """Load a simulated school and run its last days."""
-    from seedtest_assets.demo import load_school, simulate_school
-    from seedtest_assets.nightly import last_full_day
+    from seedtest_assets.cli.demo import load_school, simulate_school
+    from seedtest_assets.days import last_full_day
     from seedtest_assets.settings import load_settings
-    from seedtest_assets.storage.database import platform_url
+    from seedtest_assets.storage.database import prepared_database
 
     with _instance() as instance, _steps() as tell:
         tell("starting the embedded PostgreSQL")
-        url = platform_url(load_settings())
+        database = prepared_database(load_settings())
         tell("simulating a school of 2,000 students")
         school = simulate_school(last_full_day())
         tell(f"loading {len(school.answers):,} answers")
-        load_school(url, school)
+        load_school(database, school)
         # A day of the previous 14-day window, so that improvement can rest on abilities, and the last three.
         _run_days(instance, [last_full_day() - timedelta(days=before) for before in (14, 2, 1, 0)], tell)
     _show_status(instance)
@@ -73,7 +73,7 @@ def dev(port: int = 3000, host: str = "127.0.0.1") -> None:
 @app.command()
 def env() -> None:
     """Print the environment that `dagster …` commands need: eval "$(seedtest env)"."""
-    from seedtest_assets.house import dagster_environment
+    from seedtest_assets.project import dagster_environment
 
     for name, value in dagster_environment().items():
         print(f"export {name}={shlex.quote(value)}")
@@ -85,7 +85,7 @@ def import_(
     skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out instead of stopping.")] = False,
 ) -> None:
     """Load a Parquet or CSV log of answers into the database's attempt table."""
-    from seedtest_assets.house import project_root
+    from seedtest_assets.project import project_root
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.importing import import_answers
 
@@ -113,7 +113,8 @@ def run(
     ] = False,
 ) -> None:
     """Do for one day what the 03:00 schedule does."""
-    from seedtest_assets.nightly import days_to_refresh, last_full_day
+    from seedtest_assets.cli.run_days import days_to_refresh
+    from seedtest_assets.days import last_full_day
 
     day = date_.date() if date_ else last_full_day()
     if refresh and days > 1:
@@ -139,7 +140,7 @@ def calibrate(
     skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out instead of stopping.")] = False,
 ) -> None:
     """Calibrate a file of answers, long or wide, without any database."""
-    from seedtest_assets.one_off import calibrate_file, write_files
+    from seedtest_assets.cli.calibrate_file import calibrate_file, write_files
 
     with _steps() as tell:
         tell(f"reading {file}")
@@ -192,7 +193,7 @@ def status() -> None:
 @app.command()
 def down() -> None:
     """Stop the embedded PostgreSQL; the data stays in .seedtest/."""
-    from seedtest_assets.house import project_root
+    from seedtest_assets.project import project_root
     from seedtest_assets.storage.embedded import stop_embedded
 
     os.chdir(project_root())
@@ -206,12 +207,12 @@ def main() -> None:
 
 @contextmanager
 def _instance() -> Iterator[Any]:
-    from seedtest_assets.house import dagster_environment
+    from seedtest_assets.project import dagster_environment
 
     os.environ.update(dagster_environment())
     import dagster as dg
 
-    from seedtest_assets.automation import limit_runs
+    from seedtest_assets.schedules import limit_runs
 
     with dg.DagsterInstance.get() as instance:
         limit_runs(instance)
@@ -227,7 +228,7 @@ def _steps() -> Iterator[Any]:
 
 
 def _run_days(instance: Any, days: list[date], tell: Any, accept_failed_checks: bool = False) -> None:
-    from seedtest_assets.nightly import run_day
+    from seedtest_assets.cli.run_days import run_day
 
     for day in days:
 
@@ -242,8 +243,8 @@ def _run_days(instance: Any, days: list[date], tell: Any, accept_failed_checks: 
 
 
 def _show_status(instance: Any) -> None:
+    from seedtest_assets.cli.status import status_lines
     from seedtest_assets.settings import load_settings
-    from seedtest_assets.status import status_lines
 
     table = Table(show_header=False, box=None)
     for what, how in status_lines(instance, load_settings()):

@@ -6,8 +6,8 @@ from datetime import datetime, timezone
 
 import dagster as dg
 
-from seedtest_assets.automation import nightly_job
 from seedtest_assets.report.data import CalibrationRun, CheckOutcome
+from seedtest_assets.schedules import nightly_job
 
 FIT = dg.AssetKey("mirt_fit_meta")
 OF_THE_SERVICE = "the IRT service at "

@@ -7,11 +7,11 @@ from email.utils import format_datetime
 
 import pytest
 
-from seedtest_assets.engines.irt_service import IrtServiceEngine
-from seedtest_assets.engines.protocol import CalibrationRequest
+from seedtest_assets.calibration import CalibrationRequest
+from seedtest_assets.engines.remote.engine import IrtServiceEngine
 from seedtest_assets.errors import InputError, SettingsError, TransientError
 from seedtest_assets.settings import Settings
-from seedtest_assets_tests.engines.irt_service_double import (
+from seedtest_assets_tests.engines.remote.service_double import (
     answers,
     answers_to,
     double,

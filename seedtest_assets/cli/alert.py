@@ -39,7 +39,7 @@ def check() -> None:
     import os
     from datetime import datetime, timedelta, timezone
 
-    from seedtest_assets.house import dagster_environment
+    from seedtest_assets.project import dagster_environment
 
     os.environ.update(dagster_environment())
     import dagster as dg
@@ -49,18 +49,18 @@ def check() -> None:
     from seedtest_assets.alerting.incidents import take_into_account
     from seedtest_assets.alerting.watch import daemon_news, missed_calibration
     from seedtest_assets.settings import load_settings
-    from seedtest_assets.storage.database import platform_url
+    from seedtest_assets.storage.database import prepared_database
 
     settings, now = load_settings(), datetime.now(timezone.utc)
-    url, channels = platform_url(settings), read_channels(settings.seedtest_alert_urls)
+    database, channels = prepared_database(settings), read_channels(settings.seedtest_alert_urls)
     yesterday = now - timedelta(days=1)
     with dg.DagsterInstance.get() as instance:
         news = [
             *daemon_news(instance, now, up_since=yesterday),
-            *missed_calibration(instance, url, settings, now, since=yesterday),
+            *missed_calibration(instance, database, settings, now, since=yesterday),
         ]
-    _, n_open = take_into_account(url, news, channels, settings.seedtest_ui_url)
-    n_sent, stuck = deliver(url, channels), waiting(url, channels)
+    _, n_open = take_into_account(database, news, channels, settings.seedtest_ui_url)
+    n_sent, stuck = deliver(database, channels), waiting(database, channels)
     console.print(f"{n_open} open incidents, {n_sent} messages sent")
     if not channels:
         raise SeedtestError(
@@ -78,17 +78,17 @@ def list_() -> None:
     from seedtest_assets.alerting.channels import read_channels
     from seedtest_assets.alerting.delivery import waiting
     from seedtest_assets.alerting.incidents import open_incidents
-    from seedtest_assets.house import project_root
+    from seedtest_assets.project import project_root
     from seedtest_assets.settings import load_settings
-    from seedtest_assets.storage.database import platform_url
+    from seedtest_assets.storage.database import prepared_database
 
     os.chdir(project_root())
     settings = load_settings()
-    url = platform_url(settings)
-    incidents = open_incidents(url)
+    database = prepared_database(settings)
+    incidents = open_incidents(database)
     for incident in incidents:
         console.print(f"{incident.incident_id}: {incident}", soft_wrap=True, highlight=False)
-    for stuck in waiting(url, read_channels(settings.seedtest_alert_urls)):
+    for stuck in waiting(database, read_channels(settings.seedtest_alert_urls)):
         console.print(f"[yellow]{stuck}[/yellow]", soft_wrap=True, highlight=False)
     if not incidents:
         console.print("nothing is open")
@@ -100,11 +100,11 @@ def close(incident: Annotated[int, typer.Argument(help="Its number in `seedtest 
     import os
 
     from seedtest_assets.alerting.incidents import close_incident
-    from seedtest_assets.house import project_root
+    from seedtest_assets.project import project_root
     from seedtest_assets.settings import load_settings
-    from seedtest_assets.storage.database import platform_url
+    from seedtest_assets.storage.database import prepared_database
 
     os.chdir(project_root())
-    if not close_incident(platform_url(load_settings()), incident):
+    if not close_incident(prepared_database(load_settings()), incident):
         raise SeedtestError(f"incident {incident} is not open; `seedtest alert list` shows those that are")
     console.print(f"incident {incident} closed")

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from seedtest_assets.storage.features import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, feature_windows, features_for_day
+from seedtest_assets.days import feature_windows
+from seedtest_assets.features.daily import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, features_for_day
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import FileSource
 from seedtest_assets_tests.conftest import SHARED

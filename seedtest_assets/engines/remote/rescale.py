@@ -6,10 +6,10 @@ from math import log, sqrt
 import numpy as np
 
 from seedtest_assets import irt
+from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.in_process import CodedRequest
-from seedtest_assets.engines.irt_reply import Constants, Reply
-from seedtest_assets.engines.irt_request import DEFAULT_METHOD, Asked
-from seedtest_assets.engines.protocol import CalibrationRequest
+from seedtest_assets.engines.remote.reply import Constants, Reply
+from seedtest_assets.engines.remote.request import DEFAULT_METHOD, Asked
 from seedtest_assets.errors import InputError
 
 MOST = 0.5

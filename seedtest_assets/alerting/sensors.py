@@ -7,11 +7,11 @@ import dagster as dg
 from seedtest_assets.alerting.channels import read_channels
 from seedtest_assets.alerting.delivery import deliver, waiting
 from seedtest_assets.alerting.incidents import open_incidents
-from seedtest_assets.alerting.runs import OWN_CHECK
 from seedtest_assets.alerting.watch import look, read_memory, write_memory
 from seedtest_assets.checks.specs import evaluation
+from seedtest_assets.dagster_log.ended_runs import OWN_CHECK
 from seedtest_assets.settings import load_settings
-from seedtest_assets.storage.database import platform_url
+from seedtest_assets.storage.database import prepared_database
 
 _settings = load_settings()
 read_channels(_settings.seedtest_alert_urls)  # a bad address is told when the code location loads
@@ -23,7 +23,7 @@ def incident_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Finds failed checks, failed runs, a missed schedule, a failing IRT service and a stuck daemon, and puts messages into the outbox."""
     settings, now = load_settings(), datetime.now(timezone.utc)
     memory, n_messages, n_open = look(
-        context.instance, platform_url(settings), settings, read_memory(context.cursor, now), now
+        context.instance, prepared_database(settings), settings, read_memory(context.cursor, now), now
     )
     told = f"{n_messages} new messages, {n_open} open incidents"
     if n_open and not settings.seedtest_alert_urls:
@@ -35,9 +35,9 @@ def incident_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 def alert_delivery_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Sends what is in the outbox, tries again what a channel did not take, and keeps the check alerts_sent up to date."""
     settings = load_settings()
-    url, channels = platform_url(settings), read_channels(settings.seedtest_alert_urls)
-    n_sent = deliver(url, channels)
-    stuck = waiting(url, channels)
+    database, channels = prepared_database(settings), read_channels(settings.seedtest_alert_urls)
+    n_sent = deliver(database, channels)
+    stuck = waiting(database, channels)
     state = "stuck" if stuck else "flowing"
     turned = state != context.cursor
     return dg.SensorResult(
@@ -57,8 +57,8 @@ def alerts_sent() -> dg.AssetCheckResult:
 
 def _alerts_sent() -> dg.AssetCheckResult:
     settings = load_settings()
-    url, channels = platform_url(settings), read_channels(settings.seedtest_alert_urls)
-    stuck, incidents = waiting(url, channels), open_incidents(url)
+    database, channels = prepared_database(settings), read_channels(settings.seedtest_alert_urls)
+    stuck, incidents = waiting(database, channels), open_incidents(database)
     if not channels:
         said = "no channel: SEEDTEST_ALERT_URLS is not set"
     else:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.engines.protocol import (
+from seedtest_assets.calibration import (
     ANSWER_SCHEMA,
     PARAMETER_COLUMNS,
     CalibrationRequest,
@@ -14,6 +13,7 @@ from seedtest_assets.engines.protocol import (
     Progress,
     no_parameters,
 )
+from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.errors import InputError
 from seedtest_assets.storage.answer_files import read_answer_file
 

@@ -1,32 +1,18 @@
 """The daily features of every (student, topic): one query over the lake's days and two tables of abilities."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
+from importlib.resources import files
 
 import duckdb
 import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seedtest_assets.errors import InputError
+from seedtest_assets.days import day_bounds, feature_windows
+from seedtest_assets.errors import InputError, first_line
+from seedtest_assets.storage.abilities import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
-from seedtest_assets.storage.database import sql
-from seedtest_assets.storage.embedded import first_line
-from seedtest_assets.storage.sources import day_bounds
-
-WINDOW_DAYS = 14
-"""Length of the recent window, which ends with the day, and of the previous one before it."""
-
-TOPIC_THETA_SCHEMA = pa.schema(
-    [
-        ("partition_date", pa.date32()),
-        ("user_id", pa.string()),
-        ("topic_id", pa.string()),
-        ("theta", pa.float64()),
-        ("se", pa.float64()),
-    ]
-)
-OVERALL_THETA_SCHEMA = TOPIC_THETA_SCHEMA.remove(TOPIC_THETA_SCHEMA.get_field_index("topic_id"))
 
 FEATURE_SCHEMA = pa.schema(
     [
@@ -44,11 +30,6 @@ FEATURE_SCHEMA = pa.schema(
         ("last_seen_at", pa.timestamp("us", tz="UTC")),
     ]
 )
-
-
-def feature_windows(day: date) -> tuple[date, date]:
-    """The first days of the previous and of the recent window that belong to a day."""
-    return day - timedelta(days=2 * WINDOW_DAYS - 1), day - timedelta(days=WINDOW_DAYS - 1)
 
 
 def active_pairs(answers: pa.Table) -> pa.Table:
@@ -95,7 +76,9 @@ def features_for_day(
                 "include_theta": include_theta,
                 "use_theta": use_theta,
             }
-            rows = connection.sql(sql("features.sql"), params=parameters).to_arrow_table()
+            rows = connection.sql(
+                files("seedtest_assets.features").joinpath("daily.sql").read_text(encoding="utf-8"), params=parameters
+            ).to_arrow_table()
         except duckdb.Error as error:
             raise InputError(f"the features of {day} cannot be computed: {first_line(error)}") from None
     return rows.cast(FEATURE_SCHEMA)

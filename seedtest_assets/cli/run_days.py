@@ -11,9 +11,9 @@ from uuid import uuid4
 import dagster as dg
 import psutil
 
-from seedtest_assets.automation import extract_job, nightly_job, requests_for
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError
+from seedtest_assets.schedules import extract_job, nightly_job, requests_for
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import last_days_counted
@@ -126,8 +126,3 @@ def _first_words(event: dg.DagsterEvent) -> str:
     while error and error.cause:
         error = error.cause
     return error.message.strip().splitlines()[0].split(": ", 1)[-1] if error else "failed"
-
-
-def last_full_day() -> date:
-    """Yesterday, UTC: what the 03:00 schedule asks for."""
-    return datetime.now(timezone.utc).date() - timedelta(days=1)

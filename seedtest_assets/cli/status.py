@@ -9,24 +9,24 @@ from seedtest_assets.alerting.delivery import waiting
 from seedtest_assets.alerting.incidents import open_incidents
 from seedtest_assets.alerting.watch import STALE
 from seedtest_assets.settings import HOME, Settings
-from seedtest_assets.storage.database import platform_url, redacted
+from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.results import newest_fit, table_summary
 
 
 def status_lines(instance: dg.DagsterInstance, settings: Settings) -> list[tuple[str, str]]:
     """Pairs of what and how it stands."""
-    url = platform_url(settings)
+    database = prepared_database(settings)
     days = Lake(settings.seedtest_lake).all_days()
     lines = [
-        ("database", redacted(url) if settings.database_url else f"embedded PostgreSQL in {HOME}"),
+        ("database", database.address if settings.database_url else f"embedded PostgreSQL in {HOME}"),
         ("lake", f"{settings.seedtest_lake}: {len(days)} days" + (f", {days[0]} to {days[-1]}" if days else "")),
     ]
     lines += [
         (table, f"{count:,} rows" + (f", newest partition {newest}" if newest else ""))
-        for table, count, newest in table_summary(url)
+        for table, count, newest in table_summary(database)
     ]
-    fit = newest_fit(url)
+    fit = newest_fit(database)
     lines.append(
         ("newest fit", "none yet" if fit is None else f"{fit['run_id']} at {fit['fitted_at']:%Y-%m-%d %H:%M} UTC")
     )
@@ -34,7 +34,7 @@ def status_lines(instance: dg.DagsterInstance, settings: Settings) -> list[tuple
     schedule = "nightly_schedule"
     lines.append(("schedule 03:00 UTC", "on" if schedule in running else f"off: turn {schedule} on in the UI"))
     lines.append(("daemon", _daemon(instance)))
-    lines += _alerts(url, settings)
+    lines += _alerts(database, settings)
     return lines
 
 
@@ -48,10 +48,10 @@ def _daemon(instance: dg.DagsterInstance) -> str:
     return "running"
 
 
-def _alerts(url: str, settings: Settings) -> list[tuple[str, str]]:
+def _alerts(database: Database, settings: Settings) -> list[tuple[str, str]]:
     channels = read_channels(settings.seedtest_alert_urls)
     to = ", ".join(f"{channel.name} from {channel.level}" for channel in channels)
-    incidents = open_incidents(url)
+    incidents = open_incidents(database)
     lines = [
         (
             "alerts",
@@ -59,4 +59,4 @@ def _alerts(url: str, settings: Settings) -> list[tuple[str, str]]:
         ),
         ("open incidents", f"{len(incidents)}, newest: {incidents[0]}" if incidents else "none"),
     ]
-    return lines + [("alerts not sent", str(stuck)) for stuck in waiting(url, channels)]
+    return lines + [("alerts not sent", str(stuck)) for stuck in waiting(database, channels)]

@@ -1,0 +1,1 @@
+"""Calibrate through an IRT service over HTTP."""

@@ -1,0 +1,1 @@
+"""Topic abilities, daily features, and the improvement index I_t."""
