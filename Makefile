@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo dev test lint bench lock down
+.PHONY: install demo dev test lint bench lock upgrade down
 
 install: .venv/installed
 
@@ -35,9 +35,12 @@ bench: install  ## the engine beside its peers, the stages of a night, topics, f
 	$(BIN)/python -m benchmarks.irt_service calibrate
 	$(BIN)/python -m benchmarks.report 2000 5000
 
-lock: install  ## constraints.txt from pyproject.toml, for every Python that it declares
+lock: install  ## constraints.txt from pyproject.toml, for every Python that it declares; versions stay where they can
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
-		--extra dev --output-file constraints.txt --upgrade pyproject.toml
+		--extra dev --output-file constraints.txt $(UPGRADE) pyproject.toml
+
+upgrade: UPGRADE = --upgrade
+upgrade: lock  ## the same with the newest versions that pyproject.toml allows
 
 down:  ## stop the embedded PostgreSQL; the data stays
 	@$(BIN)/seedtest down
