@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo dev test lint bench lock upgrade down
+.PHONY: install demo dev test lint docs bench lock upgrade down
 
 install: .venv/installed
 
@@ -20,6 +20,9 @@ dev: install  ## the Dagster UI on http://localhost:3000
 
 test: install lint  ## linter, types, the whole test suite
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+docs: install  ## the documentation as a site, in site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lint: install
 	$(BIN)/ruff check --quiet .

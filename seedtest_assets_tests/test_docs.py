@@ -1,6 +1,9 @@
 """The documentation says what the code does: settings and their defaults, commands and their options, links."""
 
+import os
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| `?([^`|]*?)`? \|", re.MULTILINE)
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 CALL = re.compile(r"(?:^|-- |\$\()(?:\.venv/bin/)?seedtest +([a-z].*)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+FETCHED = re.compile(r'<(?:script|img|iframe|link)[^>]+(?:src|href)="?(?:https?:)?//[^>]*>')
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -32,6 +36,24 @@ def test_every_setting_stands_in_a_table_with_its_default():
             for name, default in ROW.findall(table):
                 assert documented.setdefault(name, default) == default, f"{page.name}: {name} has two defaults"
     assert documented == {name.upper(): _written(field.default) for name, field in Settings.model_fields.items()}
+
+
+def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path):
+    """Every page is in the navigation, every link leads somewhere, every docstring of irt can be read."""
+    site = tmp_path / "site"
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    pages = {path.relative_to(site).as_posix(): path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
+    assert "seedtest_assets.irt.calibrate" in pages["api.html"]
+    assert "문항" in pages["index.ko.html"]
+    for name, html in pages.items():
+        assert not FETCHED.findall(html), f"{name} fetches from elsewhere"
 
 
 @pages
