@@ -24,6 +24,18 @@ class TransientError(SeedtestError):
         self.retry_after = retry_after
 
 
+class IrtServiceError(TransientError):
+    """The IRT service is unreachable, broke the connection, or answered that it cannot serve now."""
+
+
+class IrtServiceTimeout(IrtServiceError):
+    """The IRT service did not connect or answer in full within the time limit."""
+
+
+class IrtServiceRefusal(InputError):
+    """The IRT service refused the request, or sent a reply that cannot be used; a retry changes nothing."""
+
+
 def first_line(error: BaseException) -> str:
     """Give the first line of an error's text, or its type where the text is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

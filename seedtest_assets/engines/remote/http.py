@@ -16,7 +16,7 @@ import requests
 import urllib3
 
 from seedtest_assets import __version__
-from seedtest_assets.errors import InputError, SeedtestError, SettingsError, TransientError
+from seedtest_assets.errors import IrtServiceError, IrtServiceRefusal, IrtServiceTimeout, SeedtestError, SettingsError
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,9 @@ class IrtConnection:
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > LARGEST_REPLY:
-                    raise InputError(f"{url} answered more than {LARGEST_REPLY:,} bytes, which no calibration needs")
+                    raise IrtServiceRefusal(
+                        f"{url} answered more than {LARGEST_REPLY:,} bytes, which no calibration needs"
+                    )
                 if time.monotonic() > deadline:
                     raise requests.ReadTimeout()
             return response, b"".join(chunks), response.raw.tell()
@@ -140,18 +142,18 @@ class IrtConnection:
             yield
         except requests.exceptions.SSLError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise InputError(f"{name} has a certificate that is not trusted: {_cause(error)}") from None
-            raise TransientError(f"{name} broke the connection off (attempt {attempt}): {_cause(error)}") from None
+                raise IrtServiceRefusal(f"{name} has a certificate that is not trusted: {_cause(error)}") from None
+            raise IrtServiceError(f"{name} broke the connection off (attempt {attempt}): {_cause(error)}") from None
         except requests.ConnectTimeout:
-            raise TransientError(f"{name} took no connection in time (attempt {attempt})") from None
+            raise IrtServiceTimeout(f"{name} took no connection in time (attempt {attempt})") from None
         except (requests.Timeout, urllib3.exceptions.ReadTimeoutError):
-            raise TransientError(
+            raise IrtServiceTimeout(
                 f"{name} did not answer in full within {seconds:g} s (attempt {attempt}); {setting} is the limit"
             ) from None
         except urllib3.exceptions.DecodeError as error:
-            raise InputError(f"{name} answered with broken compression: {error}") from None
+            raise IrtServiceRefusal(f"{name} answered with broken compression: {error}") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise TransientError(f"{name} is not reached, or broke off (attempt {attempt}): {_cause(error)}") from None
+            raise IrtServiceError(f"{name} is not reached, or broke off (attempt {attempt}): {_cause(error)}") from None
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -172,15 +174,15 @@ def _answer(response: requests.Response, text: bytes, call: Call) -> Any:
         try:
             return msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InputError(f"{call} answered no JSON ({error}): {_one_line(text)!r}") from None
+            raise IrtServiceRefusal(f"{call} answered no JSON ({error}): {_one_line(text)!r}") from None
     words = f"{call} says {_own_words(text)!r}"
     if response.status_code in MAY_PASS or response.status_code >= 500:
-        raise TransientError(words, _retry_after(response.headers.get("Retry-After")))
+        raise IrtServiceError(words, _retry_after(response.headers.get("Retry-After")))
     if response.is_redirect:
         words = f"{call} sends elsewhere, to {response.headers['Location']}: set R_IRT_BASE_URL to that address"
     if response.status_code == 401:
         words += "; R_IRT_INTERNAL_TOKEN is the token that is sent"
-    raise InputError(words)
+    raise IrtServiceRefusal(words)
 
 
 def _own_words(text: bytes) -> str:

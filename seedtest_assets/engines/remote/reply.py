@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from seedtest_assets.errors import InputError
+from seedtest_assets.errors import IrtServiceRefusal
 
 
 @dataclass(frozen=True)
@@ -54,19 +54,19 @@ class Reply:
 def read_reply(reply: Any) -> Reply:
     """Make sense of the parsed JSON of a reply.
 
-    Raises InputError, in the service's own words where it has any, for a reply that says no or has no usable items.
+    Raises IrtServiceRefusal, in the service's own words where it has any, for a reply that says no or has no usable items.
     """
     if not isinstance(reply, dict):
-        raise InputError(f"the IRT service answered {type(reply).__name__} where an object was expected")
+        raise IrtServiceRefusal(f"the IRT service answered {type(reply).__name__} where an object was expected")
     if reply.get("error"):
-        raise InputError(f"the IRT service says {text(reply['error'])!r}")
+        raise IrtServiceRefusal(f"the IRT service says {text(reply['error'])!r}")
     status = text(reply.get("status"))
     if status not in (None, "ok"):
-        raise InputError(f"the IRT service answered status {status!r}")
+        raise IrtServiceRefusal(f"the IRT service answered status {status!r}")
     items, unusable = _items(reply.get("item_params"))
     if not items:
         named = ", ".join(map(repr, unusable[:5]))
-        raise InputError(
+        raise IrtServiceRefusal(
             "the IRT service answered a calibration without usable parameters: "
             + (f"{len(unusable)} items named {named}, none with finite a and b" if unusable else "no items at all")
             + "; repair the service, or unset R_IRT_BASE_URL to calibrate in this process"
@@ -112,7 +112,7 @@ def _items(rows: Any) -> tuple[dict[str, FittedItem], list[str]]:
         if name is None:
             continue
         if name in items:
-            raise InputError(f"the IRT service answered item {name!r} twice")
+            raise IrtServiceRefusal(f"the IRT service answered item {name!r} twice")
         p, se = _object(row.get("params")), _object(row.get("se"))
         a, b, c = (number(p.get(key)) for key in "abc")
         if a is None or b is None or a == 0 or not 0 <= (c or 0.0) < 1:

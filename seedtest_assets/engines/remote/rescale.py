@@ -10,7 +10,7 @@ from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.in_process import CodedRequest
 from seedtest_assets.engines.remote.reply import Constants, Reply
 from seedtest_assets.engines.remote.request import DEFAULT_METHOD, Asked
-from seedtest_assets.errors import InputError
+from seedtest_assets.errors import IrtServiceRefusal
 
 MOST = 0.5
 """A reply with parameters for a smaller share of the items is refused: the service is at fault, not the items."""
@@ -38,15 +38,15 @@ class Fit:
 def fit_of(reply: Reply, request: CalibrationRequest, coded: CodedRequest, asked: Asked) -> Fit:
     """The parameters and abilities of a reply; what it lacks of abilities is estimated from its items.
 
-    Raises InputError for another model than was asked for, and for a reply that lacks most items.
+    Raises IrtServiceRefusal for another model than was asked for, and for a reply that lacks most items.
     """
     if reply.model not in (None, request.model):
-        raise InputError(f"{request.model} was asked for, but the IRT service says that it fitted {reply.model}")
+        raise IrtServiceRefusal(f"{request.model} was asked for, but the IRT service says that it fitted {reply.model}")
     names = coded.item_ids.take(asked.fitted).to_pylist()
     found = np.array([name in reply.items for name in names])
     if found.mean() < MOST:
         strangers = ", ".join(repr(name) for name in reply.items if name not in set(names))[:80]
-        raise InputError(
+        raise IrtServiceRefusal(
             f"the IRT service gave parameters for {found.sum()} of the {len(names)} items that were sent"
             + (f", and for others that were not: {strangers}" if strangers else "")
         )
@@ -72,7 +72,7 @@ def fit_of(reply: Reply, request: CalibrationRequest, coded: CodedRequest, asked
     items = irt.ItemParameters(asked.fitted[found], a, b, c)
     if request.model == "Rasch" and not (asked.sent_anchors and request.linking_method == "fixed"):
         if np.ptp(a) > SAME_SLOPE * abs(a.mean()):
-            raise InputError(
+            raise IrtServiceRefusal(
                 f"Rasch was asked for, but the slopes of the IRT service run from {a.min():g} to {a.max():g}"
             )
         if reply.constants is None and np.allclose(a, 1, atol=1e-6):

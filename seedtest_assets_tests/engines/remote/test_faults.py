@@ -9,7 +9,7 @@ import pytest
 
 from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.remote.engine import IrtServiceEngine
-from seedtest_assets.errors import InputError, SettingsError, TransientError
+from seedtest_assets.errors import IrtServiceError, IrtServiceRefusal, IrtServiceTimeout, SettingsError
 from seedtest_assets.settings import Settings
 from seedtest_assets_tests.engines.remote.service_double import (
     answers,
@@ -39,37 +39,37 @@ def test_service_that_is_not_there_may_come_back():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         settings = Settings(r_irt_base_url=f"http://127.0.0.1:{taken.getsockname()[1]}")
-        with pytest.raises(TransientError, match=r"not reached.*attempt 1.*Connection refused"):
+        with pytest.raises(IrtServiceError, match=r"not reached.*attempt 1.*Connection refused"):
             IrtServiceEngine(settings).calibrate(REQUEST)
 
 
 @pytest.mark.parametrize("fault", [hangs, drips])
 def test_service_that_is_too_slow_may_be_faster_next_time(fault):
-    with pytest.raises(TransientError, match=r"did not answer in full within 0\.3 s.*R_IRT_TIMEOUT_SECS=0\.3"):
+    with pytest.raises(IrtServiceTimeout, match=r"did not answer in full within 0\.3 s.*R_IRT_TIMEOUT_SECS=0\.3"):
         calibrate_with(fault, timeout=0.3)
 
 
 @pytest.mark.parametrize("fault", [hangs_up, drops_in_the_middle])
 def test_connection_that_breaks_is_tried_again(fault):
-    with pytest.raises(TransientError, match="not reached, or broke off"):
+    with pytest.raises(IrtServiceError, match="not reached, or broke off"):
         calibrate_with(fault)
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_status_that_may_pass_quotes_the_service(status):
-    with pytest.raises(TransientError, match=rf"{status} in .* says 'internal_error: no memory left'"):
+    with pytest.raises(IrtServiceError, match=rf"{status} in .* says 'internal_error: no memory left'"):
         calibrate_with(answers(status, {"error": ["internal_error: no memory left"]}))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 422])
 def test_status_that_will_not_pass_quotes_the_service(status):
-    with pytest.raises(InputError, match=rf"{status} in .* says 'model 9PL is not known'"):
+    with pytest.raises(IrtServiceRefusal, match=rf"{status} in .* says 'model 9PL is not known'"):
         calibrate_with(answers(status, {"error": "model 9PL is not known"}))
 
 
 def test_error_page_of_a_proxy_is_quoted_in_one_line():
     page = b"<html>\n<head><title>502 Bad Gateway</title></head>\n" + b"x" * 5000
-    with pytest.raises(TransientError) as told:
+    with pytest.raises(IrtServiceError) as told:
         calibrate_with(answers(502, page))
     assert "502 Bad Gateway" in str(told.value)
     assert "\n" not in str(told.value)
@@ -79,20 +79,20 @@ def test_error_page_of_a_proxy_is_quoted_in_one_line():
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("0", 0), ("86400", 900), ("soon", None), ("-3", None)])
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_kept(status, header, seconds):
-    with pytest.raises(TransientError) as told:
+    with pytest.raises(IrtServiceError) as told:
         calibrate_with(answers(status, {"error": "busy"}, Retry_After=header))
     assert told.value.retry_after == seconds
 
 
 def test_retry_after_may_be_a_date():
     at = datetime.now(timezone.utc) + timedelta(seconds=60)
-    with pytest.raises(TransientError) as told:
+    with pytest.raises(IrtServiceError) as told:
         calibrate_with(answers(503, {"error": "busy"}, Retry_After=format_datetime(at, usegmt=True)))
     assert 30 < told.value.retry_after <= 60
 
 
 def test_redirect_is_not_followed_with_the_token():
-    with pytest.raises(InputError, match=r"sends elsewhere, to http://elsewhere/.*set R_IRT_BASE_URL"):
+    with pytest.raises(IrtServiceRefusal, match=r"sends elsewhere, to http://elsewhere/.*set R_IRT_BASE_URL"):
         calibrate_with(answers(302, b"", Location="http://elsewhere/"))
 
 
@@ -100,7 +100,7 @@ def test_redirect_is_not_followed_with_the_token():
     "body", [b"", b'{"status": "ok", "item_par', b"<html>welcome</html>", b"\xff\xfe", b"[" * 9999]
 )
 def test_reply_that_is_no_json_fails_at_once(body):
-    with pytest.raises(InputError, match="answered no JSON"):
+    with pytest.raises(IrtServiceRefusal, match="answered no JSON"):
         calibrate_with(answers(200, body))
 
 
@@ -129,7 +129,7 @@ def test_reply_that_is_no_json_fails_at_once(body):
     ],
 )
 def test_reply_without_a_meaning_fails_at_once_and_says_what_the_service_did(reply, words):
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(IrtServiceRefusal, match=words):
         calibrate_with(answers(200, reply))
 
 
@@ -137,7 +137,7 @@ def test_rasch_with_different_slopes_is_no_rasch():
     rows = [{"item_id": f"i{n}", "params": {"a": 1 + n / 10, "b": 0}} for n in range(1, 5)]
     with (
         double(answers(200, reply_for(item_params=rows))) as service,
-        pytest.raises(InputError, match=r"Rasch was asked for, but the slopes .* from 1\.1 to 1\.4"),
+        pytest.raises(IrtServiceRefusal, match=r"Rasch was asked for, but the slopes .* from 1\.1 to 1\.4"),
     ):
         IrtServiceEngine(service.settings()).calibrate(CalibrationRequest(REQUEST.answers, "Rasch"))
 

@@ -12,7 +12,7 @@ from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.engines.remote.engine import IrtServiceEngine
 from seedtest_assets.engines.remote.reply import number, read_reply, text
-from seedtest_assets.errors import InputError, TransientError
+from seedtest_assets.errors import IrtServiceError, IrtServiceRefusal
 from seedtest_assets_tests.engines.remote.service_double import (
     REFERENCE,
     answers,
@@ -156,7 +156,7 @@ def test_rasch_of_r_is_stored_on_the_scale_of_the_calibrated_group(lsat7):
 @needs_reference
 def test_recorded_reply_without_parameters_is_refused_with_what_it_holds(lsat7):
     with pytest.raises(
-        InputError, match=r"3 items named 'items', 'means', 'cov', none with finite a and b.*R_IRT_BASE_URL"
+        IrtServiceRefusal, match=r"3 items named 'items', 'means', 'cov', none with finite a and b.*R_IRT_BASE_URL"
     ):
         through(recorded("calibrate_wrappedstring_2PL.json"), CalibrationRequest(lsat7))
 
@@ -170,9 +170,9 @@ def test_recorded_reply_without_parameters_is_refused_with_what_it_holds(lsat7):
     ],
 )
 def test_recorded_errors_are_quoted(lsat7, name, words):
-    with pytest.raises(TransientError, match=words):
+    with pytest.raises(IrtServiceError, match=words):
         through(recorded(name), CalibrationRequest(lsat7), status=500)
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(IrtServiceRefusal, match=words):
         through(recorded(name), CalibrationRequest(lsat7))
 
 
@@ -279,7 +279,7 @@ json_values = st.recursive(
 def test_any_json_is_read_or_refused_in_one_line(reply):
     try:
         read = read_reply(reply)
-    except InputError:
+    except IrtServiceRefusal:
         return
     assert read.items
 
@@ -305,7 +305,7 @@ def test_reply_with_anything_in_any_place_is_read_or_refused(data):
     place[key] = data.draw(json_values)
     try:
         read = read_reply(reply)
-    except InputError:
+    except IrtServiceRefusal:
         return
     assert all(
         np.isfinite([item.a, item.b, item.c]).all() and item.a != 0 and 0 <= item.c < 1 for item in read.items.values()
