@@ -186,5 +186,5 @@ def test_the_report_that_the_ui_names_opens(ui, deployment, screenshot):
     assert path == f"{deployment.environment['SEEDTEST_LAKE']}/reports/date={YESTERDAY}/calibration.html"
     ui.driver.set_window_size(1180, 1760)
     ui.driver.get(f"file://{path}#en")
-    ui.read("What needs a look")
+    ui.read("Needs attention")
     screenshot(ui.driver, "report")

@@ -1,4 +1,4 @@
-"""How the report's pictures look, and how they become SVG that speaks both languages."""
+"""How the report's pictures look, and how they become SVG in both languages."""
 
 import io
 import re
@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seedtest_assets.report.words import KOREAN, both
+from seedtest_assets.report.translations import KOREAN, bilingual
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 """Okabe & Ito's colours, told apart by the colour-blind; what matters differs in shape, too."""
@@ -121,10 +121,10 @@ def svg(figure: Figure, description: str) -> str:
     drawn = re.sub(r' id="(?!points-|[mp][0-9a-f]{8,}|image|C)[^"]*"', "", drawn)
     drawn = re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", drawn, count=1)
     drawn = re.sub(r"<svg ", f'<svg role="img" aria-label="{escape(description)}" ', drawn, count=1)
-    return re.sub(r"(<text[^>]*>)([^<]+)(</text>)", _in_both, drawn)
+    return re.sub(r"(<text[^>]*>)([^<]+)(</text>)", _translated, drawn)
 
 
-def _in_both(match: re.Match[str]) -> str:
+def _translated(match: re.Match[str]) -> str:
     opening, text, closing = match.groups()
-    said = unescape(text)
-    return f"{opening}{both(said, tag='tspan')}{closing}" if said in KOREAN else match.group()
+    label = unescape(text)
+    return f"{opening}{bilingual(label, tag='tspan')}{closing}" if label in KOREAN else match.group()

@@ -17,8 +17,8 @@ class ItemCurves:
     """Shares correct in groups of students of like ability, float64 [n_items, n_groups], NaN where a group has too few answers.
 
     theta: float64 [n_groups], the groups' middle abilities; observed, expected: shares correct; standard_error: of observed.
-    misfit: float64 [n_items], root mean squared deviation of observed from expected over the item's answers, freed of what
-    chance adds; infit, outfit, p: see irt.item_fit; share_correct: of the first answers.
+    misfit: float64 [n_items], root mean squared deviation of observed from expected over the item's answers, corrected for
+    sampling error; infit, outfit: see irt.item_fit; share_correct: of the first answers.
     """
 
     theta: np.ndarray
@@ -28,7 +28,6 @@ class ItemCurves:
     misfit: np.ndarray
     infit: np.ndarray
     outfit: np.ndarray
-    p: np.ndarray
     share_correct: np.ndarray
 
 
@@ -45,7 +44,7 @@ def item_curves(
     answers: student_id, item_id, correct, completed_at; items: item_id, a, b, c; abilities: user_id, theta;
     mean, sd: of the calibrated group.
 
-    Groups and expectations are those of irt.item_fit, in which an answer has no vote in its own expectation. The deviation is
+    Groups and expectations are those of irt.item_fit, in which an answer is left out of its own ability group and expectation. The deviation is
     the RMSD of the PISA technical reports (Khorramdel, Shin & von Davier, 2019), less its sampling variance (as in Koehler,
     Robitzsch & Hartig, 2020), so that an item with few answers does not look bad for having few.
     """
@@ -74,9 +73,7 @@ def item_curves(
         misfit = np.sqrt(np.maximum(deviation, 0) / n.sum(axis=1))
         right = np.bincount(responses.item, weights=responses.correct, minlength=len(items))
         share_correct = right / np.bincount(responses.item, minlength=len(items))
-    return ItemCurves(
-        middle, observed, expected, np.sqrt(variance), misfit, fit.infit, fit.outfit, fit.p, share_correct
-    )
+    return ItemCurves(middle, observed, expected, np.sqrt(variance), misfit, fit.infit, fit.outfit, share_correct)
 
 
 def places(ids: pa.ChunkedArray, names: pd.Series) -> np.ndarray:

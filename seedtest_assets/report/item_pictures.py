@@ -64,7 +64,7 @@ def item_map(data: ReportData) -> str:
 
 
 def discrimination_against_difficulty(data: ReportData) -> str:
-    """Every item with its errors; names come with the pointer."""
+    """Draw every item with its errors; the tooltip names it."""
     items = data.items
     a, b, anchor = items["a"].to_numpy(float), items["b"].to_numpy(float), items["is_anchor"].to_numpy(bool)
     se_a, se_b = (INTERVAL * np.nan_to_num(items[name].to_numpy(float)) for name in ("se_a", "se_b"))
@@ -138,7 +138,7 @@ def reference_change(data: ReportData) -> pd.DataFrame:
 
 
 def anchor_change(change: pd.DataFrame) -> str:
-    """What every linking item did since the values it is linked to; the screened-out marked and named."""
+    """Draw the change of every linking item against its reference value; screened-out items are marked and named."""
     with styled():
         figure, (left, right) = panels(1, 2, 4.0)
         _change_of(left, change, "b")
@@ -153,7 +153,7 @@ def _change_of(axes: Axes, change: pd.DataFrame, parameter: str) -> None:
     out = (change["reason"] != "").to_numpy()
     x, y = change["b_reference"].to_numpy(float), change[f"change_{parameter}"].to_numpy(float)
     error = INTERVAL * np.nan_to_num(change[f"se_{parameter}"].to_numpy(float))
-    # One item that went astray must not make the others a flat line.
+    # One item with a huge change must not flatten all others.
     limit = float(np.clip(1.5 * np.abs(y[~out]).max(initial=0), 0.6, 3))
     low, high, y = (np.clip(values, -limit, limit) for values in (y - error, y + error, y))
     axes.set_ylim(-1.05 * limit, 1.05 * limit)
@@ -214,7 +214,7 @@ def shortened(name: object, length: int = 18) -> str:
 
 
 def _range(*values: np.ndarray) -> tuple[float, float]:
-    """Where nearly all of them lie, at least -3 to 3 and at most -6 to 6 around the scale's middle."""
+    """Give a range that covers 98% of the values, at least -3 to 3 and at most -6 to 6."""
     low = min(float(np.quantile(some, 0.01)) for some in values if len(some))
     high = max(float(np.quantile(some, 0.99)) for some in values if len(some))
     return max(-6.0, min(-3.0, low - 0.2)), min(6.0, max(3.0, high + 0.2))

@@ -13,16 +13,16 @@ from seedtest_assets.report.findings import findings
 from seedtest_assets.report.item_curves import item_curves
 from seedtest_assets.report.item_table import COLUMNS, FLAGS, change_since, item_rows, left_out_items, number
 from seedtest_assets.report.summary import cards, fit_facts
-from seedtest_assets.report.words import KOREAN, both, reason_in_both
+from seedtest_assets.report.translations import KOREAN, bilingual, bilingual_reason
 
 MOST_CHANGE_ROWS = 20
-"""Of the linking items that did link; those screened out are all listed, and a picture has every one."""
+"""Rows for items used to link. Screened-out items are all listed, and the picture shows every item."""
 
 
 def calibration_page(data: ReportData) -> str:
-    """The report as HTML that needs nothing else: styles, script and pictures are inside.
+    """Render the report as HTML that needs no other file: styles, script and pictures are inside.
 
-    Raises KeyError when a word has no Korean.
+    Raises KeyError when a text has no Korean translation.
     """
     spec = data.model_spec
     group = {"mean": spec.get("group_mean") or 0.0, "sd": spec.get("group_sd") or 1.0}
@@ -46,7 +46,7 @@ def calibration_page(data: ReportData) -> str:
         "runs": time_pictures.runs_over_time(data) if data.runs else "",
     }
     return _template().render(
-        t=both,
+        t=bilingual,
         korean=KOREAN,
         css=_part("page.css"),
         script=_part("page.js"),
@@ -81,17 +81,17 @@ def _change_rows(change: pd.DataFrame) -> list[dict[str, str]]:
             "change": number(row.change_b, signed=True),
             "a_before": number(row.a_reference),
             "a": number(row.a),
-            "reason": reason_in_both(str(row.reason)),
+            "reason": bilingual_reason(str(row.reason)),
         }
         for row in change.itertuples(index=False)
     ]
 
 
 def _point_names(data: ReportData, change: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
-    """For every group of points in the pictures, in their order: the item, and what the pointer says of it."""
+    """List, for every group of points in the pictures and in their order, the item and its tooltip."""
     items = data.items
     anchor = items["is_anchor"].to_numpy(bool)
-    said = [
+    fitted = [
         (str(row.item_id), f"{row.item_id}   a {row.a:.2f}   b {row.b:.2f}") for row in items.itertuples(index=False)
     ]
     moved = [
@@ -105,8 +105,8 @@ def _point_names(data: ReportData, change: pd.DataFrame) -> dict[str, list[tuple
     used_names = [name for name, is_out in zip(moved, out, strict=True) if not is_out]
     out_names = [name for name, is_out in zip(moved, out, strict=True) if is_out]
     return {
-        "items": [name for name, is_anchor in zip(said, anchor, strict=True) if not is_anchor],
-        "anchors": [name for name, is_anchor in zip(said, anchor, strict=True) if is_anchor],
+        "items": [name for name, is_anchor in zip(fitted, anchor, strict=True) if not is_anchor],
+        "anchors": [name for name, is_anchor in zip(fitted, anchor, strict=True) if is_anchor],
         **{f"anchors-{parameter}-used": used_names for parameter in "ab"},
         **{f"anchors-{parameter}-out": out_names for parameter in "ab"},
     }

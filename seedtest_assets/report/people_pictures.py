@@ -1,4 +1,4 @@
-"""The report's pictures of students: how abilities are distributed, and how sure each of them is."""
+"""The report's pictures of students: the distribution of abilities and their standard errors."""
 
 import numpy as np
 

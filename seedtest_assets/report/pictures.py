@@ -49,7 +49,7 @@ def histogram(values: ArrayLike, what: str, of_what: str) -> bytes:
 def history(values: Sequence[float], label: str, limits: Sequence[float] = ()) -> bytes:
     """A number over the last partitions, oldest first; the newest is marked. limits: what it is held against, dashed.
 
-    What is no number leaves a gap: a picture of a bad night must not fail where its check does.
+    A value that is not finite leaves a gap: the picture of a bad night must not fail.
     """
     figure, axes = _figure(height=1.6)
     for limit in limits:
@@ -63,12 +63,12 @@ def history(values: Sequence[float], label: str, limits: Sequence[float] = ()) -
     return _png(figure)
 
 
-def reliability_curve(predicted: Sequence[float], seen: Sequence[float]) -> bytes:
-    """Share of right answers seen against the share predicted; on the line, a prediction means what it says."""
+def reliability_curve(predicted: Sequence[float], observed: Sequence[float]) -> bytes:
+    """Draw the observed share of correct answers against the predicted share; on the diagonal the prediction is calibrated."""
     figure, axes = _figure(width=2.6, height=2.4)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
-    axes.plot(predicted, seen, color=BLUE, marker="o", markersize=3)
-    axes.set(xlabel="predicted", ylabel="seen", xlim=(0, 1), ylim=(0, 1))
+    axes.plot(predicted, observed, color=BLUE, marker="o", markersize=3)
+    axes.set(xlabel="predicted", ylabel="observed", xlim=(0, 1), ylim=(0, 1))
     return _png(figure)
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.findings import MISFIT, named
 from seedtest_assets.report.item_curves import ItemCurves
-from seedtest_assets.report.words import both
+from seedtest_assets.report.translations import bilingual
 
 
 @dataclass(frozen=True)
@@ -23,25 +23,25 @@ class Card:
 
 
 def cards(data: ReportData, n_left_out: int) -> list[Card]:
-    """What a reader wants to know first, with the night before."""
+    """Give the key figures, with those of the previous calibration."""
     spec, metrics = data.model_spec, data.metrics
     before = data.history.iloc[-2] if len(data.history) > 1 else None
     reliability = metrics.get("reliability")
-    earlier = "" if before is None else both("the day before: {value}", value=f"{before['n_items']:,.0f}")
+    earlier = "" if before is None else bilingual("previous calibration: {value}", value=f"{before['n_items']:,.0f}")
     earlier_reliability = (
         ""
         if before is None or not np.isfinite(before["reliability"])
-        else both("the day before: {value}", value=f"{before['reliability']:.3f}")
+        else bilingual("previous calibration: {value}", value=f"{before['reliability']:.3f}")
     )
     return [
-        Card("Model", spec["model"], both("{n} iterations", n=metrics.get("iterations") or "–")),
+        Card("Model", spec["model"], bilingual("{n} iterations", n=metrics.get("iterations") or "–")),
         Card("Convergence", *_convergence(metrics)),
         Card(
             "Items fitted",
             f"{spec['n_items']:,}",
             earlier
             + (
-                Markup(" · ") * bool(earlier) + both("{n} answered but could not be fitted", n=n_left_out)
+                Markup(" · ") * bool(earlier) + bilingual("{n} answered but could not be fitted", n=n_left_out)
                 if n_left_out
                 else ""
             ),
@@ -49,12 +49,12 @@ def cards(data: ReportData, n_left_out: int) -> list[Card]:
         Card(
             "Students",
             f"{spec['n_persons']:,}",
-            both("mean standard error {se}", se=f"{data.abilities['se'].mean():.2f}"),
+            bilingual("mean standard error {se}", se=f"{data.abilities['se'].mean():.2f}"),
         ),
         Card(
             "Answers used",
             f"{spec['n_observations']:,}",
-            both("{n} repeated answers set aside", n=f"{metrics.get('n_set_aside') or 0:,}"),
+            bilingual("{n} repeated answers set aside", n=f"{metrics.get('n_set_aside') or 0:,}"),
         ),
         Card(
             "Log-likelihood",
@@ -67,13 +67,15 @@ def cards(data: ReportData, n_left_out: int) -> list[Card]:
 
 
 def fit_facts(data: ReportData, curves: ItemCurves) -> list[tuple[str, Any]]:
-    """Pairs of what (a key of the words) and how much, in full."""
+    """List label (a key of the translations) and value of the fit in full."""
     spec, metrics = data.model_spec, data.metrics
     constants = spec.get("linking_constants") or {}
     misfit = int((curves.misfit >= MISFIT).sum())
     screened = list(constants.get("screened_out") or {})
     linked = (
-        f"{constants['method']}, A {constants['A']:.4f}, B {constants['B']:.4f}" if constants else both("not linked")
+        f"{constants['method']}, A {constants['A']:.4f}, B {constants['B']:.4f}"
+        if constants
+        else bilingual("not linked")
     )
     return [
         (
@@ -82,10 +84,10 @@ def fit_facts(data: ReportData, curves: ItemCurves) -> list[tuple[str, Any]]:
         ),
         ("Parameters estimated", f"{metrics['n_parameters']:,}" if metrics.get("n_parameters") else "–"),
         ("Linking method", linked),
-        ("Screened out", named(screened) if screened else both("none")),
+        ("Screened out", named(screened) if screened else bilingual("none")),
         (
             "Group on the bank's scale",
-            both(
+            bilingual(
                 "mean {mean}, SD {sd}", mean=f"{spec.get('group_mean') or 0:.3f}", sd=f"{spec.get('group_sd') or 1:.3f}"
             ),
         ),
@@ -95,23 +97,23 @@ def fit_facts(data: ReportData, curves: ItemCurves) -> list[tuple[str, Any]]:
 
 def _convergence(metrics: dict[str, Any]) -> tuple[Markup, Markup, bool]:
     converged = metrics.get("converged")
-    said = both("not told" if converged is None else "converged" if converged else "NOT converged")
-    note = both("{n} retries", n=metrics.get("retries") or 0)
-    return said, Markup(f"{metrics.get('seconds') or 0:,.1f} s · ") + note, converged is not None and not converged
+    state = bilingual("not reported" if converged is None else "converged" if converged else "NOT converged")
+    note = bilingual("{n} retries", n=metrics.get("retries") or 0)
+    return state, Markup(f"{metrics.get('seconds') or 0:,.1f} s · ") + note, converged is not None and not converged
 
 
 def _linking_card(spec: dict[str, Any]) -> Card:
     constants = spec.get("linking_constants")
     if not constants:
-        return Card("Linking constants", both("not linked"), "", True)
+        return Card("Linking constants", bilingual("not linked"), "", True)
     value = f"A {constants['A']:.3f} · B {constants['B']:+.3f}".replace("-", "−")
     n, out = constants.get("n_anchors_used", "–"), len(constants.get("screened_out") or {})
     if spec.get("linked_to") == "previous":
-        note = both(
+        note = bilingual(
             "through {n} items of {day}, {out} screened out", n=n, out=out, day=spec.get("linked_to_partition", "–")
         )
     else:
-        note = both("through {n} anchors, {out} screened out", n=n, out=out)
+        note = bilingual("through {n} anchors, {out} screened out", n=n, out=out)
     return Card("Linking constants", value, note)
 
 

@@ -49,7 +49,7 @@ def scale_over_time(data: ReportData) -> str:
                 color=color,
                 markersize=5,
                 markerfacecolor="white",
-                label="linked to the night before, or not linked",
+                label="linked to the previous calibration, or not linked",
             )
             axes.set_title(title)
             axes.margins(y=0.25)

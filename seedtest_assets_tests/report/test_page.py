@@ -13,7 +13,7 @@ import pytest
 from seedtest_assets.report.findings import findings
 from seedtest_assets.report.item_curves import ItemCurves
 from seedtest_assets.report.page import calibration_page
-from seedtest_assets.report.words import KOREAN, both, reason_in_both
+from seedtest_assets.report.translations import KOREAN, bilingual, bilingual_reason
 from seedtest_assets_tests.report.conftest import ALL_RIGHT, GUESSED, MISSING, anchors_of, calibrated, with_faults
 
 PICTURES = ["item-map", "a-b", "information", "anchors", "scale", "worst", "abilities", "answers", "runs"]
@@ -75,7 +75,7 @@ def test_every_picture_is_there_and_is_well_formed(read):
             assert used in ids, (name, used)
 
 
-def test_every_word_is_there_in_both_languages(read):
+def test_every_word_is_there_translated_languages(read):
     assert read.languages["en"] == read.languages["ko"] > 150
     for name, drawing in read.pictures.items():
         for text in re.findall(r"<text[^>]*>([^<]+)</text>", drawing):
@@ -86,7 +86,7 @@ def test_every_translation_keeps_the_places_of_its_values():
     for english, korean in KOREAN.items():
         assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", korean)), english
     with pytest.raises(KeyError):
-        both("a text without Korean")
+        bilingual("a text without Korean")
 
 
 def test_shows_fit_and_linking_as_they_were_estimated(data, page):
@@ -111,17 +111,17 @@ def test_the_table_has_every_item_with_its_values(data, read):
 
 
 def test_faults_are_named_at_the_top_and_marked_in_the_table(read, page, drifted_anchor):
-    top = page[page.index("What needs a look") : page.index('id="items"')]
-    for said in (
-        f"moved unlike the others: 1 of 14 ({drifted_anchor})",
+    top = page[page.index("Needs attention") : page.index('id="items"')]
+    for finding in (
+        f"moved differently from the others: 1 of 14 ({drifted_anchor})",
         f"discrimination below 0.2: 1 ({GUESSED})",
-        "moved by 0.5 or more since the partition before: 1 (9)",
+        "changed by 0.5 or more since the previous calibration: 1 (9)",
         "could not be fitted: 1.",
-        f"not in the lake: 1 ({MISSING})",
+        f"missing from the lake: 1 ({MISSING})",
         "Failed runs among the last 2: 1.",
         "Check anchor_drift on mirt_item_params failed: 1 anchor drifted",
     ):
-        assert said in top, said
+        assert finding in top, finding
     assert "screened out" in read.rows[drifted_anchor][-1]
     assert "low discrimination" in read.rows[GUESSED][-1]
     assert "moved" in read.rows["9"][-1]
@@ -176,32 +176,32 @@ def test_a_3pl_that_is_not_linked_without_runs_and_with_hostile_names(school):
     assert page.scripts == 2
     assert "The first calibration: it defines the scale." in text
     assert "not linked" in text
-    assert "Dagster knows of no run." in text
+    assert "Dagster has no record of a run." in text
     assert set(page.pictures) == set(PICTURES) - {"anchors", "runs"}
     assert {row[6] for name, row in page.rows.items() if name != ALL_RIGHT} == {"0.200"}
 
 
 def test_an_engine_that_tells_little_leaves_dashes_and_a_notice(data):
-    told = dict.fromkeys(("loglik", "aic", "bic", "converged", "iterations"))
+    unreported = dict.fromkeys(("loglik", "aic", "bic", "converged", "iterations"))
     items = data.items.assign(se_a=float("nan"), se_b=float("nan"))
-    text = calibration_page(replace(data, metrics=data.metrics | told, items=items))
-    assert "The engine does not say whether the calibration converged." in text
+    text = calibration_page(replace(data, metrics=data.metrics | unreported, items=items))
+    assert "The engine does not report whether the calibration converged." in text
     assert "AIC – · BIC –" in text
 
 
-def test_what_is_wrong_comes_before_what_is_worth_a_notice(data):
+def test_problems_come_before_notices(data):
     none = np.full(len(data.items), np.nan)
-    curves = ItemCurves(*[none] * 9)
+    curves = ItemCurves(*[none] * 8)
     worse = replace(data, metrics=data.metrics | {"converged": False})
-    said = findings(worse, curves, 0, none)
-    assert [finding.level for finding in said] == sorted(finding.level for finding in said)
-    assert "did not converge" in said[0].text
+    ordered = findings(worse, curves, 0, none)
+    assert [finding.level for finding in ordered] == sorted((finding.level for finding in ordered), reverse=True)
+    assert "did not converge" in ordered[0].text
     spec = {name: value for name, value in data.model_spec.items() if name != "linking_constants"}
     (first, *_) = findings(replace(data, model_spec=spec), curves, 0, none)
-    assert (first.level, "Not linked" in first.text) == ("bad", True)
+    assert (first.level, "Not linked" in first.text) == ("problem", True)
 
 
-def test_silence_when_all_is_well(data):
+def test_no_finding_when_all_is_well(data):
     none = np.full(len(data.items), np.nan)
     spec = data.model_spec | {"linking_constants": data.model_spec["linking_constants"] | {"screened_out": {}}}
     well = replace(
@@ -213,9 +213,9 @@ def test_silence_when_all_is_well(data):
         runs=data.runs[-1:],
         checks=data.checks[:1],
     )
-    assert findings(well, ItemCurves(*[none] * 9), 0, none) == []
+    assert findings(well, ItemCurves(*[none] * 8), 0, none) == []
 
 
-def test_reasons_of_the_engine_are_said_in_korean_too():
-    assert "난이도 변화, robust z +6.0" in reason_in_both("its difficulty drifted, robust z +6.0")
-    assert reason_in_both("another reason") == "another reason"
+def test_reasons_of_the_engine_are_translated():
+    assert "난이도 변화, robust z +6.0" in bilingual_reason("its difficulty drifted, robust z +6.0")
+    assert bilingual_reason("another reason") == "another reason"
