@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo dev test lint docs bench lock upgrade down
+.PHONY: install demo dev test lint docs tables bench lock upgrade down
 
 install: .venv/installed
 
@@ -23,6 +23,9 @@ test: install lint  ## linter, types, the whole test suite
 
 docs: install  ## the documentation as a site, in site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+tables: install  ## the tables in docs/ that the code can give
+	$(BIN)/python docs/tables.py
 
 lint: install
 	$(BIN)/ruff check --quiet .

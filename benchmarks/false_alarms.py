@@ -66,7 +66,7 @@ def main(
 def of_school(seed: int, n_nights: int, n_faults: int, with_errors: bool) -> Seen:
     """The nights of one school, after as many as the checks look back; faults are put into some of them."""
     settings = Settings(mirt_lookback_days=60)
-    warm_up = settings.seedtest_history_partitions
+    warm_up = settings.history_partitions
     first = settings.mirt_lookback_days + warm_up - 1
     chosen = set(np.linspace(first, first + n_nights - 1, n_faults).astype(int).tolist())
     school = healthy_school(first + n_nights, seed=seed)

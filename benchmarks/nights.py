@@ -152,7 +152,7 @@ class Night:
     def of_table(self, table: str) -> list[Judgement]:
         """The checks of what the table has for the day."""
         limits = self.platform.settings
-        facts = table_facts(self.platform.database, table, self.day, self.pairs, limits.seedtest_theta_limit)
+        facts = table_facts(self.platform.database, table, self.day, self.pairs, limits.theta_limit)
         return [
             tables.theta_coverage(facts, limits),
             tables.keys_unique(facts),

@@ -21,7 +21,7 @@ HOME = Path(".seedtest")
 class Settings(Thresholds):
     """Every setting, under the name of its environment variable in lower case; the checks' limits among them."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(alias_generator=None, frozen=True, extra="ignore", env_ignore_empty=True)
 
     database_url: Annotated[str | None, Field(repr=False)] = None
     seedtest_attempt_source: Annotated[

@@ -1,9 +1,9 @@
-"""Every limit of every check, in one place; each is an environment variable (its name in upper case)."""
+"""Every limit of every check, in one place; each is an environment variable, `SEEDTEST_` and its name in upper case."""
 
 from typing import Annotated
 
-from pydantic import Field
-from pydantic_settings import BaseSettings
+from pydantic import AliasGenerator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -12,107 +12,95 @@ Positive = Annotated[float, Field(gt=0)]
 class Thresholds(BaseSettings):
     """Limits of the checks; settings.Settings has them all. The default's reason stands beside it where it is not the field's usual."""
 
-    seedtest_history_partitions: Annotated[
+    model_config = SettingsConfigDict(
+        alias_generator=AliasGenerator(validation_alias=lambda name: f"seedtest_{name}")  # the environment's names
+    )
+
+    history_partitions: Annotated[
         int, Field(ge=1, le=365, description="earlier partitions that a calibration is compared with, by their median")
     ] = 7
 
     # item_count_drop
-    seedtest_item_count_error_below: Annotated[
+    item_count_error_below: Annotated[
         Share, Field(description="items fitted, as a share of the usual: below it the calibration is not written")
     ] = 0.8
-    seedtest_item_count_warn_below: Annotated[Share, Field(description="the same, for a WARN")] = 0.9
+    item_count_warn_below: Annotated[Share, Field(description="the same, for a WARN")] = 0.9
 
     # plausible_ranges
-    seedtest_range_a_low: Annotated[float, Field(description="lowest plausible discrimination")] = 0.2
-    seedtest_range_a_high: Annotated[Positive, Field(description="highest plausible discrimination")] = 4.0
-    seedtest_range_b: Annotated[Positive, Field(description="largest plausible difficulty, either side of 0")] = 6.0
-    seedtest_range_c: Annotated[Positive, Field(description="guessing must stay below it")] = 0.5
-    seedtest_outside_warn_above: Annotated[
+    range_a_low: Annotated[float, Field(description="lowest plausible discrimination")] = 0.2
+    range_a_high: Annotated[Positive, Field(description="highest plausible discrimination")] = 4.0
+    range_b: Annotated[Positive, Field(description="largest plausible difficulty, either side of 0")] = 6.0
+    range_c: Annotated[Positive, Field(description="guessing must stay below it")] = 0.5
+    outside_warn_above: Annotated[
         Share, Field(description="share of items outside; a WARN above it when it is also twice the usual share")
     ] = 0.05
-    seedtest_outside_error_above: Annotated[
+    outside_error_above: Annotated[
         Share, Field(description="share of items outside: above it the calibration is not written")
     ] = 0.2
 
     # answer_volume: against the same weekday of the last 4 weeks
-    seedtest_volume_warn_below: Annotated[
-        Share, Field(description="answers, as a share of the smallest of those days")
-    ] = 0.6
-    seedtest_volume_warn_above: Annotated[
-        Positive, Field(description="answers, as a multiple of the largest of those days")
-    ] = 2.0
+    volume_warn_below: Annotated[Share, Field(description="answers, as a share of the smallest of those days")] = 0.6
+    volume_warn_above: Annotated[Positive, Field(description="answers, as a multiple of the largest of those days")] = (
+        2.0
+    )
 
     # source_matches_lake
-    seedtest_late_warn_above: Annotated[
+    late_warn_above: Annotated[
         Share, Field(description="answers of the last 7 days that the source and the lake differ by, as a share")
     ] = 0.005
 
     # anchors_present, linking_constants
-    seedtest_anchors_warn_below: Annotated[
-        Share, Field(description="anchors that link, as a share of the usual number")
-    ] = 0.5
-    seedtest_linking_a_low: Annotated[Positive, Field(description="lowest plausible A, as a multiple of the usual")] = (
-        0.5
-    )
-    seedtest_linking_a_high: Annotated[
-        Positive, Field(description="highest plausible A, as a multiple of the usual")
-    ] = 2.0
-    seedtest_linking_b: Annotated[Positive, Field(description="largest plausible distance of B from the usual")] = 1.0
+    anchors_warn_below: Annotated[Share, Field(description="anchors that link, as a share of the usual number")] = 0.5
+    linking_a_low: Annotated[Positive, Field(description="lowest plausible A, as a multiple of the usual")] = 0.5
+    linking_a_high: Annotated[Positive, Field(description="highest plausible A, as a multiple of the usual")] = 2.0
+    linking_b: Annotated[Positive, Field(description="largest plausible distance of B from the usual")] = 1.0
 
     # anchor_drift, item_drift
-    seedtest_drift_b_moderate: Annotated[Positive, Field(description="change of a difficulty, for a WARN")] = 0.25
-    seedtest_drift_b_severe: Annotated[Positive, Field(description="change of a difficulty, for an ERROR")] = 0.5
-    seedtest_drift_a_moderate: Annotated[Positive, Field(description="change of a discrimination, for a WARN")] = 0.2
-    seedtest_drift_a_severe: Annotated[Positive, Field(description="change of a discrimination, for an ERROR")] = 0.4
-    seedtest_item_drift_z: Annotated[
+    drift_b_moderate: Annotated[Positive, Field(description="change of a difficulty, for a WARN")] = 0.25
+    drift_b_severe: Annotated[Positive, Field(description="change of a difficulty, for an ERROR")] = 0.5
+    drift_a_moderate: Annotated[Positive, Field(description="change of a discrimination, for a WARN")] = 0.2
+    drift_a_severe: Annotated[Positive, Field(description="change of a discrimination, for an ERROR")] = 0.4
+    item_drift_z: Annotated[
         Positive, Field(description="a change must also be as many standard errors: every item is tested every night")
     ] = 5.0
-    seedtest_anchor_drift_z: Annotated[
+    anchor_drift_z: Annotated[
         Positive, Field(description="the same for an anchor against its bank value, which the nights do not share")
     ] = 4.0
-    seedtest_anchor_residual_z: Annotated[
+    anchor_residual_z: Annotated[
         Positive,
         Field(description="or the anchor's answers this many standard errors from what its bank value expects"),
     ] = 4.5
-    seedtest_drift_min_answers: Annotated[
+    drift_min_answers: Annotated[
         int, Field(ge=1, description="items with fewer answers are not judged: their standard errors are no guide yet")
     ] = 50
 
     # predictive_validity
-    seedtest_prediction_min_answers: Annotated[
-        int, Field(ge=1, description="first answers of the day needed to judge")
-    ] = 300
-    seedtest_slope_warn_below: Annotated[
+    prediction_min_answers: Annotated[int, Field(ge=1, description="first answers of the day needed to judge")] = 300
+    slope_warn_below: Annotated[
         Positive,
         Field(description="slope of the day's answers on their predictions, 1 when a prediction means what it says"),
     ] = 0.6
-    seedtest_slope_z: Annotated[
-        Positive, Field(description="and the slope must be this many standard errors below 1")
-    ] = 4.0
-    seedtest_surprise_z: Annotated[
+    slope_z: Annotated[Positive, Field(description="and the slope must be this many standard errors below 1")] = 4.0
+    surprise_z: Annotated[
         Positive, Field(description="an item answered unlike predicted today: this many standard errors")
     ] = 5.0
-    seedtest_surprise_share: Annotated[
-        Share, Field(description="and its share correct this far from the predicted one")
-    ] = 0.15
+    surprise_share: Annotated[Share, Field(description="and its share correct this far from the predicted one")] = 0.15
 
     # ability_distribution
-    seedtest_ability_mean: Annotated[Positive, Field(description="change of the mean ability, in usual SDs")] = 0.2
-    seedtest_ability_sd: Annotated[
-        Positive, Field(description="change of the SD of the abilities, as a share of it")
-    ] = 0.2
-    seedtest_ability_ends: Annotated[
+    ability_mean: Annotated[Positive, Field(description="change of the mean ability, in usual SDs")] = 0.2
+    ability_sd: Annotated[Positive, Field(description="change of the SD of the abilities, as a share of it")] = 0.2
+    ability_ends: Annotated[
         Share, Field(description="share of abilities 5 SDs of the group or more from its mean, above the usual share")
     ] = 0.001
 
     # student_topic_theta, features_topic_daily
-    seedtest_coverage_error_below: Annotated[
+    coverage_error_below: Annotated[
         Share, Field(description="share of the day's (student, topic) pairs that have an ability")
     ] = 0.99
-    seedtest_theta_limit: Annotated[Positive, Field(description="largest plausible ability, either side of 0")] = 10.0
+    theta_limit: Annotated[Positive, Field(description="largest plausible ability, either side of 0")] = 10.0
 
     # freshness
-    seedtest_fresh_by_hour: Annotated[
+    fresh_by_hour: Annotated[
         int,
         Field(
             ge=4, le=23, description="UTC hour by which yesterday's calibration must be there; read when the code loads"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from functools import cache
@@ -35,7 +36,15 @@ def test_every_setting_stands_in_a_table_with_its_default():
         for table in SETTINGS_TABLE.findall(page.read_text(encoding="utf-8")):
             for name, default in ROW.findall(table):
                 assert documented.setdefault(name, default) == default, f"{page.name}: {name} has two defaults"
-    assert documented == {name.upper(): _written(field.default) for name, field in Settings.model_fields.items()}
+    assert documented == {
+        str(field.validation_alias or name).upper(): _written(field.default)
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def test_the_table_of_limits_is_what_the_code_gives():
+    page = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
+    assert runpy.run_path(str(ROOT / "docs" / "tables.py"))["with_tables"](page) == page, "run `make tables`"
 
 
 def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path):

@@ -159,7 +159,7 @@ def _was_away(last: datetime, away: timedelta, now: datetime) -> Trouble:
 
 
 def _due(day: date, settings: Settings) -> datetime:
-    return datetime.combine(day + timedelta(days=1), time(settings.seedtest_fresh_by_hour), timezone.utc)
+    return datetime.combine(day + timedelta(days=1), time(settings.fresh_by_hour), timezone.utc)
 
 
 def _first_due(settings: Settings) -> datetime:

@@ -24,13 +24,13 @@ def answer_volume(day: date, counts: dict[date, int], limits: Thresholds) -> Jud
         "same_weekday_smallest": min(same, default=None),
         "same_weekday_largest": max(same, default=None),
         "same_weekdays": len(same),
-        "warn_below": limits.seedtest_volume_warn_below,
-        "warn_above": limits.seedtest_volume_warn_above,
+        "warn_below": limits.volume_warn_below,
+        "warn_above": limits.volume_warn_above,
     }
     weekday = f"{day:%A}s"
     low, high = (
-        limits.seedtest_volume_warn_below * min(same, default=0),
-        limits.seedtest_volume_warn_above * max(same, default=0),
+        limits.volume_warn_below * min(same, default=0),
+        limits.volume_warn_above * max(same, default=0),
     )
     if not same:
         level, said = Level.PASS, f"{n:,} answers; no earlier {day:%A} to compare with"
@@ -66,7 +66,7 @@ def source_matches_lake(counted: Sequence[DayCount], limits: Thresholds) -> Judg
         said = f"the source changed since these days were extracted: {days}, {share:.2%} of {n_in_lake:,} answers"
     return Judgement(
         "source_matches_lake",
-        Level.WARN if share > limits.seedtest_late_warn_above else Level.PASS,
+        Level.WARN if share > limits.late_warn_above else Level.PASS,
         said,
         "run `seedtest run --refresh`, or materialise these days again in the UI, oldest first",
         {
@@ -74,7 +74,7 @@ def source_matches_lake(counted: Sequence[DayCount], limits: Thresholds) -> Judg
             "share": share,
             "days_that_differ": days,
             "answers_in_lake": n_in_lake,
-            "warn_above": limits.seedtest_late_warn_above,
+            "warn_above": limits.late_warn_above,
         },
         [one.late for one in counted],
         "late answers of a day",

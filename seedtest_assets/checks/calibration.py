@@ -14,7 +14,7 @@ def item_count_drop(result: CalibrationResult, before: Sequence[Fit], limits: Th
     n, counts = len(result.items), [fit.model_spec["n_items"] for fit in before]
     expected = usual(counts)
     share = n / expected if expected else 1.0
-    warn, error = limits.seedtest_item_count_warn_below, limits.seedtest_item_count_error_below
+    warn, error = limits.item_count_warn_below, limits.item_count_error_below
     numbers = {
         "items": n,
         "usual_items": expected,
@@ -88,20 +88,20 @@ def plausible_ranges(result: CalibrationResult, before: Sequence[Fit], limits: T
     """Share of items with parameters that no sound item has; thin items (few answers) are why it is never 0 in a young bank."""
     items = result.items
     inside = (
-        items["a"].between(limits.seedtest_range_a_low, limits.seedtest_range_a_high)
-        & items["b"].between(-limits.seedtest_range_b, limits.seedtest_range_b)
-        & (items["c"] < limits.seedtest_range_c)
+        items["a"].between(limits.range_a_low, limits.range_a_high)
+        & items["b"].between(-limits.range_b, limits.range_b)
+        & (items["c"] < limits.range_c)
     )
     n, share = int((~inside).sum()), float((~inside).mean()) if len(items) else 0.0
     shares = known(before, "plausible_ranges", "share_outside")
     expected = usual(shares)
-    warn = max(limits.seedtest_outside_warn_above, 2 * (expected or 0))
-    error = limits.seedtest_outside_error_above
+    warn = max(limits.outside_warn_above, 2 * (expected or 0))
+    error = limits.outside_error_above
     return Judgement(
         "plausible_ranges",
         Level.ERROR if share > error else Level.WARN if share > warn else Level.PASS,
-        f"{n:,} of {len(items):,} items ({share:.1%}) lie outside a {limits.seedtest_range_a_low:g} to "
-        f"{limits.seedtest_range_a_high:g}, |b| up to {limits.seedtest_range_b:g}, c below {limits.seedtest_range_c:g}"
+        f"{n:,} of {len(items):,} items ({share:.1%}) lie outside a {limits.range_a_low:g} to "
+        f"{limits.range_a_high:g}, |b| up to {limits.range_b:g}, c below {limits.range_c:g}"
         + ("" if expected is None else f"; usual is {expected:.1%}"),
         "look at these items: a negative or tiny a is a wrong key or a broken item, a huge b an item that all get right or wrong",
         {

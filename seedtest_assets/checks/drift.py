@@ -36,11 +36,11 @@ def anchor_drift(
     reference = anchors.assign(se_a=0.0, se_b=0.0, n_responses=1)
     both = _compared(items, reference, 0.0, limits)
     residual = _standardised(both["item_id"].map(residuals.set_index("item_id")["z"]).to_numpy(float))
-    in_proportion = limits.seedtest_anchor_drift_z / limits.seedtest_anchor_residual_z
+    in_proportion = limits.anchor_drift_z / limits.anchor_residual_z
     both["z_b"] = np.fmax(both["z_b"].abs(), np.abs(residual) * in_proportion)
     both["z_a"] = both["z_a"].fillna(0.0)
     nothing = "" if len(anchors) else "the bank has no anchors"
-    return _judge("anchor_drift", "anchors", both, published, to_do, limits.seedtest_anchor_drift_z, limits, nothing)
+    return _judge("anchor_drift", "anchors", both, published, to_do, limits.anchor_drift_z, limits, nothing)
 
 
 def item_drift(
@@ -60,7 +60,7 @@ def item_drift(
     age = (pd.Timestamp(day) - pd.to_datetime(published["partition_date"])).dt.days.median()
     both = _compared(_with_errors(items), _with_errors(usual), max(0.0, 1 - age / lookback_days), limits)
     nothing = "" if len(published) else f"{len(items):,} items; no earlier partition to compare with"
-    return _judge("item_drift", "items", both, published, to_do, limits.seedtest_item_drift_z, limits, nothing)
+    return _judge("item_drift", "items", both, published, to_do, limits.item_drift_z, limits, nothing)
 
 
 def _compared(items: pd.DataFrame, reference: pd.DataFrame, shared: float, limits: Thresholds) -> pd.DataFrame:
@@ -71,7 +71,7 @@ def _compared(items: pd.DataFrame, reference: pd.DataFrame, shared: float, limit
     se_n^2 + se_m^2 - 2 se_n se_m o / sqrt(n m). z is the move in these errors, around the median of all items' and,
     where the night is noisier than that, in units of their robust SD.
     """
-    both = items[items["n_responses"] >= limits.seedtest_drift_min_answers].merge(
+    both = items[items["n_responses"] >= limits.drift_min_answers].merge(
         reference[["item_id", "a", "b", "se_a", "se_b", "n_responses"]], on="item_id", suffixes=("", "_usual")
     )
     n, m = (both[name].to_numpy(float) for name in ("n_responses", "n_responses_usual"))
@@ -122,8 +122,8 @@ def _judge(
         drop=True
     )
     sizes = {
-        DIFFICULTY: ("b", limits.seedtest_drift_b_moderate, limits.seedtest_drift_b_severe),
-        DISCRIMINATION: ("a", limits.seedtest_drift_a_moderate, limits.seedtest_drift_a_severe),
+        DIFFICULTY: ("b", limits.drift_b_moderate, limits.drift_b_severe),
+        DISCRIMINATION: ("a", limits.drift_a_moderate, limits.drift_a_severe),
     }
     scale, levels = [], []
     for parameter, (name, moderate, severe) in sizes.items():
@@ -149,10 +149,10 @@ def _judge(
             "moved_severely": n_severe,
             **{f"median_change_{name}": _or_none(both[f"move_{name}"].median()) for name in "ba"},
             **{f"largest_change_{name}": _or_none(both[f"move_{name}"].abs().max()) for name in "ba"},
-            "b_moderate": limits.seedtest_drift_b_moderate,
-            "b_severe": limits.seedtest_drift_b_severe,
-            "a_moderate": limits.seedtest_drift_a_moderate,
-            "a_severe": limits.seedtest_drift_a_severe,
+            "b_moderate": limits.drift_b_moderate,
+            "b_severe": limits.drift_b_severe,
+            "a_moderate": limits.drift_a_moderate,
+            "a_severe": limits.drift_a_severe,
             "z_limit": z_limit,
         },
         shown,
@@ -172,9 +172,7 @@ def _named(what: str, both: pd.DataFrame, worst: pd.DataFrame, n_severe: int) ->
 
 def _nothing_moved(what: str, both: pd.DataFrame, limits: Thresholds) -> str:
     if both.empty:
-        return (
-            f"none of the {what} has {limits.seedtest_drift_min_answers} answers, a standard error and an earlier value"
-        )
+        return f"none of the {what} has {limits.drift_min_answers} answers, a standard error and an earlier value"
     return (
         f"none of {len(both):,} {what} moved; the largest change of difficulty is {both['move_b'].abs().max():.2f}, "
         f"of discrimination {both['move_a'].abs().max():.2f}"

@@ -15,7 +15,7 @@ def freshness(day: date, fitted_at: dict[date, datetime], now: datetime, limits:
     fitted_at: when the newest days up to this one were calibrated, oldest first; nothing has ever been where it is empty.
     """
     morning = datetime.combine(day + timedelta(days=1), time(), timezone.utc)
-    deadline = morning + timedelta(hours=limits.seedtest_fresh_by_hour)
+    deadline = morning + timedelta(hours=limits.fresh_by_hour)
     newest, fitted = max(fitted_at, default=None), fitted_at.get(day)
     hours = [
         min(CAP_HOURS, (done - datetime.combine(of + timedelta(days=1), time(), timezone.utc)) / timedelta(hours=1))
@@ -42,5 +42,5 @@ def freshness(day: date, fitted_at: dict[date, datetime], now: datetime, limits:
         numbers,
         hours,
         "hours after midnight, UTC",
-        [limits.seedtest_fresh_by_hour],
+        [limits.fresh_by_hour],
     )

@@ -40,7 +40,7 @@ class Earlier:
 
 def earlier_partitions(database: Database, day: date, settings: Settings) -> Earlier:
     """Read them from the result tables."""
-    fits = [Fit(*row) for row in fits_before(database, day, settings.seedtest_history_partitions)]
+    fits = [Fit(*row) for row in fits_before(database, day, settings.history_partitions)]
     newest = fits[-1].day if fits else None
     published = published_parameters(database, [fit.day for fit in fits])
     return Earlier(fits, published, newest, abilities(database, newest) if newest else pd.DataFrame())

@@ -20,7 +20,7 @@ def freshness_check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResu
     """Is yesterday's calibration there in the morning?"""
     with failures_in_one_line():
         settings, day = load_settings(), date.fromisoformat(context.partition_key)
-        fits = fitted_at(prepared_database(settings), day, settings.seedtest_history_partitions)
+        fits = fitted_at(prepared_database(settings), day, settings.history_partitions)
         return results([freshness(day, fits, datetime.now(timezone.utc), settings)], [FRESHNESS])[0]
 
 
@@ -34,7 +34,7 @@ freshness_job = dg.define_asset_job(
 
 @dg.schedule(
     job=freshness_job,
-    cron_schedule=f"{MINUTES_PAST} {load_settings().seedtest_fresh_by_hour} * * *",
+    cron_schedule=f"{MINUTES_PAST} {load_settings().fresh_by_hour} * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )

@@ -38,7 +38,7 @@ def _results(
 ) -> list[dg.AssetCheckResult]:
     lake = Lake(settings.seedtest_lake)
     active = active_pairs(lake.read_observations(lake.days(day, day), ["student_id", "topic_id"]))
-    facts = table_facts(prepared_database(settings), table, day, active, settings.seedtest_theta_limit)
+    facts = table_facts(prepared_database(settings), table, day, active, settings.theta_limit)
     judgements = [
         tables.theta_coverage(facts, settings, wanted),
         tables.keys_unique(facts),

@@ -28,8 +28,8 @@ def predictive_validity(
     )
     gains = known(before, "predictive_validity", "gain")
     n = 0 if predicted is None else len(predicted.correct)
-    if predicted is None or n < limits.seedtest_prediction_min_answers:
-        needed = limits.seedtest_prediction_min_answers
+    if predicted is None or n < limits.prediction_min_answers:
+        needed = limits.prediction_min_answers
         said = f"{n} first answers of known students to known items; {needed} are needed to judge"
         return Judgement(
             "predictive_validity",
@@ -51,7 +51,7 @@ def predictive_validity(
         }
     gain = numbers["log_loss_of_share"] - numbers["log_loss"]
     intercept, slope, slope_error = reliability_line(predicted.by_model, predicted.correct)
-    flat = slope < limits.seedtest_slope_warn_below and (1 - slope) / slope_error > limits.seedtest_slope_z
+    flat = slope < limits.slope_warn_below and (1 - slope) / slope_error > limits.slope_z
     surprising = surprising_items(predicted, limits)
     numbers |= {
         "gain": gain,
@@ -61,11 +61,11 @@ def predictive_validity(
         "intercept": intercept,
         "slope": slope,
         "slope_error": slope_error,
-        "slope_warn_below": limits.seedtest_slope_warn_below,
-        "slope_z": limits.seedtest_slope_z,
+        "slope_warn_below": limits.slope_warn_below,
+        "slope_z": limits.slope_z,
         "surprising_items": len(surprising),
-        "surprise_z": limits.seedtest_surprise_z,
-        "surprise_share": limits.seedtest_surprise_share,
+        "surprise_z": limits.surprise_z,
+        "surprise_share": limits.surprise_share,
     }
     said = (
         f"log-loss {numbers['log_loss']:.3f} against {numbers['log_loss_of_share']:.3f} of the items' plain shares, "
@@ -152,6 +152,6 @@ def surprising_items(predicted: Predicted, limits: Thresholds) -> pd.DataFrame:
     items = items[items["answers"] >= FEW]
     items["z"] /= max(1.0, robust_spread(items["z"].to_numpy())) if len(items) else 1.0
     difference = items["seen"] - items["predicted"]
-    unlike = (items["z"].abs() > limits.seedtest_surprise_z) & (difference.abs() > limits.seedtest_surprise_share)
+    unlike = (items["z"].abs() > limits.surprise_z) & (difference.abs() > limits.surprise_share)
     found = items[unlike]
     return found.reindex(found["z"].abs().sort_values(ascending=False).index)

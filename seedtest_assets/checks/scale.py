@@ -29,7 +29,7 @@ def anchors_present(
         said = f"linked through {n_used} of the bank's {n_anchors_in_bank} anchors"
         if expected is not None:
             said += f"; usual are {expected:g}"
-            level = Level.WARN if n_used < limits.seedtest_anchors_warn_below * expected else Level.PASS
+            level = Level.WARN if n_used < limits.anchors_warn_below * expected else Level.PASS
     elif earlier:
         level = Level.ERROR
         said = f"linked to {linked_to}, though earlier partitions were linked through {expected:g} anchors"
@@ -59,11 +59,11 @@ def anchors_present(
             "anchors_answered": int(result.items["is_anchor"].sum()),
             "linked_to": linked_to,
             "least": 2,
-            "warn_below": limits.seedtest_anchors_warn_below,
+            "warn_below": limits.anchors_warn_below,
         },
         [*(_n_linking(fit.model_spec) for fit in before if fit.model_spec["linked_to"] == linked_to), n_used],
         f"items that link to {linked_to}",
-        [limits.seedtest_anchors_warn_below * expected] if expected and linked_to == "anchors" else (),
+        [limits.anchors_warn_below * expected] if expected and linked_to == "anchors" else (),
     )
 
 
@@ -77,8 +77,8 @@ def linking_constants(result: CalibrationResult, before: Sequence[Fit], limits: 
     ]
     usual_A, usual_B = (usual([row[name] for row in earlier]) for name in ("A", "B"))
     A, B = constants.get("A"), constants.get("B")
-    A_limits = [(usual_A or 1.0) * limit for limit in (limits.seedtest_linking_a_low, limits.seedtest_linking_a_high)]
-    B_limits = [(usual_B or 0.0) + side * limits.seedtest_linking_b for side in (-1, 1)]
+    A_limits = [(usual_A or 1.0) * limit for limit in (limits.linking_a_low, limits.linking_a_high)]
+    B_limits = [(usual_B or 0.0) + side * limits.linking_b for side in (-1, 1)]
     A_fine = B_fine = True
     if A is None or B is None:
         said = "not linked: there are no constants to judge"
@@ -98,9 +98,9 @@ def linking_constants(result: CalibrationResult, before: Sequence[Fit], limits: 
             "B": B,
             "usual_A": usual_A,
             "usual_B": usual_B,
-            "A_low": limits.seedtest_linking_a_low,
-            "A_high": limits.seedtest_linking_a_high,
-            "B_limit": limits.seedtest_linking_b,
+            "A_low": limits.linking_a_low,
+            "A_high": limits.linking_a_high,
+            "B_limit": limits.linking_b,
         },
         [row[shown] for row in (*earlier, constants) if shown in row],
         shown,
@@ -117,8 +117,8 @@ def ability_distribution(result: CalibrationResult, before: Sequence[Fit], limit
     means, sds, ends_before = (known(before, "ability_distribution", name) for name in ("mean", "sd", "share_at_ends"))
     usual_mean, usual_sd, usual_ends = usual(means), usual(sds), usual(ends_before)
     noise = 4 / sqrt(max(len(theta), 1))
-    mean_limit, sd_limit = max(limits.seedtest_ability_mean, noise), max(limits.seedtest_ability_sd, noise)
-    ends_limit = (usual_ends or 0.0) + limits.seedtest_ability_ends
+    mean_limit, sd_limit = max(limits.ability_mean, noise), max(limits.ability_sd, noise)
+    ends_limit = (usual_ends or 0.0) + limits.ability_ends
     history, history_of, lines = [*means, mean], "mean ability", list[float]()
     unlike = []
     if usual_mean is not None and usual_sd:

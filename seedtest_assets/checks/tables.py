@@ -10,7 +10,7 @@ TO_DO = "run the day again from this asset on; if it fails again, the rows named
 def theta_coverage(facts: TableFacts, limits: Thresholds, wanted: bool = True) -> Judgement:
     """Every (student, topic) of the day has an ability. wanted: False where abilities are switched off."""
     share = facts.covered / facts.active if facts.active else 1.0
-    bad = wanted and share < limits.seedtest_coverage_error_below
+    bad = wanted and share < limits.coverage_error_below
     said = (
         "abilities among the features are switched off (AGG_INCLUDE_THETA)"
         if not wanted
@@ -27,7 +27,7 @@ def theta_coverage(facts: TableFacts, limits: Thresholds, wanted: bool = True) -
             "covered": facts.covered,
             "active": facts.active,
             "share": share,
-            "error_below": limits.seedtest_coverage_error_below,
+            "error_below": limits.coverage_error_below,
         },
         [*facts.rows_before, facts.rows],
         "rows",

@@ -361,7 +361,7 @@ def test_days_before_the_first_partition_are_not_missed(kept, platform, monkeypa
 def test_a_missed_calibration_is_told_once_and_resolved_by_the_run(kept, platform):
     watcher = Watcher(kept, platform)
     yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
-    watcher.settings = watcher.settings.model_copy(update={"seedtest_fresh_by_hour": 0})
+    watcher.settings = watcher.settings.model_copy(update={"fresh_by_hour": 0})
     watcher.memory = replace(
         watcher.memory, first=datetime.combine(yesterday, datetime.min.time(), timezone.utc) + timedelta(days=1)
     )
@@ -389,7 +389,7 @@ def test_the_freshness_check_and_the_missed_calibration_are_one_incident(kept, p
     yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
     check_freshness(kept, str(yesterday))
     assert watcher.messages == [f"ERROR no calibration of {yesterday}"]
-    watcher.settings = watcher.settings.model_copy(update={"seedtest_fresh_by_hour": 0})
+    watcher.settings = watcher.settings.model_copy(update={"fresh_by_hour": 0})
     watcher.memory = replace(watcher.memory, first=watcher.memory.first - timedelta(days=1))
     assert len(watcher.messages) == 1
     run(kept, str(yesterday))
@@ -406,7 +406,7 @@ def test_a_failed_run_is_not_told_again_by_the_freshness_check(instance, watcher
 def test_a_failed_run_is_not_told_again_as_a_missed_calibration(kept, platform):
     watcher = Watcher(kept, platform)
     yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
-    watcher.settings = watcher.settings.model_copy(update={"seedtest_fresh_by_hour": 0})
+    watcher.settings = watcher.settings.model_copy(update={"fresh_by_hour": 0})
     watcher.memory = replace(
         watcher.memory, first=datetime.combine(yesterday, datetime.min.time(), timezone.utc) + timedelta(days=1)
     )

@@ -148,7 +148,7 @@ def test_marks_that_a_client_inverts_warn_though_the_model_still_beats_the_share
 def test_a_slope_warns_below_its_limit_and_beyond_its_error(slope, z, level, monkeypatch):
     error = abs(1 - slope) / (z + 0.05) if z == 4.0 else abs(1 - slope) / 4.05
     monkeypatch.setattr(prediction, "reliability_line", lambda *_: (0.0, slope, error))
-    limits = LIMITS.model_copy(update={"seedtest_slope_z": z})
+    limits = LIMITS.model_copy(update={"slope_z": z})
     assert predictive_validity(night(), DAY - timedelta(days=1), [], limits).level == level
 
 
@@ -164,7 +164,7 @@ def test_residuals_are_those_of_the_first_answers_of_known_students():
 
 
 def test_few_answers_are_not_judged():
-    least = LIMITS.seedtest_prediction_min_answers
+    least = LIMITS.prediction_min_answers
     bad = night(least, skill=-1.0)
     assert judged(bad).level == Level.WARN
     fewer = Predicted(*(column[1:] for column in (bad.item_id, bad.correct, bad.by_model, bad.by_share)))

@@ -48,7 +48,7 @@ def put(database, table, n, **values):
 
 def facts_of(database, table, n_active=100) -> TableFacts:
     active = pa.table({"user_id": [f"u{n}" for n in range(n_active)], "topic_id": ["t1"] * n_active})
-    return table_facts(database, table, DAY, active, LIMITS.seedtest_theta_limit)
+    return table_facts(database, table, DAY, active, LIMITS.theta_limit)
 
 
 def test_sound_rows_pass_and_show_the_days_before(database, table):
