@@ -1,6 +1,8 @@
-"""What the tests share: one embedded PostgreSQL for the whole run, a fresh database and lake for each test."""
+"""What the tests share: one embedded PostgreSQL for all workers, a fresh database and lake for each test."""
 
 import os
+import shutil
+import tempfile
 
 # Read when the code location loads, so before any of it is imported.
 os.environ["MIRT_RETRY_DELAY_SECS"] = "0.01"
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from filelock import FileLock
 
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database, migrate, sql
@@ -21,6 +24,10 @@ from seedtest_assets.storage.embedded import embedded_url, stop_embedded
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 """Reference results and a real answer log; beside the checkout on some machines only."""
+
+_SERVER_FOLDER = "SEEDTEST_TESTS_SERVER"
+"""Environment variable: the folder of the embedded PostgreSQL, set by the process that starts the workers."""
+_TEMPLATE = "template_platform"
 
 _number = count()
 
@@ -41,21 +48,30 @@ def screenshot(request):
     return keep
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """A database on an embedded PostgreSQL that lives as long as the test run."""
-    home = tmp_path_factory.mktemp("embedded")
-    yield Database(embedded_url("template_platform", home))
-    stop_embedded(home)
+def pytest_configure(config):
+    """Give all workers one folder for the server that they share."""
+    if not hasattr(config, "workerinput"):
+        os.environ[_SERVER_FOLDER] = tempfile.mkdtemp(prefix="seedtest-tests-")
+
+
+def pytest_unconfigure(config):
+    """Stop the server when the last worker has ended."""
+    if not hasattr(config, "workerinput"):
+        folder = Path(os.environ.pop(_SERVER_FOLDER))
+        stop_embedded(folder)
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
-def template(server):
-    """A database with the platform's and the result tables, to copy from."""
-    with server.transaction() as connection:
-        connection.exec_driver_sql(sql("platform.sql"))
-    migrate(server)
-    return server
+def template():
+    """A database with the platform's and the result tables, to copy from; nobody stays connected to it."""
+    folder = Path(os.environ[_SERVER_FOLDER])
+    with FileLock(folder / "template.lock"):
+        database = Database(embedded_url(_TEMPLATE, folder))
+        if not (folder / "template.ready").exists():
+            _prepare_template(database)
+            (folder / "template.ready").touch()
+    return database
 
 
 @pytest.fixture
@@ -65,9 +81,9 @@ def database(template):
 
 
 @pytest.fixture
-def empty_database(server):
+def empty_database(template):
     """A fresh database without any table."""
-    return new_database(server, like="template0")
+    return new_database(template, like="template0")
 
 
 @pytest.fixture
@@ -84,16 +100,27 @@ def settings(platform):
     return load_settings()
 
 
-def new_database(server: Database, like: str = "template_platform") -> Database:
-    """A new database, a copy of another on the server of the tests; for fixtures that many tests share."""
-    name = f"test_{next(_number)}"
+def new_database(server: Database, like: str = _TEMPLATE) -> Database:
+    """Copy a database to a new one on the same server; for fixtures that many tests share."""
+    name = f"test_{os.getpid()}_{next(_number)}"
     with _named(server, "postgres").session() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {like}")
     return _named(server, name)
 
 
 def _named(server: Database, name: str) -> Database:
-    return replace(server, url=server.url.replace("template_platform", name))
+    return replace(server, url=server.url.replace(sa.make_url(server.url).database, name))
+
+
+def _prepare_template(database: Database) -> None:
+    with database.session() as connection:
+        # The data need not survive a crash, and what the planner knows must not depend on when a vacuum came by.
+        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "autovacuum = off"):
+            connection.exec_driver_sql(f"ALTER SYSTEM SET {setting}")
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
+    with database.transaction() as connection:
+        connection.exec_driver_sql(sql("platform.sql"))
+    migrate(database)
 
 
 def rows_of(database: Database, statement: str, **parameters) -> list[tuple]:
