@@ -8,11 +8,9 @@ from seedtest_assets.dagster_log.ended_runs import OWN_CHECK
 from seedtest_assets.days import FEATURE_WINDOW_DAYS
 from seedtest_assets.errors import SeedtestError
 from seedtest_assets.settings import Settings, load_settings
+from seedtest_assets.step.arguments import POOL
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.window import missing_days
-
-POOL = "seedtest"
-"""Every step that writes is in it; dagster.yaml lets one run at a time have it."""
 
 ALERTS_SENT = dg.AssetCheckKey(dg.AssetKey("mirt_fit_meta"), OWN_CHECK)
 

@@ -14,9 +14,9 @@ from seedtest_assets.checks.specs import CALIBRATION, accepted, numbers_of, resu
 from seedtest_assets.engines import engine_for
 from seedtest_assets.report.pictures import histogram, item_map
 from seedtest_assets.settings import Settings, load_settings
-from seedtest_assets.step.failures import RETRIES, failures_in_one_line
-from seedtest_assets.step.metadata import GROUP, OWNERS, picture, previewed, table_metadata
-from seedtest_assets.step.partitions import daily
+from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
+from seedtest_assets.step.failures import failures_in_one_line
+from seedtest_assets.step.metadata import picture, previewed, table_metadata
 from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.questions import anchors_and_starts
@@ -51,8 +51,7 @@ class CalibrateConfig(dg.Config):
             deps=["observations"],
             description="Item parameters from the answers of the look-back window, on the bank's scale.",
             metadata=table_metadata("mirt_item_params"),
-            group_name=GROUP,
-            owners=OWNERS,
+            **CATALOGUE,
             kinds={"numba", "postgres"},
         ),
         dg.AssetSpec(
@@ -60,8 +59,7 @@ class CalibrateConfig(dg.Config):
             deps=["mirt_item_params"],
             description="The overall ability of every student who answered in the look-back window.",
             metadata=table_metadata("mirt_ability"),
-            group_name=GROUP,
-            owners=OWNERS,
+            **CATALOGUE,
             kinds={"numba", "postgres"},
         ),
         dg.AssetSpec(
@@ -69,16 +67,12 @@ class CalibrateConfig(dg.Config):
             deps=["mirt_item_params"],
             description="What was fitted, how well, the linking constants, timings and retries: one row.",
             metadata=table_metadata("mirt_fit_meta"),
-            group_name=GROUP,
-            owners=OWNERS,
+            **CATALOGUE,
             kinds={"postgres"},
         ),
     ],
     check_specs=CALIBRATION,
-    partitions_def=daily,
-    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
-    retry_policy=RETRIES,
-    pool="seedtest",
+    **DAILY_STEP,
 )
 def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Iterator[Any]:
     """Calibrate the item bank on the look-back window, link it to the bank's scale, estimate every ability."""

@@ -11,9 +11,8 @@ from seedtest_assets.dagster_log.calibration_runs import calibration_runs, check
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.page import calibration_page
 from seedtest_assets.settings import Settings, load_settings
-from seedtest_assets.step.failures import RETRIES, failures_in_one_line
-from seedtest_assets.step.metadata import GROUP, OWNERS
-from seedtest_assets.step.partitions import daily
+from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
+from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.questions import anchors_and_starts
@@ -33,12 +32,8 @@ RUNS = 60
 
 @dg.asset(
     deps=["mirt_fit_meta"],
-    partitions_def=daily,
-    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
-    retry_policy=RETRIES,
-    pool="seedtest",
-    group_name=GROUP,
-    owners=OWNERS,
+    **DAILY_STEP,
+    **CATALOGUE,
     kinds={"html"},
 )
 def calibration_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

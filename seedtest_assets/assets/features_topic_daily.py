@@ -10,9 +10,9 @@ from seedtest_assets.days import FEATURE_WINDOW_DAYS, feature_windows
 from seedtest_assets.features.daily import active_pairs, features_for_day
 from seedtest_assets.report.pictures import histogram
 from seedtest_assets.settings import load_settings
-from seedtest_assets.step.failures import RETRIES, failures_in_one_line
-from seedtest_assets.step.metadata import GROUP, OWNERS, picture, previewed, table_metadata
-from seedtest_assets.step.partitions import daily
+from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
+from seedtest_assets.step.failures import failures_in_one_line
+from seedtest_assets.step.metadata import picture, previewed, table_metadata
 from seedtest_assets.storage.abilities import newest_abilities
 from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.lake import Lake
@@ -22,12 +22,8 @@ from seedtest_assets.storage.window import missing_days
 
 @dg.asset(
     deps=["student_topic_theta"],
-    partitions_def=daily,
-    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
-    retry_policy=RETRIES,
-    pool="seedtest",
-    group_name=GROUP,
-    owners=OWNERS,
+    **DAILY_STEP,
+    **CATALOGUE,
     kinds={"duckdb", "postgres"},
     metadata=table_metadata("features_topic_daily"),
 )

@@ -5,9 +5,9 @@ from datetime import date
 import dagster as dg
 
 from seedtest_assets.settings import load_settings
-from seedtest_assets.step.failures import RETRIES, failures_in_one_line
-from seedtest_assets.step.metadata import GROUP, OWNERS, file_metadata, previewed
-from seedtest_assets.step.partitions import daily
+from seedtest_assets.step.arguments import CATALOGUE, DAYS_IN_ONE_STEP
+from seedtest_assets.step.failures import failures_in_one_line
+from seedtest_assets.step.metadata import file_metadata, previewed
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import find_source
@@ -21,12 +21,8 @@ class ObservationsConfig(dg.Config):
 
 
 @dg.asset(
-    partitions_def=daily,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    retry_policy=RETRIES,
-    pool="seedtest",
-    group_name=GROUP,
-    owners=OWNERS,
+    **DAYS_IN_ONE_STEP,
+    **CATALOGUE,
     kinds={"postgres", "parquet"},
     metadata=file_metadata(OBSERVATION_SCHEMA),
 )

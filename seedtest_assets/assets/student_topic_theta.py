@@ -10,9 +10,9 @@ from seedtest_assets.features.topic_theta import topic_theta
 from seedtest_assets.irt import TopicSpread
 from seedtest_assets.report.pictures import histogram
 from seedtest_assets.settings import load_settings
-from seedtest_assets.step.failures import RETRIES, failures_in_one_line
-from seedtest_assets.step.metadata import GROUP, OWNERS, picture, previewed, table_metadata
-from seedtest_assets.step.partitions import daily
+from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
+from seedtest_assets.step.failures import failures_in_one_line
+from seedtest_assets.step.metadata import picture, previewed, table_metadata
 from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.results import fit_meta, item_parameters, write_topic_theta
@@ -21,12 +21,8 @@ from seedtest_assets.storage.window import read_window
 
 @dg.asset(
     deps=["mirt_fit_meta"],
-    partitions_def=daily,
-    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
-    retry_policy=RETRIES,
-    pool="seedtest",
-    group_name=GROUP,
-    owners=OWNERS,
+    **DAILY_STEP,
+    **CATALOGUE,
     kinds={"numba", "postgres"},
     metadata=table_metadata("student_topic_theta"),
 )

@@ -8,6 +8,7 @@ from seedtest_assets.checks.freshness import freshness
 from seedtest_assets.checks.specs import FRESHNESS, results
 from seedtest_assets.settings import load_settings
 from seedtest_assets.step.failures import failures_in_one_line
+from seedtest_assets.step.load_time import FRESH_BY_HOUR
 from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.results import fitted_at
 
@@ -34,7 +35,7 @@ freshness_job = dg.define_asset_job(
 
 @dg.schedule(
     job=freshness_job,
-    cron_schedule=f"{MINUTES_PAST} {load_settings().fresh_by_hour} * * *",
+    cron_schedule=f"{MINUTES_PAST} {FRESH_BY_HOUR} * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )

@@ -11,8 +11,8 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 
 from seedtest_assets.checks.judgement import Judgement, Level
 from seedtest_assets.report.pictures import history, reliability_curve
+from seedtest_assets.step.load_time import daily
 from seedtest_assets.step.metadata import picture, previewed
-from seedtest_assets.step.partitions import daily
 
 
 def _spec(name: str, asset: str, description: str, blocking: bool = False) -> dg.AssetCheckSpec:

@@ -6,13 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from seedtest_assets.errors import SeedtestError, TransientError
-from seedtest_assets.settings import load_settings
-
-_settings = load_settings()
-RETRIES = dg.RetryPolicy(
-    max_retries=_settings.mirt_max_retries, delay=_settings.mirt_retry_delay_secs, backoff=dg.Backoff.LINEAR
-)
-"""Waits of 5, 10 and 15 s with the default settings; read when the code location loads."""
+from seedtest_assets.step.load_time import RETRIES
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the Dagster UI shows of an asset: its columns, a preview, its owners."""
+"""What the Dagster UI shows of an asset: its columns, a preview, pictures."""
 
 import base64
 from collections.abc import Mapping
@@ -8,10 +8,6 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets.storage.result_tables import RESULT_COLUMNS
-
-GROUP = "psychometrics"
-"""One group: several collapse the graph into boxes."""
-OWNERS = ["team:psychometrics"]
 
 
 def table_metadata(table: str) -> dict[str, object]:

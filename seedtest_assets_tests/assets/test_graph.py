@@ -12,7 +12,8 @@ from dagster._core.execution.asset_backfill import AssetBackfillData
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError, TransientError
 from seedtest_assets.schedules import nightly_schedule, requests_for
-from seedtest_assets.step.failures import RETRIES, failures_in_one_line
+from seedtest_assets.step.failures import failures_in_one_line
+from seedtest_assets.step.load_time import RETRIES
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.result_tables import TABLES
