@@ -21,6 +21,7 @@ from seedtest_assets import __version__
 from seedtest_assets.service import openapi, tasks
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.logs import logger
+from seedtest_assets.service.messages import Outcome, Task
 from seedtest_assets.service.metrics import Metrics
 from seedtest_assets.service.wire import ErrorReply, Health
 from seedtest_assets.service.workers import Workers
@@ -91,16 +92,14 @@ def create_app(options: Options) -> FastAPI:
     return app
 
 
-async def _work(
-    request: Request, options: Options, workers: Workers, function: Callable[[tasks.Task], tasks.Outcome]
-) -> Response:
+async def _work(request: Request, options: Options, workers: Workers, function: Callable[[Task], Outcome]) -> Response:
     _check_token(request, options.token)
     encoding = _check_head(request, options.limits)
 
-    async def read(file: IO[bytes], path: str) -> tasks.Task:
+    async def read(file: IO[bytes], path: str) -> Task:
         request.scope["record"]["bytes_in"] = await _save_body(request, options.limits, file)
         gzip_answer = "gzip" in request.headers.get("accept-encoding", "")
-        return tasks.Task(path, encoding, gzip_answer, options.limits)
+        return Task(path, encoding, gzip_answer, options.limits)
 
     async def gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":

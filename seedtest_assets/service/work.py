@@ -19,6 +19,7 @@ from seedtest_assets.calibration import ITEM_COLUMNS, LEFT_OUT_COLUMNS, Calibrat
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.errors import InputError
 from seedtest_assets.service.limits import Limits, Refusal
+from seedtest_assets.service.messages import Outcome, Task
 from seedtest_assets.service.reading import (
     NOT_ANSWERED,
     calibration_body,
@@ -27,7 +28,6 @@ from seedtest_assets.service.reading import (
     scoring_body,
     unpacked,
 )
-from seedtest_assets.service.tasks import Outcome, Task
 from seedtest_assets.service.wire import (
     MODELS,
     NOT_AVAILABLE,

@@ -11,7 +11,7 @@ from typing import IO, Any
 from anyio import BrokenWorkerProcess, CapacityLimiter, to_process
 
 from seedtest_assets.service.limits import Refusal
-from seedtest_assets.service.tasks import Outcome, Task
+from seedtest_assets.service.messages import Outcome, Task
 
 
 class Workers:

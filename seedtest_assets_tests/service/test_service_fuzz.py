@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 
 from seedtest_assets.service import work
 from seedtest_assets.service.limits import Limits
-from seedtest_assets.service.tasks import Task
+from seedtest_assets.service.messages import Task
 
 
 @pytest.mark.parametrize(
