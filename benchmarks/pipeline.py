@@ -179,13 +179,14 @@ def _log_schema() -> pa.Schema:
 
 def _extract(days: list[date]) -> None:
     from seedtest_assets.settings import load_settings
+    from seedtest_assets.storage.database import prepared_database
     from seedtest_assets.storage.lake import Lake
     from seedtest_assets.storage.sources import find_source
 
     settings = load_settings()
-    source, lake = find_source(settings), Lake(settings.seedtest_lake)
-    for day in days:
-        lake.write_observations(day, source.answers_of(day).table)
+    source, lake = find_source(settings, prepared_database(settings)), Lake(settings.seedtest_lake)
+    for day, answers in source.answers_by_day(days[0], days[-1]):
+        lake.write_observations(day, answers.table)
 
 
 def _calibrated(days: list[date]):

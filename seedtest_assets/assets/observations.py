@@ -9,6 +9,7 @@ from seedtest_assets.step.arguments import CATALOGUE, DAYS_IN_ONE_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import file_metadata, previewed
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import find_source
 
@@ -30,17 +31,21 @@ def observations(context: dg.AssetExecutionContext, config: ObservationsConfig) 
     """The answers completed on the day, as the platform had them when the day was extracted."""
     with failures_in_one_line():
         settings = load_settings()
-        lake, source = Lake(settings.seedtest_lake), find_source(settings)
+        lake, source = Lake(settings.seedtest_lake), find_source(settings, prepared_database(settings))
         days = [date.fromisoformat(key) for key in context.partition_keys]
         present = set(lake.days(days[0], days[-1])) if config.only_missing else set()
-        for number, day in enumerate(days, start=1):
+        wanted = [day for day in days if day not in present]
+        if not wanted:
+            return
+        for number, (day, answers) in enumerate(source.answers_by_day(wanted[0], wanted[-1]), start=1):
             if day in present:
                 continue
-            answers = source.answers_of(day)
             path = lake.write_observations(day, answers.table)
             for reason, count in answers.left_out.items():
                 context.log.warning(f"{day}: {count} rows of {source.name} left out: {reason}")
-            context.log.info(f"observations {number}/{len(days)}: {day} has {len(answers.table):,} answers")
+            context.log.info(
+                f"observations {number}/{(wanted[-1] - wanted[0]).days + 1}: {day} has {len(answers.table):,} answers"
+            )
             context.add_asset_metadata(
                 {
                     "dagster/row_count": len(answers.table),

@@ -10,6 +10,7 @@ from seedtest_assets.checks.judgement import Judgement, Level
 from seedtest_assets.checks.specs import OBSERVATIONS, evaluation, results
 from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.step.failures import failures_in_one_line
+from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import last_days_counted
 from seedtest_assets.storage.sources import find_source
@@ -37,6 +38,8 @@ def _judged(check: str, day: date, lake: Lake, settings: Settings, of_many: bool
     if of_many and day < datetime.now(timezone.utc).date() - timedelta(weeks=WEEKS):
         return Judgement(check, Level.PASS, f"extracted in a range, more than {WEEKS} weeks after the day: not judged")
     if check == "source_matches_lake":
-        return source_matches_lake(last_days_counted(find_source(settings), lake, day), settings)
+        return source_matches_lake(
+            last_days_counted(find_source(settings, prepared_database(settings)), lake, day), settings
+        )
     past = lake.days(day - timedelta(weeks=WEEKS), day)
     return answer_volume(day, {one: lake.observations_count(one) for one in past}, settings)

@@ -15,6 +15,7 @@ from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError
 from seedtest_assets.schedules import extract_job, nightly_job, requests_for
 from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import last_days_counted
 from seedtest_assets.storage.sources import find_source
@@ -52,7 +53,9 @@ def run_day(instance: dg.DagsterInstance, day: date, tell: Tell, *, accept_faile
     active = _active_run(instance)
     if active:
         raise InputError(f"run {active.run_id} ({active.job_name}) is active; wait for its end or cancel it in the UI")
-    find_source(settings)  # a source that is not there is told now, not after the step's retries
+    find_source(
+        settings, prepared_database(settings)
+    )  # a source that is not there is told now, not after the step's retries
     for request in requests_for(day, settings):
         if request.asset_selection:
             tell(f"filling the look-back window: {request.run_key}")
@@ -67,7 +70,7 @@ def run_day(instance: dg.DagsterInstance, day: date, tell: Tell, *, accept_faile
 def days_to_refresh(last: date) -> list[date]:
     """The days up to `last` that answers which came late make stale: from the first changed one on, oldest first."""
     settings = load_settings()
-    counted = last_days_counted(find_source(settings), Lake(settings.seedtest_lake), last)
+    counted = last_days_counted(find_source(settings, prepared_database(settings)), Lake(settings.seedtest_lake), last)
     first = next((one.day for one in counted if one.late), last + timedelta(days=1))
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 

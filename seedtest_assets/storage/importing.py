@@ -8,7 +8,7 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import read_answer_file
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.database import prepared_database
-from seedtest_assets.storage.sources import columns_of
+from seedtest_assets.storage.relations import columns_of
 
 
 @dataclass(frozen=True)

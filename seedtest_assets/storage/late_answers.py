@@ -25,8 +25,9 @@ class DayCount:
 
 
 def last_days_counted(source: Source, lake: Lake, last: date) -> list[DayCount]:
-    """Of the CHECKED_DAYS days that end with `last`, those that the lake has; in order."""
-    return [
-        DayCount(day, source.count(day), lake.observations_count(day))
-        for day in lake.days(last - timedelta(days=CHECKED_DAYS - 1), last)
-    ]
+    """Count those of the CHECKED_DAYS days that end with `last` that the lake has; in order."""
+    days = lake.days(last - timedelta(days=CHECKED_DAYS - 1), last)
+    if not days:
+        return []
+    in_source = source.counts(days[0], days[-1])
+    return [DayCount(day, in_source[day], lake.observations_count(day)) for day in days]

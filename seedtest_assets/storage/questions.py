@@ -9,7 +9,7 @@ import pandas as pd
 from seedtest_assets.calibration import PARAMETER_COLUMNS, no_parameters
 from seedtest_assets.errors import InputError
 from seedtest_assets.storage.database import Database
-from seedtest_assets.storage.sources import columns_of
+from seedtest_assets.storage.relations import columns_of
 
 _QUERY = """
 SELECT id::text AS item_id,

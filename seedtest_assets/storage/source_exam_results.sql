@@ -1,8 +1,16 @@
--- The answers of [$1, $2) from the JSON of `exam_results`, one row a question. An exam is completed when its row was
+-- The answers of [:first, :end) from the JSON of `exam_results`, one row a question. An exam is completed when its row was
 -- last written. What is not readable becomes NULL here and is counted where the rows are checked.
+-- :ids_of_view: ids as the platform's view `attempt` gives them. Results are kept under those, whatever the source.
 SELECT
-    e.user_id::text AS student_id,
-    nullif(trim(q ->> 'question_id'), '') AS item_id,
+    CASE
+        WHEN NOT :ids_of_view THEN nullif(e.user_id::text, '')
+        WHEN e.user_id::text ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN lower(e.user_id::text)
+        ELSE md5(nullif(e.user_id::text, ''))::uuid::text
+    END AS student_id,
+    CASE
+        WHEN :ids_of_view AND trim(q ->> 'question_id') ~ '^[0-9]{1,18}$' THEN trim(q ->> 'question_id')::bigint::text
+        ELSE nullif(trim(q ->> 'question_id'), '')
+    END AS item_id,
     nullif(trim(q ->> 'topic'), '') AS topic_id,
     CASE lower(trim(coalesce(q ->> 'is_correct', q ->> 'correct')))
         WHEN 'true' THEN true WHEN 't' THEN true WHEN 'yes' THEN true WHEN 'y' THEN true
@@ -25,4 +33,4 @@ FROM exam_results AS e
 CROSS JOIN LATERAL jsonb_array_elements(
     CASE WHEN jsonb_typeof(e.result_json -> 'questions') = 'array' THEN e.result_json -> 'questions' ELSE '[]' END
 ) AS q
-WHERE coalesce(e.updated_at, e.created_at) >= $1 AND coalesce(e.updated_at, e.created_at) < $2
+WHERE coalesce(e.updated_at, e.created_at) >= :first AND coalesce(e.updated_at, e.created_at) < :end

@@ -1,6 +1,11 @@
--- The answers of [$1, $2) from `responses`; the topic stands in `question`.
+-- The answers of [:first, :end) from `responses`; the topic stands in `question`.
+-- :ids_of_view: ids as the platform's view `attempt` gives them. Results are kept under those, whatever the source.
 SELECT
-    r.user_id::text AS student_id,
+    CASE
+        WHEN NOT :ids_of_view THEN nullif(r.user_id::text, '')
+        WHEN r.user_id::text ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN lower(r.user_id::text)
+        ELSE md5(nullif(r.user_id::text, ''))::uuid::text
+    END AS student_id,
     r.item_id::text AS item_id,
     q.topic_id::text AS topic_id,
     r.is_correct AS correct,
@@ -10,4 +15,4 @@ SELECT
     r.responded_at::timestamptz AS completed_at
 FROM responses AS r
 LEFT JOIN question AS q ON q.id::text = r.item_id::text
-WHERE r.responded_at >= $1 AND r.responded_at < $2
+WHERE r.responded_at >= :first AND r.responded_at < :end

@@ -1,46 +1,27 @@
-"""Where the answers come from: a table or view of the platform, or a file; each gives the answers of one day."""
+"""Where the answers come from: a table or view of the platform, or a file; each is read as a range of days."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from seedtest_assets.days import day_bounds
-from seedtest_assets.errors import InputError
+from seedtest_assets.days import day_bounds, days_up_to
+from seedtest_assets.errors import InputError, first_line
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import AnswerFile, is_answer_file, read_answer_file
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, Answers, usable_answers
-from seedtest_assets.storage.database import Database, prepared_database, sql
+from seedtest_assets.storage.answers import Answers, usable_answers
+from seedtest_assets.storage.database import Database
+from seedtest_assets.storage.relations import columns_of, tables_behind
+from seedtest_assets.storage.source_queries import TABLES, answers_query, counted, in_order
 
-TABLES = ("attempt", "responses", "exam_results")
-"""In the order in which `auto` looks for them."""
-
-_BOOLEAN, _NUMBER = ("boolean",), ("smallint", "integer", "bigint")
-_TIME = ("timestamp with time zone", "timestamp without time zone")
-_NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
-    "attempt": {"student_id": (), "item_id": (), "correct": _BOOLEAN, "completed_at": _TIME},
-    "responses": {"user_id": (), "item_id": (), "is_correct": _BOOLEAN, "responded_at": _TIME},
-    "exam_results": {
-        "user_id": (),
-        "session_id": (),
-        "created_at": _TIME,
-        "updated_at": _TIME,
-        "result_json": ("jsonb",),
-    },
-}
-_OPTIONAL_OF_ATTEMPT = {"topic_id": (), "response_time_ms": _NUMBER, "hint_used": _BOOLEAN, "session_id": ()}
-
-# What usable_answers keeps, counted where the answers are.
-_COUNT = """
-SELECT count(*) FROM (
-    SELECT DISTINCT student_id, item_id, completed_at FROM ({answers}) AS answers
-    WHERE student_id IS NOT NULL AND item_id IS NOT NULL AND correct IS NOT NULL AND completed_at IS NOT NULL
-) AS usable
-"""
+_BAD_DATA = "22"
+"""The class of SQLSTATE of a value that cannot be cast or computed with."""
 
 
 class Source(Protocol):
@@ -49,52 +30,115 @@ class Source(Protocol):
     @property
     def name(self) -> str: ...
 
-    def answers_of(self, day: date) -> Answers:
-        """The answers completed on a UTC day."""
+    def answers_by_day(self, first: date, last: date) -> Iterator[tuple[date, Answers]]:
+        """Give every day of first..last with the answers completed on it (UTC), oldest first, from one reading.
+
+        A day at a time is in memory.
+        """
         ...
 
-    def count(self, day: date) -> int:
-        """The number of answers that `answers_of` would give for the day now."""
+    def counts(self, first: date, last: date) -> dict[date, int]:
+        """Count the answers that `answers_by_day` would give now, for every day of first..last."""
         ...
 
 
-def find_source(settings: Settings) -> Source:
-    """The source that SEEDTEST_ATTEMPT_SOURCE names, checked for its columns.
+def find_source(settings: Settings, database: Database) -> Source:
+    """Find the source that SEEDTEST_ATTEMPT_SOURCE names, and check its columns.
 
     Raises InputError when there is none, or a column is missing or of the wrong type.
     """
     wanted = settings.seedtest_attempt_source
     if is_answer_file(wanted):
         return FileSource(wanted)
-    database = prepared_database(settings)
     names = TABLES if wanted == "auto" else (wanted,)
     with database.transaction() as connection:
         for name in names:
             columns = columns_of(connection, name)
             if columns:
-                return DatabaseSource(name, database, _query(name, columns, connection))
+                query = answers_query(connection, name, columns)
+                return DatabaseSource(name, database, query, tables_behind(connection, name))
     raise InputError(
         f"{database.address} has no table or view {' or '.join(names)}; set SEEDTEST_ATTEMPT_SOURCE or DATABASE_URL"
     )
 
 
+def empty_beside_full(database: Database, settings: Settings) -> str | None:
+    """Say that the source is empty while another table has answers, or None.
+
+    `auto` takes an empty view `attempt` that stands in for a missing one, and every night then has nothing to do.
+    """
+    source = find_source(settings, database)
+    if not isinstance(source, DatabaseSource):
+        return None
+    others = [name for name in TABLES if name != source.name]
+    with database.transaction() as connection:
+        if not _readable(connection, source.name) or _has_rows(connection, source.name):
+            return None
+        full = [name for name in others if _readable(connection, name) and _has_rows(connection, name)]
+    if not full:
+        return None
+    return (
+        f"the source {source.name} has no answers at all, but {' and '.join(full)} has. "
+        f"Set SEEDTEST_ATTEMPT_SOURCE={full[0]}, or repair {source.name}"
+    )
+
+
 @dataclass(frozen=True)
 class DatabaseSource:
-    """A table or view of the platform's database; read in batches over COPY, never row by row."""
+    """A table or view of the platform's database; read in batches over COPY, never row by row.
+
+    behind: the tables that it reads, where it is a view.
+    """
 
     name: str
     database: Database
     query: str
+    behind: tuple[str, ...] = ()
 
-    def answers_of(self, day: date) -> Answers:
-        with self.database.bulk_transaction() as cursor:
-            cursor.execute(self.query, parameters=list(day_bounds(day)))
-            return usable_answers(cursor.fetch_arrow_table())
+    def answers_by_day(self, first: date, last: date) -> Iterator[tuple[date, Answers]]:
+        try:
+            with self.database.bulk_transaction() as cursor:
+                cursor.execute(in_order(self.query, first, last))
+                reader = cursor.fetch_record_batch()
+                for day, rows in cut_into_days(self._batches(reader), reader.schema, first, last):
+                    yield day, usable_answers(rows)
+        except InputError as error:
+            raise self._explained(error) from error
 
-    def count(self, day: date) -> int:
-        with self.database.bulk_transaction() as cursor:
-            cursor.execute(_COUNT.format(answers=self.query), parameters=list(day_bounds(day)))
-            return cursor.fetchone()[0]
+    def counts(self, first: date, last: date) -> dict[date, int]:
+        try:
+            with self.database.bulk_transaction() as cursor:
+                cursor.execute(counted(self.query, first, last))
+                counts = dict(cursor.fetchall())
+        except InputError as error:
+            raise self._explained(error) from error
+        return {day: counts.get(day, 0) for day in _days(first, last)}
+
+    def _batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        while True:
+            try:
+                batch = reader.read_next_batch()
+            except StopIteration:
+                return
+            except OSError as error:
+                # An error in the middle of a COPY arrives as Arrow's, without PostgreSQL's SQLSTATE.
+                with self.database.session():  # raises TransientError where the server is gone
+                    pass
+                raise InputError(self._failure(first_line(error).rsplit("ERROR:", 1)[-1].strip())) from error
+            yield batch
+
+    def _explained(self, error: InputError) -> InputError:
+        state = getattr(error.__cause__, "sqlstate", None) or ""
+        return InputError(self._failure(str(error))) if state.startswith(_BAD_DATA) else error
+
+    def _failure(self, reason: str) -> str:
+        if not self.behind:
+            return f"{self.name} cannot be read: {reason}"
+        tables = " and ".join(self.behind)
+        instead = next((name for name in TABLES if name in self.behind), None)
+        return f"the view {self.name} cannot be read: {reason}. The row is in {tables}: correct it there" + (
+            f", or set SEEDTEST_ATTEMPT_SOURCE={instead}, which leaves out only what it cannot read" if instead else ""
+        )
 
 
 @dataclass
@@ -103,60 +147,53 @@ class FileSource:
 
     name: str
 
-    def answers_of(self, day: date) -> Answers:
+    def answers_by_day(self, first: date, last: date) -> Iterator[tuple[date, Answers]]:
+        reasons = self._file.bad["reason"].value_counts().items()
+        left_out = {f"{reason} (whole file)": int(n) for reason, n in reasons}
+        for day in _days(first, last):
+            yield day, Answers(self._answers_of(day), left_out)
+
+    def counts(self, first: date, last: date) -> dict[date, int]:
+        return {day: len(self._answers_of(day)) for day in _days(first, last)}
+
+    def _answers_of(self, day: date) -> pa.Table:
         completed = self._file.answers["completed_at"]
         start, end = (pa.scalar(instant, completed.type) for instant in day_bounds(day))
-        of_day = pc.and_(pc.greater_equal(completed, start), pc.less(completed, end))
-        counts = {f"{reason} (whole file)": int(n) for reason, n in self._file.bad["reason"].value_counts().items()}
-        return Answers(self._file.answers.filter(of_day), counts)
-
-    def count(self, day: date) -> int:
-        return len(self.answers_of(day).table)
+        return self._file.answers.filter(pc.and_(pc.greater_equal(completed, start), pc.less(completed, end)))
 
     @cached_property
     def _file(self) -> AnswerFile:
         return read_answer_file(self.name)
 
 
-def columns_of(connection: sa.Connection, table: str) -> dict[str, str]:
-    """Column name to type of a table or view; empty when there is none."""
-    rows = connection.execute(
-        sa.text(
-            "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
-            "WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
-        ),
-        {"table": table},
-    )
-    return {row.attname: row.format_type for row in rows}
+def cut_into_days(
+    batches: Iterator[pa.RecordBatch], schema: pa.Schema, first: date, last: date
+) -> Iterator[tuple[date, pa.Table]]:
+    """Cut rows in the order of completed_at into days, every day of first..last."""
+    day, of_day = first, []
+    for batch in batches:
+        times = batch["completed_at"].cast(pa.timestamp("us", tz="UTC")).to_numpy(zero_copy_only=False)
+        start = 0
+        while start < len(times):
+            end = int(np.searchsorted(times, np.datetime64(day + timedelta(days=1), "us")))
+            of_day.append(batch.slice(start, end - start))
+            if end < len(times):
+                yield day, pa.Table.from_batches(of_day, schema)
+                day, of_day = day + timedelta(days=1), []
+            start = end
+    for rest in _days(day, last):
+        yield rest, pa.Table.from_batches(of_day, schema)
+        of_day = []
 
 
-def _query(table: str, columns: dict[str, str], connection: sa.Connection) -> str:
-    expected = _NEEDED[table] | (
-        {name: kind for name, kind in _OPTIONAL_OF_ATTEMPT.items() if name in columns} if table == "attempt" else {}
-    )
-    for name, allowed in expected.items():
-        if name not in columns:
-            raise InputError(f"{table} has no column {name}; it has {', '.join(columns)}")
-        if allowed and columns[name] not in allowed:
-            raise InputError(
-                f"{table}.{name} is {columns[name]}, but {' or '.join(allowed)} is needed; cast it in a view"
-            )
-    if table == "responses" and not {"id", "topic_id"} <= set(columns_of(connection, "question")):
-        raise InputError(
-            "the source responses takes its topics from question (id, topic_id), and there is none; make a view"
-        )
-    return _attempt_query(columns) if table == "attempt" else sql(f"source_{table}.sql")
+def _days(first: date, last: date) -> list[date]:
+    return days_up_to(last, (last - first).days + 1)
 
 
-def _attempt_query(columns: dict[str, str]) -> str:
-    types: dict[str, str] = {
-        "string": "text",
-        "bool": "boolean",
-        "int32": "integer",
-        "timestamp[us, tz=UTC]": "timestamptz",
-    }
-    selected = [
-        f"{field.name if field.name in columns else 'NULL'}::{types[str(field.type)]} AS {field.name}"
-        for field in OBSERVATION_SCHEMA
-    ]
-    return f"SELECT {', '.join(selected)} FROM attempt WHERE completed_at >= $1 AND completed_at < $2"
+def _readable(connection: sa.Connection, table: str) -> bool:
+    statement = sa.text("SELECT has_table_privilege(to_regclass(:table), 'SELECT')")
+    return bool(connection.execute(statement, {"table": table}).scalar())
+
+
+def _has_rows(connection: sa.Connection, table: str) -> bool:
+    return bool(connection.execute(sa.text(f"SELECT EXISTS (SELECT FROM {table})")).scalar())

@@ -21,8 +21,9 @@ def log():
 @pytest.fixture(scope="module")
 def lake(log, tmp_path_factory):
     lake, source = Lake(str(tmp_path_factory.mktemp("lake"))), FileSource(str(LOG))
-    for day in sorted(set(log["completed_at"].dt.date)):
-        lake.write_observations(day, source.answers_of(day).table)
+    days = log["completed_at"].dt.date
+    for day, answers in source.answers_by_day(days.min(), days.max()):
+        lake.write_observations(day, answers.table)
     return lake
 
 

@@ -24,11 +24,16 @@ def answer(database, day, item, at=time(12)):
 @pytest.fixture
 def extracted(settings, platform):
     """Ten days in the lake, of one answer each."""
-    source, lake = find_source(settings), Lake(settings.seedtest_lake)
+    source, lake = find_source(settings, platform), Lake(settings.seedtest_lake)
     for days_ago in range(10):
         answer(platform, DAY - timedelta(days_ago), "first")
-        lake.write_observations(DAY - timedelta(days_ago), source.answers_of(DAY - timedelta(days_ago)).table)
+    write_days(source, lake, DAY - timedelta(9), DAY)
     return source, lake
+
+
+def write_days(source, lake, first, last):
+    for day, answers in source.answers_by_day(first, last):
+        lake.write_observations(day, answers.table)
 
 
 def late(source, lake, last) -> dict[date, int]:
@@ -65,18 +70,19 @@ def test_rows_that_an_extraction_leaves_out_do_not_count(database, settings):
             ":at", f"timestamptz '{DAY} 09:00+00'"
         ),
     )
-    source, lake = find_source(settings), Lake(settings.seedtest_lake)
-    lake.write_observations(DAY, source.answers_of(DAY).table)
-    assert source.count(DAY) == lake.observations_count(DAY) == 1
+    source, lake = find_source(settings, database), Lake(settings.seedtest_lake)
+    write_days(source, lake, DAY, DAY)
+    assert source.counts(DAY, DAY) == {DAY: 1}
+    assert lake.observations_count(DAY) == 1
     assert last_days_counted(source, lake, DAY) == [DayCount(DAY, 1, 1)]
 
 
-def test_a_file_is_counted_like_a_table(tmp_path, monkeypatch, settings):
+def test_a_file_is_counted_like_a_table(tmp_path, settings, platform):
     log = tmp_path / "log.csv"
     log.write_text(
         f"student_id,item_id,correct,completed_at\ns,i,1,{DAY}T09:00:00Z\ns,i,1,{DAY}T09:00:00Z\ns,,1,{DAY}T09:00:00Z\n"
     )
-    source = find_source(settings.model_copy(update={"seedtest_attempt_source": str(log)}))
+    source = find_source(settings.model_copy(update={"seedtest_attempt_source": str(log)}), platform)
     lake = Lake(settings.seedtest_lake)
-    lake.write_observations(DAY, source.answers_of(DAY).table)
+    write_days(source, lake, DAY, DAY)
     assert last_days_counted(source, lake, DAY) == [DayCount(DAY, 1, 1)]

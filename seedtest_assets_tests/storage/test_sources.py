@@ -2,13 +2,17 @@
 
 import json
 from datetime import date, datetime, timezone
+from hashlib import md5
+from uuid import UUID
 
+import pyarrow as pa
 import pytest
 
 from seedtest_assets.errors import InputError, SettingsError, TransientError
 from seedtest_assets.settings import load_settings
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
-from seedtest_assets.storage.sources import find_source
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, Answers
+from seedtest_assets.storage.database import prepared_database
+from seedtest_assets.storage.sources import cut_into_days, empty_beside_full, find_source
 from seedtest_assets_tests.conftest import execute
 
 DAY = date(2025, 3, 9)
@@ -17,7 +21,14 @@ NOON = datetime(2025, 3, 9, 12, tzinfo=timezone.utc)
 
 def source_of(monkeypatch, name="auto"):
     monkeypatch.setenv("SEEDTEST_ATTEMPT_SOURCE", name)
-    return find_source(load_settings())
+    settings = load_settings()
+    return find_source(settings, prepared_database(settings))
+
+
+def answers_of(source, day) -> Answers:
+    ((given, answers),) = source.answers_by_day(day, day)
+    assert given == day
+    return answers
 
 
 def insert_attempt(database, student="s1", item="i1", completed=NOON, table="attempt"):
@@ -39,7 +50,7 @@ def test_attempt_table_gives_the_day_and_nothing_else(platform, monkeypatch):
         "2025-03-10 00:00:00",
     ):
         insert_attempt(platform, completed=datetime.fromisoformat(instant + "+00:00"))
-    answers = source_of(monkeypatch).answers_of(DAY)
+    answers = answers_of(source_of(monkeypatch), DAY)
     assert answers.table.schema == OBSERVATION_SCHEMA
     assert [row["completed_at"].isoformat() for row in answers.table.to_pylist()] == [
         "2025-03-09T00:00:00+00:00",
@@ -56,7 +67,7 @@ def test_attempt_view_with_uuid_students_and_bigint_items(platform, monkeypatch)
         "42::bigint AS item_id, false AS correct, NULL::int AS response_time_ms, true AS hint_used, 1 AS attempt_no, "
         "NULL::timestamptz AS started_at, '2025-03-09 01:02:03+00'::timestamptz AS completed_at, 's' AS session_id, 'algebra' AS topic_id",
     )
-    (row,) = source_of(monkeypatch).answers_of(DAY).table.to_pylist()
+    (row,) = answers_of(source_of(monkeypatch), DAY).table.to_pylist()
     assert row["student_id"] == "6f1c1f3e-6f57-4a52-8f5e-111111111111"
     assert (row["item_id"], row["topic_id"], row["correct"]) == ("42", "algebra", False)
 
@@ -70,7 +81,7 @@ def test_responses_take_their_topic_from_question(platform, monkeypatch):
         noon=NOON,
     )
     source = source_of(monkeypatch)
-    answers = source.answers_of(DAY)
+    answers = answers_of(source, DAY)
     assert source.name == "responses"
     assert {(row["student_id"], row["item_id"], row["topic_id"]) for row in answers.table.to_pylist()} == {
         ("u1", "5", "geometry"),
@@ -100,7 +111,7 @@ def test_exam_results_json_with_nulls_missing_fields_and_strings_for_numbers(pla
             document=json.dumps(document),
         )
     source = source_of(monkeypatch)
-    answers = source.answers_of(DAY)
+    answers = answers_of(source, DAY)
     assert source.name == "exam_results"
     found = {
         row["item_id"]: (row["correct"], row["topic_id"], row["response_time_ms"], row["hint_used"])
@@ -119,12 +130,12 @@ def test_file_source_gives_what_the_table_gives(platform, monkeypatch, tmp_path,
     insert_attempt(platform)
     insert_attempt(platform, item="i2", completed=datetime(2025, 3, 10, 5, tzinfo=timezone.utc))
     of_table = source_of(monkeypatch)
-    frame = of_table.answers_of(DAY).table.to_pandas()
+    frame = answers_of(of_table, DAY).table.to_pandas()
     path = tmp_path / f"log.{suffix}"
     frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
     of_file = source_of(monkeypatch, str(path))
-    assert of_file.answers_of(DAY).table.equals(of_table.answers_of(DAY).table)
-    assert len(of_file.answers_of(date(2025, 3, 10)).table) == 0
+    assert answers_of(of_file, DAY).table.equals(answers_of(of_table, DAY).table)
+    assert len(answers_of(of_file, date(2025, 3, 10)).table) == 0
 
 
 def test_auto_prefers_attempt_then_responses_then_exam_results(platform, monkeypatch):
@@ -141,7 +152,7 @@ def test_an_answer_stored_twice_counts_once_and_is_reported(platform, monkeypatc
         insert_attempt(platform, table="raw")
     execute(platform, "DROP TABLE attempt")
     execute(platform, "CREATE VIEW attempt AS SELECT * FROM raw")
-    answers = source_of(monkeypatch).answers_of(DAY)
+    answers = answers_of(source_of(monkeypatch), DAY)
     assert len(answers.table) == 1
     assert answers.left_out == {"the same student, item and time twice": 1}
 
@@ -172,7 +183,7 @@ def test_missing_optional_columns_are_null(platform, monkeypatch):
         "INSERT INTO attempt (student_id, item_id, correct, completed_at) VALUES ('s', 'i', true, :noon)",
         noon=NOON,
     )
-    (row,) = source_of(monkeypatch).answers_of(DAY).table.to_pylist()
+    (row,) = answers_of(source_of(monkeypatch), DAY).table.to_pylist()
     assert row["hint_used"] is None
     assert row["session_id"] is None
 
@@ -180,7 +191,7 @@ def test_missing_optional_columns_are_null(platform, monkeypatch):
 def test_unreachable_database_is_one_line_without_the_password(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:secret@127.0.0.1:1/nowhere")
     with pytest.raises(TransientError) as told:
-        find_source(load_settings())
+        source_of(monkeypatch)
     assert "out of reach" in str(told.value)
     assert "check DATABASE_URL" in str(told.value)
     assert "secret" not in str(told.value)
@@ -190,7 +201,7 @@ def test_unreachable_database_is_one_line_without_the_password(monkeypatch):
 def test_no_database_url_at_all(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "localhost:5432")
     with pytest.raises(InputError, match="DATABASE_URL is no PostgreSQL URL"):
-        find_source(load_settings())
+        source_of(monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -206,3 +217,120 @@ def test_a_bad_setting_names_variable_value_and_what_is_allowed(monkeypatch, var
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError, match=rf"{variable}='{value}' is not allowed: Input should be"):
         load_settings()
+
+
+EXAMS = [
+    ("s-001", "2025-03-08 10:00", "0007", True),
+    ("6F1C1F3E-6F57-4A52-8F5E-111111111111", "2025-03-09 00:00", "8", False),
+    ("s-002", "2025-03-09 23:59:59.999999", "7", True),
+    ("s-002", "2025-03-12 08:00", "9", None),
+    ("s-002", "2025-03-12 09:00", "9", False),
+]
+VIEW = """
+CREATE VIEW attempt AS
+SELECT CASE WHEN e.user_id ~* '^[0-9a-f-]{36}$' THEN e.user_id::uuid ELSE md5(e.user_id)::uuid END AS student_id,
+       (q ->> 'question_id')::bigint AS item_id, (q ->> 'is_correct')::boolean AS correct, e.updated_at AS completed_at,
+       row_number() OVER (PARTITION BY e.user_id, (q ->> 'question_id')::bigint ORDER BY e.updated_at) AS attempt_no
+FROM exam_results AS e CROSS JOIN LATERAL jsonb_array_elements(e.result_json -> 'questions') AS q
+"""
+
+
+@pytest.fixture
+def exams(platform):
+    """A few exams, and the view that the platform makes of them."""
+    execute(platform, "DROP TABLE attempt")
+    execute(platform, VIEW)
+    for student, completed, item, correct in EXAMS:
+        insert_exam(platform, student, completed, item, correct)
+    return platform
+
+
+def insert_exam(database, student, completed, item, correct=True):
+    execute(
+        database,
+        "INSERT INTO exam_results (user_id, updated_at, result_json) VALUES (:student, :completed, CAST(:json AS jsonb))",
+        student=student,
+        completed=datetime.fromisoformat(completed + "+00:00"),
+        json=json.dumps({"questions": [{"question_id": item, "is_correct": correct}]}),
+    )
+
+
+def by_day(source, first, last) -> dict[date, list[tuple]]:
+    return {
+        day: [(row["student_id"], row["item_id"], row["correct"]) for row in answers.table.to_pylist()]
+        for day, answers in source.answers_by_day(first, last)
+    }
+
+
+@pytest.mark.parametrize("source", ["attempt", "exam_results"])
+def test_a_range_is_read_in_one_query_and_cut_into_every_day_of_it(exams, monkeypatch, source):
+    first, last = date(2025, 3, 7), date(2025, 3, 13)
+    answers = by_day(source_of(monkeypatch, source), first, last)
+    assert {day: len(rows) for day, rows in answers.items()} == {
+        date(2025, 3, day): n for day, n in ((7, 0), (8, 1), (9, 2), (10, 0), (11, 0), (12, 1), (13, 0))
+    }
+    assert list(answers) == sorted(answers)
+    assert source_of(monkeypatch, source).counts(first, last) == {day: len(rows) for day, rows in answers.items()}
+
+
+def test_days_are_the_same_whatever_the_batches(exams, monkeypatch):
+    execute(exams, "INSERT INTO exam_results (user_id, updated_at, result_json) SELECT 's-' || n, "
+            "timestamptz '2025-03-01 00:00+00' + n * interval '7 minutes', jsonb_build_object('questions', jsonb_build_array("
+            "jsonb_build_object('question_id', n, 'is_correct', true))) FROM generate_series(1, 3000) AS n")  # fmt: skip
+    source = source_of(monkeypatch)
+    first, last = date(2025, 3, 1), date(2025, 3, 17)
+    whole = dict(source.answers_by_day(first, last))
+    batches = pa.concat_tables([answers.table for answers in whole.values()]).to_batches(max_chunksize=97)
+    for day, rows in cut_into_days(iter(batches), OBSERVATION_SCHEMA, first, last):
+        assert rows.equals(whole[day].table)
+
+
+def test_exam_results_give_the_ids_of_the_view_where_there_is_one(exams, monkeypatch):
+    first, last = date(2025, 3, 8), date(2025, 3, 12)
+    of_view = by_day(source_of(monkeypatch, "attempt"), first, last)
+    assert by_day(source_of(monkeypatch, "exam_results"), first, last) == of_view
+    assert of_view[first] == [(str(UUID(md5(b"s-001").hexdigest())), "7", True)]
+    execute(exams, "DROP VIEW attempt")
+    assert by_day(source_of(monkeypatch, "exam_results"), first, first) == {first: [("s-001", "0007", True)]}
+
+
+def test_responses_give_the_ids_of_the_view_where_there_is_one(exams, monkeypatch):
+    execute(exams, "INSERT INTO responses VALUES ('s-001', '7', true, :noon)", noon=NOON)
+    assert by_day(source_of(monkeypatch, "responses"), DAY, DAY) == {
+        DAY: [(str(UUID(md5(b"s-001").hexdigest())), "7", True)]
+    }
+    execute(exams, "DROP VIEW attempt")
+    assert by_day(source_of(monkeypatch, "responses"), DAY, DAY) == {DAY: [("s-001", "7", True)]}
+
+
+def test_a_row_that_the_view_cannot_cast_is_told_with_its_table_and_the_source_to_use(exams, monkeypatch):
+    insert_exam(exams, "s-009", "2024-01-01 00:00", "Q-9")
+    source = source_of(monkeypatch)
+    for read in (lambda: list(source.answers_by_day(DAY, DAY)), lambda: source.counts(DAY, DAY)):
+        with pytest.raises(InputError) as raised:
+            read()
+        message = str(raised.value)
+        assert 'invalid input syntax for type bigint: "Q-9"' in message
+        assert "The row is in exam_results" in message
+        assert "SEEDTEST_ATTEMPT_SOURCE=exam_results" in message
+        assert "\n" not in message
+    of_table = by_day(source_of(monkeypatch, "exam_results"), date(2024, 1, 1), DAY)
+    assert len(of_table[DAY]) == 2
+
+
+def test_a_missing_right_is_not_taken_for_a_bad_row(exams, monkeypatch):
+    source = source_of(monkeypatch)
+    execute(exams, "DROP VIEW attempt")
+    with pytest.raises(InputError, match='relation "attempt" does not exist') as raised:
+        source.counts(DAY, DAY)
+    assert "SEEDTEST_ATTEMPT_SOURCE" not in str(raised.value)
+
+
+def test_an_empty_view_beside_a_full_table_is_reported(platform, settings):
+    assert empty_beside_full(platform, settings) is None
+    execute(platform, "INSERT INTO responses VALUES ('u1', '5', true, :noon)", noon=NOON)
+    assert empty_beside_full(platform, settings) == (
+        "the source attempt has no answers at all, but responses has. Set SEEDTEST_ATTEMPT_SOURCE=responses, or repair attempt"
+    )
+    insert_attempt(platform)
+    assert empty_beside_full(platform, settings) is None

@@ -1,0 +1,101 @@
+"""The SQL that reads answers from a table or view of the platform, chosen and checked by the columns that it has."""
+
+from datetime import date
+
+import sqlalchemy as sa
+
+from seedtest_assets.days import day_bounds
+from seedtest_assets.errors import InputError
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.database import sql
+from seedtest_assets.storage.relations import columns_of
+
+TABLES = ("attempt", "responses", "exam_results")
+"""In the order in which `auto` looks for them."""
+
+_BOOLEAN, _NUMBER = ("boolean",), ("smallint", "integer", "bigint")
+_TIME = ("timestamp with time zone", "timestamp without time zone")
+_NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
+    "attempt": {"student_id": (), "item_id": (), "correct": _BOOLEAN, "completed_at": _TIME},
+    "responses": {"user_id": (), "item_id": (), "is_correct": _BOOLEAN, "responded_at": _TIME},
+    "exam_results": {
+        "user_id": (),
+        "session_id": (),
+        "created_at": _TIME,
+        "updated_at": _TIME,
+        "result_json": ("jsonb",),
+    },
+}
+_OPTIONAL_OF_ATTEMPT = {"topic_id": (), "response_time_ms": _NUMBER, "hint_used": _BOOLEAN, "session_id": ()}
+_SQL_TYPES = {"string": "text", "bool": "boolean", "int32": "integer", "timestamp[us, tz=UTC]": "timestamptz"}
+
+# What usable_answers keeps, counted where the answers are.
+_COUNTS = """
+SELECT (completed_at AT TIME ZONE 'UTC')::date AS day, count(*) AS n FROM (
+    SELECT DISTINCT student_id, item_id, completed_at FROM ({answers}) AS answers
+    WHERE student_id IS NOT NULL AND item_id IS NOT NULL AND correct IS NOT NULL AND completed_at IS NOT NULL
+) AS usable GROUP BY 1
+"""
+
+
+def answers_query(connection: sa.Connection, table: str, columns: dict[str, str]) -> str:
+    """Give the query of a source's answers, with the parameters :first and :end.
+
+    Raises InputError where a column is missing or has the wrong type.
+    """
+    _check_columns(table, columns)
+    if table == "attempt":
+        return _attempt_query(columns)
+    if table == "responses" and not {"id", "topic_id"} <= set(columns_of(connection, "question")):
+        raise InputError(
+            "the source responses takes its topics from question (id, topic_id), and there is none; make a view"
+        )
+    return sql(f"source_{table}.sql").replace(":ids_of_view", str(view_makes_ids(connection)).lower())
+
+
+def view_makes_ids(connection: sa.Connection) -> bool:
+    """Tell whether a view `attempt` over `exam_results` makes student ids UUIDs.
+
+    The platform's readers then ask for results under those, also while another source is read: a text id as the
+    UUID that the view makes of it.
+    """
+    return columns_of(connection, "attempt").get("student_id") == "uuid" and bool(
+        columns_of(connection, "exam_results")
+    )
+
+
+def in_order(query: str, first: date, last: date) -> str:
+    """Give the query of the answers of the days first..last, in the order of their completion."""
+    return f"SELECT * FROM ({_between(query, first, last)}) AS answers ORDER BY completed_at"
+
+
+def counted(query: str, first: date, last: date) -> str:
+    """Give the query of the number of usable answers of each of the days first..last that has any."""
+    return _COUNTS.format(answers=_between(query, first, last))
+
+
+def _between(query: str, first: date, last: date) -> str:
+    # Written out, because ADBC reads a result as a stream only where it binds no parameters.
+    start, end = day_bounds(first)[0], day_bounds(last)[1]
+    return query.replace(":first", f"timestamptz '{start}'").replace(":end", f"timestamptz '{end}'")
+
+
+def _check_columns(table: str, columns: dict[str, str]) -> None:
+    expected = dict(_NEEDED[table])
+    if table == "attempt":
+        expected |= {name: kind for name, kind in _OPTIONAL_OF_ATTEMPT.items() if name in columns}
+    for name, allowed in expected.items():
+        if name not in columns:
+            raise InputError(f"{table} has no column {name}; it has {', '.join(columns)}")
+        if allowed and columns[name] not in allowed:
+            raise InputError(
+                f"{table}.{name} is {columns[name]}, but {' or '.join(allowed)} is needed; cast it in a view"
+            )
+
+
+def _attempt_query(columns: dict[str, str]) -> str:
+    selected = [
+        f"{field.name if field.name in columns else 'NULL'}::{_SQL_TYPES[str(field.type)]} AS {field.name}"
+        for field in OBSERVATION_SCHEMA
+    ]
+    return f"SELECT {', '.join(selected)} FROM attempt WHERE completed_at >= :first AND completed_at < :end"
