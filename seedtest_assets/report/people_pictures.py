@@ -1,6 +1,7 @@
 """The report's pictures of students: the distribution of abilities and their standard errors."""
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.drawing import BLUE, GREEN, INK, ORANGE, panels, styled, svg
@@ -29,7 +30,7 @@ def ability_distribution(data: ReportData) -> str:
         return svg(figure, "Distribution of abilities, and their standard errors by ability")
 
 
-def _precision(axes, data: ReportData, mean: float, sd: float) -> None:
+def _precision(axes: Axes, data: ReportData, mean: float, sd: float) -> None:
     """Standard errors by ability: the middle student, and the middle 80%."""
     theta, se = data.abilities["theta"].to_numpy(float), data.abilities["se"].to_numpy(float)
     low, high = np.quantile(theta, [0.002, 0.998])

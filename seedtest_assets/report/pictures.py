@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
@@ -14,7 +15,7 @@ def item_map(difficulty: ArrayLike, theta: ArrayLike) -> bytes:
     """Difficulties of the items against the abilities of the students, on one scale."""
     theta, difficulty = np.asarray(theta, float), np.asarray(difficulty, float)
     figure, axes = _figure()
-    bins = np.linspace(-4, 4, 41)
+    bins = np.linspace(-4, 4, 41).tolist()
     axes.hist(
         np.clip(theta, -4, 4),
         bins,
@@ -72,7 +73,7 @@ def reliability_curve(predicted: Sequence[float], observed: Sequence[float]) -> 
     return _png(figure)
 
 
-def _figure(width: float = 4.2, height: float = 2.2):
+def _figure(width: float = 4.2, height: float = 2.2) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
