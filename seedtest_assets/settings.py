@@ -1,10 +1,12 @@
 """The deployment's environment variables, typed and checked once."""
 
+import os
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from seedtest_assets.errors import SettingsError
@@ -15,7 +17,14 @@ LinkingMethod = Literal["stocking_lord", "haebara", "mean_sigma", "mean_mean", "
 LINKING_METHODS: tuple[str, ...] = get_args(LinkingMethod)
 
 HOME = Path(".seedtest")
-"""Where everything lives that was given no other place, below the folder the commands are run in."""
+"""Where everything is kept that has no other place, below the project's folder."""
+
+OLD_NAMES = {"IRT_MODEL": "MIRT_MODEL", "IRT_CALIB_LOOKBACK_DAYS": "MIRT_LOOKBACK_DAYS"}
+"""Variables of the job that ran before; each is read where its new name is unset."""
+
+
+def _model(value: object) -> object:
+    return "Rasch" if value == "1PL" else value
 
 
 class Settings(Thresholds):
@@ -35,7 +44,7 @@ class Settings(Thresholds):
     seedtest_start_date: date = date(2025, 1, 1)
 
     mirt_lookback_days: Annotated[int, Field(ge=1, le=3660)] = 60
-    mirt_model: Model = "2PL"
+    mirt_model: Annotated[Model, BeforeValidator(_model)] = "2PL"
     mirt_max_obs: Annotated[int, Field(ge=0)] = 0
     mirt_linking_method: LinkingMethod = "stocking_lord"
     mirt_max_retries: Annotated[int, Field(ge=0, le=20)] = 3
@@ -56,16 +65,35 @@ class Settings(Thresholds):
     seedtest_reports_url: str | None = None
 
 
-def load_settings() -> Settings:
-    """Read the environment.
+def load_settings(**given: Any) -> Settings:
+    """Read the environment, old names of variables included. given: values that stand in for the environment's.
 
     Raises SettingsError naming the variable, its value and what is allowed.
     """
+    old = [name for name in _old_names_read(os.environ) if OLD_NAMES[name].lower() not in given]
+    values: dict[str, Any] = {OLD_NAMES[name].lower(): os.environ[name] for name in old}
     try:
-        return Settings()
+        return Settings(**values, **given)
     except ValidationError as error:
-        lines = [
-            f"{str(problem['loc'][0]).upper()}={problem['input']!r} is not allowed: {problem['msg']}"
-            for problem in error.errors()
-        ]
+        read_from = {OLD_NAMES[name]: name for name in old}
+        lines = []
+        for problem in error.errors():
+            name = str(problem["loc"][0]).upper()
+            lines.append(f"{read_from.get(name, name)}={problem['input']!r} is not allowed: {problem['msg']}")
         raise SettingsError("; ".join(lines)) from None
+
+
+def old_name_warnings(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """List a line for each variable that is set under an old name."""
+    read = _old_names_read(environment)
+    lines = []
+    for old, new in OLD_NAMES.items():
+        if old in read:
+            lines.append(f"{old} is an old name of {new}; its value {environment[old]} is used. Set {new} instead")
+        elif environment.get(old):
+            lines.append(f"{old} is an old name of {new}, and ignored because {new} is set. Remove {old}")
+    return lines
+
+
+def _old_names_read(environment: Mapping[str, str]) -> list[str]:
+    return [old for old, new in OLD_NAMES.items() if environment.get(old) and not environment.get(new)]

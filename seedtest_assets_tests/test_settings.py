@@ -1,34 +1,66 @@
-"""Settings: the names of their variables, their defaults, and what is said of a wrong value."""
+"""The environment as settings: what the job that ran before had works as it is."""
 
 import pytest
 
 from seedtest_assets.errors import SettingsError
-from seedtest_assets.settings import Settings, load_settings
-from seedtest_assets.thresholds import Thresholds
+from seedtest_assets.settings import load_settings, old_name_warnings
 
 
-def test_an_empty_variable_is_the_default(monkeypatch):
-    variables = [str(field.validation_alias or name).upper() for name, field in Settings.model_fields.items()]
-    for variable in variables:
-        monkeypatch.delenv(variable, raising=False)
-    defaults = load_settings()
-    for variable in variables:
-        monkeypatch.setenv(variable, "")
-    assert load_settings() == defaults
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch):
+    for name in ("IRT_MODEL", "IRT_CALIB_LOOKBACK_DAYS", "MIRT_MODEL", "MIRT_LOOKBACK_DAYS"):
+        monkeypatch.delenv(name, raising=False)
 
 
-def test_limits_have_a_meaning_and_are_read_from_variables_with_a_prefix(monkeypatch):
-    assert [name for name, field in Thresholds.model_fields.items() if not field.description] == []
-    monkeypatch.setenv("SEEDTEST_DRIFT_B_SEVERE", "0.75")
-    monkeypatch.setenv("DRIFT_B_MODERATE", "9")  # another program's
-    assert (load_settings().drift_b_severe, load_settings().drift_b_moderate) == (0.75, 0.25)
+def test_1pl_is_rasch(monkeypatch):
+    monkeypatch.setenv("MIRT_MODEL", "1PL")
+    assert load_settings().mirt_model == "Rasch"
+
+
+def test_old_names_are_read_and_reported(monkeypatch):
+    monkeypatch.setenv("IRT_MODEL", "1PL")
+    monkeypatch.setenv("IRT_CALIB_LOOKBACK_DAYS", "30")
+    settings = load_settings()
+    assert (settings.mirt_model, settings.mirt_lookback_days) == ("Rasch", 30)
+    assert old_name_warnings() == [
+        "IRT_MODEL is an old name of MIRT_MODEL; its value 1PL is used. Set MIRT_MODEL instead",
+        "IRT_CALIB_LOOKBACK_DAYS is an old name of MIRT_LOOKBACK_DAYS; its value 30 is used. Set MIRT_LOOKBACK_DAYS instead",
+    ]
+
+
+def test_the_new_name_wins(monkeypatch):
+    monkeypatch.setenv("IRT_MODEL", "3PL")
+    monkeypatch.setenv("MIRT_MODEL", "2PL")
+    assert load_settings().mirt_model == "2PL"
+    assert old_name_warnings() == [
+        "IRT_MODEL is an old name of MIRT_MODEL, and ignored because MIRT_MODEL is set. Remove IRT_MODEL"
+    ]
+
+
+def test_an_empty_new_name_is_unset(monkeypatch):
+    monkeypatch.setenv("IRT_MODEL", "3PL")
+    monkeypatch.setenv("MIRT_MODEL", "")
+    assert load_settings().mirt_model == "3PL"
+
+
+def test_a_bad_value_is_reported_under_the_name_it_was_set_with(monkeypatch):
+    monkeypatch.setenv("IRT_MODEL", "5PL")
+    with pytest.raises(
+        SettingsError, match=r"^IRT_MODEL='5PL' is not allowed: Input should be 'Rasch', '2PL' or '3PL'$"
+    ):
+        load_settings()
 
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("MIRT_MODEL", "4PL"), ("SEEDTEST_DRIFT_B_SEVERE", "-1"), ("SEEDTEST_START_DATE", "yesterday")],
+    [
+        ("MIRT_MODEL", "4PL"),
+        ("MIRT_LOOKBACK_DAYS", "sixty"),
+        ("MIRT_LINKING_METHOD", "guess"),
+        ("MIRT_MAX_RETRIES", "-1"),
+    ],
 )
-def test_a_wrong_value_is_named_with_its_variable(monkeypatch, variable, value):
+def test_a_bad_setting_names_variable_value_and_what_is_allowed(monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)
-    with pytest.raises(SettingsError, match=f"^{variable}='{value}' is not allowed: "):
+    with pytest.raises(SettingsError, match=rf"{variable}='{value}' is not allowed: Input should be"):
         load_settings()

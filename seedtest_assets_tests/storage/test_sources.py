@@ -204,21 +204,6 @@ def test_no_database_url_at_all(monkeypatch):
         source_of(monkeypatch)
 
 
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [
-        ("MIRT_MODEL", "4PL"),
-        ("MIRT_LOOKBACK_DAYS", "sixty"),
-        ("MIRT_LINKING_METHOD", "guess"),
-        ("MIRT_MAX_RETRIES", "-1"),
-    ],
-)
-def test_a_bad_setting_names_variable_value_and_what_is_allowed(monkeypatch, variable, value):
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(SettingsError, match=rf"{variable}='{value}' is not allowed: Input should be"):
-        load_settings()
-
-
 EXAMS = [
     ("s-001", "2025-03-08 10:00", "0007", True),
     ("6F1C1F3E-6F57-4A52-8F5E-111111111111", "2025-03-09 00:00", "8", False),
