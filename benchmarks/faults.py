@@ -12,7 +12,8 @@ from benchmarks.nights import Night
 from seedtest_assets import irt
 from seedtest_assets.checks.judgement import Judgement, Level
 from seedtest_assets.days import day_bounds
-from seedtest_assets.engines.in_process import with_codes, with_names
+from seedtest_assets.engines.coded_request import code_request
+from seedtest_assets.engines.in_process import result_of
 from seedtest_assets.features.daily import FEATURE_SCHEMA
 from seedtest_assets.storage.results import fitted_at, write_features, write_topic_theta
 
@@ -35,9 +36,9 @@ def items_gone(night: Night, rng: np.random.Generator) -> list[Judgement]:
 
 
 def stopped_early(night: Night, rng: np.random.Generator) -> list[Judgement]:
-    coded = with_codes(replace(night.request, previous=night.request.previous.head(0)))
+    coded = code_request(replace(night.request, previous=night.request.previous.head(0)))
     calibration = irt.calibrate(coded.responses, anchors=coded.anchors, max_iterations=int(rng.integers(1, 4)))
-    return night.of_calibration(with_names(calibration, coded, night.request, "in-process", 0.0))
+    return night.of_calibration(result_of(calibration, coded, night.request.model, 0.0))
 
 
 def not_a_number(night: Night, rng: np.random.Generator) -> list[Judgement]:

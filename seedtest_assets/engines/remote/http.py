@@ -1,4 +1,4 @@
-"""One call to the IRT service, and what became of it: an answer, TransientError, or InputError."""
+"""Call the IRT service: the parsed reply, or an error whose class says whether a retry may help."""
 
 import gzip
 import logging
@@ -20,19 +20,25 @@ from seedtest_assets.errors import IrtServiceError, IrtServiceRefusal, IrtServic
 
 logger = logging.getLogger(__name__)
 
+# A host that does not answer at all is noticed this soon, however long calibrations may take.
 CONNECT_SECONDS = 10.0
+# /healthz of a healthy service answers in milliseconds.
 PROBE_SECONDS = 5.0
-LONGEST_WAIT = 900.0
-"""A service that asks for a longer wait is asked again after this one."""
-LARGEST_REPLY = 2**30
-WORTH_PACKING = 16 * 1024
-MAY_PASS = {408, 425, 429}
-"""Statuses that may pass by themselves, besides every 5xx."""
+# Longest wait that a service can ask for by Retry-After.
+MAX_RETRY_AFTER_SECONDS = 900.0
+# No calibration needs a larger reply.
+MAX_REPLY_BYTES = 2**30
+# Compressing less than this saves no time.
+MIN_GZIP_BYTES = 16 * 1024
+# Statuses worth a retry, besides every 5xx.
+RETRYABLE_STATUSES = {408, 425, 429}
+# Characters of a service's text that a message quotes, and bytes of it that are read for that.
+QUOTED_CHARACTERS, QUOTED_BYTES = 300, 2000
 
 
 @dataclass(frozen=True)
 class Call:
-    """How one call went; bytes are those on the wire."""
+    """The outcome of a call. bytes_sent, bytes_received: of the bodies as they went over the wire."""
 
     url: str
     attempt: int
@@ -52,8 +58,8 @@ class Call:
 class IrtConnection:
     """A session with the IRT service.
 
-    timeout: seconds from the call to the last byte of its answer; connecting has CONNECT_SECONDS of its own.
-    token: sent as a bearer token when there is one.
+    timeout: seconds from the call to the last byte of the reply; connecting may take CONNECT_SECONDS of them.
+    token: sent as a bearer token; None sends none.
 
     Raises SettingsError for an address or a token that cannot be sent.
     """
@@ -86,56 +92,59 @@ class IrtConnection:
         self.session.close()
 
     def post(self, path: str, body: bytes, attempt: int = 1) -> tuple[Any, Call]:
-        """Send a JSON body; the parsed answer of a 2xx, and how the call went.
+        """Send a JSON body; return the parsed reply and the outcome of the call.
 
-        Raises TransientError (with the service's Retry-After) for a service that is not there, hangs up, is too slow,
-        or answers 408, 425, 429 or 5xx; InputError for any other answer that is no success, or no JSON. Both quote it.
+        Raises IrtServiceTimeout for a service that is too slow; IrtServiceError, with the service's Retry-After, for
+        a service that cannot be reached, closes the connection, or answers 408, 425, 429 or 5xx; IrtServiceRefusal
+        for any other failure and for a reply that is not JSON. Messages quote the service.
         """
         url = self.base_url + path
         service, takes_gzip = self._probe()
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if takes_gzip and len(body) > WORTH_PACKING:
+        if takes_gzip and len(body) > MIN_GZIP_BYTES:
             body, headers["Content-Encoding"] = gzip.compress(body, 1), "gzip"
         began = time.monotonic()
-        with self._sorted(url, attempt, self.timeout):
+        with self._translated_errors(url, attempt, self.timeout):
             response, text, received = self._exchange("POST", url, self.timeout, data=body, headers=headers)
         call = Call(url, attempt, response.status_code, time.monotonic() - began, len(body), received, service)
         logger.log(logging.INFO if response.ok else logging.WARNING, "%s", call)
-        return _answer(response, text, call), call
+        return _parsed(response, text, call), call
 
     def _probe(self) -> tuple[str, bool]:
-        """The service's name and version, and whether it says that it takes gzip.
+        """Ask for the service's name and version, and whether it accepts gzip.
 
-        What fails here is not told: it fails again in the call.
+        Errors are ignored: what fails here fails again in the call itself, with a message.
         """
         url, seconds = self.base_url + "/healthz", min(PROBE_SECONDS, self.timeout)
         try:
-            with self._sorted(url, 1, seconds):
+            with self._translated_errors(url, 1, seconds):
                 response, text, _ = self._exchange("GET", url, seconds)
         except SeedtestError:
             return "unknown", False
         return _service_name(text), "gzip" in response.headers.get("Accept-Encoding", "")
 
-    def _exchange(self, method: str, url: str, seconds: float, **more: Any) -> tuple[requests.Response, bytes, int]:
-        """Send, and read the answer against the clock: the socket's own timeout never ends a slow drip."""
+    def _exchange(self, method: str, url: str, seconds: float, **options: Any) -> tuple[requests.Response, bytes, int]:
+        """Send, and read the reply within the seconds: the timeout of a socket never ends a reply that trickles in."""
         deadline = time.monotonic() + seconds
         timeout = (min(CONNECT_SECONDS, seconds), seconds)
-        with self.session.request(method, url, timeout=timeout, stream=True, allow_redirects=False, **more) as response:
+        with self.session.request(
+            method, url, timeout=timeout, stream=True, allow_redirects=False, **options
+        ) as response:
             chunks, size = [], 0
             while chunk := response.raw.read1(2**20, decode_content=True):
                 chunks.append(chunk)
                 size += len(chunk)
-                if size > LARGEST_REPLY:
+                if size > MAX_REPLY_BYTES:
                     raise IrtServiceRefusal(
-                        f"{url} answered more than {LARGEST_REPLY:,} bytes, which no calibration needs"
+                        f"{url} answered more than {MAX_REPLY_BYTES:,} bytes, which no calibration needs"
                     )
                 if time.monotonic() > deadline:
                     raise requests.ReadTimeout()
             return response, b"".join(chunks), response.raw.tell()
 
     @contextmanager
-    def _sorted(self, url: str, attempt: int, seconds: float) -> Iterator[None]:
-        """Turn what the network can do into one line each."""
+    def _translated_errors(self, url: str, attempt: int, seconds: float) -> Iterator[None]:
+        """Translate the errors of the network to the classes of this project, each with a message of one line."""
         name = f"the IRT service at {url}"
         setting = f"R_IRT_TIMEOUT_SECS={self.timeout:g}"
         try:
@@ -143,77 +152,88 @@ class IrtConnection:
         except requests.exceptions.SSLError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 raise IrtServiceRefusal(f"{name} has a certificate that is not trusted: {_cause(error)}") from None
-            raise IrtServiceError(f"{name} broke the connection off (attempt {attempt}): {_cause(error)}") from None
+            raise IrtServiceError(f"{name} broke the TLS connection (attempt {attempt}): {_cause(error)}") from None
         except requests.ConnectTimeout:
             raise IrtServiceTimeout(f"{name} took no connection in time (attempt {attempt})") from None
         except (requests.Timeout, urllib3.exceptions.ReadTimeoutError):
             raise IrtServiceTimeout(
-                f"{name} did not answer in full within {seconds:g} s (attempt {attempt}); {setting} is the limit"
+                f"{name} did not answer in full within {seconds:g} s (attempt {attempt}). {setting} is the limit"
             ) from None
         except urllib3.exceptions.DecodeError as error:
             raise IrtServiceRefusal(f"{name} answered with broken compression: {error}") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise IrtServiceError(f"{name} is not reached, or broke off (attempt {attempt}): {_cause(error)}") from None
+            raise IrtServiceError(
+                f"{name} could not be reached or closed the connection (attempt {attempt}): {_cause(error)}"
+            ) from None
 
 
 class _Bearer(requests.auth.AuthBase):
-    """Set as the session's auth, so that no .netrc of the machine replaces it."""
+    """The session's authentication; without one, requests would send what .netrc of the machine holds."""
 
     def __init__(self, token: str | None) -> None:
         self.token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self.token:
-            # as bytes: a text would have to be Latin-1
+            # As bytes: a text is sent as Latin-1.
             request.headers["Authorization"] = b"Bearer " + self.token.encode()  # type: ignore[assignment]
         return request
 
 
-def _answer(response: requests.Response, text: bytes, call: Call) -> Any:
+def _parsed(response: requests.Response, text: bytes, call: Call) -> Any:
+    """Parse a 2xx; raise IrtServiceError or IrtServiceRefusal for everything else."""
     if response.ok and not response.is_redirect:
         try:
             return msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise IrtServiceRefusal(f"{call} answered no JSON ({error}): {_one_line(text)!r}") from None
-    words = f"{call} says {_own_words(text)!r}"
-    if response.status_code in MAY_PASS or response.status_code >= 500:
-        raise IrtServiceError(words, _retry_after(response.headers.get("Retry-After")))
     if response.is_redirect:
-        words = f"{call} sends elsewhere, to {response.headers['Location']}: set R_IRT_BASE_URL to that address"
+        location = response.headers["Location"]
+        raise IrtServiceRefusal(f"{call} redirects to {location}. Set R_IRT_BASE_URL to that address")
+    message = f"{call} says {_reason(text)!r}"
+    if response.status_code in RETRYABLE_STATUSES or response.status_code >= 500:
+        raise IrtServiceError(message, _retry_after(response.headers.get("Retry-After")))
     if response.status_code == 401:
-        words += "; R_IRT_INTERNAL_TOKEN is the token that is sent"
-    raise IrtServiceRefusal(words)
+        message += ". R_IRT_INTERNAL_TOKEN is the token that is sent"
+    raise IrtServiceRefusal(message)
 
 
-def _own_words(text: bytes) -> str:
-    """What the service says is wrong: its `error`, which plumber boxes, or the beginning of the page."""
-    try:
-        told = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        told = None
-    if isinstance(told, dict):
-        words = next((told[key] for key in ("error", "detail", "message") if told.get(key)), None)
-        words = words[0] if isinstance(words, list) and words else words
-        if words is not None:
-            return _one_line(str(words).encode())
-    return _one_line(text)
-
-
-def _one_line(text: bytes) -> str:
-    return " ".join(text[:2000].decode("utf-8", "replace").split())[:300]
+def _reason(text: bytes) -> str:
+    """Find the reason that the service gives: its `error`, which plumber boxes, or the beginning of the page."""
+    reply = _json_object(text)
+    reason = next((reply[key] for key in ("error", "detail", "message") if reply.get(key)), None)
+    if isinstance(reason, list) and reason:
+        reason = reason[0]
+    return _one_line(text if reason is None else str(reason).encode())
 
 
 def _service_name(text: bytes) -> str:
+    """Read the service's name and version from /healthz."""
+    reply = _json_object(text)
     try:
-        told = msgspec.json.decode(text)
-        name, version = (told[key][0] if isinstance(told[key], list) else told[key] for key in ("service", "version"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError):
+        name, version = (
+            reply[key][0] if isinstance(reply[key], list) else reply[key] for key in ("service", "version")
+        )
+    except LookupError:
         return "unknown"
     return _one_line(f"{name} {version}".encode())
 
 
+def _json_object(text: bytes) -> dict[str, Any]:
+    """Parse a JSON object; empty for everything else."""
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _one_line(text: bytes) -> str:
+    return " ".join(text[:QUOTED_BYTES].decode("utf-8", "replace").split())[:QUOTED_CHARACTERS]
+
+
 def _retry_after(value: str | None) -> float | None:
-    """Seconds from a number or an HTTP date, between 0 and LONGEST_WAIT; None when there is neither."""
+    """Read seconds from a number or an HTTP date, from 0 to MAX_RETRY_AFTER_SECONDS; None for neither."""
     if value is None:
         return None
     try:
@@ -223,11 +243,11 @@ def _retry_after(value: str | None) -> float | None:
             seconds = (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(LONGEST_WAIT, max(0.0, seconds))
+    return min(MAX_RETRY_AFTER_SECONDS, max(0.0, seconds))
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The first cause, which says more than the three layers around it."""
+    """Find the first cause: the layers of requests and urllib3 around it repeat it."""
     while inner := error.__cause__ or error.__context__:
         error = inner
     return error

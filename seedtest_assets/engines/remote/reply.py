@@ -1,28 +1,34 @@
-"""Read what an IRT service answers to a calibration: ours, or an R one that boxes scalars and writes "NA"."""
+"""Read the reply of an IRT service to a calibration: ours, or an R one that boxes scalars and writes "NA"."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
+import numpy as np
+
 from seedtest_assets.errors import IrtServiceRefusal
+from seedtest_assets.irt.usable_parameters import unusable_parameters
+
+# How many items a message names.
+ITEMS_NAMED = 5
 
 
-@dataclass(frozen=True)
-class FittedItem:
-    """An item with numbers; c is 0 and a standard error None where the service gives none."""
+@dataclass(frozen=True, kw_only=True)
+class ItemEstimate:
+    """Parameters of an item, all finite; a standard error is NaN where the service gives none."""
 
     a: float
     b: float
     c: float
-    se_a: float | None
-    se_b: float | None
-    se_c: float | None
+    se_a: float
+    se_b: float
+    se_c: float
 
 
-@dataclass(frozen=True)
-class Constants:
-    """Linking constants that the service has applied already."""
+@dataclass(frozen=True, kw_only=True)
+class AppliedLinking:
+    """Linking constants that the service says it has applied."""
 
     A: float
     B: float
@@ -31,19 +37,18 @@ class Constants:
     screened_out: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Reply:
+@dataclass(frozen=True, kw_only=True)
+class ServiceReply:
     """A calibration as a service answered it.
 
-    items: by id, those with finite a and b; unusable: ids without. abilities: (theta, standard error) by user.
-    constants: None when the service did not link. model: what the service says it fitted, if it does.
-    left_out: reasons by item id. run_id, warnings, metrics: as the service tells them, unboxed.
+    items: by id, those with usable parameters. abilities: (theta, standard error) by user.
+    linking: None when the service did not link. model: what the service says it fitted, if it says so.
+    left_out: reasons by item id. run_id, warnings, metrics: as the service gives them, unboxed.
     """
 
-    items: dict[str, FittedItem]
-    unusable: list[str]
+    items: dict[str, ItemEstimate]
     abilities: dict[str, tuple[float, float]]
-    constants: Constants | None
+    linking: AppliedLinking | None
     model: str | None
     left_out: dict[str, str]
     run_id: str | None
@@ -51,10 +56,11 @@ class Reply:
     warnings: tuple[str, ...]
 
 
-def read_reply(reply: Any) -> Reply:
-    """Make sense of the parsed JSON of a reply.
+def read_reply(reply: Any) -> ServiceReply:
+    """Read the parsed JSON of a reply.
 
-    Raises IrtServiceRefusal, in the service's own words where it has any, for a reply that says no or has no usable items.
+    Raises IrtServiceRefusal, quoting the service where it gives a reason, for an error and for a reply without usable
+    items.
     """
     if not isinstance(reply, dict):
         raise IrtServiceRefusal(f"the IRT service answered {type(reply).__name__} where an object was expected")
@@ -63,30 +69,21 @@ def read_reply(reply: Any) -> Reply:
     status = text(reply.get("status"))
     if status not in (None, "ok"):
         raise IrtServiceRefusal(f"the IRT service answered status {status!r}")
-    items, unusable = _items(reply.get("item_params"))
-    if not items:
-        named = ", ".join(map(repr, unusable[:5]))
-        raise IrtServiceRefusal(
-            "the IRT service answered a calibration without usable parameters: "
-            + (f"{len(unusable)} items named {named}, none with finite a and b" if unusable else "no items at all")
-            + "; repair the service, or unset R_IRT_BASE_URL to calibrate in this process"
-        )
     meta = _object(reply.get("fit_meta"))
-    return Reply(
-        items,
-        unusable,
-        _abilities(reply.get("abilities")),
-        _constants(_object(meta.get("linking_constants"))),
-        text(_object(meta.get("model_spec")).get("model")),
-        _left_out(meta.get("left_out")),
-        text(meta.get("run_id")),
-        _facts(_object(meta.get("metrics"))),
-        tuple(words for words in map(text, _list(meta.get("warnings"))) if words),
+    return ServiceReply(
+        items=_items(reply.get("item_params")),
+        abilities=_abilities(reply.get("abilities")),
+        linking=_linking(_object(meta.get("linking_constants"))),
+        model=text(_object(meta.get("model_spec")).get("model")),
+        left_out=_left_out(meta.get("left_out")),
+        run_id=text(meta.get("run_id")),
+        metrics=_metrics(_object(meta.get("metrics"))),
+        warnings=tuple(warning for warning in map(text, _list(meta.get("warnings"))) if warning),
     )
 
 
 def number(value: Any) -> float | None:
-    """A finite number, boxed or not, also written as text; None for "NA" and everything else."""
+    """Read a finite number, boxed or not, also written as text; None for "NA" and everything else."""
     value = _unboxed(value)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -98,28 +95,44 @@ def number(value: Any) -> float | None:
 
 
 def text(value: Any) -> str | None:
-    """A text or a number as text, boxed or not; None for an empty one and everything else."""
+    """Read a text or a number as text, boxed or not; None for an empty text and everything else."""
     value = _unboxed(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     return str(value) or None
 
 
-def _items(rows: Any) -> tuple[dict[str, FittedItem], list[str]]:
-    items, unusable = {}, []
+def _items(rows: Any) -> dict[str, ItemEstimate]:
+    estimates: dict[str, ItemEstimate] = {}
     for row in _objects(rows):
-        name = text(row.get("item_id"))
-        if name is None:
+        item_id = text(row.get("item_id"))
+        if item_id is None:
             continue
-        if name in items:
-            raise IrtServiceRefusal(f"the IRT service answered item {name!r} twice")
-        p, se = _object(row.get("params")), _object(row.get("se"))
-        a, b, c = (number(p.get(key)) for key in "abc")
-        if a is None or b is None or a == 0 or not 0 <= (c or 0.0) < 1:
-            unusable.append(name)
-        else:
-            items[name] = FittedItem(a, b, c or 0.0, *(number(se.get(key)) for key in "abc"))
-    return items, unusable
+        if item_id in estimates:
+            raise IrtServiceRefusal(f"the IRT service answered item {item_id!r} twice")
+        a, b, c = (_number_or_nan(_object(row.get("params")).get(key)) for key in "abc")
+        se_a, se_b, se_c = (_number_or_nan(_object(row.get("se")).get(key)) for key in "abc")
+        estimates[item_id] = ItemEstimate(a=a, b=b, c=c, se_a=se_a, se_b=se_b, se_c=se_c)
+    return _usable(estimates)
+
+
+def _usable(estimates: dict[str, ItemEstimate]) -> dict[str, ItemEstimate]:
+    """Select the items with usable parameters; raise IrtServiceRefusal when there are none."""
+    table = np.array([(item.a, item.b, item.c) for item in estimates.values()], float).reshape(-1, 3)
+    reasons = unusable_parameters(*table.T)
+    if not (reasons == "").any():
+        named = ", ".join(map(repr, list(estimates)[:ITEMS_NAMED]))
+        raise IrtServiceRefusal(
+            "the IRT service answered a calibration without usable parameters: "
+            + (f"{len(estimates)} items named {named}, none with finite a and b" if estimates else "no items at all")
+            + "; repair the service, or unset R_IRT_BASE_URL to calibrate in this process"
+        )
+    c = np.nan_to_num(table[:, 2])
+    return {
+        item_id: ItemEstimate(a=item.a, b=item.b, c=float(c[row]), se_a=item.se_a, se_b=item.se_b, se_c=item.se_c)
+        for row, (item_id, item) in enumerate(estimates.items())
+        if reasons[row] == ""
+    }
 
 
 def _abilities(rows: Any) -> dict[str, tuple[float, float]]:
@@ -131,30 +144,38 @@ def _abilities(rows: Any) -> dict[str, tuple[float, float]]:
     return abilities
 
 
-def _constants(told: dict[str, Any]) -> Constants | None:
+def _linking(constants: dict[str, Any]) -> AppliedLinking | None:
     """None for null, {} and constants that are not available."""
-    A, B = number(told.get("A")), number(told.get("B"))
+    A, B = number(constants.get("A")), number(constants.get("B"))
     if A is None or B is None or A <= 0:
         return None
-    used = number(told.get("n_anchors_used"))
-    screened = {str(item): text(reason) or "" for item, reason in _object(told.get("screened_out")).items()}
-    return Constants(A, B, text(told.get("method")), None if used is None else int(used), screened)
+    used = number(constants.get("n_anchors_used"))
+    return AppliedLinking(
+        A=A,
+        B=B,
+        method=text(constants.get("method")),
+        n_anchors_used=None if used is None else int(used),
+        screened_out={str(item): text(reason) or "" for item, reason in _object(constants.get("screened_out")).items()},
+    )
 
 
 def _left_out(rows: Any) -> dict[str, str]:
-    told = ((text(row.get("item_id")), text(row.get("reason"))) for row in _objects(rows))
-    return {item: reason or "left out by the IRT service" for item, reason in told if item}
+    reasons = ((text(row.get("item_id")), text(row.get("reason"))) for row in _objects(rows))
+    return {item: reason or "left out by the IRT service" for item, reason in reasons if item}
 
 
-def _facts(told: dict[str, Any]) -> dict[str, Any]:
-    """Numbers as numbers, yes and no as such, "NA" and nested things not at all."""
-    facts: dict[str, Any] = {}
-    for name, value in told.items():
-        value = _unboxed(value)
-        found = value if isinstance(value, bool) else number(value)
-        if found is not None:
-            facts[name] = found
-    return facts
+def _metrics(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Read numbers, and `converged` also as true or false; leave out "NA" and everything else."""
+    values: dict[str, Any] = {name: number(value) for name, value in metrics.items()}
+    converged = _unboxed(metrics.get("converged"))
+    if isinstance(converged, bool):
+        values["converged"] = converged
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _number_or_nan(value: Any) -> float:
+    value = number(value)
+    return nan if value is None else value
 
 
 def _unboxed(value: Any) -> Any:

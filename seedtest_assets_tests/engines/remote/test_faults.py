@@ -39,7 +39,7 @@ def test_service_that_is_not_there_may_come_back():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         settings = Settings(r_irt_base_url=f"http://127.0.0.1:{taken.getsockname()[1]}")
-        with pytest.raises(IrtServiceError, match=r"not reached.*attempt 1.*Connection refused"):
+        with pytest.raises(IrtServiceError, match=r"could not be reached.*attempt 1.*Connection refused"):
             IrtServiceEngine(settings).calibrate(REQUEST)
 
 
@@ -51,7 +51,7 @@ def test_service_that_is_too_slow_may_be_faster_next_time(fault):
 
 @pytest.mark.parametrize("fault", [hangs_up, drops_in_the_middle])
 def test_connection_that_breaks_is_tried_again(fault):
-    with pytest.raises(IrtServiceError, match="not reached, or broke off"):
+    with pytest.raises(IrtServiceError, match="could not be reached or closed the connection"):
         calibrate_with(fault)
 
 
@@ -92,7 +92,7 @@ def test_retry_after_may_be_a_date():
 
 
 def test_redirect_is_not_followed_with_the_token():
-    with pytest.raises(IrtServiceRefusal, match=r"sends elsewhere, to http://elsewhere/.*set R_IRT_BASE_URL"):
+    with pytest.raises(IrtServiceRefusal, match=r"redirects to http://elsewhere/.*Set R_IRT_BASE_URL"):
         calibrate_with(answers(302, b"", Location="http://elsewhere/"))
 
 

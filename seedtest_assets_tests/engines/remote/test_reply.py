@@ -150,7 +150,7 @@ def test_rasch_of_r_is_stored_on_the_scale_of_the_calibrated_group(lsat7):
     assert result.items["a"][0] == pytest.approx(np.sqrt(reference["group_cov"]), abs=2e-4)
     np.testing.assert_allclose(result.items[["a", "b"]], own.items[["a", "b"]], atol=2e-3)
     np.testing.assert_allclose(result.abilities[["theta", "se"]], own.abilities[["theta", "se"]], atol=2e-3)
-    assert "gave no ability for 1000 of 1000 persons; estimated here" in "; ".join(result.warnings)
+    assert "gave no ability for 1000 of 1000 persons; their abilities were estimated here" in "; ".join(result.warnings)
 
 
 @needs_reference
@@ -204,6 +204,29 @@ def test_only_first_answers_to_items_that_can_be_fitted_are_sent():
         {"item_id": "i5", "n_responses": 200, "reason": "all answers right"},
         {"item_id": "i6", "n_responses": 3, "reason": "fewer than 10 answers"},
     ]
+
+
+def test_anchors_without_usable_values_are_not_sent_and_are_named():
+    anchors = pd.DataFrame(
+        {
+            "item_id": ["i1", "i2", "i3", "i4", "elsewhere"],
+            "a": [1.0, 1.1, None, 0.9, 1.0],
+            "b": [0.1, 0.2, 0.3, 0.4, 0.0],
+            "c": [None, 0.0, 0.0, 1.0, 0.0],
+        }
+    )
+    request = CalibrationRequest(answers_to(MATRIX), anchors=anchors)
+    result, sent = through(minimal(), request)
+    assert [(anchor["item_id"], anchor["fixed"]) for anchor in sent["anchors"]] == [("i1", True), ("i2", True)]
+    assert result.items.set_index("item_id")["is_anchor"].to_dict() == {
+        "i1": True,
+        "i2": True,
+        "i3": False,
+        "i4": False,
+    }
+    warning = "2 of 5 anchors have no usable parameters and were left out: i3 (a is missing), i4 (c is not from 0"
+    assert warning in result.warnings[0]
+    assert InProcessEngine().calibrate(request).warnings[0] == result.warnings[0]
 
 
 def test_item_without_parameters_in_the_reply_is_left_out_and_named():

@@ -1,0 +1,97 @@
+"""A calibration request in the codes of irt/: what every engine starts from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from seedtest_assets import irt
+from seedtest_assets.calibration import CalibrationRequest
+from seedtest_assets.engines.codes import coded, codes_and_names
+from seedtest_assets.irt.usable_parameters import unusable_parameters
+
+# Ids that a warning lists before it stops.
+IDS_IN_A_WARNING = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodedRequest:
+    """A request in the codes of irt/. The code of a student or an item is its position among the ids.
+
+    warnings: what was left out of the request, a line each.
+    """
+
+    responses: irt.Responses
+    user_ids: pa.Array
+    item_ids: pa.Array
+    anchors: irt.ItemParameters | None
+    starts: irt.ItemParameters | None
+    previous: irt.ItemParameters | None
+    warnings: tuple[str, ...]
+
+    @property
+    def answered(self) -> np.ndarray:
+        """Which persons answered anything, bool [n_persons]."""
+        return np.diff(self.responses.person_start) > 0
+
+
+def code_request(request: CalibrationRequest) -> CodedRequest:
+    """Translate ids to codes; leave out answers without a mark and parameters that cannot be used."""
+    answers = marked(request.answers)
+    person, user_ids = codes_and_names(answers["user_id"])
+    item, item_ids = codes_and_names(answers["item_id"])
+    responses = irt.Responses.from_answers(
+        person,
+        item,
+        marks_of(answers),
+        time=times_of(answers),
+        n_persons=len(user_ids),
+        n_items=len(item_ids),
+    )
+    anchors, starts, previous = (
+        coded(_usable(parameters), item_ids) for parameters in (request.anchors, request.starts, request.previous)
+    )
+    return CodedRequest(
+        responses=responses,
+        user_ids=user_ids,
+        item_ids=item_ids,
+        anchors=anchors,
+        starts=starts,
+        previous=previous,
+        warnings=_unusable_anchors(request.anchors),
+    )
+
+
+def marked(answers: pa.Table) -> pa.Table:
+    """Select the answers that have a mark; the others are no answers."""
+    return answers.filter(pc.is_valid(answers["is_correct"]))
+
+
+def marks_of(answers: pa.Table) -> np.ndarray:
+    """Read the marks, bool [n]."""
+    return answers["is_correct"].to_numpy(zero_copy_only=False)
+
+
+def times_of(answers: pa.Table) -> np.ndarray:
+    """Read the times in microseconds, int64 [n]; an answer without a time counts as the latest."""
+    return pc.fill_null(answers["responded_at"].cast(pa.int64()), np.iinfo(np.int64).max).to_numpy()
+
+
+def _usable(parameters: pd.DataFrame) -> pd.DataFrame:
+    return parameters[_reasons(parameters) == ""]
+
+
+def _unusable_anchors(anchors: pd.DataFrame) -> tuple[str, ...]:
+    reasons = _reasons(anchors)
+    unusable = reasons != ""
+    if not unusable.any():
+        return ()
+    items = [f"{item} ({reason})" for item, reason in zip(anchors["item_id"][unusable], reasons[unusable], strict=True)]
+    listed = ", ".join(items[:IDS_IN_A_WARNING]) + (", …" if len(items) > IDS_IN_A_WARNING else "")
+    return (f"{len(items)} of {len(anchors)} anchors have no usable parameters and were left out: {listed}",)
+
+
+def _reasons(parameters: pd.DataFrame) -> np.ndarray:
+    return unusable_parameters(*(parameters[name].to_numpy(float) for name in "abc"))

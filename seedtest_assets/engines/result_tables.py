@@ -1,0 +1,88 @@
+"""The tables and the specification of a calibration result: the same whoever estimated."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seedtest_assets import irt
+from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, LEFT_OUT_COLUMNS
+from seedtest_assets.engines.coded_request import CodedRequest
+
+
+def item_table(
+    coded: CodedRequest, items: irt.ItemParameters, standard_errors: np.ndarray, n_responses: np.ndarray
+) -> pd.DataFrame:
+    """Lay out ITEM_COLUMNS. standard_errors: of a, b and c, float64 [3, n_items]."""
+    anchors = np.empty(0, np.int32) if coded.anchors is None else coded.anchors.item
+    # Infinite where the data hold no information: neither a table nor JSON has a number for that.
+    se_a, se_b, se_c = np.where(np.isfinite(standard_errors), standard_errors, np.nan)
+    columns = {
+        "item_id": item_ids_of(coded)[items.item],
+        "a": items.a,
+        "b": items.b,
+        "c": items.c,
+        "se_a": se_a,
+        "se_b": se_b,
+        "se_c": se_c,
+        "n_responses": n_responses,
+        "is_anchor": np.isin(items.item, anchors),
+    }
+    return pd.DataFrame(columns)[ITEM_COLUMNS]
+
+
+def ability_table(coded: CodedRequest, theta: np.ndarray, standard_error: np.ndarray) -> pd.DataFrame:
+    """Lay out ABILITY_COLUMNS, a row for every person of the request."""
+    columns = {
+        "user_id": np.asarray(coded.user_ids, dtype=object),
+        "theta": theta,
+        "se": standard_error,
+        "n_responses": np.diff(coded.responses.person_start),
+    }
+    return pd.DataFrame(columns)[ABILITY_COLUMNS]
+
+
+def left_out_table(coded: CodedRequest, left_out: tuple[tuple[int, int, str], ...]) -> pd.DataFrame:
+    """Lay out LEFT_OUT_COLUMNS from (item code, number of answers, reason)."""
+    item_ids = item_ids_of(coded)
+    rows = [(item_ids[item], n_answers, reason) for item, n_answers, reason in left_out]
+    return pd.DataFrame(rows, columns=LEFT_OUT_COLUMNS)
+
+
+def linking_constants(coded: CodedRequest, linking: irt.Linking) -> dict[str, Any]:
+    """Describe a linking by item id."""
+    item_ids = item_ids_of(coded)
+    return {
+        "A": float(linking.A),
+        "B": float(linking.B),
+        "method": linking.method,
+        "n_anchors_used": len(linking.used),
+        "screened_out": {str(item_ids[item]): reason for item, reason in linking.screened_out},
+    }
+
+
+def model_specification(
+    coded: CodedRequest,
+    model: str,
+    n_items: int,
+    group: tuple[float, float],
+    linked_to: str,
+    constants: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Describe what was fitted. group: mean and SD of the calibrated group's ability; constants: None if not linked."""
+    group_mean, group_sd = group
+    specification = {
+        "model": model,
+        "n_items": n_items,
+        "n_persons": coded.responses.n_persons,
+        "n_observations": coded.responses.n_answers,
+        "linked_to": linked_to,
+        "group_mean": float(group_mean),
+        "group_sd": float(group_sd),
+    }
+    return specification | ({"linking_constants": constants} if constants else {})
+
+
+def item_ids_of(coded: CodedRequest) -> np.ndarray:
+    """The id of each item code, object [n_items]."""
+    return np.asarray(coded.item_ids, dtype=object)

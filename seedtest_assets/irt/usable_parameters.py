@@ -1,0 +1,43 @@
+"""Which item parameters can be used: one rule for question banks, files, requests and replies."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+# Both hold whatever a calibration estimates, and keep a * b exact enough for the E-step.
+LARGEST_DISCRIMINATION = 100.0
+LARGEST_DIFFICULTY = 1e6
+
+
+def unusable_parameters(a: ArrayLike, b: ArrayLike, c: ArrayLike) -> np.ndarray:
+    """Say why item parameters cannot be used.
+
+    Parameters
+    ----------
+    a, b, c : float64 [n]
+        Discrimination, difficulty and guessing; NaN where a value is missing. A missing c counts as 0.
+
+    Returns
+    -------
+    object [n]
+        The reason, an empty text for usable parameters.
+
+    Examples
+    --------
+    >>> from seedtest_assets.irt.usable_parameters import unusable_parameters
+    >>> nan = float("nan")
+    >>> unusable_parameters([1.2, nan, 0.0], [0.3, -1.5, 0.1], [nan, nan, 0.2]).tolist()
+    ['', 'a is missing', 'a is 0']
+    """
+    a, b, c = (np.asarray(values, dtype=np.float64) for values in (a, b, c))
+    c = np.where(np.isnan(c), 0.0, c)
+    reasons = {
+        "a and b are missing": np.isnan(a) & np.isnan(b),
+        "a is missing": np.isnan(a),
+        "b is missing": np.isnan(b),
+        "a is 0": a == 0,
+        f"a is not between -{LARGEST_DISCRIMINATION:g} and {LARGEST_DISCRIMINATION:g}": np.abs(a)
+        > LARGEST_DISCRIMINATION,
+        f"b is not between -{LARGEST_DIFFICULTY:,.0f} and {LARGEST_DIFFICULTY:,.0f}": np.abs(b) > LARGEST_DIFFICULTY,
+        "c is not from 0 to below 1": (c < 0) | (c >= 1),
+    }
+    return np.select(list(reasons.values()), list(reasons), "").astype(object)
