@@ -24,7 +24,7 @@ from seedtest_assets.features.topic_theta import topic_theta
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.abilities import newest_abilities
 from seedtest_assets.storage.database import Database, migrate
-from seedtest_assets.storage.embedded import embedded_url
+from seedtest_assets.storage.embedded import start_embedded
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import DayCount
 from seedtest_assets.storage.results import fitted_at, write_calibration, write_features, write_topic_theta
@@ -52,7 +52,7 @@ class Platform:
 
     @cached_property
     def database(self) -> Database:
-        database = Database(embedded_url("nights", self.home))
+        database = Database(start_embedded("nights", self.home))
         migrate(database)
         with database.session() as connection:  # so that rows can be put in that the database would not take
             for table in TABLES:

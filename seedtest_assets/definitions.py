@@ -12,10 +12,12 @@ from seedtest_assets.checks.on_freshness import freshness_check, freshness_job, 
 from seedtest_assets.checks.on_observations import observations_checks
 from seedtest_assets.checks.on_tables import features_topic_daily_checks, student_topic_theta_checks
 from seedtest_assets.engines import engine_for
+from seedtest_assets.resources import resources_from
 from seedtest_assets.schedules import extract_job, nightly_job, nightly_schedule
 from seedtest_assets.settings import load_settings
 
-engine_for(load_settings())  # an address that no engine can use is told when the code loads, not at 03:00
+settings = load_settings()
+engine_for(settings)  # an address that no engine can use is told when the code loads, not at 03:00
 
 defs = dg.Definitions(
     assets=[observations, calibrate, student_topic_theta, features_topic_daily, calibration_report],
@@ -29,5 +31,6 @@ defs = dg.Definitions(
     jobs=[nightly_job, extract_job, freshness_job],
     schedules=[nightly_schedule, freshness_schedule],
     sensors=[incident_sensor, alert_delivery_sensor],
+    resources=resources_from(settings),
     executor=dg.in_process_executor,
 )

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from seedtest_assets.errors import SettingsError
-from seedtest_assets.storage.embedded import DAGSTER, embedded_url
+from seedtest_assets.storage.embedded import DAGSTER, start_embedded
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -28,5 +28,5 @@ def dagster_environment() -> dict[str, str]:
     os.chdir(root)  # `.seedtest/` and the paths of dagster.yaml are relative to it
     return {
         "DAGSTER_HOME": os.environ.get("DAGSTER_HOME") or str(root),
-        "DAGSTER_POSTGRES_URL": os.environ.get("DAGSTER_POSTGRES_URL") or embedded_url(DAGSTER),
+        "DAGSTER_POSTGRES_URL": os.environ.get("DAGSTER_POSTGRES_URL") or start_embedded(DAGSTER),
     }

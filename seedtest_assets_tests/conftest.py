@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database, migrate, sql
-from seedtest_assets.storage.embedded import embedded_url, stop_embedded
+from seedtest_assets.storage.embedded import start_embedded, stop_embedded
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -67,7 +67,7 @@ def template():
     """A database with the platform's and the result tables, to copy from; nobody stays connected to it."""
     folder = Path(os.environ[_SERVER_FOLDER])
     with FileLock(folder / "template.lock"):
-        database = Database(embedded_url(_TEMPLATE, folder))
+        database = Database(start_embedded(_TEMPLATE, folder))
         if not (folder / "template.ready").exists():
             _prepare_template(database)
             (folder / "template.ready").touch()

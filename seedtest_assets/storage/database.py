@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -10,15 +11,20 @@ import adbc_driver_postgresql.dbapi as adbc
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from seedtest_assets.errors import InputError, SeedtestError, TransientError, first_line
 from seedtest_assets.settings import Settings
-from seedtest_assets.storage.embedded import PLATFORM, embedded_url
+from seedtest_assets.storage.embedded import PLATFORM, embedded_address, start_embedded
 
 CONNECT_TIMEOUT_SECONDS = 10
 USE_UTC = "SET TIME ZONE 'UTC'"
 """Whatever the server's zone is: a time without one is read and written as UTC, and days are UTC days."""
+
+VERSION_TABLE = "seedtest_alembic_version"
+"""Not Alembic's usual name: the platform may keep an alembic_version in this database."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +65,27 @@ class Database:
             connection.commit()
 
 
+def platform_database(settings: Settings) -> Database:
+    """Give the address of the platform's database: DATABASE_URL, else the embedded server. Starts nothing."""
+    return Database(settings.database_url or embedded_address(PLATFORM), settings.seedtest_schema)
+
+
 def prepared_database(settings: Settings) -> Database:
-    """The platform's database: DATABASE_URL, else the embedded server with its source tables, migrated."""
+    """Start the embedded server where it is the platform's database, and migrate; one query when nothing is to do.
+
+    Raises TransientError when the database is out of reach.
+    """
+    database = platform_database(settings)
+    try:
+        if _is_migrated(database):
+            return database
+    except SeedtestError:
+        if settings.database_url is not None:
+            raise
     if settings.database_url is None:
-        database = Database(embedded_url(PLATFORM), settings.seedtest_schema)
+        database = replace(database, url=start_embedded(PLATFORM))
         with database.transaction() as connection:
             connection.exec_driver_sql(sql("platform.sql"))
-    else:
-        database = Database(settings.database_url, settings.seedtest_schema)
     migrate(database)
     return database
 
@@ -76,8 +95,7 @@ def migrate(database: Database) -> None:
 
     Raises InputError where a table of another make stands in the way, TransientError when the database is out of reach.
     """
-    config = Config()
-    config.set_main_option("script_location", "seedtest_assets:storage/migrations")
+    config = _alembic()
     with database.transaction() as connection:
         # Two processes may start at once: the second waits here and finds nothing left to do.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('seedtest migrations'))")
@@ -89,6 +107,23 @@ def migrate(database: Database) -> None:
                 f"the tables in {database.address} were made by another version of seedtest: {error}; "
                 "install that version"
             ) from error
+
+
+def _is_migrated(database: Database) -> bool:
+    with database.transaction() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        return context.get_current_revision() == _newest_version()
+
+
+@cache
+def _newest_version() -> str | None:
+    return ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "seedtest_assets:storage/migrations")
+    return config
 
 
 def _engine(database: Database) -> sa.Engine:

@@ -21,8 +21,20 @@ PLATFORM, DAGSTER = "seedtest", "dagster"
 START_SECONDS = 60
 
 
-def embedded_url(database: str, home: Path = HOME) -> str:
-    """URL of a database on the embedded server, started and created where needed.
+def embedded_address(database: str, home: Path = HOME) -> str:
+    """Give the URL of a database on the embedded server, whether it runs or not. Starts nothing."""
+    folder = (home / "postgres").resolve()
+    try:
+        lines = [line.strip() for line in (folder / "postmaster.pid").read_text().splitlines()]
+    except FileNotFoundError:
+        lines = []
+    if len(lines) > 5 and not lines[4]:  # without sockets, as on Windows, it listens on a port
+        return f"postgresql://postgres:@{lines[5]}:{lines[3]}/{database}"
+    return f"postgresql://postgres:@/{database}?host={lines[4] if len(lines) > 4 else folder}"
+
+
+def start_embedded(database: str, home: Path = HOME) -> str:
+    """Start the embedded server and create a database on it, where needed; give the database's URL.
 
     The server outlives this process (its own clean-up counts process ids and miscounts after a kill).
     """

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from seedtest_assets.storage.database import Database
-from seedtest_assets.storage.embedded import embedded_url, stop_embedded
+from seedtest_assets.storage.embedded import start_embedded, stop_embedded
 from seedtest_assets_tests.conftest import execute, rows_of
 
 CLIENT = """
 import sys
 from pathlib import Path
 from seedtest_assets.storage.database import Database
-from seedtest_assets.storage.embedded import embedded_url
-database = Database(embedded_url("shared", Path(sys.argv[1])))
+from seedtest_assets.storage.embedded import start_embedded
+database = Database(start_embedded("shared", Path(sys.argv[1])))
 with database.transaction() as connection:
     connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS seen (who text)")
     connection.exec_driver_sql("INSERT INTO seen VALUES ('client')")
@@ -50,20 +50,20 @@ def test_processes_share_one_server_that_survives_their_death(home):
     first.kill()
     second.communicate()
     first.wait()
-    database = Database(embedded_url("shared", home))
+    database = Database(start_embedded("shared", home))
     assert postmaster(home) == server
     assert rows_of(database, "SELECT count(*) FROM seen") == [(2,)]
 
 
 def test_a_killed_server_comes_back_with_its_data(home):
-    database = Database(embedded_url("kept", home))
+    database = Database(start_embedded("kept", home))
     execute(database, "CREATE TABLE kept AS SELECT 1 AS one")
     os.kill(postmaster(home), signal.SIGKILL)
-    assert rows_of(Database(embedded_url("kept", home)), "SELECT one FROM kept") == [(1,)]
+    assert rows_of(Database(start_embedded("kept", home)), "SELECT one FROM kept") == [(1,)]
 
 
 def test_down_stops_it_and_the_data_stays(home):
-    execute(Database(embedded_url("kept", home)), "CREATE TABLE kept AS SELECT 1 AS one")
+    execute(Database(start_embedded("kept", home)), "CREATE TABLE kept AS SELECT 1 AS one")
     assert stop_embedded(home)
     assert not stop_embedded(home)
-    assert rows_of(Database(embedded_url("kept", home)), "SELECT one FROM kept") == [(1,)]
+    assert rows_of(Database(start_embedded("kept", home)), "SELECT one FROM kept") == [(1,)]

@@ -2,10 +2,12 @@
 
 from alembic import context
 
+from seedtest_assets.storage.database import VERSION_TABLE
+
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=None,
-    version_table="seedtest_alembic_version",  # the platform may keep an alembic_version of its own in this database
+    version_table=VERSION_TABLE,
 )
 with context.begin_transaction():
     context.run_migrations()
