@@ -1,1 +1,1 @@
-"""The command line, a module a command group."""
+"""`seedtest …`: app.py has the commands' names, each module beside it a group of commands."""

@@ -39,7 +39,7 @@ def check() -> None:
     import os
     from datetime import datetime, timedelta, timezone
 
-    from seedtest_assets.project import dagster_environment
+    from seedtest_assets.cli.instance import dagster_environment
 
     os.environ.update(dagster_environment())
     import dagster as dg

@@ -1,4 +1,4 @@
-"""`seedtest calibrate`: a calibration of a file, without any database."""
+"""Calibrate a file of answers and write the results as files, without any database."""
 
 import json
 from pathlib import Path
@@ -29,13 +29,15 @@ def calibrate_file(
     skip_bad: bool = False,
     progress: Progress | None = None,
 ) -> CalibrationResult:
-    """Calibrate a long or wide log. anchors: a CSV with item_id, a, b and, for a 3PL, c.
+    """Calibrate a long or wide log. anchors: path of a CSV with item_id, a, b and, for a 3PL, c.
 
     Raises InputError for a file that cannot be used, or bad rows without skip_bad.
     """
     file = read_answer_file(path, needs_time=False)
     if len(file.bad) and not skip_bad:
-        raise InputError(f"{path} has {len(file.bad):,} bad rows: {file.describe_bad()}; mend them or add --skip-bad")
+        raise InputError(
+            f"{path} has {len(file.bad):,} bad rows: {file.describe_bad()}; correct them or add --skip-bad"
+        )
     answers = file.answers.select(["student_id", "item_id", "correct", "completed_at"]).rename_columns(
         ANSWER_SCHEMA.names
     )
@@ -49,7 +51,7 @@ def calibrate_file(
 
 
 def read_anchors(path: Path) -> pd.DataFrame:
-    """PARAMETER_COLUMNS from a CSV; raises InputError naming the rows that are no parameters."""
+    """Read PARAMETER_COLUMNS from a CSV; raises InputError naming the rows without valid parameters."""
     try:
         table = pd.read_csv(path, dtype=str)
     except (OSError, ValueError) as error:
@@ -69,7 +71,7 @@ def read_anchors(path: Path) -> pd.DataFrame:
 
 
 def write_files(result: CalibrationResult, folder: Path) -> list[Path]:
-    """Write item_params.csv, abilities.csv and fit_meta.json; gives their paths."""
+    """Write item_params.csv, abilities.csv and fit_meta.json, and give their paths."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / name for name in ("item_params.csv", "abilities.csv", "fit_meta.json")]

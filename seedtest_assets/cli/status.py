@@ -1,21 +1,45 @@
 """`seedtest status`: what there is, how fresh it is, and whether anything will happen tonight."""
 
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
-import dagster as dg
+from rich.markup import escape
+from rich.table import Table
 
-from seedtest_assets.alerting.channels import read_channels
-from seedtest_assets.alerting.delivery import waiting
-from seedtest_assets.alerting.incidents import open_incidents
-from seedtest_assets.alerting.watch import STALE
-from seedtest_assets.settings import HOME, Settings
-from seedtest_assets.storage.database import Database, prepared_database
-from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.results import newest_fit, table_summary
+from seedtest_assets.cli.terminal import console
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from seedtest_assets.settings import Settings
+    from seedtest_assets.storage.database import Database
 
 
-def status_lines(instance: dg.DagsterInstance, settings: Settings) -> list[tuple[str, str]]:
-    """Pairs of what and how it stands."""
+def status() -> None:
+    """Show the last partitions, row counts, the newest fit, schedule and alerts."""
+    from seedtest_assets.cli.instance import open_instance
+
+    with open_instance() as instance:
+        show_status(instance)
+
+
+def show_status(instance: "dg.DagsterInstance") -> None:
+    """Print the status of this project."""
+    from seedtest_assets.settings import load_settings
+
+    table = Table(show_header=False, box=None)
+    for name, value in status_lines(instance, load_settings()):
+        table.add_row(name, escape(value))
+    console.print(table)
+
+
+def status_lines(instance: "dg.DagsterInstance", settings: "Settings") -> list[tuple[str, str]]:
+    """Give pairs of a name and its state."""
+    from seedtest_assets.settings import HOME, old_name_warnings
+    from seedtest_assets.storage.database import prepared_database
+    from seedtest_assets.storage.lake import Lake
+    from seedtest_assets.storage.results import newest_fit, table_summary
+
     database = prepared_database(settings)
     days = Lake(settings.seedtest_lake).all_days()
     lines = [
@@ -35,10 +59,12 @@ def status_lines(instance: dg.DagsterInstance, settings: Settings) -> list[tuple
     lines.append(("schedule 03:00 UTC", "on" if schedule in running else f"off: turn {schedule} on in the UI"))
     lines.append(("daemon", _daemon(instance)))
     lines += _alerts(database, settings)
-    return lines
+    return lines + [("warning", line) for line in old_name_warnings()]
 
 
-def _daemon(instance: dg.DagsterInstance) -> str:
+def _daemon(instance: "dg.DagsterInstance") -> str:
+    from seedtest_assets.alerting.watch import STALE
+
     beats = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
     if not beats:
         return "never ran: nothing happens by itself until it does (seedtest dev)"
@@ -48,7 +74,11 @@ def _daemon(instance: dg.DagsterInstance) -> str:
     return "running"
 
 
-def _alerts(database: Database, settings: Settings) -> list[tuple[str, str]]:
+def _alerts(database: "Database", settings: "Settings") -> list[tuple[str, str]]:
+    from seedtest_assets.alerting.channels import read_channels
+    from seedtest_assets.alerting.delivery import waiting
+    from seedtest_assets.alerting.incidents import open_incidents
+
     channels = read_channels(settings.seedtest_alert_urls)
     to = ", ".join(f"{channel.name} from {channel.level}" for channel in channels)
     incidents = open_incidents(database)

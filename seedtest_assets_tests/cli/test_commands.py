@@ -117,6 +117,16 @@ def test_a_bad_setting_is_told_before_anything_starts(project, command):
     assert done.stderr.strip() == "error: MIRT_MODEL='5PL' is not allowed: Input should be 'Rasch', '2PL' or '3PL'"
 
 
+def test_an_old_name_of_a_variable_is_reported_by_run_and_status(project):
+    done = seedtest("status", cwd=project, IRT_MODEL="1PL")
+    assert done.returncode == 0, done.stderr
+    line = "IRT_MODEL is an old name of MIRT_MODEL; its value 1PL is used. Set MIRT_MODEL instead"
+    assert line in " ".join(done.stdout.split())
+    done = seedtest("run", "--date", "1999-01-01", cwd=project, IRT_MODEL="1PL")
+    assert line in done.stdout
+    assert done.returncode == 1
+
+
 def test_a_database_that_does_not_answer_is_told_at_once(project):
     done = seedtest("run", cwd=project, DATABASE_URL="postgresql://me:secret@127.0.0.1:1/none")
     assert done.returncode == 1
@@ -147,3 +157,17 @@ def test_the_main_job_on_real_answers(project):
     assert status["mirt_item_params"].strip().startswith(f"{72 * 7:,} rows, newest partition 2015-12-07")
     assert status["mirt_fit_meta"].strip().startswith("7 rows")
     assert status["features_topic_daily"].strip().startswith(f"{len(active):,} rows")
+
+
+def test_status_loads_neither_numba_nor_scipy(project):
+    """An operator asks often; loading the numerics would be most of the wait."""
+    script = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from seedtest_assets.cli.app import app\n"
+        "result = CliRunner().invoke(app, ['status'])\n"
+        "assert result.exit_code == 0, result.output\n"
+        "print(sorted({'numba', 'scipy'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=project, capture_output=True, text=True, timeout=200)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr

@@ -1,0 +1,72 @@
+"""`seedtest calibrate`: a calibration of a file, without any database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from seedtest_assets.cli.terminal import console, progress_line
+
+if TYPE_CHECKING:
+    from seedtest_assets.calibration import CalibrationResult
+
+LEFT_OUT_SHOWN = 10
+"""Items left out that are named on the terminal; fit_meta.json has all."""
+
+
+def calibrate(
+    file: Path,
+    model: str = "2PL",
+    anchors: Annotated[Path | None, typer.Option(help="CSV with item_id, a, b and optionally c.")] = None,
+    linking: str = "stocking_lord",
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("calibration"),
+    skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out instead of stopping.")] = False,
+) -> None:
+    """Calibrate a file of answers, long or wide, without any database."""
+    from seedtest_assets.cli.calibrate_file import calibrate_file, write_files
+
+    with progress_line() as show:
+        show(f"reading {file}")
+        result = calibrate_file(
+            file,
+            model=model,
+            anchors=anchors,
+            linking_method=linking,
+            skip_bad=skip_bad,
+            progress=lambda iteration, change, loglik: show(
+                f"iteration {iteration}: change {change:.1e}, logLik {loglik:,.3f}"
+            ),
+        )
+        paths = write_files(result, out)
+    table = Table(show_header=False, box=None)
+    for name, value in _summary(result):
+        table.add_row(name, escape(value))
+    for warning in result.warnings:
+        table.add_row("[yellow]warning[/yellow]", escape(warning))
+    table.add_row("written", ", ".join(str(path) for path in paths))
+    console.print(table)
+
+
+def _summary(result: "CalibrationResult") -> Iterator[tuple[str, str]]:
+    spec, metrics = result.model_spec, result.metrics
+    yield (
+        "model",
+        f"{spec['model']}, {spec['n_items']:,} items, {spec['n_persons']:,} persons, {spec['n_observations']:,} answers",
+    )
+    yield "fit", f"logLik {metrics['loglik']:,.3f}, AIC {metrics['aic']:,.1f}, BIC {metrics['bic']:,.1f}"
+    converged = "yes" if metrics["converged"] else "NO"
+    yield "converged", f"{converged}, {metrics['iterations']} iterations, {metrics['seconds']} s"
+    if "linking_constants" in spec:
+        constants = spec["linking_constants"]
+        yield (
+            "linked",
+            f"theta_bank = {constants['A']:.4f} theta + {constants['B']:.4f} "
+            f"({constants['method']}, {constants['n_anchors_used']} items, {len(constants['screened_out'])} screened out)",
+        )
+    for _, row in result.left_out.head(LEFT_OUT_SHOWN).iterrows():
+        yield "left out", f"{row['item_id']}: {row['reason']} ({row['n_responses']} answers)"
+    if len(result.left_out) > LEFT_OUT_SHOWN:
+        yield "left out", f"{len(result.left_out) - LEFT_OUT_SHOWN} more, see fit_meta.json"

@@ -1,0 +1,30 @@
+"""`seedtest import`: a log of answers into the database."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from seedtest_assets.cli.terminal import console, progress_line
+
+
+def import_(
+    file: Path,
+    skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out instead of stopping.")] = False,
+) -> None:
+    """Load a Parquet or CSV log of answers into the database's attempt table."""
+    from seedtest_assets.project import enter_project
+    from seedtest_assets.settings import load_settings
+    from seedtest_assets.storage.importing import import_answers
+
+    file = file.resolve()
+    enter_project()
+    with progress_line() as show:
+        show(f"reading and loading {file.name}")
+        result = import_answers(file, load_settings(), skip_bad=skip_bad)
+    console.print(
+        f"{result.n_rows:,} rows, {result.first_day} to {result.last_day}: {result.n_new:,} new, {result.n_bad:,} bad"
+    )
+    if result.bad:
+        console.print(f"left out: {escape(result.bad)}")
