@@ -1,13 +1,17 @@
 """Drift: large moves beyond their sampling error are found, everything else is left alone."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
 from seedtest_assets.checks.drift import anchor_drift, item_drift
 from seedtest_assets.checks.judgement import Level
+from seedtest_assets.checks.predicted_answers import residuals_of
+from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.settings import Settings
 from seedtest_assets_tests.checks.made import DAY, item_table
 
@@ -178,3 +182,31 @@ def test_an_anchor_without_earlier_partitions_is_judged_and_shown_alone():
     told = anchor_drift(moved("b", 0.6), anchors, NO_ANSWERS, published(item_table(0)), LIMITS)
     assert told.level == ERROR
     assert len(told.history) == 1
+
+
+@pytest.mark.parametrize(("off", "level"), [(0.0, PASS), (1.0, ERROR)])
+def test_fixed_anchors_do_not_drift_but_for_those_that_were_screened_out(off, level):
+    """Held at the bank's values anchors cannot move; one whose answers contradict its value is freed, and does."""
+    random = np.random.default_rng(11)
+    anchors = item_table(20)[["item_id", "a", "b", "c"]]
+    theta = random.normal(0, 1, 800)
+    chance = 1 / (1 + np.exp(-anchors["a"].to_numpy() * (theta[:, None] - anchors["b"].to_numpy())))
+    correct = random.random(chance.shape) < chance
+    anchors.loc[3, "b"] += off
+
+    person, item = (code.ravel() for code in np.indices(correct.shape))
+    when = [datetime(2025, 3, 20, tzinfo=timezone.utc)] * len(item)
+    answers = pa.table(
+        [[f"u{n}" for n in person], [f"i{n}" for n in item], correct.ravel(), when], schema=ANSWER_SCHEMA
+    )
+    result = InProcessEngine().calibrate(CalibrationRequest(answers, anchors=anchors, linking_method="fixed"))
+    in_the_lake = answers.rename_columns(["student_id", "item_id", "correct", "completed_at"])
+    residuals = residuals_of(in_the_lake, anchors, result.abilities)
+    judged = anchor_drift(result.items, anchors, residuals, published(item_table(0)), LIMITS)
+    moves = result.items.set_index("item_id")["b"] - anchors.set_index("item_id")["b"]
+    screened_out = set(result.model_spec["linking_constants"]["screened_out"])
+    assert set(moves.index[moves.abs() > 1e-9]) == screened_out
+    assert judged.level == level
+    if off:
+        assert "i3" in screened_out
+        assert list(judged.worst["item_id"]) == ["i3"]
