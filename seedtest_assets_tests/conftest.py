@@ -9,6 +9,7 @@ os.environ["MIRT_RETRY_DELAY_SECS"] = "0.01"
 for name in ("DATABASE_URL", "SEEDTEST_LAKE", "SEEDTEST_ATTEMPT_SOURCE", "R_IRT_BASE_URL", "SEEDTEST_START_DATE"):
     os.environ.pop(name, None)
 
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -27,7 +28,7 @@ SHARED = ROOT.parent / "shared"
 
 _SERVER_FOLDER = "SEEDTEST_TESTS_SERVER"
 """Environment variable: the folder of the embedded PostgreSQL, set by the process that starts the workers."""
-_TEMPLATE = "template_platform"
+TEMPLATE, SCHOOL, NIGHT = "template_platform", "template_school", "template_night"
 
 _number = count()
 
@@ -66,12 +67,41 @@ def pytest_unconfigure(config):
 def template():
     """A database with the platform's and the result tables, to copy from; nobody stays connected to it."""
     folder = Path(os.environ[_SERVER_FOLDER])
-    with FileLock(folder / "template.lock"):
-        database = Database(start_embedded(_TEMPLATE, folder))
-        if not (folder / "template.ready").exists():
+    database = Database(start_embedded(TEMPLATE, folder))
+    with once_for_all_workers("template") as first:
+        if first:
             _prepare_template(database)
-            (folder / "template.ready").touch()
     return database
+
+
+@pytest.fixture(scope="session")
+def school_template(template):
+    """The template with the answers of the small school."""
+    # Imported here, as Dagster is below, so that tests that need neither start at once.
+    from seedtest_assets.cli.demo import load_school
+    from seedtest_assets_tests.school import small_school
+
+    with once_for_all_workers(SCHOOL) as first:
+        if first:
+            load_school(new_database(template, name=SCHOOL), small_school())
+    return template
+
+
+@pytest.fixture(scope="session")
+def night_template(school_template):
+    """The same after the night of DAY_BEFORE; gives the night's lake."""
+    import dagster as dg
+
+    from seedtest_assets_tests.school import DAY_BEFORE, run_night
+
+    lake = Path(os.environ[_SERVER_FOLDER]) / "lake"
+    with once_for_all_workers(NIGHT) as first:
+        if first:
+            database = new_database(school_template, like=SCHOOL, name=NIGHT)
+            with pytest.MonkeyPatch.context() as environment, dg.DagsterInstance.ephemeral() as instance:
+                deploy(environment, database, lake)
+                assert run_night(instance, DAY_BEFORE).failure is None
+    return lake
 
 
 @pytest.fixture
@@ -95,14 +125,49 @@ def platform(database, tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def school(school_template, tmp_path, monkeypatch):
+    """A deployment with the answers of the small school and no night yet; gives its database."""
+    database = new_database(school_template, like=SCHOOL)
+    deploy(monkeypatch, database, tmp_path / "lake")
+    return database
+
+
+@pytest.fixture
+def night(template, night_template, tmp_path, monkeypatch):
+    """The same after the night of DAY_BEFORE, with its lake."""
+    database = new_database(template, like=NIGHT)
+    shutil.copytree(night_template, tmp_path / "lake")
+    deploy(monkeypatch, database, tmp_path / "lake")
+    return database
+
+
+@pytest.fixture
+def instance():
+    """A Dagster instance that ends with the test."""
+    import dagster as dg
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
 def settings(platform):
     """The settings of that deployment."""
     return load_settings()
 
 
-def new_database(server: Database, like: str = _TEMPLATE) -> Database:
+@contextmanager
+def once_for_all_workers(name: str):
+    """A block that one worker enters at a time; gives True to the first that gets to its end."""
+    folder = Path(os.environ[_SERVER_FOLDER])
+    with FileLock(folder / f"{name}.lock"):
+        yield not (folder / f"{name}.ready").exists()
+        (folder / f"{name}.ready").touch()
+
+
+def new_database(server: Database, like: str = TEMPLATE, name: str | None = None) -> Database:
     """Copy a database to a new one on the same server; for fixtures that many tests share."""
-    name = f"test_{os.getpid()}_{next(_number)}"
+    name = name or f"test_{os.getpid()}_{next(_number)}"
     with _named(server, "postgres").session() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {like}")
     return _named(server, name)
@@ -110,6 +175,13 @@ def new_database(server: Database, like: str = _TEMPLATE) -> Database:
 
 def _named(server: Database, name: str) -> Database:
     return replace(server, url=server.url.replace(sa.make_url(server.url).database, name))
+
+
+def deploy(environment: pytest.MonkeyPatch, database: Database, lake: Path) -> None:
+    """Set the environment of a deployment of the small school."""
+    environment.setenv("DATABASE_URL", database.url)
+    environment.setenv("SEEDTEST_LAKE", str(lake))
+    environment.setenv("MIRT_LOOKBACK_DAYS", "10")
 
 
 def _prepare_template(database: Database) -> None:

@@ -1,28 +1,25 @@
 """A backfill of the whole graph: run again it gives the same tables, and one day run again changes its own rows at most."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
-import pytest
 
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
 from seedtest_assets.cli.demo import load_school, simulate_school
+from seedtest_assets.days import days_up_to
+from seedtest_assets.definitions import defs
 from seedtest_assets.storage.result_tables import TABLES
 from seedtest_assets_tests.conftest import rows_of
 
 LAST = date(2025, 3, 14)
-DAYS = [LAST - timedelta(days=n) for n in reversed(range(30))]
+ANSWERED = days_up_to(LAST, 30)
+DAYS = [*ANSWERED[10:13], *ANSWERED[27:]]
+"""The last three look back to abilities of the first three for their improvement."""
 VOLATILE = ("run_id", "computed_at", "fitted_at")
 """Columns that tell when and by which run a row was made."""
-
-
-@pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 def run(instance, day):
@@ -33,6 +30,11 @@ def run(instance, day):
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
     assert done.success
+
+
+def fill_lake(instance, first, last):
+    tags = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
+    assert defs.resolve_job_def("extract").execute_in_process(instance=instance, tags=tags).success
 
 
 def checksums(database):
@@ -51,20 +53,24 @@ def checksums(database):
     return sums
 
 
-def test_backfilling_thirty_days_twice_gives_the_same_tables_and_a_day_in_the_middle_changes_its_own(
+def test_backfilling_days_twice_gives_the_same_tables_and_a_day_in_the_middle_changes_its_own(
     platform, monkeypatch, instance
 ):
     monkeypatch.setenv("MIRT_LOOKBACK_DAYS", "20")
     monkeypatch.setenv("MIRT_LINKING_METHOD", "mean_sigma")
-    load_school(platform, simulate_school(LAST, n_days=30, n_students=400, n_items=24, n_topics=4, n_anchors=0))
+    load_school(platform, simulate_school(LAST, n_days=30, n_students=250, n_items=24, n_topics=4, n_anchors=0))
+    fill_lake(instance, ANSWERED[0], LAST)
     for day in DAYS:
         run(instance, day)
     once = checksums(platform)
     assert len(once) == len(TABLES) * len(DAYS)
+    assert rows_of(platform, "SELECT DISTINCT improvement_basis FROM features_topic_daily ORDER BY 1") == [
+        ("accuracy",), ("theta",), (None,),
+    ]  # fmt: skip
 
-    run(instance, DAYS[14])
+    run(instance, DAYS[2])
     after_one = checksums(platform)
-    assert {key for key in once if after_one[key] != once[key]} <= {(table, DAYS[14]) for table in TABLES}
+    assert {key for key in once if after_one[key] != once[key]} <= {(table, DAYS[2]) for table in TABLES}
 
     for day in DAYS:
         run(instance, day)

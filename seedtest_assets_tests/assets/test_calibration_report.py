@@ -92,6 +92,7 @@ def test_history_ends_with_the_day_and_has_nulls_where_nothing_was_linked(nights
     history = fit_history(nights.database, THIRD, 90)
     assert list(history["partition_date"]) == [FIRST, SECOND, THIRD]
     assert list(history["linked_to"]) == ["none", "previous", "anchors"]
+    assert fit_meta(nights.database, SECOND)["model_spec"]["linked_to_partition"] == str(FIRST)
     assert list(history["A"].isna()) == [True, False, False]
     assert list(history["n_items"]) == [24, 24, 24]
     assert list(fit_history(nights.database, SECOND, 90)["partition_date"]) == [FIRST, SECOND]
