@@ -26,7 +26,7 @@ def _row(name: str) -> list[str]:
     optimum, sd = reference["independent_check"], np.sqrt(reference["independent_check"]["group_var"])
     model = {"3PLprior": "3PL"}.get(reference["model"], reference["model"])
     responses = _responses(np.genfromtxt(REFERENCE / reference["data_csv"], delimiter=",", skip_header=1)[:, 1:])
-    fit = irt.calibrate(responses, model, tolerance=1e-8)
+    fit = irt.calibrate(responses, model, options=irt.Options(tolerance=1e-8))
     rows = [row for item, row in reference["par_and_SE_IRT"].items() if item != "GroupPars"]
     errors = []
     for ours, theirs in ((fit.se_a, "a"), (fit.se_b, "b"), (fit.se_c, "g")):

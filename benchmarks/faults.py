@@ -37,7 +37,9 @@ def items_gone(night: Night, rng: np.random.Generator) -> list[Judgement]:
 
 def stopped_early(night: Night, rng: np.random.Generator) -> list[Judgement]:
     coded = code_request(replace(night.request, previous=night.request.previous.head(0)))
-    calibration = irt.calibrate(coded.responses, anchors=coded.anchors, max_iterations=int(rng.integers(1, 4)))
+    calibration = irt.calibrate(
+        coded.responses, anchors=coded.anchors, options=irt.Options(max_iterations=int(rng.integers(1, 4)))
+    )
     return night.of_calibration(result_of(calibration, coded, night.request.model, 0.0))
 
 

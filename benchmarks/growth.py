@@ -33,7 +33,7 @@ def main() -> None:
         for _ in range(3):
             began = time.perf_counter()
             responses = irt.Responses.from_answers(person[:n], item[:n], correct[:n])
-            calibration = irt.calibrate(responses, standard_errors=False)
+            calibration = irt.calibrate(responses, options=irt.Options(standard_errors=False))
             times.append(time.perf_counter() - began)
         answers.append(n)
         seconds.append(statistics.median(times))

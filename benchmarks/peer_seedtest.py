@@ -16,7 +16,7 @@ WITH_ERRORS = "errors" in sys.argv
 
 def fit(data: DataSet) -> tuple[np.ndarray, np.ndarray]:
     responses = irt.Responses.from_answers(data.person, data.item, data.correct)
-    calibration = irt.calibrate(responses, standard_errors=WITH_ERRORS)
+    calibration = irt.calibrate(responses, options=irt.Options(standard_errors=WITH_ERRORS))
     return calibration.items.a, calibration.items.d
 
 

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from seedtest_assets.irt import ItemParameters, topic_abilities
+from seedtest_assets.irt import ItemParameters, TopicAnswers, topic_abilities
 
 TRUE_TAU = 0.4
 
@@ -28,11 +28,11 @@ def main(students: int = 100_000, topics: int = 10, per_topic: int = 20, items: 
     correct = (random.random(len(person)) < chance).astype(np.uint8)
     del chance
     few = slice(0, 300 * topics * per_topic)
-    topic_abilities(person[few], topic[few], item[few], correct[few], bank)  # compiles
+    topic_abilities(TopicAnswers(person[few], topic[few], item[few], correct[few]), bank)  # compiles
 
     before = _peak_memory()
     began, processor = time.perf_counter(), time.process_time()
-    got = topic_abilities(person, topic, item, correct, bank)
+    got = topic_abilities(TopicAnswers(person, topic, item, correct), bank)
     seconds, processor = time.perf_counter() - began, time.process_time() - processor
     error = got.theta - ability.ravel()
     print(f"{len(got.theta):,} (student, topic) pairs, {len(person):,} answers, load {os.getloadavg()[0]:.1f}")

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import pandas as pd
 import pyarrow as pa
 
+from seedtest_assets.irt.choices import LinkingMethod, Model
+
 ANSWER_SCHEMA = pa.schema(
     [
         ("user_id", pa.string()),
@@ -39,16 +41,16 @@ class CalibrationRequest:
     anchors: PARAMETER_COLUMNS of the items whose bank parameters are trusted; may be empty.
     starts: PARAMETER_COLUMNS that only start the estimation; may be empty.
     previous: PARAMETER_COLUMNS of the newest earlier calibration, linked to when there are no anchors; may be empty.
-    linking_method: one of settings.LINKING_METHODS.
+    linking_method: one of irt.LINKING_METHODS.
     attempt: which try of the step this is, from 1; told in logs and metrics.
     """
 
     answers: pa.Table
-    model: str = "2PL"
+    model: Model = "2PL"
     anchors: pd.DataFrame = field(default_factory=no_parameters)
     starts: pd.DataFrame = field(default_factory=no_parameters)
     previous: pd.DataFrame = field(default_factory=no_parameters)
-    linking_method: str = "stocking_lord"
+    linking_method: LinkingMethod = "stocking_lord"
     attempt: int = 1
 
 

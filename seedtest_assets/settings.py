@@ -4,17 +4,14 @@ import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from seedtest_assets.errors import SettingsError
+from seedtest_assets.irt.choices import LinkingMethod, Model
 from seedtest_assets.thresholds import Thresholds
-
-Model = Literal["Rasch", "2PL", "3PL"]
-LinkingMethod = Literal["stocking_lord", "haebara", "mean_sigma", "mean_mean", "fixed", "none"]
-LINKING_METHODS: tuple[str, ...] = get_args(LinkingMethod)
 
 HOME = Path(".seedtest")
 """Where everything is kept that has no other place, below the project's folder."""

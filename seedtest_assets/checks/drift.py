@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from seedtest_assets import irt
-from seedtest_assets.checks.judgement import Judgement, Level, robust_spread, worse
+from seedtest_assets.checks.judgement import Judgement, Level, worse
+from seedtest_assets.irt.robust import robust_sd
 from seedtest_assets.thresholds import Thresholds
 
 ENOUGH_ITEMS = 10
 """Fewer items tell neither a spread nor a move of the whole scale."""
-NODE = np.linspace(-4, 4, 41)
-WEIGHT = np.exp(-0.5 * NODE**2) / np.exp(-0.5 * NODE**2).sum()
+GRID = irt.normal_grid()
 DIFFICULTY, DISCRIMINATION = "difficulty", "discrimination"
 COLUMNS = ["item_id", "a", "a_usual", "error_a", "b", "b_usual", "error_b", "n_responses"]
 """What is shown of the items that moved."""
@@ -94,8 +94,8 @@ def _with_errors(items: pd.DataFrame) -> pd.DataFrame:
     if items.empty or np.isfinite(items[["se_a", "se_b"]].to_numpy(float)).any():
         return items
     a, b, c, n = (items[name].to_numpy(float) for name in ("a", "b", "c", "n_responses"))
-    told = n[:, None] * irt.information(NODE, irt.ItemParameters(np.arange(len(items)), a, b, c)) * WEIGHT
-    distance = (NODE - b[:, None]) / np.where(a == 0, 1e-3, a)[:, None]
+    told = n[:, None] * irt.information(GRID.node, irt.ItemParameters(np.arange(len(items)), a, b, c)) * GRID.weight
+    distance = (GRID.node - b[:, None]) / np.where(a == 0, 1e-3, a)[:, None]
     about_a, about_b, between = (told * distance**2).sum(axis=1), told.sum(axis=1), (told * distance).sum(axis=1)
     determinant = np.maximum(about_a * about_b - between**2, 1e-12)
     return items.assign(se_a=np.sqrt(about_b / determinant), se_b=np.sqrt(about_a / determinant))
@@ -104,7 +104,7 @@ def _with_errors(items: pd.DataFrame) -> pd.DataFrame:
 def _standardised(z: np.ndarray) -> np.ndarray:
     """z around the median of all items' and, where they spread more than z should, in units of their robust SD."""
     told = z[np.isfinite(z)]
-    centre, spread = (np.median(told), robust_spread(told)) if len(told) >= ENOUGH_ITEMS else (0.0, 1.0)
+    centre, spread = (np.median(told), robust_sd(told)) if len(told) >= ENOUGH_ITEMS else (0.0, 1.0)
     return (z - centre) / max(spread, 1.0)
 
 

@@ -6,7 +6,6 @@ from datetime import date
 from enum import IntEnum
 from statistics import median
 
-import numpy as np
 import pandas as pd
 
 
@@ -78,9 +77,3 @@ def usual(values: Sequence[float]) -> float | None:
 def worse(*levels: Level) -> Level:
     """The worst of some levels."""
     return max(levels, default=Level.PASS)
-
-
-def robust_spread(values: np.ndarray) -> float:
-    """SD of the middle half, 0.74 times its interquartile range (Huynh & Meyer, 2010)."""
-    low, high = np.percentile(values, [25, 75])
-    return 0.74 * float(high - low)

@@ -7,10 +7,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from scipy.special import expit
 
+from seedtest_assets import irt
 from seedtest_assets.days import day_bounds
 from seedtest_assets.engines.codes import codes_and_names
-from seedtest_assets.irt.parameters import logistic
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class _Coded:
     @cached_property
     def first(self) -> np.ndarray:
         """Which of the answers are a student's first to the item."""
-        return ~pd.Series(self.person.astype(np.int64) * len(self.items) + self.item).duplicated().to_numpy()
+        return irt.first_answers(self.person, self.item, self.correct, time=np.arange(len(self.person)))
 
 
 def predict(answers: pa.Table, day: date, items: pd.DataFrame, abilities: pd.DataFrame) -> Predicted:
@@ -91,7 +92,7 @@ def _told(
     rows = np.flatnonzero(wanted)
     theta, se = ability[coded.person[rows]].T
     a, b, c = parameter[coded.item[rows]].T
-    chance = c + (1 - c) * logistic(a * (theta - b) / np.sqrt(1 + (a * se / 1.702) ** 2))
+    chance = c + (1 - c) * expit(a * (theta - b) / np.sqrt(1 + (a * se / 1.702) ** 2))
     known = np.isfinite(chance)
     return rows[known], chance[known]
 

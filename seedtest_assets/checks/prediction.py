@@ -5,11 +5,12 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from scipy.stats import rankdata
 
-from seedtest_assets.checks.judgement import Fit, Judgement, Level, known, robust_spread
+from seedtest_assets.checks.judgement import Fit, Judgement, Level, known
 from seedtest_assets.checks.predicted_answers import Predicted, item_residuals
-from seedtest_assets.irt.parameters import logistic
+from seedtest_assets.irt.robust import robust_sd
 from seedtest_assets.thresholds import Thresholds
 
 FEW = 10
@@ -129,12 +130,12 @@ def reliability_line(chance: np.ndarray, correct: np.ndarray) -> tuple[float, fl
     chance = np.clip(chance, 1e-6, 1 - 1e-6)
     design = np.column_stack([np.ones(len(chance)), np.log(chance / (1 - chance))])
     line = np.array([0.0, 1.0])
-    fit = log_loss(logistic(design @ line), correct)
+    fit = log_loss(expit(design @ line), correct)
     for _ in range(NEWTON_STEPS):
-        p = logistic(design @ line)
+        p = expit(design @ line)
         information = (design * (p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)
         step = np.linalg.solve(information, design.T @ (correct - p))
-        while np.abs(step).max() > 1e-6 and (better := log_loss(logistic(design @ (line + step)), correct)) > fit:
+        while np.abs(step).max() > 1e-6 and (better := log_loss(expit(design @ (line + step)), correct)) > fit:
             step /= 2
         if np.abs(step).max() <= 1e-6:
             break
@@ -150,7 +151,7 @@ def surprising_items(predicted: Predicted, limits: Thresholds) -> pd.DataFrame:
     """
     items = item_residuals(predicted.item_id, predicted.correct, predicted.by_model)
     items = items[items["answers"] >= FEW]
-    items["z"] /= max(1.0, robust_spread(items["z"].to_numpy())) if len(items) else 1.0
+    items["z"] /= max(1.0, robust_sd(items["z"].to_numpy())) if len(items) else 1.0
     difference = items["seen"] - items["predicted"]
     unlike = (items["z"].abs() > limits.surprise_z) & (difference.abs() > limits.surprise_share)
     found = items[unlike]

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from seedtest_assets.calibration import (
 )
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.errors import InputError
+from seedtest_assets.irt.choices import LinkingMethod, Model
 from seedtest_assets.storage.answer_files import read_answer_file
 
 ITEM_FILE_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses"]
@@ -43,9 +45,9 @@ def calibrate_file(
     )
     request = CalibrationRequest(
         answers,
-        model=model,
+        model=cast(Model, model),  # the engine refuses others, with a list
         anchors=read_anchors(anchors) if anchors else no_parameters(),
-        linking_method=linking_method,
+        linking_method=cast(LinkingMethod, linking_method),
     )
     return InProcessEngine().calibrate(request, progress)
 

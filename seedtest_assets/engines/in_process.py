@@ -33,8 +33,7 @@ class InProcessEngine:
                 anchors=coded.anchors,
                 starts=coded.starts,
                 previous=coded.previous,
-                linking_method=request.linking_method,
-                progress=progress,
+                options=irt.Options(linking_method=request.linking_method, progress=progress),
             )
         except irt.DataError as error:
             raise InputError(str(error)) from None

@@ -40,27 +40,26 @@ def topic_theta(
     parameters = coded(items, item_names)
     if parameters is None or not len(active):
         return TopicTheta(pd.DataFrame(columns=TOPIC_THETA_COLUMNS), None)
-    first = ~pd.Series(person.astype(np.int64) * len(item_names) + item).duplicated().to_numpy()
-    counted = (person[first], topic[first], item[first], answers["correct"].to_numpy()[first])
+    correct = answers["correct"].to_numpy()
+    first = irt.first_answers(person, item, correct, time=np.arange(len(person)))
+    counted = (person[first], topic[first], item[first], correct[first])
     try:
-        spread = irt.topic_spread(*counted, parameters, population_mean=population_mean, population_sd=population_sd)
+        spread = irt.topic_spread(
+            irt.TopicAnswers(*counted), parameters, population_mean=population_mean, population_sd=population_sd
+        )
     except irt.DataError as error:
         raise InputError(str(error)) from None
 
     of_day = _codes_in(active["student_id"], students), _codes_in(active["topic_id"], topics)
     of_active = np.isin(counted[0], of_day[0])
-    person, topic, item, correct = (column[of_active] for column in counted)
     known = (of_day[0] >= 0) & (of_day[1] >= 0)
     abilities = irt.topic_abilities(
-        person,
-        topic,
-        item,
-        correct,
+        irt.TopicAnswers(*(column[of_active] for column in counted)),
         parameters,
         population_mean=population_mean,
         population_sd=population_sd,
         tau=spread,
-        pairs=tuple(codes[known] for codes in of_day),
+        pairs=(of_day[0][known], of_day[1][known]),
     )
     rows = pd.DataFrame(
         {

@@ -1,44 +1,103 @@
-"""Item response theory on arrays: calibration, abilities, linking and fit, on the sparse list of answers."""
+"""Item response theory on arrays: calibration, abilities, linking and fit, on the sparse list of answers.
 
-from seedtest_assets.irt.ability import expected_a_posteriori, marginal_reliability, reliability
-from seedtest_assets.irt.calibration import MIN_RESPONSES, MODELS, Calibration, calibrate, link_target
-from seedtest_assets.irt.errors import DataError
-from seedtest_assets.irt.fit_statistics import ItemFit, item_fit, person_fit, s_x2
-from seedtest_assets.irt.grid import Grid, normal_grid
-from seedtest_assets.irt.linking import METHODS as LINKING_METHODS
-from seedtest_assets.irt.linking import Linking, link
-from seedtest_assets.irt.parameters import ItemParameters, information, probability
-from seedtest_assets.irt.responses import Responses
-from seedtest_assets.irt.screening import fittable_items
-from seedtest_assets.irt.topic_spread import TopicSpread, topic_spread
-from seedtest_assets.irt.topics import TopicAbilities, topic_abilities
+A name is imported when it is first used, so that code which needs a choice or an error only does not load the compiled
+engine.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seedtest_assets.irt.ability import expected_a_posteriori, marginal_reliability, reliability
+    from seedtest_assets.irt.calibration import calibrate
+    from seedtest_assets.irt.choices import (
+        LINKING_METHODS,
+        MODELS,
+        PARAMETERS_PER_ITEM,
+        SCALE_TRANSFORMATIONS,
+        LinkingMethod,
+        Model,
+        ScaleTransformation,
+    )
+    from seedtest_assets.irt.errors import DataError
+    from seedtest_assets.irt.fit_statistics import ItemFit, item_fit, person_fit, s_x2
+    from seedtest_assets.irt.grid import Grid, normal_grid
+    from seedtest_assets.irt.linking import Linking, link
+    from seedtest_assets.irt.options import MIN_RESPONSES, Options
+    from seedtest_assets.irt.parameters import ItemParameters, information, probability
+    from seedtest_assets.irt.responses import Responses, first_answers
+    from seedtest_assets.irt.result import Calibration, CalibrationFrames
+    from seedtest_assets.irt.simulation import simulate
+    from seedtest_assets.irt.topic_answers import TopicAnswers
+    from seedtest_assets.irt.topic_tau import TopicSpread, topic_spread
+    from seedtest_assets.irt.topics import TopicAbilities, topic_abilities
 
 __all__ = [
     "LINKING_METHODS",
     "MIN_RESPONSES",
     "MODELS",
+    "PARAMETERS_PER_ITEM",
+    "SCALE_TRANSFORMATIONS",
     "Calibration",
+    "CalibrationFrames",
     "DataError",
     "Grid",
     "ItemFit",
     "ItemParameters",
     "Linking",
+    "LinkingMethod",
+    "Model",
+    "Options",
     "Responses",
+    "ScaleTransformation",
     "TopicAbilities",
+    "TopicAnswers",
     "TopicSpread",
     "calibrate",
     "expected_a_posteriori",
-    "fittable_items",
+    "first_answers",
     "information",
     "item_fit",
     "link",
-    "link_target",
     "marginal_reliability",
     "normal_grid",
     "person_fit",
     "probability",
     "reliability",
     "s_x2",
+    "simulate",
     "topic_abilities",
     "topic_spread",
 ]
+
+# Where the names live; those that load little come first, since they are searched in this order.
+_MODULES = (
+    "choices",
+    "errors",
+    "options",
+    "grid",
+    "parameters",
+    "linking",
+    "simulation",
+    "responses",
+    "fit_statistics",
+    "ability",
+    "result",
+    "topic_answers",
+    "topic_tau",
+    "topics",
+    "calibration",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for module in map(import_module, (f"{__name__}.{module}" for module in _MODULES)):
+            if hasattr(module, name):
+                globals()[name] = getattr(module, name)
+                return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

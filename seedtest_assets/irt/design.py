@@ -1,26 +1,33 @@
-"""Who was given which items: does the choice of items tell ability, over and above the answers?
+"""Who was given which items: does the choice of items depend on ability, over and above the answers?
 
 Maximum likelihood may ignore how items were chosen when the choice follows from the answers themselves (a
 computerised adaptive test), or from nothing (Mislevy & Wu, 1996). Where persons were given items near an ability
 known otherwise (a grade, an earlier test), one population for all pulls the ends of the scale together, and b with
-them (Eggen & Verhelst, 2011). Populations of their own for persons with like items undo that.
+them (Eggen & Verhelst, 2011). Separate populations for persons with like items undo that.
 """
 
 import numpy as np
 
 from seedtest_assets.irt.estep import Answers
+from seedtest_assets.irt.kernel_arguments import AnswerLists
 from seedtest_assets.irt.parallel import kernel
 
 MOST_GROUPS = 10
 LEAST_PERSONS = 200  # in a group
-LEAST_SPREAD = 0.08  # SD of ability among persons with like items, below which the items followed from the answers
-FINE = 121  # nodes that tell such spreads apart
-SAMPLE = 4000  # persons who are enough to see whether the choice of items has a direction
+# SD of ability among persons with like items, below which the items followed from the answers.
+LEAST_SPREAD = 0.08
+# Nodes that resolve such spreads.
+FINE = 121
+# Persons who are enough to see whether the choice of items has a direction.
+SAMPLE = 4000
+# z above which what followed a right answer differs from what came before it.
+ADAPTIVE_Z = 5
 
 
 def groups_by_items(answers: Answers, difficulty: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Group of each person by the items they were given, int32 [n_persons], and place of each item on the axis that
-    orders them; None when the choice of items has no direction.
+    """Group persons by the items they were given, int32 [n_persons], and place each item on the axis that orders them.
+
+    None when the choice of items has no direction.
 
     The direction is the first axis of a correspondence analysis of who answered what (reciprocal averaging, Hill,
     1973): an item's place is the mean of its persons', a person's the mean of their items'. It has one when places of
@@ -40,15 +47,13 @@ def groups_by_items(answers: Answers, difficulty: np.ndarray) -> tuple[np.ndarra
     if not _has_direction(answers.start, answers, place, 60):
         return None
     person = _person_places(answers.start, answers.code, place)
-    given = np.diff(answers.start) > 0
-    cuts = np.unique(np.quantile(person[given], np.arange(1, n_groups) / n_groups))
+    cuts = np.unique(np.quantile(person[answers.answered], np.arange(1, n_groups) / n_groups))
     group = np.searchsorted(cuts, person, side="right")
     return np.unique(group, return_inverse=True)[1].astype(np.int32), place
 
 
 def harder_after_right(answers: Answers, place: np.ndarray) -> bool:
-    """Whether what came after a right answer differs from what came before it, as in an adaptive test; False without
-    times.
+    """Test whether items after a right answer differ from those before it, as in an adaptive test; False without times.
 
     z of sum (y_t - share right of the item) (place_(t + 1) - place_(t - 1)) over persons' answers in order of time,
     which is 0 when the items do not follow from the answers.
@@ -56,23 +61,21 @@ def harder_after_right(answers: Answers, place: np.ndarray) -> bool:
     if not len(answers.order):
         return False
     share = answers.count[:, 1] / answers.count.sum(axis=1)
-    total, square = _followed(answers.start, answers.code, answers.order, share, place)
-    return bool(abs(total) > 5 * np.sqrt(square))
+    total, square = _followed(answers.lists, answers.order, share, place)
+    return bool(abs(total) > ADAPTIVE_Z * np.sqrt(square))
 
 
-def next_to_no_spread(sd: np.ndarray) -> bool:
-    """Whether persons with like items come out (nearly) equally able, float64 [n_groups] SDs: a sign of an adaptive
-    test, too.
+def hardly_any_spread(sd: np.ndarray) -> bool:
+    """Check whether persons with like items come out (nearly) equally able, float64 [n_groups] SDs.
 
-    There the choice of items undoes deviations of the answers, so that persons with like items answer more alike than
-    independent answers can. A sign only: it may fail where items followed the answers loosely.
+    This is a sign of an adaptive test, too: there the choice of items undoes deviations of the answers, so that persons
+    with like items answer more alike than independent answers can. It may fail where items followed the answers loosely.
     """
     return bool(np.median(sd) < LEAST_SPREAD)
 
 
 def _has_direction(start: np.ndarray, answers: Answers, place: np.ndarray, steps: int) -> bool:
-    """Reciprocal averaging from `place` (in place); whether its correlation is beyond twice what random choice
-    gives."""
+    """Average reciprocally from `place` (in place) and test whether the correlation is twice what random choice gives."""
     n_answers = start[-1] - start[0]
     times = np.bincount(answers.code[start[0] : start[-1]] >> 1, minlength=answers.n_items)
     used = max(int(np.count_nonzero(times)), 1)
@@ -92,8 +95,8 @@ def _has_direction(start: np.ndarray, answers: Answers, place: np.ndarray, steps
 
 
 @kernel
-def _average(start, code, place, times):
-    """Each item's place becomes the mean, over its persons, of the mean place of their items."""
+def _average(start: np.ndarray, code: np.ndarray, place: np.ndarray, times: np.ndarray) -> None:
+    """Move each item to the mean, over its persons, of the mean place of their items."""
     total = np.zeros(place.size)
     for p in range(start.size - 1):
         if start[p] == start[p + 1]:
@@ -109,22 +112,25 @@ def _average(start, code, place, times):
 
 
 @kernel
-def _followed(start, code, order, share, place):
+def _followed(answers: AnswerLists, order: np.ndarray, share: np.ndarray, place: np.ndarray) -> tuple[float, float]:
+    """Sum over persons, and sum of squares, of what `harder_after_right` tests."""
+    start, code = answers.start, answers.code
     total, square = 0.0, 0.0
     for p in range(min(start.size - 1, SAMPLE)):
         in_time = start[p] + np.argsort(order[start[p] : start[p + 1]])
-        own = 0.0
+        of_person = 0.0
         for t in range(1, in_time.size - 1):
             now = code[in_time[t]]
             later, earlier = place[code[in_time[t + 1]] >> 1], place[code[in_time[t - 1]] >> 1]
-            own += ((now & 1) - share[now >> 1]) * (later - earlier)
-        total += own
-        square += own * own
+            of_person += ((now & 1) - share[now >> 1]) * (later - earlier)
+        total += of_person
+        square += of_person * of_person
     return total, square
 
 
 @kernel
-def _person_places(start, code, place):
+def _person_places(start: np.ndarray, code: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Place each person at the mean of their items."""
     out = np.zeros(start.size - 1)
     for p in range(start.size - 1):
         for k in range(start[p], start[p + 1]):

@@ -1,6 +1,14 @@
-"""What the engine refuses."""
+"""What can be wrong with the data."""
 
 
 class DataError(ValueError):
-    """Data or parameters that cannot be calibrated, linked or scored; the message is one line that names the way
-    out."""
+    """The data or the arguments cannot be used; the message says what is wrong and what to change.
+
+    Examples
+    --------
+    >>> from seedtest_assets import irt
+    >>> irt.Responses.from_answers(person=[0], item=[0], correct=[2])
+    Traceback (most recent call last):
+    ...
+    seedtest_assets.irt.errors.DataError: correct must be 0 or 1 for every answer; leave out the rows of items ...
+    """

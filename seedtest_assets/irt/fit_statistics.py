@@ -5,30 +5,51 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
+from seedtest_assets.irt.curves import code_tables, logistic
 from seedtest_assets.irt.errors import DataError
-from seedtest_assets.irt.estep import Answers, code_tables, padded
+from seedtest_assets.irt.estep import Answers, padded
 from seedtest_assets.irt.grid import Grid, normal_grid
-from seedtest_assets.irt.parallel import chunks, kernel, spread
+from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves, Nodes
+from seedtest_assets.irt.parallel import chunks, kernel, run, spread
 from seedtest_assets.irt.parameters import ItemParameters, probability
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import answers_to
 
 N_GROUPS = 10
-LEAST_RESIDUAL_VARIANCE = np.sqrt(
-    1e-5
-)  # of an answer in infit and outfit, as in mirt: one slip on a sure item must not be everything
-LEAST_VARIANCE = 1.0  # expected variance of right answers that an ability group needs to count
+# Variance of an answer in infit and outfit, as in mirt: one error on a near-certain item must not dominate outfit.
+LEAST_RESIDUAL_VARIANCE = np.sqrt(1e-5)
+# Expected variance of right answers that an ability group needs to count.
+LEAST_VARIANCE = 1.0
 
 
 @dataclass(frozen=True)
 class ItemFit:
-    """Fit of each item, float64 [n_items] in the order of the parameters; NaN for an item without answers.
+    """Fit of each item, in the order of the parameters; NaN for an item without answers.
 
-    infit, outfit: mean squares, 1 when the model fits; z_infit, z_outfit: the same as normal deviates.
-    chi_square, df, p: on ability groups, see item_fit. chi_square_observed, _expected: right answers in each ability
-    group as
-    shares, _n: answers, float64 [n_items, n_groups], for residual plots; group_limit: abilities between the groups,
-    [n_groups - 1].
+    Parameters
+    ----------
+    infit, outfit : float64 [n_items]
+        Mean squares, 1 when the model fits.
+    z_infit, z_outfit : float64 [n_items]
+        The same as normal deviates.
+    chi_square, df, p : float64 [n_items]
+        Chi-square on ability groups, its degrees of freedom and p; see `item_fit`.
+    group_observed, group_expected : float64 [n_items, n_groups]
+        Shares of right answers in each ability group, observed and expected, for residual plots.
+    group_n : float64 [n_items, n_groups]
+        Answers in each ability group.
+    group_limit : float64 [n_groups - 1]
+        Abilities between the groups.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seedtest_assets import irt
+    >>> items = irt.ItemParameters(np.arange(8), np.ones(8), np.linspace(-1, 1, 8), np.zeros(8))
+    >>> responses = irt.Responses.from_matrix(irt.simulate(np.random.default_rng(0).normal(size=500), items))
+    >>> theta, _ = irt.expected_a_posteriori(responses, items)
+    >>> irt.item_fit(responses, items, theta).group_observed.shape
+    (8, 10)
     """
 
     infit: np.ndarray
@@ -43,6 +64,9 @@ class ItemFit:
     group_n: np.ndarray
     group_limit: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"ItemFit({len(self.p):,} items, {int(np.sum(self.p < 0.01)):,} of them with p below 0.01)"
+
 
 def item_fit(
     responses: Responses,
@@ -53,31 +77,57 @@ def item_fit(
     mean: float = 0.0,
     sd: float = 1.0,
 ) -> ItemFit:
-    """Fit of the items to answers that may be as sparse as they like.
+    """Compute the fit of items to answers, which may be as sparse as they like.
 
-    theta: float64 [n_persons], EAP abilities; n_parameters: estimated for each item, taken from the degrees of
-    freedom; mean, sd: of the population. All on the scale of `items`.
+    Parameters
+    ----------
+    responses : Responses
+    items : ItemParameters
+    theta : float64 [n_persons]
+        EAP abilities.
+    n_parameters : int
+        Parameters estimated for each item, taken from the degrees of freedom.
+    mean, sd : float
+        The population; all on the scale of `items`.
 
-    infit and outfit compare squared residuals at theta with their expectation (Wright & Masters, 1982). The
-    chi-square sums, over groups of persons of like ability, (right - expected)^2 / variance; ability and expectation
-    of an answer come from the person's other answers only, so that an answer does not vote on its own group and
-    chance (Yen's Q1, 1981, left-one-out).
+    Returns
+    -------
+    ItemFit
+
+    Notes
+    -----
+    infit and outfit compare squared residuals at theta with their expectation [1]_. The chi-square is Yen's Q1 [2]_
+    with each answer left out of its own ability group and expected score: it sums, over groups of persons of like
+    ability, (right - expected)^2 / variance, where ability and expectation of an answer come from the person's other
+    answers only.
+
+    References
+    ----------
+    .. [1] Wright, B. D., & Masters, G. N. (1982). Rating scale analysis. MESA Press.
+    .. [2] Yen, W. M. (1981). Using simulation results to choose a latent trait model. Applied Psychological
+       Measurement, 5(2), 245-262.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seedtest_assets import irt
+    >>> items = irt.ItemParameters(np.arange(8), np.ones(8), np.linspace(-1, 1, 8), np.zeros(8))
+    >>> responses = irt.Responses.from_matrix(irt.simulate(np.random.default_rng(0).normal(size=2000), items))
+    >>> theta, _ = irt.expected_a_posteriori(responses, items)
+    >>> irt.item_fit(responses, items, theta, n_parameters=0)
+    ItemFit(8 items, 0 of them with p below 0.01)
     """
     answers = answers_to(responses, items.item)
-    grid = normal_grid(mean, sd)
-    residual = _residual_sums(answers, items, theta)
-    n, z2, r2, w, c_over_w2, c_less_w2 = residual.T
+    n, z2, r2, w, c_over_w2, c_less_w2 = _residual_sums(answers, items.curves, theta).T
     with np.errstate(divide="ignore", invalid="ignore"):
         outfit, infit = z2 / n, r2 / w
         q_outfit = np.sqrt(np.maximum(c_over_w2 / n**2 - 1 / n, 0))
         q_infit = np.sqrt(np.maximum(c_less_w2, 0)) / w
         z_outfit = (np.cbrt(outfit) - 1) * 3 / q_outfit + q_outfit / 3
         z_infit = (np.cbrt(infit) - 1) * 3 / q_infit + q_infit / 3
-    answered = np.diff(answers.start) > 0
-    limit = (
-        np.quantile(theta[answered], np.arange(1, N_GROUPS) / N_GROUPS) if answered.any() else np.zeros(N_GROUPS - 1)
-    )
-    groups = _left_one_out(answers, items, grid, limit)
+    shares = np.arange(1, N_GROUPS) / N_GROUPS
+    limit = np.quantile(theta[answers.answered], shares) if answers.answered.any() else np.zeros(N_GROUPS - 1)
+    groups = _left_one_out(answers, items.curves, normal_grid(mean, sd), limit)
     count, right, expected, variance = np.moveaxis(groups, 2, 0)
     used = variance >= LEAST_VARIANCE
     chi_square = np.sum(np.where(used, (right - expected) ** 2 / np.maximum(variance, 1e-12), 0), axis=1)
@@ -89,28 +139,52 @@ def item_fit(
         )  # fmt: skip
 
 
-def s_x2(responses: Responses, items: ItemParameters, *, n_parameters: int = 2, grid: Grid | None = None):
-    """S-X2 of each item, its degrees of freedom and p (Orlando & Thissen, 2000), float64 [n_items] each; complete
-    data only.
+def s_x2(
+    responses: Responses, items: ItemParameters, *, n_parameters: int = 2, grid: Grid | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compute S-X2 of each item [1]_; complete data only.
 
-    Scores whose expected right or wrong answers are below 1 are merged with the neighbour that has fewer persons.
+    Parameters
+    ----------
+    responses : Responses
+    items : ItemParameters
+    n_parameters : int
+        Parameters estimated for each item, taken from the degrees of freedom.
+    grid : Grid, optional
+        The population; by default `normal_grid()`.
 
-    Raises DataError when a person did not answer every item.
+    Returns
+    -------
+    statistic, df, p : float64 [n_items]
+        Scores whose expected right or wrong answers are below 1 are merged with the neighbour that has fewer persons.
+
+    Raises
+    ------
+    DataError
+        A person did not answer every item.
+
+    References
+    ----------
+    .. [1] Orlando, M., & Thissen, D. (2000). Likelihood-based item-fit indices for dichotomous item response theory
+       models. Applied Psychological Measurement, 24(1), 50-64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seedtest_assets import irt
+    >>> items = irt.ItemParameters(np.arange(8), np.ones(8), np.linspace(-1, 1, 8), np.zeros(8))
+    >>> responses = irt.Responses.from_matrix(irt.simulate(np.random.default_rng(0).normal(size=2000), items))
+    >>> statistic, df, p = irt.s_x2(responses, items, n_parameters=0)
+    >>> df
+    array([7., 7., 7., 7., 7., 7., 7., 7.])
     """
     answers = answers_to(responses, items.item)
     n_items = len(items)
-    lengths = np.diff(answers.start)
-    if not np.isin(lengths, (0, n_items)).all():
-        raise DataError("S-X2 needs complete data: a person did not answer every item; item_fit's chi-square does not")
-    grid = grid or normal_grid()
-    persons = np.flatnonzero(lengths)
-    correct = np.empty((len(persons), n_items))
-    codes = answers.code.reshape(len(persons), n_items)
-    np.put_along_axis(correct, codes >> 1, codes & 1, axis=1)
+    correct = _complete(answers)
+    weight = (grid or normal_grid()).weight
+    p = probability((grid or normal_grid()).node, items)
     total = correct.sum(axis=1).astype(np.int64)
     n_score = np.bincount(total, minlength=n_items + 1)[1:n_items]
-    p = probability(grid.node, items)
-    weight = np.exp(grid.log_weight)
     everyone = _score_distribution(p) @ weight
     statistic, df = np.empty(n_items), np.empty(n_items)
     for j in range(n_items):
@@ -127,23 +201,55 @@ def s_x2(responses: Responses, items: ItemParameters, *, n_parameters: int = 2, 
 
 
 def person_fit(responses: Responses, items: ItemParameters, theta: np.ndarray) -> np.ndarray:
-    """lz of every person at theta, float64 [n_persons] (Drasgow, Levine & Williams, 1985); far below 0 is an unlikely
-    pattern.
+    """Compute lz of every person at theta [1]_; far below 0 is an unlikely pattern of answers.
 
-    NaN for a person without answers to these items.
+    Parameters
+    ----------
+    responses : Responses
+    items : ItemParameters
+    theta : float64 [n_persons]
+        Abilities on the scale of `items`.
+
+    Returns
+    -------
+    float64 [n_persons]
+        NaN for a person without answers to these items.
+
+    References
+    ----------
+    .. [1] Drasgow, F., Levine, M. V., & Williams, E. A. (1985). Appropriateness measurement with polychotomous item
+       response models and standardized indices. British Journal of Mathematical and Statistical Psychology, 38(1),
+       67-86.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seedtest_assets import irt
+    >>> items = irt.ItemParameters(np.arange(4), a=np.full(4, 2.0), b=[-2.0, -1.0, 1.0, 2.0], c=np.zeros(4))
+    >>> responses = irt.Responses.from_matrix([[1, 1, 0, 0], [0, 0, 1, 1]])
+    >>> likely, unlikely = irt.person_fit(responses, items, theta=np.zeros(2))
+    >>> bool(likely > 0 > unlikely)
+    True
     """
     answers = answers_to(responses, items.item)
     out = np.full(len(theta), np.nan)
-    spread(
-        lambda low, high, _: _lz(low, high, answers.start, answers.code, items.a, items.d, items.c, theta, out),
-        chunks(answers.start),
-        lambda: None,
-    )
+    run(lambda low, high: _lz(low, high, answers.lists, items.curves, theta, out), chunks(answers.start))
     return out
 
 
+def _complete(answers: Answers) -> np.ndarray:
+    """Table of answers 1 and 0, float64 [n_persons who answered, n_items]. Raises DataError when one is missing."""
+    lengths = np.diff(answers.start)
+    if not np.isin(lengths, [0, answers.n_items]).all():
+        raise DataError("S-X2 needs complete data: a person did not answer every item; item_fit's chi-square does not")
+    codes = answers.code.reshape(-1, answers.n_items)
+    correct = np.empty(codes.shape)
+    np.put_along_axis(correct, codes >> 1, codes & 1, axis=1)
+    return correct
+
+
 def _score_distribution(p: np.ndarray) -> np.ndarray:
-    """Chance of each number right at each node, float64 [n_items + 1, n_nodes] (Lord & Wingersky, 1984)."""
+    """Compute the chance of each number right at each node, float64 [n_items + 1, n_nodes] (Lord & Wingersky, 1984)."""
     scores = np.zeros((len(p) + 1, p.shape[1]))
     scores[0] = 1
     for n, row in enumerate(p):
@@ -153,6 +259,7 @@ def _score_distribution(p: np.ndarray) -> np.ndarray:
 
 
 def _merge(observed: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Merge scores with too few expected answers into their neighbours."""
     while len(expected) > 1:
         sparse = np.flatnonzero(((expected < 1) & (expected != 0)).any(axis=1))
         if not len(sparse):
@@ -170,51 +277,47 @@ def _merge(observed: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.n
     return observed, expected
 
 
-def _residual_sums(answers: Answers, items: ItemParameters, theta: np.ndarray) -> np.ndarray:
-    """Sums over an item's answers, float64 [n_items, 6]: answers, z^2, residual^2, W, C / W^2, C - W^2 (W variance, C
-    fourth moment)."""
+def _residual_sums(answers: Answers, curves: Curves, theta: np.ndarray) -> np.ndarray:
+    """Sum over an item's answers, float64 [n_items, 6]: answers, z^2, residual^2, W, C / W^2, C - W^2.
+
+    W is the variance of an answer, C its fourth central moment.
+    """
     parts = spread(
-        lambda low, high, out: _residuals(
-            low, high, answers.start, answers.code, items.a, items.d, items.c, theta, out
-        ),
+        lambda low, high, out: _residuals(low, high, answers.lists, curves, theta, out),
         chunks(answers.start),
-        lambda: np.zeros((len(items), 6)),
+        lambda: np.zeros((answers.n_items, 6)),
     )
     return np.sum(parts, axis=0)
 
 
-def _left_one_out(answers: Answers, items: ItemParameters, grid: Grid, limit: np.ndarray) -> np.ndarray:
-    """Answers, right ones, expected right ones and their variance in each ability group, float64 [n_items, n_groups,
-    4]."""
-    node, log_weight = padded(grid, np.float64)
-    table = code_tables(items.a, items.d, items.c, node)
+def _left_one_out(answers: Answers, curves: Curves, grid: Grid, limit: np.ndarray) -> np.ndarray:
+    """Sum answers, right ones, expected right ones and their variance by ability group, float64 [n_items, n_groups, 4]."""
+    nodes = padded(grid, np.float64)
+    table = code_tables(curves, nodes.node)
     parts = spread(
-        lambda low, high, out: _leave_out(
-            low, high, answers.start, answers.code, table, node, log_weight[0], limit, out
-        ),
+        lambda low, high, out: _leave_out(low, high, answers.lists, table, nodes, limit, out),
         chunks(answers.start),
-        lambda: np.zeros((len(items), len(limit) + 1, 4)),
+        lambda: np.zeros((answers.n_items, len(limit) + 1, 4)),
     )
     return np.sum(parts, axis=0)
 
 
 @kernel
-def _chance(a, d, c, theta):
-    z = a * theta + d
-    logistic = 1 / (1 + np.exp(-z)) if z > 0 else np.exp(z) / (1 + np.exp(z))
-    return min(max(c + (1 - c) * logistic, 1e-12), 1 - 1e-12)
+def _chance(curves: Curves, j: int, theta: float) -> float:
+    p = curves.c[j] + (1 - curves.c[j]) * logistic(curves.a[j] * theta + curves.d[j])
+    return min(max(p, 1e-12), 1 - 1e-12)
 
 
 @kernel
-def _residuals(low, high, start, code, a, d, c, theta, out):
+def _residuals(low: int, high: int, answers: AnswerLists, curves: Curves, theta: np.ndarray, out: np.ndarray) -> None:
     for i in range(low, high):
-        for k in range(start[i], start[i + 1]):
-            j = code[k] >> 1
-            p = _chance(a[j], d[j], c[j], theta[i])
+        for k in range(answers.start[i], answers.start[i + 1]):
+            j = answers.code[k] >> 1
+            p = _chance(curves, j, theta[i])
             w = p * (1 - p)
             fourth = w * ((1 - p) ** 3 + p**3)
             w = max(w, LEAST_RESIDUAL_VARIANCE)
-            square = ((code[k] & 1) - p) ** 2
+            square = ((answers.code[k] & 1) - p) ** 2
             out[j, 0] += 1
             out[j, 1] += square / w
             out[j, 2] += square
@@ -224,14 +327,13 @@ def _residuals(low, high, start, code, a, d, c, theta, out):
 
 
 @kernel
-def _lz(low, high, start, code, a, d, c, theta, out):
+def _lz(low: int, high: int, answers: AnswerLists, curves: Curves, theta: np.ndarray, out: np.ndarray) -> None:
     for i in range(low, high):
         observed, expected, variance = 0.0, 0.0, 0.0
-        for k in range(start[i], start[i + 1]):
-            j = code[k] >> 1
-            p = _chance(a[j], d[j], c[j], theta[i])
+        for k in range(answers.start[i], answers.start[i + 1]):
+            p = _chance(curves, answers.code[k] >> 1, theta[i])
             log_p, log_q = np.log(p), np.log1p(-p)
-            observed += log_p if code[k] & 1 else log_q
+            observed += log_p if answers.code[k] & 1 else log_q
             expected += p * log_p + (1 - p) * log_q
             variance += p * (1 - p) * (log_p - log_q) ** 2
         if variance > 0:
@@ -239,24 +341,28 @@ def _lz(low, high, start, code, a, d, c, theta, out):
 
 
 @kernel(fastmath=True)
-def _leave_out(low, high, start, code, table, node, log_weight, limit, out):
+def _leave_out(
+    low: int, high: int, answers: AnswerLists, table: np.ndarray, nodes: Nodes, limit: np.ndarray, out: np.ndarray
+) -> None:
+    """Add each answer to its item and to the ability group that the person's other answers give."""
+    code, node, log_weight = answers.code, nodes.node, nodes.log_weight[0]
     width = node.size
     logs = np.empty(width)
     for i in range(low, high):
         for q in range(width):
             logs[q] = log_weight[q]
-        for k in range(start[i], start[i + 1]):
+        for k in range(answers.start[i], answers.start[i + 1]):
             row = table[code[k]]
             for q in range(width):
                 logs[q] += row[q]
-        for k in range(start[i], start[i + 1]):
-            own, right = table[code[k]], table[code[k] | 1]
+        for k in range(answers.start[i], answers.start[i + 1]):
+            row, right = table[code[k]], table[code[k] | 1]
             top = -1e300
             for q in range(width):
-                top = max(top, logs[q] - own[q])
+                top = max(top, logs[q] - row[q])
             total, mean, p = 0.0, 0.0, 0.0
             for q in range(width):
-                w = np.exp(logs[q] - own[q] - top)
+                w = np.exp(logs[q] - row[q] - top)
                 total += w
                 mean += w * node[q]
                 p += w * np.exp(right[q])

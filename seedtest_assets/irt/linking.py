@@ -1,29 +1,53 @@
-"""Linking: the line that puts a calibration's scale on the bank's, from the items both know.
+"""Linking: the line that puts a calibration's scale on the bank's, from the items both have.
 
 theta_to = A theta_from + B, so a_to = a_from / A, b_to = A b_from + B, and c stays.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
 
+from seedtest_assets.irt.choices import SCALE_TRANSFORMATIONS, LinkingMethod, ScaleTransformation
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import Grid, normal_grid
 from seedtest_assets.irt.parameters import ItemParameters, probability
+from seedtest_assets.irt.robust import robust_sd
 
-METHODS = ("stocking_lord", "haebara", "mean_sigma", "mean_mean")
-DRIFT_LIMIT = 3.5  # robust z above which an anchor has drifted (Iglewicz & Hoaglin, 1993)
+# Robust z above which an anchor has drifted (Iglewicz & Hoaglin, 1993).
+DRIFT_LIMIT = 3.5
+# In b on the bank's scale, and in log a: smaller moves do no harm, however close together the others are.
 DRIFT_SIZE = (0.25, 0.2)
-"""In b on the bank's scale, and in log a: what moved by less does no harm, however alike the others are."""
+# Fewer common items give no spread to judge one of them by.
+FEWEST_TO_SCREEN = 5
 
 
 @dataclass(frozen=True)
 class Linking:
     """Linking constants and what they rest on.
 
-    A, B: theta_to = A theta_from + B; method: how; source: "anchors" or "previous"; used: item codes int32;
-    screened_out: (item code, reason) of each common item that was not used.
+    Parameters
+    ----------
+    A, B : float
+        theta_to = A theta_from + B.
+    method : str
+        How they were computed.
+    source : str
+        What was linked to: "anchors" or "previous".
+    used : int32 [n]
+        Codes of the common items that were used.
+    screened_out : tuple of (item code, reason)
+        Common items that were not used.
+
+    Examples
+    --------
+    >>> from seedtest_assets import irt
+    >>> linking = irt.Linking(1.2, 0.5, "stocking_lord", "anchors", used=[0, 1])
+    >>> linking
+    Linking(theta_to = 1.2 theta_from + 0.5, stocking_lord, 2 anchors used, 0 screened out)
+    >>> linking.apply(irt.ItemParameters([0], a=[1.2], b=[1.0], c=[0.0])).b
+    array([1.7])
     """
 
     A: float
@@ -34,14 +58,21 @@ class Linking:
     screened_out: tuple[tuple[int, str], ...] = ()
 
     def apply(self, items: ItemParameters) -> ItemParameters:
-        """Items of the from-scale, on the to-scale."""
+        """Transform items of the from-scale to the to-scale."""
         return ItemParameters(items.item, items.a / self.A, self.A * items.b + self.B, items.c)
+
+    def __repr__(self) -> str:
+        items = "anchors" if self.source == "anchors" else f"items of {self.source}"
+        return (
+            f"Linking(theta_to = {self.A:.6g} theta_from {'-' if self.B < 0 else '+'} {abs(self.B):.6g}, {self.method}, "
+            f"{len(self.used)} {items} used, {len(self.screened_out)} screened out)"
+        )
 
 
 def link(
     from_items: ItemParameters,
     to_items: ItemParameters,
-    method: str = "stocking_lord",
+    method: ScaleTransformation = "stocking_lord",
     *,
     symmetric: bool = False,
     screen: bool = True,
@@ -50,15 +81,51 @@ def link(
 ) -> Linking:
     """Link two sets of item parameters through their common items.
 
-    method: mean_mean (Loyd & Hoover, 1980), mean_sigma (Marco, 1977), haebara (Haebara, 1980), stocking_lord
-    (Stocking & Lord, 1983).
-    symmetric: add the criterion on the from-scale to that on the to-scale (the last two only).
-    screen: leave out items whose a or b moved unlike the others'; see drifted.
+    Parameters
+    ----------
+    from_items, to_items : ItemParameters
+    method : {"stocking_lord", "haebara", "mean_sigma", "mean_mean"}
+        Stocking & Lord [1]_, Haebara [2]_, Marco [3]_, Loyd & Hoover [4]_.
+    symmetric : bool
+        Add the criterion on the from-scale to that on the to-scale (stocking_lord and haebara only).
+    screen : bool
+        Leave out items whose discrimination changed sign, then, one at a time, the item that moved most unlike the
+        others; see `drifted`.
+    source : str
+        What the to-items are, for `Linking.source`.
+    grid : Grid, optional
+        Abilities and weights of the criteria; by default `normal_grid()`.
 
-    Raises DataError when fewer than 2 common items remain, or the method is unknown.
+    Returns
+    -------
+    Linking
+
+    Raises
+    ------
+    DataError
+        Fewer than 2 common items remain, or the method is unknown.
+
+    References
+    ----------
+    .. [1] Stocking, M. L., & Lord, F. M. (1983). Developing a common metric in item response theory. Applied
+       Psychological Measurement, 7(2), 201-210.
+    .. [2] Haebara, T. (1980). Equating logistic ability scales by a weighted least squares method. Japanese
+       Psychological Research, 22(3), 144-149.
+    .. [3] Marco, G. L. (1977). Item characteristic curve solutions to three intractable testing problems. Journal of
+       Educational Measurement, 14(2), 139-160.
+    .. [4] Loyd, B. H., & Hoover, H. D. (1980). Vertical equating using the Rasch model. Journal of Educational
+       Measurement, 17(3), 179-193.
+
+    Examples
+    --------
+    >>> from seedtest_assets import irt
+    >>> new = irt.ItemParameters([0, 1, 2], a=[0.8, 1.0, 1.4], b=[-1.0, 0.0, 1.5], c=[0.0, 0.0, 0.0])
+    >>> bank = irt.ItemParameters([0, 1, 2], a=new.a / 1.25, b=1.25 * new.b + 0.4, c=new.c)
+    >>> irt.link(new, bank)
+    Linking(theta_to = 1.25 theta_from + 0.4, stocking_lord, 3 anchors used, 0 screened out)
     """
-    if method not in METHODS:
-        raise DataError(f"linking method {method!r} is none of {', '.join(METHODS)}")
+    if method not in SCALE_TRANSFORMATIONS:
+        raise DataError(f"linking method {method!r} is not one of {', '.join(SCALE_TRANSFORMATIONS)}")
     _, in_from, in_to = np.intersect1d(from_items.item, to_items.item, return_indices=True)
     new, bank = from_items.take(in_from), to_items.take(in_to)
     screened: list[tuple[int, str]] = []
@@ -81,19 +148,41 @@ def link(
         new, bank = new.take(keep), bank.take(keep)
 
 
+def link_target(
+    anchors: ItemParameters | None, previous: ItemParameters | None, fitted: np.ndarray, method: LinkingMethod
+) -> tuple[ItemParameters | None, str, list[str]]:
+    """Choose what to link to: the anchors among the fitted items, else the previous calibration's.
+
+    Returns the items (None when there is nothing to link to), what they are ("anchors", "previous" or ""), warnings.
+    """
+    warnings: list[str] = []
+    for items, source, name in (
+        (anchors, "anchors", "anchors"),
+        (previous, "previous", "items of the previous calibration"),
+    ):
+        if method != "none" and items is not None and len(items):
+            common = items.among(fitted)
+            if len(common) >= 2:
+                return common, source, warnings
+            warnings.append(
+                f"{len(common)} of {len(items)} {name} can be fitted; 2 are needed to link to the bank's scale"
+            )
+    return None, "", warnings
+
+
 def drifted(new: ItemParameters, bank: ItemParameters) -> tuple[int | None, str]:
-    """The common item that moved most unlike the others, and how; None when none did.
+    """Find the common item that moved most unlike the others, and say how; None when none did.
 
     Robust z (Huynh & Meyer, 2010): of log(a_new / a_bank), and of b_bank - A b_new with A = exp(median log ratio),
-    each around its median, by 0.74 of its interquartile range. Only a move of DRIFT_SIZE or more is drift: a
-    handful of stable anchors has a small spread, and each one left out makes it smaller. Needs at least 5 items to tell.
+    each around its median, by its robust SD. Only a move of DRIFT_SIZE or more is drift: a handful of stable anchors
+    has a small spread, and each item left out makes it smaller.
     """
-    if len(new) < 5:
+    if len(new) < FEWEST_TO_SCREEN:
         return None, ""
     log_ratio = np.log(np.abs(new.a) / np.abs(bank.a))
     shift = bank.b - np.exp(np.median(log_ratio)) * new.b
     moved = np.array([shift - np.median(shift), log_ratio - np.median(log_ratio)])
-    spread = np.array([[_robust_sd(shift)], [_robust_sd(log_ratio)]])
+    spread = np.array([[robust_sd(shift)], [robust_sd(log_ratio)]])
     z = np.where(np.abs(moved) >= np.array(DRIFT_SIZE)[:, None], moved / np.maximum(spread, 1e-9), 0.0)
     which, item = np.unravel_index(np.argmax(np.abs(z)), z.shape)
     if abs(z[which, item]) <= DRIFT_LIMIT:
@@ -101,17 +190,15 @@ def drifted(new: ItemParameters, bank: ItemParameters) -> tuple[int | None, str]
     return int(item), f"its {('difficulty', 'discrimination')[which]} drifted, robust z {z[which, item]:+.1f}"
 
 
-def _robust_sd(x: np.ndarray) -> float:
-    low, high = np.percentile(x, [25, 75])
-    return float(0.74 * (high - low))
+_Constants = Callable[[ItemParameters, ItemParameters, Grid, bool], tuple[float, float]]
 
 
-def _mean_mean(new, bank, grid, symmetric):
+def _mean_mean(new: ItemParameters, bank: ItemParameters, grid: Grid, symmetric: bool) -> tuple[float, float]:
     A = new.a.mean() / bank.a.mean()
     return A, bank.b.mean() - A * new.b.mean()
 
 
-def _mean_sigma(new, bank, grid, symmetric):
+def _mean_sigma(new: ItemParameters, bank: ItemParameters, grid: Grid, symmetric: bool) -> tuple[float, float]:
     spread = new.b.std()
     if spread <= 0 or bank.b.std() <= 0:
         raise DataError("mean_sigma needs common items of different difficulty; use stocking_lord")
@@ -119,20 +206,24 @@ def _mean_sigma(new, bank, grid, symmetric):
     return A, bank.b.mean() - A * new.b.mean()
 
 
-def _by_curves(total: bool):
-    def constants(new, bank, grid, symmetric):
-        weight = np.exp(grid.log_weight)
+def _by_curves(total: bool) -> _Constants:
+    """Minimise the squared distance of test curves (`total`) or of item curves."""
+
+    def distance(curve: np.ndarray, other: np.ndarray, weight: np.ndarray) -> float:
+        difference = curve - other
+        return weight @ (difference.sum(axis=0) ** 2 if total else (difference**2).sum(axis=0))
+
+    def constants(new: ItemParameters, bank: ItemParameters, grid: Grid, symmetric: bool) -> tuple[float, float]:
+        weight = grid.weight
         bank_curve, new_curve = probability(grid.node, bank), probability(grid.node, new)
 
-        def loss(x):
+        def loss(x: np.ndarray) -> float:
             A, B = np.exp(x[0]), x[1]
             moved = ItemParameters(new.item, new.a / A, A * new.b + B, new.c)
-            difference = bank_curve - probability(grid.node, moved)
-            value = weight @ (difference.sum(axis=0) ** 2 if total else (difference**2).sum(axis=0))
+            value = distance(bank_curve, probability(grid.node, moved), weight)
             if symmetric:
                 back = ItemParameters(bank.item, bank.a * A, (bank.b - B) / A, bank.c)
-                difference = new_curve - probability(grid.node, back)
-                value += weight @ (difference.sum(axis=0) ** 2 if total else (difference**2).sum(axis=0))
+                value += distance(new_curve, probability(grid.node, back), weight)
             return value
 
         A, B = _mean_mean(new, bank, grid, symmetric)
@@ -144,7 +235,7 @@ def _by_curves(total: bool):
     return constants
 
 
-_CONSTANTS = {
+_CONSTANTS: dict[ScaleTransformation, _Constants] = {
     "mean_mean": _mean_mean,
     "mean_sigma": _mean_sigma,
     "haebara": _by_curves(total=False),

@@ -1,49 +1,63 @@
 """Maximisation: each item's parameters from its expected answers, by Newton or Fisher scoring steps."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
+from seedtest_assets.irt.choices import Model
+from seedtest_assets.irt.curves import log_wrong_and_right, logistic
 from seedtest_assets.irt.estep import Expectation
-from seedtest_assets.irt.parallel import exponential, kernel, spread
+from seedtest_assets.irt.parallel import exponential, kernel, run
+from seedtest_assets.irt.state import INTERCEPT_LIMIT, SLOPE_LIMIT, State
 
-GUESSING_MEAN = math.log(0.2 / 0.8)  # prior of logit c, N(-1.386, 0.5^2): a guess among five answers
+# Prior of logit c, N(-1.386, 0.5^2): a guess among five answers.
+GUESSING_MEAN = math.log(0.2 / 0.8)
 GUESSING_SD = 0.5
-SLOPE_LIMIT = (
-    10.0  # of |a|, in units of 1 / SD of ability: nobody has seen such an item, only one without a finite estimate
-)
-INTERCEPT_LIMIT = 50.0
 STEPS = 8
+ITEMS_A_CHUNK = 256
 
 
 def maximise(
-    model: str, a, d, g, expected: Expectation, right, node, free
+    model: Model, state: State, expected: Expectation, right: np.ndarray, node: np.ndarray, free: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """New slopes, intercepts and logit guessings, float64 [n_items] each; as they were where not `free`.
+    """Compute new slopes, intercepts and logit guessings, float64 [n_items] each; as they were where not `free`.
 
-    expected: of the E-step at (a, d, g); right: float64 [n_items], right answers of each item; node: float64 [n_nodes].
+    expected: of the E-step at `state`; right: float64 [n_items], right answers to each item; node: float64 [n_nodes].
     """
-    a, d, g = a.copy(), d.copy(), g.copy()
-    ranges = [(low, min(low + 256, len(a))) for low in range(0, len(a), 256)]
+    curves = _Estimates(state.a.copy(), state.d.copy(), state.g.copy())
+    ranges = [(low, min(low + ITEMS_A_CHUNK, len(right))) for low in range(0, len(right), ITEMS_A_CHUNK)]
     if model == "3PL":
         wrong = expected.answers - expected.right
-        spread(
-            lambda low, high, _: _guessing(low, high, a, d, g, wrong, expected.right, node, free), ranges, lambda: None
-        )
-    elif model == "2PL":
-        spread(
-            lambda low, high, _: _logistic(low, high, a, d, expected.answers, right, expected.right_theta, node, free),
-            ranges,
-            lambda: None,
-        )
+        run(lambda low, high: _maximise_3pl(low, high, curves, wrong, expected.right, node, free), ranges)
+        return curves
+    data = _Counts(expected.answers, right, expected.right_theta)
+    if model == "2PL":
+        run(lambda low, high: _maximise_2pl(low, high, curves, data, node, free), ranges)
     else:
-        _common_slope(a, d, expected.answers, right, expected.right_theta, node, free)
-    return a, d, g
+        _maximise_rasch(curves, data, node, free)
+    return curves
+
+
+class _Estimates(NamedTuple):
+    """Slopes, intercepts and logit guessings, float64 [n_items] each, changed in place."""
+
+    a: np.ndarray
+    d: np.ndarray
+    g: np.ndarray
+
+
+class _Counts(NamedTuple):
+    """Expected answers [n_items, n_nodes], right answers and the sum of their abilities [n_items]."""
+
+    answers: np.ndarray
+    right: np.ndarray
+    right_theta: np.ndarray
 
 
 @kernel(fastmath=True)
-def _moments(a, d, answers, node, out):
-    """Expected right answers of one item and their first moment; expected information of d, (a, d), a."""
+def _moments(a: float, d: float, answers: np.ndarray, node: np.ndarray, out: np.ndarray) -> None:
+    """Compute one item's expected right answers and their first moment, and the expected information of d, (a, d), a."""
     p0, p1, v0, v1, v2 = 0.0, 0.0, 0.0, 0.0, 0.0
     for q in range(node.size):
         z = a * node[q] + d
@@ -60,10 +74,15 @@ def _moments(a, d, answers, node, out):
 
 
 @kernel
-def _logistic(low, high, a, d, answers, right, right_theta, node, free):
-    """Newton for (a, d) of each item. Where a step turns out not to bring the optimum nearer, one is made from the
-    last good place with the largest information there can be, answers / 4, which always climbs (Boehning & Lindsay,
-    1988)."""
+def _maximise_2pl(
+    low: int, high: int, estimates: _Estimates, data: _Counts, node: np.ndarray, free: np.ndarray
+) -> None:
+    """Take Newton steps for (a, d) of each item.
+
+    Where a step turns out not to bring the optimum nearer, one is made from the last good place with the largest
+    information there can be, answers / 4, which always climbs (Boehning & Lindsay, 1988).
+    """
+    a, d, answers = estimates.a, estimates.d, data.answers
     m = np.empty(5)
     for j in range(low, high):
         if not free[j]:
@@ -71,11 +90,10 @@ def _logistic(low, high, a, d, answers, right, right_theta, node, free):
         good_a, good_d, good_gradient_a, good_gradient_d, length = a[j], d[j], 0.0, 0.0, np.inf
         for step in range(STEPS):
             _moments(a[j], d[j], answers[j], node, m)
-            gradient_a, gradient_d = right_theta[j] - m[1], right[j] - m[0]
-            v0, v1, v2 = m[2] * (1 + 1e-10) + 1e-10, m[3], m[4] * (1 + 1e-10) + 1e-10
-            determinant = v0 * v2 - v1 * v1
-            step_a = (v0 * gradient_a - v1 * gradient_d) / determinant
-            step_d = (v2 * gradient_d - v1 * gradient_a) / determinant
+            gradient_a, gradient_d = data.right_theta[j] - m[1], data.right[j] - m[0]
+            step_a, step_d = _solve(
+                m[2] * (1 + 1e-10) + 1e-10, m[3], m[4] * (1 + 1e-10) + 1e-10, gradient_a, gradient_d
+            )
             size = max(abs(step_a), abs(step_d))
             if size <= length and size <= 2.0:
                 good_a, good_d, good_gradient_a, good_gradient_d, length = a[j], d[j], gradient_a, gradient_d, size
@@ -87,9 +105,7 @@ def _logistic(low, high, a, d, answers, right, right_theta, node, free):
                     v0 += answers[j, q] / 4
                     v1 += answers[j, q] / 4 * node[q]
                     v2 += answers[j, q] / 4 * node[q] * node[q]
-                determinant = v0 * v2 - v1 * v1
-                step_a = (v0 * good_gradient_a - v1 * good_gradient_d) / determinant
-                step_d = (v2 * good_gradient_d - v1 * good_gradient_a) / determinant
+                step_a, step_d = _solve(v0, v1, v2, good_gradient_a, good_gradient_d)
                 length = np.inf
             a[j] = min(max(good_a + step_a, -SLOPE_LIMIT), SLOPE_LIMIT)
             d[j] = min(max(good_d + step_d, -INTERCEPT_LIMIT), INTERCEPT_LIMIT)
@@ -98,25 +114,33 @@ def _logistic(low, high, a, d, answers, right, right_theta, node, free):
 
 
 @kernel
-def _common_slope(a, d, answers, right, right_theta, node, free):
-    """Newton for one slope and every intercept; the slope is held where an item is."""
+def _solve(v0: float, v1: float, v2: float, gradient_a: float, gradient_d: float) -> tuple[float, float]:
+    """Solve for the step of (a, d), information v2, v1, v0."""
+    determinant = v0 * v2 - v1 * v1
+    return (v0 * gradient_a - v1 * gradient_d) / determinant, (v2 * gradient_d - v1 * gradient_a) / determinant
+
+
+@kernel
+def _maximise_rasch(estimates: _Estimates, data: _Counts, node: np.ndarray, free: np.ndarray) -> None:
+    """Take Newton steps for one slope and every intercept; the slope is held where an item is."""
+    a, d = estimates.a, estimates.d
     m = np.empty(5)
     slope_free = free.all()
-    gradient, own, cross = np.zeros(a.size), np.ones(a.size), np.zeros(a.size)
+    gradient, information, cross = np.zeros(a.size), np.ones(a.size), np.zeros(a.size)
     for _ in range(STEPS):
         gradient_a, information_a = 0.0, 1e-10
         for j in range(a.size):
             if free[j]:
-                _moments(a[j], d[j], answers[j], node, m)
-                gradient[j], own[j], cross[j] = right[j] - m[0], m[2] + 1e-10, m[3]
-                gradient_a += right_theta[j] - m[1] - cross[j] / own[j] * gradient[j]
-                information_a += m[4] - cross[j] * cross[j] / own[j]
+                _moments(a[j], d[j], data.answers[j], node, m)
+                gradient[j], information[j], cross[j] = data.right[j] - m[0], m[2] + 1e-10, m[3]
+                gradient_a += data.right_theta[j] - m[1] - cross[j] / information[j] * gradient[j]
+                information_a += m[4] - cross[j] * cross[j] / information[j]
         step_a = gradient_a / information_a if slope_free else 0.0
         step_a = min(max(step_a, -0.5), 0.5)
         size = abs(step_a)
         for j in range(a.size):
             if free[j]:
-                step = min(max((gradient[j] - cross[j] * step_a) / own[j], -2.0), 2.0)
+                step = min(max((gradient[j] - cross[j] * step_a) / information[j], -2.0), 2.0)
                 a[j] += step_a
                 d[j] = min(max(d[j] + step, -INTERCEPT_LIMIT), INTERCEPT_LIMIT)
                 size = max(size, abs(step))
@@ -125,22 +149,23 @@ def _common_slope(a, d, answers, right, right_theta, node, free):
 
 
 @kernel
-def _log_likelihood(a, d, g, wrong, right, node):
-    """Expected log-likelihood of one item, plus the log prior of its logit guessing."""
-    c = 1 / (1 + math.exp(-g))
+def _log_likelihood(a: float, d: float, g: float, wrong: np.ndarray, right: np.ndarray, node: np.ndarray) -> float:
+    """Compute the expected log-likelihood of one item, plus the log prior of its logit guessing."""
+    c = logistic(g)
     total = -0.5 * ((g - GUESSING_MEAN) / GUESSING_SD) ** 2
     for q in range(node.size):
-        z = a * node[q] + d
-        tail = math.log1p(math.exp(-abs(z)))
-        total += right[q] * math.log(c + (1 - c) * math.exp(min(z, 0.0) - tail))
-        total += wrong[q] * (math.log(1 - c) - max(z, 0.0) - tail)
+        log_wrong, log_right = log_wrong_and_right(a * node[q] + d, c)
+        total += right[q] * log_right + wrong[q] * log_wrong
     return total
 
 
 @kernel
-def _score_and_information(a, d, g, wrong, right, node, gradient, information):
-    """Score of (a, d, g) and its expected information, the prior's included."""
-    c = 1 / (1 + math.exp(-g))
+def _score_and_information(
+    item: tuple, wrong: np.ndarray, right: np.ndarray, node: np.ndarray, gradient: np.ndarray, information: np.ndarray
+) -> None:
+    """Compute the score of (a, d, g) and its expected information, the prior's included."""
+    a, d, g = item
+    c = logistic(g)
     gradient[:] = 0.0
     information[:, :] = 0.0
     slope = np.empty(3)
@@ -149,12 +174,12 @@ def _score_and_information(a, d, g, wrong, right, node, gradient, information):
         if answers <= 0:
             continue
         z = a * node[q] + d
-        logistic = 1 / (1 + math.exp(-z)) if z > 0 else math.exp(z) / (1 + math.exp(z))
-        p = c + (1 - c) * logistic
+        known = logistic(z)  # the probability without guessing
+        p = c + (1 - c) * known
         variance = max(p * (1 - p), 1e-300)
-        slope[1] = (1 - c) * logistic * (1 - logistic)
+        slope[1] = (1 - c) * known * (1 - known)
         slope[0] = slope[1] * node[q]
-        slope[2] = c * (1 - c) * (1 - logistic)
+        slope[2] = c * (1 - c) * (1 - known)
         residual = right[q] - answers * p
         for i in range(3):
             gradient[i] += residual / variance * slope[i]
@@ -165,8 +190,17 @@ def _score_and_information(a, d, g, wrong, right, node, gradient, information):
 
 
 @kernel
-def _guessing(low, high, a, d, g, wrong, right, node, free):
-    """Fisher scoring for (a, d, g) of each item, never downhill."""
+def _maximise_3pl(
+    low: int,
+    high: int,
+    estimates: _Estimates,
+    wrong: np.ndarray,
+    right: np.ndarray,
+    node: np.ndarray,
+    free: np.ndarray,
+) -> None:
+    """Take Fisher scoring steps for (a, d, g) of each item, never downhill."""
+    a, d, g = estimates
     gradient = np.empty(3)
     information = np.empty((3, 3))
     for j in range(low, high):
@@ -174,7 +208,7 @@ def _guessing(low, high, a, d, g, wrong, right, node, free):
             continue
         value = _log_likelihood(a[j], d[j], g[j], wrong[j], right[j], node)
         for _ in range(STEPS):
-            _score_and_information(a[j], d[j], g[j], wrong[j], right[j], node, gradient, information)
+            _score_and_information((a[j], d[j], g[j]), wrong[j], right[j], node, gradient, information)
             for i in range(3):
                 information[i, i] = information[i, i] * (1 + 1e-9) + 1e-9
             step = np.linalg.solve(information, gradient)

@@ -1,4 +1,4 @@
-"""Compiled kernels on every core: plain threads around kernels that release the interpreter lock.
+"""Run compiled kernels on every core: plain threads around kernels that release the interpreter lock.
 
 numba's own parallel loops end the process when two threads of a service start one at the same time; these do not.
 """
@@ -20,20 +20,19 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-def kernel(function: Any = None, **options: Any) -> Any:
-    """Decorator of every compiled kernel; compiled once a machine, then read from numba's cache."""
-    return numba.njit(function, nogil=True, cache=True, error_model="numpy", **options)
-
-
-ANSWERS_A_CHUNK = (
-    100_000  # enough work to be worth a call, few enough that a core that was busy elsewhere does not hold up the rest
-)
+# Enough work to be worth a call, few enough that a core that was busy elsewhere does not hold up the rest.
+ANSWERS_A_CHUNK = 100_000
 PERSONS_A_CHUNK = 1 << 14
 
 
+def kernel(function: Any = None, **options: Any) -> Any:
+    """Compile a function with numba; compiled once a machine, then read from numba's cache."""
+    return numba.njit(function, nogil=True, cache=True, error_model="numpy", **options)
+
+
 @lru_cache(maxsize=1)
-def tell_of_compilation() -> None:
-    """Say, once a process, that the first use may take a while."""
+def announce_compilation() -> None:
+    """Log, once a process, that the first use may take a while."""
     logger.info(
         "loading the compiled estimation; a fresh machine compiles it first, once, which takes about 10 seconds"
     )
@@ -41,7 +40,7 @@ def tell_of_compilation() -> None:
 
 @lru_cache(maxsize=1)
 def threads() -> int:
-    """Cores this process may use: of its affinity, a container's quota, and NUMBA_NUM_THREADS the least."""
+    """Count the cores this process may use: the least of its affinity, a container's quota and NUMBA_NUM_THREADS."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
@@ -63,8 +62,10 @@ def chunks(start: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
 
 
-def spread(work: Callable[..., Any], ranges: Sequence[tuple[int, int]], new_buffers: Callable[[], T]) -> list[T]:
-    """Call `work(low, high, buffers)` for every range, on all cores; each core has its own buffers, which come back."""
+def spread(
+    work: Callable[[int, int, T], Any], ranges: Sequence[tuple[int, int]], new_buffers: Callable[[], T]
+) -> list[T]:
+    """Call `work(low, high, buffers)` for every range, on all cores, and return the buffers, of which each core has its own."""
     queue = iter(ranges)
 
     def one_core() -> T:
@@ -79,33 +80,38 @@ def spread(work: Callable[..., Any], ranges: Sequence[tuple[int, int]], new_buff
     return [future.result() for future in [_pool(os.getpid()).submit(one_core) for _ in range(n)]]
 
 
+def run(work: Callable[[int, int], Any], ranges: Sequence[tuple[int, int]]) -> None:
+    """Call `work(low, high)` for every range, on all cores."""
+    spread(lambda low, high, _: work(low, high), ranges, lambda: None)
+
+
 @lru_cache(maxsize=1)
 def _pool(process: int) -> ThreadPoolExecutor:
-    """One pool a process: a forked child has none of its parent's threads."""
+    """Start the pool of this process; a forked child has none of its parent's threads."""
     return ThreadPoolExecutor(threads(), thread_name_prefix="irt")
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """Zeros that begin on a cache line, so that a row of nodes touches no line twice."""
+    """Allocate zeros that begin on a cache line, so that a row of nodes touches no line twice."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.zeros(size + 64, np.uint8)
     offset = -raw.ctypes.data % 64
     return raw[offset : offset + size].view(dtype).reshape(shape)
 
 
-def exponential(x):
-    """exp(x) for x <= 0 that compilers can vectorise; float32 to 2e-7, float64 to 1e-15, relative."""
+def exponential(x: Any) -> Any:
+    """Compute exp(x) for x <= 0 such that compilers can vectorise it; relative error 2e-7 in float32, 1e-15 in float64."""
     return np.exp(x)
 
 
 @overload(exponential, inline="always")
-def _exponential(x):
+def _exponential(x: Any) -> Any:
     if x == numba.types.float32:
         return _exponential_single
     return _exponential_double
 
 
-def _exponential_single(x):
+def _exponential_single(x: Any) -> Any:
     x = max(x, np.float32(-87.0))
     k = np.floor(x * np.float32(1.4426950408889634) + np.float32(0.5))
     r = (x - k * np.float32(0.693359375)) + k * np.float32(2.12194440e-4)
@@ -119,7 +125,7 @@ def _exponential_single(x):
     return p * np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-def _exponential_double(x):
+def _exponential_double(x: Any) -> Any:
     x = max(x, -708.0)
     k = np.floor(x * 1.4426950408889634 + 0.5)
     r = (x - k * 6.93145751953125e-1) - k * 1.42860682030941723212e-6

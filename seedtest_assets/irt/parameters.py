@@ -1,19 +1,39 @@
-"""Item parameters, and the chance of a right answer they give."""
+"""Item parameters, and the curves they give."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit
 
 from seedtest_assets.irt.errors import DataError
+from seedtest_assets.irt.kernel_arguments import Curves
 
 
 @dataclass(frozen=True)
 class ItemParameters:
-    """Parameters of some items of the bank, P = c + (1 - c) / (1 + exp(-a (theta - b))).
+    """Parameters of items, P(correct) = c + (1 - c) / (1 + exp(-a (theta - b))).
 
-    item: int32 [n], item codes, each once; a: discrimination, b: difficulty, c: guessing, float64 [n].
+    Parameters
+    ----------
+    item : int32 [n]
+        Item codes, each once.
+    a, b, c : float64 [n]
+        Discrimination, difficulty and guessing.
 
-    Raises DataError for arrays of different length, a code that comes twice, or values that no item can have.
+    Raises
+    ------
+    DataError
+        Arrays of different length, a code that comes twice, or values that no item can have.
+
+    Examples
+    --------
+    >>> from seedtest_assets import irt
+    >>> items = irt.ItemParameters(item=[0, 1], a=[1.0, 1.5], b=[-0.5, 0.8], c=[0.0, 0.2])
+    >>> items
+    ItemParameters(2 items)
+    >>> items.d
+    array([ 0.5, -1.2])
     """
 
     item: np.ndarray
@@ -21,10 +41,10 @@ class ItemParameters:
     b: np.ndarray
     c: np.ndarray
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "item", np.ascontiguousarray(self.item, dtype=np.int32))
-        for name in ("a", "b", "c"):
-            values = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
+    def __init__(self, item: ArrayLike, a: ArrayLike, b: ArrayLike, c: ArrayLike) -> None:
+        object.__setattr__(self, "item", np.ascontiguousarray(item, dtype=np.int32))
+        for name, given in (("a", a), ("b", b), ("c", c)):
+            values = np.ascontiguousarray(given, dtype=np.float64)
             if len(values) != len(self.item):
                 raise DataError(f"{len(values)} values of {name} for {len(self.item)} items")
             if not np.isfinite(values).all():
@@ -37,37 +57,86 @@ class ItemParameters:
 
     @property
     def d(self) -> np.ndarray:
-        """Intercept d = -a b, float64 [n]."""
+        """Intercepts d = -a b, float64 [n]."""
         return -self.a * self.b
+
+    @property
+    def curves(self) -> Curves:
+        """Slopes, intercepts and guessing, as kernels take them."""
+        return Curves(self.a, self.d, self.c)
 
     def __len__(self) -> int:
         return len(self.item)
 
-    def take(self, rows) -> "ItemParameters":
-        """The same for some rows, by position or mask."""
+    def __repr__(self) -> str:
+        return f"ItemParameters({len(self):,} items)"
+
+    def take(self, rows: "slice | ArrayLike") -> "ItemParameters":
+        """Select rows, by position or mask."""
+        rows = rows if isinstance(rows, slice) else np.asarray(rows)
         return ItemParameters(self.item[rows], self.a[rows], self.b[rows], self.c[rows])
 
-    @classmethod
-    def none(cls) -> "ItemParameters":
-        return cls(np.empty(0, np.int32), np.empty(0), np.empty(0), np.empty(0))
+    def among(self, codes: np.ndarray) -> "ItemParameters":
+        """Select the items that are among some codes."""
+        return self.take(np.isin(self.item, codes))
 
 
-def logistic(x: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-x)) without overflow."""
-    return 0.5 * (1.0 + np.tanh(0.5 * x))
+def probability(theta: ArrayLike, items: ItemParameters) -> np.ndarray:
+    """Compute item characteristic curves: the probability of a correct answer.
 
+    Parameters
+    ----------
+    theta : float or float64 [n_theta]
+        Abilities.
+    items : ItemParameters
 
-def probability(theta, items: ItemParameters) -> np.ndarray:
-    """Item characteristic curves: chance of a right answer, float64 [n_items, n_theta] (Birnbaum, 1968)."""
+    Returns
+    -------
+    float64 [n_items, n_theta]
+
+    References
+    ----------
+    .. [1] Birnbaum, A. (1968). Some latent trait models and their use in inferring an examinee's ability. In
+       F. M. Lord & M. R. Novick, Statistical theories of mental test scores (pp. 397-479). Addison-Wesley.
+
+    Examples
+    --------
+    >>> from seedtest_assets import irt
+    >>> items = irt.ItemParameters([0, 1], a=[1.0, 1.0], b=[0.0, 0.0], c=[0.0, 0.2])
+    >>> irt.probability(0.0, items)
+    array([[0.5],
+           [0.6]])
+    """
     theta = np.atleast_1d(np.asarray(theta, dtype=np.float64))
     a, b, c = (values[:, None] for values in (items.a, items.b, items.c))
-    return c + (1 - c) * logistic(a * (theta[None, :] - b))
+    return c + (1 - c) * expit(a * (theta[None, :] - b))
 
 
-def information(theta, items: ItemParameters) -> np.ndarray:
-    """Fisher information of each item about theta, float64 [n_items, n_theta]; their sum is the test information.
+def information(theta: ArrayLike, items: ItemParameters) -> np.ndarray:
+    """Compute the Fisher information of each item about theta; the sum over items is the test information.
 
-    I = a^2 (1 - P) / P ((P - c) / (1 - c))^2 (Lord, 1980, eq. 5-9).
+    Parameters
+    ----------
+    theta : float or float64 [n_theta]
+        Abilities.
+    items : ItemParameters
+
+    Returns
+    -------
+    float64 [n_items, n_theta]
+        a^2 (1 - P) / P ((P - c) / (1 - c))^2 ([1]_, eq. 5-9).
+
+    References
+    ----------
+    .. [1] Lord, F. M. (1980). Applications of item response theory to practical testing problems. Erlbaum.
+
+    Examples
+    --------
+    >>> from seedtest_assets import irt
+    >>> items = irt.ItemParameters([0, 1], a=[1.0, 2.0], b=[0.0, 0.0], c=[0.0, 0.0])
+    >>> irt.information(0.0, items)
+    array([[0.25],
+           [1.  ]])
     """
     p = probability(theta, items)
     a, c = items.a[:, None], items.c[:, None]

@@ -1,4 +1,4 @@
-"""Which items can be fitted, and what the list of answers can tell about their scale."""
+"""Which items can be fitted, and what the list of answers can say about their scale."""
 
 import numpy as np
 
@@ -8,17 +8,17 @@ from seedtest_assets.irt.parallel import kernel
 from seedtest_assets.irt.responses import Responses
 
 LeftOut = list[tuple[int, int, str]]
+"""(item code, number of answers, reason) of items that have answers but no parameters."""
 
 
 def fittable_items(responses: Responses, min_responses: int) -> tuple[np.ndarray, LeftOut]:
-    """Codes of the items that can be fitted, int32, and (item, number of answers, reason) of the others that have
-    answers.
+    """Find the codes of the items that can be fitted, int32, and list the others that have answers.
 
     Raises DataError when there is none.
     """
     if responses.n_answers == 0:
         raise DataError("there are no answers to calibrate")
-    n_wrong, n_right = wrong_and_right(responses)
+    n_wrong, n_right = _wrong_and_right(responses)
     n_answers = n_wrong + n_right
     few = (n_answers > 0) & (n_answers < min_responses)
     reasons = np.select(
@@ -36,42 +36,50 @@ def fittable_items(responses: Responses, min_responses: int) -> tuple[np.ndarray
     return fitted, left_out
 
 
-def wrong_and_right(responses: Responses) -> tuple[np.ndarray, np.ndarray]:
-    """Wrong and right answers to each item, int64 [n_items]."""
+def answers_to(responses: Responses, items: np.ndarray, group: np.ndarray | None = None, n_groups: int = 1) -> Answers:
+    """Select the answers to some items, recoded to their positions in `items` (int32 [n_items])."""
+    group = np.zeros(responses.n_persons, np.int32) if group is None else group
+    position = np.full(max(responses.n_items, int(items.max(initial=-1)) + 1), -1, np.int32)
+    position[items] = np.arange(len(items), dtype=np.int32)
+    recoded = Answers(
+        start=np.empty_like(responses.person_start),
+        code=np.empty(responses.n_answers, np.int32),
+        count=np.zeros((len(items), 2), np.int64),
+        group=group,
+        n_groups=n_groups,
+        order=np.empty_like(responses.order),
+    )
+    given = (responses.person_start, responses.item, responses.correct, responses.order)
+    n = _recode(given, position, (recoded.start, recoded.code, recoded.order), recoded.count)
+    return Answers(recoded.start, recoded.code[:n], recoded.count, group, n_groups, recoded.order[:n])
+
+
+def unconnected_blocks(answers: Answers) -> np.ndarray:
+    """Number the block of each item, int64 [n_items].
+
+    Items are in one block when persons who answered both, or a chain of such, connect them.
+    """
+    return np.unique(_blocks(answers.start, answers.code, answers.n_items), return_inverse=True)[1]
+
+
+def _wrong_and_right(responses: Responses) -> tuple[np.ndarray, np.ndarray]:
+    """Count wrong and right answers to each item, int64 [n_items]."""
     count = np.zeros((responses.n_items, 2), np.int64)
     _count(responses.item, responses.correct, count)
     return count[:, 0], count[:, 1]
 
 
-def answers_to(responses: Responses, items: np.ndarray, group: np.ndarray | None = None, n_groups: int = 1) -> Answers:
-    """The answers to some items, recoded to their positions in `items` (int32 [n_items])."""
-    group = np.zeros(responses.n_persons, np.int32) if group is None else group
-    position = np.full(max(responses.n_items, int(items.max(initial=-1)) + 1), -1, np.int32)
-    position[items] = np.arange(len(items), dtype=np.int32)
-    start = np.empty_like(responses.person_start)
-    code = np.empty(responses.n_answers, np.int32)
-    count = np.zeros(2 * len(items), np.int64)
-    order = np.empty_like(responses.order)
-    n = _recode(
-        responses.person_start, responses.item, responses.correct, responses.order, position, start, code, order, count
-    )
-    return Answers(start, code[:n], count.reshape(-1, 2), group, n_groups, order[:n])
-
-
-def unconnected_blocks(answers: Answers) -> np.ndarray:
-    """Block of each item, int64 [n_items]: items are in one block when persons who answered both, or a chain of such,
-    tie them."""
-    return np.unique(_blocks(answers.start, answers.code, answers.n_items), return_inverse=True)[1]
-
-
 @kernel
-def _count(item, correct, count):
+def _count(item: np.ndarray, correct: np.ndarray, count: np.ndarray) -> None:
     for k in range(item.size):
         count[item[k], correct[k]] += 1
 
 
 @kernel
-def _recode(person_start, item, correct, times, position, start, code, order, count):
+def _recode(given: tuple, position: np.ndarray, recoded: tuple, count: np.ndarray) -> int:
+    """Copy the answers to items that have a position; returns how many."""
+    person_start, item, correct, times = given
+    start, code, order = recoded
     n = 0
     for p in range(person_start.size - 1):
         start[p] = n
@@ -81,34 +89,33 @@ def _recode(person_start, item, correct, times, position, start, code, order, co
                 code[n] = 2 * at + correct[k]
                 if times.size:
                     order[n] = times[k]
-                count[code[n]] += 1
+                count[at, correct[k]] += 1
                 n += 1
     start[person_start.size - 1] = n
     return n
 
 
 @kernel
-def _blocks(start, code, n_items):
-    """Union-find; stops as soon as everything is one block."""
+def _root(root: np.ndarray, item: int) -> int:
+    while root[item] != item:
+        root[item] = root[root[item]]
+        item = root[item]
+    return item
+
+
+@kernel
+def _blocks(start: np.ndarray, code: np.ndarray, n_items: int) -> np.ndarray:
+    """Find connected items by union-find; stops as soon as everything is one block."""
     root = np.arange(n_items)
-    left = n_items
+    n_blocks = n_items
     for p in range(start.size - 1):
         for k in range(start[p] + 1, start[p + 1]):
-            one, other = code[start[p]] >> 1, code[k] >> 1
-            while root[one] != one:
-                root[one] = root[root[one]]
-                one = root[one]
-            while root[other] != other:
-                root[other] = root[root[other]]
-                other = root[other]
-            if one != other:
-                root[max(one, other)] = min(one, other)
-                left -= 1
-        if left == 1:
+            first, second = _root(root, code[start[p]] >> 1), _root(root, code[k] >> 1)
+            if first != second:
+                root[max(first, second)] = min(first, second)
+                n_blocks -= 1
+        if n_blocks == 1:
             break
     for j in range(n_items):
-        one = j
-        while root[one] != one:
-            one = root[one]
-        root[j] = one
+        root[j] = _root(root, j)
     return root

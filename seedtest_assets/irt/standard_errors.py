@@ -7,72 +7,147 @@ coefficients on the polynomials that are orthonormal under that person's posteri
 instead of one for each node.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
+from scipy.special import expit
 
-from seedtest_assets.irt.em import Problem, State
-from seedtest_assets.irt.estep import code_tables, padded
-from seedtest_assets.irt.lost_information import own_posterior_covariance, posterior_covariance
+from seedtest_assets.irt.choices import PARAMETERS_PER_ITEM
+from seedtest_assets.irt.curves import code_tables
+from seedtest_assets.irt.em import Problem
+from seedtest_assets.irt.estep import Expectation, padded
+from seedtest_assets.irt.kernel_arguments import Nodes
+from seedtest_assets.irt.lost_information import (
+    OwnBlocks,
+    ScoreTables,
+    own_posterior_covariance,
+    posterior_covariance,
+)
 from seedtest_assets.irt.mstep import GUESSING_SD
 from seedtest_assets.irt.parallel import aligned_zeros, chunks, spread
+from seedtest_assets.irt.state import State
 
-FULL_LIMIT = 1500  # parameters up to which the whole matrix is formed and inverted, in well under a second
-DEGREE, DEGREE_OF_SHORT_TESTS = 8, 24  # of the polynomials: a wide posterior sees more of a curve's bends
+# Parameters up to which the whole matrix is formed and inverted, in well under a second.
+FULL_LIMIT = 1500
+# Degree of the polynomials; the wide posterior of a short test sees more of a curve's bends.
+DEGREE, DEGREE_OF_SHORT_TESTS = 8, 24
 SHORT_TEST = 25
+# Weight, in persons, of the constraint that keeps several free populations at mean 0 and SD 1 together.
+CONSTRAINT_WEIGHT = 1e4
+
+
+class ItemErrors(NamedTuple):
+    """Standard errors of a, b and c before linking, float64 [n_items], and warnings of one line each."""
+
+    a: np.ndarray
+    b: np.ndarray
+    c: np.ndarray
+    warnings: tuple[str, ...] = ()
 
 
 def n_parameters(problem: Problem) -> int:
-    """How many numbers were estimated."""
+    """Count the numbers that were estimated."""
     return _index(problem)[1] - (2 if problem.answers.n_groups > 1 and not problem.anchored else 0)
 
 
-def item_covariances(problem: Problem, state: State) -> tuple[np.ndarray, bool]:
-    """Covariance of each item's (a, d, logit c), float64 [n_items, 3, 3], zero where held; whether from the whole
-    matrix.
+def standard_errors(problem: Problem, state: State, wanted: bool = True) -> ItemErrors:
+    """Compute standard errors at the optimum, that of b by the delta method; NaN for what was not estimated."""
+    if not wanted:
+        unknown = np.full(len(state.a), np.nan)
+        return ItemErrors(unknown, unknown, unknown)
+    block = item_covariances(problem, state)
+    (a, b), c = state.discrimination_and_difficulty, problem.curves(state).c
+    variances = (
+        block[:, 0, 0],
+        (block[:, 1, 1] + 2 * b * block[:, 0, 1] + b**2 * block[:, 0, 0]) / a**2,
+        (c * (1 - c)) ** 2 * block[:, 2, 2],
+    )
+    singular = ~np.isfinite(block).all(axis=(1, 2))
+    warning = f"{int(singular.sum())} items have infinite standard errors: their information is not positive"
+    estimated = np.stack([problem.free, problem.free, problem.free & (problem.model == "3PL")])
+    errors = np.where(singular, np.inf, np.sqrt(np.maximum(np.stack(variances), 0)))
+    se_a, se_b, se_c = np.where(estimated, errors, np.nan)
+    return ItemErrors(se_a, se_b, se_c, (warning,) if singular.any() else ())
+
+
+def item_covariances(problem: Problem, state: State) -> np.ndarray:
+    """Compute the covariance of each item's (a, d, logit c), float64 [n_items, 3, 3], zero where held.
 
     Beyond FULL_LIMIT parameters each item's own block of the information is inverted instead, and corrected for the two
     directions in which all items move together, the origin and the unit of the scale. NaN for an item whose
     information is not positive.
     """
-    index, size = _index(problem)
-    expected = problem.expect(state)
-    score, complete = _scores(problem, state, expected)
-    if size <= FULL_LIMIT:
-        covariance = _whole(problem, state, expected, score, complete, index, size)
-        if covariance is not None:
-            return covariance, True
-    return _own_blocks(problem, state, expected, score, complete, index), False
+    optimum = _Optimum(problem, state)
+    whole = _whole_matrix(optimum) if optimum.size <= FULL_LIMIT else None
+    return _own_blocks(optimum) if whole is None else whole
+
+
+@dataclass(frozen=True)
+class _Optimum:
+    """What the information is computed from."""
+
+    problem: Problem
+    state: State
+
+    @cached_property
+    def expected(self) -> Expectation:
+        return self.problem.expect(self.state)
+
+    @cached_property
+    def index(self) -> np.ndarray:
+        """Row of each parameter in the information matrix, see _index."""
+        return _index(self.problem)[0]
+
+    @cached_property
+    def size(self) -> int:
+        return _index(self.problem)[1]
+
+    @cached_property
+    def scores(self) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives of log P, and each item's complete information, see _scores."""
+        return _scores(self.problem, self.state, self.expected)
+
+    @cached_property
+    def kernel_arguments(self) -> tuple[ScoreTables, Nodes]:
+        """What kernels need to form a person's posterior and score, in padded rows."""
+        nodes = padded(self.problem.grid(self.state), np.float64)
+        score = self.scores[0]
+        n_codes, n_nodes = score.shape[1:]
+        tables = aligned_zeros((2 if self.problem.model == "3PL" else 1, n_codes, len(nodes.node)), np.float64)
+        tables[:, :, :n_nodes] = score[: len(tables)]
+        return ScoreTables(code_tables(self.problem.curves(self.state), nodes.node), tables), nodes
 
 
 def _index(problem: Problem) -> tuple[np.ndarray, int]:
-    """Row of each parameter in the information matrix, int64 [n_items + n_groups, 3], -1 for what is held, and the
-    size.
+    """Number the parameters: rows in the information matrix, int64 [n_items + n_groups, 3], -1 for what is held; size.
 
     Items come first, with (a, d, logit c), then the populations, with (mean, SD, -).
     """
     n_items, n_groups = problem.answers.n_items, problem.answers.n_groups
     index = np.full((n_items + n_groups, 3), -1, np.int64)
-    kinds = np.array({"Rasch": [1], "2PL": [0, 1], "3PL": [0, 1, 2]}[problem.model])
-    size = int(problem.free.sum()) * len(kinds)
-    index[np.ix_(np.flatnonzero(problem.free), kinds)] = np.arange(size).reshape(-1, len(kinds))
+    n_each = PARAMETERS_PER_ITEM[problem.model]
+    kinds = np.arange(n_each) if n_each > 1 else np.array([1])
+    size = int(problem.free.sum()) * n_each
+    index[np.ix_(np.flatnonzero(problem.free), kinds)] = np.arange(size).reshape(-1, n_each)
     if problem.model == "Rasch" and not problem.anchored:
         index[:n_items, 0] = size
         size += 1
     if problem.anchored or n_groups > 1:
-        present = np.unique(problem.answers.group[np.diff(problem.answers.start) > 0])
+        present = np.unique(problem.answers.group[problem.answers.answered])
         index[n_items + present, :2] = size + np.arange(2 * len(present)).reshape(-1, 2)
         size += 2 * len(present)
     return index, size
 
 
-def _scores(problem: Problem, state: State, expected) -> tuple[np.ndarray, np.ndarray]:
-    """Derivatives of log P for (z, logit c), z = a theta + d, [2, 2 n_items, n_nodes], and each item's complete
+def _scores(problem: Problem, state: State, expected: Expectation) -> tuple[np.ndarray, np.ndarray]:
+    """Differentiate log P by (z, logit c), z = a theta + d, [2, 2 n_items, n_nodes], and compute each item's complete
     information [n_items, 3, 3]."""
     node = problem.grid(state).node
-    c = problem.guessing(state)[:, None]
-    logistic = 0.5 + 0.5 * np.tanh(0.5 * (state.a[:, None] * node + state.d[:, None]))
+    c = problem.curves(state).c[:, None]
+    logistic = expit(state.a[:, None] * node + state.d[:, None])
     score = np.zeros((2, 2 * len(state.a), len(node)))
     information = np.zeros((2, 2, len(state.a), len(node)))
     score[0, 0::2] = -logistic
@@ -90,65 +165,65 @@ def _scores(problem: Problem, state: State, expected) -> tuple[np.ndarray, np.nd
         information[0, 0] = expected.answers * logistic * (1 - logistic)
     complete = np.zeros((len(state.a), 3, 3))
     basis = [(0, node), (0, np.ones_like(node)), (1, np.ones_like(node))]
-    for x, (one, factor) in enumerate(basis):
-        for y, (other, other_factor) in enumerate(basis):
-            complete[:, x, y] = information[one, other] @ (factor * other_factor)
+    for x, (kind, factor) in enumerate(basis):
+        for y, (other_kind, other_factor) in enumerate(basis):
+            complete[:, x, y] = information[kind, other_kind] @ (factor * other_factor)
     if problem.model == "3PL":
         complete[:, 2, 2] += 1 / GUESSING_SD**2
     return score, complete
 
 
-def _posterior_arguments(problem: Problem, state: State, score: np.ndarray) -> tuple[Any, ...]:
-    """What the kernels below need to form a person's posterior and score, in padded rows."""
-    grid = problem.grid(state)
-    node, log_weight = padded(grid, np.float64)
-    n_codes, n_nodes = score.shape[1:]
-    tables = aligned_zeros((2 if problem.model == "3PL" else 1, n_codes, len(node)), np.float64)
-    tables[:, :, :n_nodes] = score[: len(tables)]
-    log_table = code_tables(state.a, state.d, problem.guessing(state), node)
-    answers = problem.answers
-    return answers.start, answers.code, answers.group, log_table, tables, node, log_weight
-
-
-def _whole(problem, state, expected, score, complete, index, size) -> np.ndarray | None:
-    """Blocks of the inverse of the whole information matrix; None when it is not positive definite."""
-    shared = _posterior_arguments(problem, state, score)
-    population = np.array([state.mean, state.sd])
-    lengths = np.diff(problem.answers.start)
-    degree = DEGREE if np.quantile(lengths[lengths > 0], 0.05) > SHORT_TEST else DEGREE_OF_SHORT_TESTS
-    parts = spread(
-        lambda low, high, lost: posterior_covariance(low, high, *shared, population, index, degree, lost),
-        chunks(problem.answers.start),
-        lambda: np.zeros((size, size)),
-    )
-    information = parts.pop(0)
-    while parts:
-        information += parts.pop()
-    np.negative(information, out=information)
-    n_items = problem.answers.n_items
-    for x in range(3):
-        for y in range(3):
-            both = (index[:n_items, x] >= 0) & (index[:n_items, y] >= 0)
-            np.add.at(information, (index[:n_items, x][both], index[:n_items, y][both]), complete[both, x, y])
-    _add_populations(problem, state, expected, index, information)
+def _whole_matrix(optimum: _Optimum) -> np.ndarray | None:
+    """Invert the whole information matrix and take the items' blocks; None when it is not positive definite."""
+    information = _information(optimum)
     factor, failed = lapack.dpotrf(information.T, lower=0, overwrite_a=1)  # the lower triangle, as LAPACK sees rows
     if failed:
         return None
     inverse, failed = lapack.dpotri(factor, lower=0, overwrite_c=1)
     inverse = inverse.T
+    n_items = optimum.problem.answers.n_items
     blocks = np.zeros((n_items, 3, 3))
     for x in range(3):
         for y in range(3):
-            row, column = index[:n_items, x], index[:n_items, y]
+            row, column = optimum.index[:n_items, x], optimum.index[:n_items, y]
             both = (row >= 0) & (column >= 0)
             blocks[both, x, y] = inverse[np.maximum(row, column)[both], np.minimum(row, column)[both]]
     return blocks
 
 
-def _add_populations(problem, state, expected, index, information) -> None:
-    """The complete information of the populations' means and SDs, and, without held items, what keeps the scale in
+def _information(optimum: _Optimum) -> np.ndarray:
+    """Form the observed information, its lower triangle, float64 [size, size]."""
+    answers, index = optimum.problem.answers, optimum.index
+    tables, nodes = optimum.kernel_arguments
+    populations = optimum.state.populations
+    lengths = np.diff(answers.start)
+    degree = DEGREE if np.quantile(lengths[lengths > 0], 0.05) > SHORT_TEST else DEGREE_OF_SHORT_TESTS
+    parts = spread(
+        lambda low, high, lost: posterior_covariance(
+            low, high, answers.lists, tables, nodes, populations, index, degree, lost
+        ),
+        chunks(answers.start),
+        lambda: np.zeros((optimum.size, optimum.size)),
+    )
+    information = parts.pop(0)
+    while parts:
+        information += parts.pop()
+    np.negative(information, out=information)
+    complete = optimum.scores[1]
+    for x in range(3):
+        for y in range(3):
+            row, column = index[: answers.n_items, x], index[: answers.n_items, y]
+            both = (row >= 0) & (column >= 0)
+            np.add.at(information, (row[both], column[both]), complete[both, x, y])
+    _add_populations(optimum, information)
+    return information
+
+
+def _add_populations(optimum: _Optimum, information: np.ndarray) -> None:
+    """Add the complete information of the populations' means and SDs, and, without held items, what keeps the scale in
     place."""
-    rows = index[problem.answers.n_items :, :2]
+    problem, state, expected = optimum.problem, optimum.state, optimum.expected
+    rows = optimum.index[problem.answers.n_items :, :2]
     present = rows[:, 0] >= 0
     if not present.any():
         return
@@ -159,39 +234,34 @@ def _add_populations(problem, state, expected, index, information) -> None:
     information[rows[:, 0], rows[:, 0]] += persons / sd_of**2
     information[rows[:, 1], rows[:, 0]] += 2 * first / sd_of**2
     information[rows[:, 1], rows[:, 1]] += (3 * second - persons) / sd_of**2
-    if not problem.anchored:
-        share = persons / persons.sum()
-        mean = np.zeros(len(information))
-        variance = np.zeros(len(information))
-        mean[rows[:, 0]] = share
-        variance[rows[:, 0]], variance[rows[:, 1]] = 2 * share * mean_of, 2 * share * sd_of
-        low = rows.min()
-        for constraint in (mean[low:], variance[low:]):
-            information[low:, low:] += 1e4 * persons.sum() * np.outer(constraint, constraint)
+    if problem.anchored:
+        return
+    share = persons / persons.sum()
+    mean = np.zeros(len(information))
+    variance = np.zeros(len(information))
+    mean[rows[:, 0]] = share
+    variance[rows[:, 0]], variance[rows[:, 1]] = 2 * share * mean_of, 2 * share * sd_of
+    low = rows.min()
+    for constraint in (mean[low:], variance[low:]):
+        information[low:, low:] += CONSTRAINT_WEIGHT * persons.sum() * np.outer(constraint, constraint)
 
 
-def _own_blocks(problem, state, expected, score, complete, index) -> np.ndarray:
-    """Inverse of each item's own block of the information, corrected for what moves all items together."""
+def _own_blocks(optimum: _Optimum) -> np.ndarray:
+    """Invert each item's own block of the information, corrected for what moves all items together."""
+    problem, slope = optimum.problem, optimum.state.a
     n_items = problem.answers.n_items
-    shared = _posterior_arguments(problem, state, score)
-    parts = spread(
-        lambda low, high, lost: own_posterior_covariance(low, high, *shared, state.a, *lost),
-        chunks(problem.answers.start),
-        lambda: (np.zeros((n_items, 3, 3)), np.zeros(n_items), np.zeros((2, 2))),
-    )
-    lost, slope_lost, together_lost = (sum(part[i] for part in parts) for i in range(3))
-    information = complete - lost
+    complete, lost = optimum.scores[1], _lost_by_item(optimum)
+    information = complete - lost.block
     direction = np.zeros((n_items, 3, 2))  # of a shift and of a stretch of every item
-    direction[:, 0, 1] = direction[:, 1, 0] = state.a
+    direction[:, 0, 1] = direction[:, 1, 0] = slope
     apart = np.einsum("jxu,jxy,jyv->uv", direction, information, direction)
-    together = np.einsum("jxu,jxy,jyv->uv", direction, complete, direction) - together_lost
+    together = np.einsum("jxu,jxy,jyv->uv", direction, complete, direction) - lost.together
     if problem.model == "Rasch" and not problem.anchored:
-        slope = state.a[0]
-        return _common_slope_blocks(
-            information[:, 1, 1], complete[:, 0, 1] - slope_lost / slope, together[1, 1] / slope**2,
-            slope * np.sqrt(max(1 / together[0, 0] - 1 / apart[0, 0], 0)),
-        )  # fmt: skip
-    both = (index[:n_items, :, None] >= 0) & (index[:n_items, None, :] >= 0)
+        cross, of_slope = complete[:, 0, 1] - lost.stretch / slope[0], together[1, 1] / slope[0] ** 2
+        shift = slope[0] * np.sqrt(max(1 / together[0, 0] - 1 / apart[0, 0], 0))
+        return _common_slope_blocks(information[:, 1, 1], cross, of_slope, shift)
+    index = optimum.index[:n_items]
+    both = (index[:, :, None] >= 0) & (index[:, None, :] >= 0)
     information = np.where(both, information, np.eye(3))
     good = np.linalg.eigvalsh(information)[:, 0] > 0
     information[~good] = np.eye(3)
@@ -202,13 +272,26 @@ def _own_blocks(problem, state, expected, score, complete, index) -> np.ndarray:
     return blocks
 
 
-def _common_slope_blocks(own, cross, slope, shift) -> np.ndarray:
-    """Blocks of the inverse for Rasch: own and cross information of the intercepts [n_items], of the slope, and the
-    SD of a common shift."""
-    towards = cross / own + shift**2 * cross.sum()
+def _lost_by_item(optimum: _Optimum) -> OwnBlocks:
+    """Sum what each item's information loses because abilities are not known."""
+    answers, n_items = optimum.problem.answers, optimum.problem.answers.n_items
+    tables, nodes = optimum.kernel_arguments
+    slope = optimum.state.a
+    parts = spread(
+        lambda low, high, lost: own_posterior_covariance(low, high, answers.lists, tables, nodes, slope, lost),
+        chunks(answers.start),
+        lambda: OwnBlocks(np.zeros((n_items, 3, 3)), np.zeros(n_items), np.zeros((2, 2))),
+    )
+    return OwnBlocks(*(np.asarray(sum(arrays)) for arrays in zip(*parts, strict=True)))
+
+
+def _common_slope_blocks(intercepts: np.ndarray, cross: np.ndarray, slope: float, shift: float) -> np.ndarray:
+    """Invert for Rasch: information of the intercepts and theirs with the slope [n_items], of the slope, and the SD of
+    a common shift."""
+    towards = cross / intercepts + shift**2 * cross.sum()
     variance = 1 / (slope - cross @ towards)
-    blocks = np.zeros((len(own), 3, 3))
+    blocks = np.zeros((len(intercepts), 3, 3))
     blocks[:, 0, 0] = variance
     blocks[:, 0, 1] = blocks[:, 1, 0] = -towards * variance
-    blocks[:, 1, 1] = 1 / own + shift**2 + towards**2 * variance
+    blocks[:, 1, 1] = 1 / intercepts + shift**2 + towards**2 * variance
     return blocks

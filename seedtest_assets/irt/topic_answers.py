@@ -1,16 +1,65 @@
-"""Answers grouped by student, then by topic."""
+"""Answers with topics: as they come, and grouped by student, then by topic."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.parallel import kernel
 from seedtest_assets.irt.parameters import ItemParameters
+from seedtest_assets.irt.responses import marks
+
+
+@dataclass(frozen=True, init=False)
+class TopicAnswers:
+    """Answers that count (the first of a person to an item, see `first_answers`), in any order.
+
+    Parameters
+    ----------
+    person, topic, item : integers [n]
+        Codes from 0; topic -1 is an answer without a topic, which informs the student's ability but gets no row.
+    correct : 0/1 or bool [n]
+
+    Raises
+    ------
+    DataError
+        Arrays of different length, codes out of range, or `correct` that is neither 0 nor 1.
+
+    Examples
+    --------
+    >>> from seedtest_assets import irt
+    >>> irt.TopicAnswers(person=[0, 0, 1], topic=[0, 1, 1], item=[3, 5, 5], correct=[1, 0, 1])
+    TopicAnswers(2 persons, 2 topics, 3 answers)
+    """
+
+    person: np.ndarray
+    topic: np.ndarray
+    item: np.ndarray
+    correct: np.ndarray
+
+    def __init__(self, person: ArrayLike, topic: ArrayLike, item: ArrayLike, correct: ArrayLike) -> None:
+        for name, codes in (("person", person), ("topic", topic), ("item", item)):
+            object.__setattr__(self, name, integer_codes(codes, name))
+        object.__setattr__(self, "correct", np.asarray(correct))
+        columns = (self.person, self.topic, self.item, self.correct)
+        if len({len(column) for column in columns}) > 1:
+            lengths = ", ".join(str(len(column)) for column in columns)
+            raise DataError(f"person, topic, item and correct differ in length: {lengths}")
+        object.__setattr__(self, "correct", marks(self.correct) if len(self.correct) else np.empty(0, np.uint8))
+        if self.person.min(initial=0) < 0 or self.item.min(initial=0) < 0 or self.topic.min(initial=0) < -1:
+            raise DataError("person and item codes start at 0, topic codes at 0 or -1 for an answer without a topic")
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    def __repr__(self) -> str:
+        n_topics = len(np.unique(self.topic[self.topic >= 0]))
+        return f"TopicAnswers({len(np.unique(self.person)):,} persons, {n_topics:,} topics, {len(self):,} answers)"
 
 
 @dataclass(frozen=True)
-class TopicAnswers:
+class GroupedAnswers:
     """Answers sorted by student, then topic.
 
     student: int32 [n_students], ascending codes.
@@ -27,11 +76,16 @@ class TopicAnswers:
     item_row: np.ndarray
     correct: np.ndarray
 
-    def take(self, students: np.ndarray) -> "TopicAnswers":
-        """The same for some students, by position."""
+    @property
+    def answered(self) -> np.ndarray:
+        """Whether each pair has answers, bool [n_pairs]."""
+        return np.diff(self.pair_start) > 0
+
+    def take(self, students: np.ndarray) -> "GroupedAnswers":
+        """Select students, by position."""
         student_start, pairs = _gather(self.student_start, students)
         pair_start, rows = _gather(self.pair_start, pairs)
-        return TopicAnswers(
+        return GroupedAnswers(
             self.student[students],
             student_start,
             self.topic[pairs],
@@ -41,37 +95,22 @@ class TopicAnswers:
         )
 
 
-def group_by_student_and_topic(person, topic, item, correct, items: ItemParameters, pairs) -> TopicAnswers:
+def group_by_student_and_topic(
+    answers: TopicAnswers, items: ItemParameters, pairs: tuple[ArrayLike, ArrayLike] | None = None
+) -> GroupedAnswers:
     """Sort answers in any order, leaving out those to items without parameters.
 
-    pairs: (person codes, topic codes) that get a place even without answers, or None.
+    pairs: (person codes, topic codes) that get a place even without answers.
     """
-    person, topic, item = (
-        _codes(codes, name) for codes, name in ((person, "person"), (topic, "topic"), (item, "item"))
-    )
-    correct = np.asarray(correct)
-    if not len(person) == len(topic) == len(item) == len(correct):
-        sizes = ", ".join(str(len(one)) for one in (person, topic, item, correct))
-        raise DataError(f"person, topic, item and correct differ in length: {sizes}")
-    if correct.size and not np.isin(correct, (0, 1)).all():
-        raise DataError("correct must be 0 or 1 for every answer; leave out the rows of items that were not answered")
-    if person.min(initial=0) < 0 or item.min(initial=0) < 0 or topic.min(initial=0) < -1:
-        raise DataError("person and item codes start at 0, topic codes at 0 or -1 for an answer without a topic")
-
-    row_of_item = np.full(max(int(item.max(initial=-1)), int(items.item.max(initial=-1))) + 1, -1, np.int32)
-    row_of_item[items.item] = np.arange(len(items), dtype=np.int32)
-    item_row = row_of_item[item]
-    counted = item_row >= 0
-    if not counted.all():
-        person, topic, item_row, correct = person[counted], topic[counted], item_row[counted], correct[counted]
+    person, topic, item_row, correct = _to_known_items(answers, items)
     n_answers = len(person)
     if pairs is not None:
-        asked_person, asked_topic = (_codes(codes, "pairs") for codes in pairs)
+        asked_person, asked_topic = (integer_codes(codes, "pairs") for codes in pairs)
         if len(asked_person) != len(asked_topic) or asked_person.min(initial=0) < 0 or asked_topic.min(initial=0) < 0:
             raise DataError("pairs must be as many person codes as topic codes, all from 0")
         person, topic = np.concatenate([person, asked_person]), np.concatenate([topic, asked_topic])
 
-    # rows that come last, the pairs only asked for, mark a place and hold no answer
+    # Rows that come last, the pairs only asked for, mark a place and hold no answer.
     order = _stable_order(person, _stable_order(topic + 1, None))
     person, topic, is_answer = person[order], topic[order], order < n_answers
     new_pair = np.ones(len(order), bool)
@@ -82,32 +121,47 @@ def group_by_student_and_topic(person, topic, item, correct, items: ItemParamete
     pair_person = person[first_of_pair]
     first_of_student = np.flatnonzero(np.append(True, pair_person[1:] != pair_person[:-1])[: len(pair_person)])
     rows = order[is_answer]
-    return TopicAnswers(
+    return GroupedAnswers(
         student=pair_person[first_of_student],
         student_start=np.append(first_of_student, len(pair_person)).astype(np.int64),
         topic=topic[first_of_pair],
         pair_start=pair_start.astype(np.int64),
         item_row=item_row[rows],
-        correct=correct[rows].astype(np.uint8),
+        correct=correct[rows],
     )
 
 
-def _codes(codes, name: str) -> np.ndarray:
+def integer_codes(codes: ArrayLike, name: str) -> np.ndarray:
+    """Convert codes to int32 [n]. Raises DataError for any that are no integers."""
     codes = np.asarray(codes)
     if codes.ndim != 1 or (codes.dtype.kind not in "iu" and codes.size):
         raise DataError(f"{name} codes must be a one-dimensional array of integers")
     return np.ascontiguousarray(codes, dtype=np.int32)
 
 
+def _to_known_items(
+    answers: TopicAnswers, items: ItemParameters
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Person, topic, row of the item and mark of the answers to items with parameters."""
+    size = max(int(answers.item.max(initial=-1)), int(items.item.max(initial=-1))) + 1
+    row_of_item = np.full(size, -1, np.int32)
+    row_of_item[items.item] = np.arange(len(items), dtype=np.int32)
+    item_row = row_of_item[answers.item]
+    known = item_row >= 0
+    if known.all():
+        return answers.person, answers.topic, item_row, answers.correct
+    return answers.person[known], answers.topic[known], item_row[known], answers.correct[known]
+
+
 def _gather(start: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ranges of some groups, one after the other: where each starts then, and the places they are taken from."""
+    """Put the ranges of some groups one after the other: where each starts then, and the places they are taken from."""
     size = start[chosen + 1] - start[chosen]
     new_start = np.concatenate([[0], np.cumsum(size)])
     return new_start, np.arange(new_start[-1]) + np.repeat(start[chosen] - new_start[:-1], size)
 
 
 def _stable_order(key: np.ndarray, order: np.ndarray | None) -> np.ndarray:
-    """Counting sort of non-negative keys that keeps the order given so far, in time linear in their number."""
+    """Sort non-negative keys by counting, keeping the order given so far, in time linear in their number."""
     cursor = np.concatenate([[0], np.cumsum(np.bincount(key))])
     sorted_rows = np.empty(len(key), np.int64)
     _place(key, np.arange(len(key)) if order is None else order, cursor, sorted_rows)
@@ -115,7 +169,7 @@ def _stable_order(key: np.ndarray, order: np.ndarray | None) -> np.ndarray:
 
 
 @kernel
-def _place(key, order, cursor, sorted_rows):
+def _place(key: np.ndarray, order: np.ndarray, cursor: np.ndarray, sorted_rows: np.ndarray) -> None:
     for row in order:
         k = key[row]
         sorted_rows[cursor[k]] = row

@@ -9,7 +9,6 @@ import pyarrow as pa
 from seedtest_assets import irt
 
 MIN_ANSWERS_IN_GROUP = 5
-_PARAMETERS = {"Rasch": 1, "2PL": 2, "3PL": 3}
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def item_curves(
     )
     parameters = irt.ItemParameters(np.arange(len(items)), *(items[name].to_numpy(float) for name in "abc"))
     theta = abilities["theta"].to_numpy(float)
-    fit = irt.item_fit(responses, parameters, theta, n_parameters=_PARAMETERS[model], mean=mean, sd=sd)
+    fit = irt.item_fit(responses, parameters, theta, n_parameters=irt.PARAMETERS_PER_ITEM[model], mean=mean, sd=sd)
 
     n_groups = fit.group_n.shape[1]
     middle = np.quantile(theta[np.diff(responses.person_start) > 0], (np.arange(n_groups) + 0.5) / n_groups)

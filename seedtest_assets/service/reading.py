@@ -2,7 +2,7 @@
 
 import zlib
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets.calibration import ANSWER_SCHEMA, PARAMETER_COLUMNS, CalibrationRequest
+from seedtest_assets.irt.choices import LINKING_METHODS, MODELS, LinkingMethod, Model
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.wire import (
-    MODELS,
     NOT_AVAILABLE,
     Anchor,
     CalibrationBody,
@@ -21,7 +21,6 @@ from seedtest_assets.service.wire import (
     calibration_decoder,
     scoring_decoder,
 )
-from seedtest_assets.settings import LINKING_METHODS
 
 NOT_ANSWERED, NEITHER = -1, -2
 
@@ -78,7 +77,8 @@ def calibration_request(asked: CalibrationBody, limits: Limits) -> tuple[Calibra
     _at_most(limits.items, items, "items")
     _at_most(limits.persons, users, "persons")
     anchors, starts = _anchors(asked.anchors or [])
-    request = CalibrationRequest(table, asked.model, anchors, starts, linking_method=asked.linking_method)
+    model, method = cast(Model, asked.model), cast(LinkingMethod, asked.linking_method)  # checked by calibration_body
+    request = CalibrationRequest(table, model, anchors, starts, linking_method=method)
     return request, users, items
 
 

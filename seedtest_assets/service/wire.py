@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-MODELS = ("Rasch", "2PL", "3PL")
+from seedtest_assets.irt.choices import MODELS
+
 NOT_AVAILABLE = "NA"
 
 Id = str | int

@@ -18,6 +18,7 @@ from seedtest_assets import irt
 from seedtest_assets.calibration import ITEM_COLUMNS, LEFT_OUT_COLUMNS, CalibrationResult
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.errors import InputError
+from seedtest_assets.irt.choices import MODELS
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.messages import Outcome, Task
 from seedtest_assets.service.reading import (
@@ -29,7 +30,6 @@ from seedtest_assets.service.reading import (
     unpacked,
 )
 from seedtest_assets.service.wire import (
-    MODELS,
     NOT_AVAILABLE,
     Ability,
     CalibrationReply,

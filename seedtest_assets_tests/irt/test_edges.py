@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seedtest_assets import irt
-from seedtest_assets.irt.parallel import tell_of_compilation
+from seedtest_assets.irt.parallel import announce_compilation
 from seedtest_assets_tests.irt.simulate import responses_of, simulate
 
 MODELS = ["Rasch", "2PL", "3PL"]
@@ -84,7 +84,7 @@ def test_person_with_one_answer_and_person_with_none_have_abilities():
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_unconnected_blocks_are_told(model):
+def test_unconnected_blocks_are_reported(model):
     right = np.full((600, 16), np.nan)
     right[:300, :8] = simulate(300, 8, 5).right
     right[300:, 8:] = simulate(300, 8, 6).right
@@ -105,8 +105,8 @@ def test_reverse_keyed_item_is_estimated_as_it_is_and_flagged():
     right = truth.right.copy()
     right[:, 4] = 1 - right[:, 4]
     straight, reversed_ = (
-        irt.calibrate(truth.responses, tolerance=1e-7),
-        irt.calibrate(responses_of(right), tolerance=1e-7),
+        irt.calibrate(truth.responses, options=irt.Options(tolerance=1e-7)),
+        irt.calibrate(responses_of(right), options=irt.Options(tolerance=1e-7)),
     )
     assert reversed_.items.a[4] == pytest.approx(-straight.items.a[4], abs=1e-4)
     assert reversed_.items.b[4] == pytest.approx(straight.items.b[4], abs=1e-4)
@@ -118,10 +118,10 @@ def test_ability_axis_points_up_whatever_the_start_and_down_only_for_anchors():
     truth = simulate(1000, 15, 9)
     down = irt.ItemParameters(truth.items.item, -truth.items.a, -truth.items.b, truth.items.c)
     for known in ({}, {"starts": down}, {"previous": down}):
-        fit = irt.calibrate(truth.responses, **known, standard_errors=False)
+        fit = irt.calibrate(truth.responses, **known, options=irt.Options(standard_errors=False))
         assert (fit.items.a > 0).all()
         assert np.corrcoef(fit.theta, truth.theta)[0, 1] > 0.7
-    bank = irt.calibrate(truth.responses, anchors=down, standard_errors=False)
+    bank = irt.calibrate(truth.responses, anchors=down, options=irt.Options(standard_errors=False))
     assert (bank.items.a < 0).all()
     assert np.corrcoef(bank.theta, truth.theta)[0, 1] < -0.7
 
@@ -142,7 +142,7 @@ def test_coin_flips_end_with_finite_numbers(model):
     assert_finite(irt.calibrate(responses_of(rng.integers(0, 2, (300, 8)).astype(float)), model))
 
 
-def test_answers_without_differences_in_ability_are_told_under_rasch():
+def test_answers_without_differences_in_ability_are_reported_under_rasch():
     rng = np.random.default_rng(0)
     fit = irt.calibrate(responses_of((rng.random((500, 10)) < 0.5).astype(float)), "Rasch")
     assert fit.items.a[0] < 0.2
@@ -162,7 +162,7 @@ def test_extreme_items_are_estimated_not_cut_off():
 
 def test_1200_items_a_person_do_not_underflow_and_errors_are_right():
     truth = simulate(300, 1200, 12)
-    fit = irt.calibrate(truth.responses, standard_errors=False)
+    fit = irt.calibrate(truth.responses, options=irt.Options(standard_errors=False))
     assert_finite(fit)
     theta, se = irt.expected_a_posteriori(truth.responses, truth.items)
     exact_theta, exact_se = _fine_grid(truth)
@@ -216,35 +216,39 @@ def test_unknown_choices_are_errors_that_list_them():
     with pytest.raises(irt.DataError, match="Rasch, 2PL, 3PL"):
         irt.calibrate(responses, "4PL")
     with pytest.raises(irt.DataError, match="stocking_lord"):
-        irt.calibrate(responses, linking_method="equipercentile")
+        irt.calibrate(responses, options=irt.Options(linking_method="equipercentile"))
 
 
 def test_progress_reports_every_step_and_the_likelihood_rises():
     steps = []
-    fit = irt.calibrate(simulate(2000, 20, 13).responses, progress=lambda *step: steps.append(step))
+    fit = irt.calibrate(
+        simulate(2000, 20, 13).responses, options=irt.Options(progress=lambda *step: steps.append(step))
+    )
     assert [iteration for iteration, _, _ in steps] == list(range(1, fit.iterations + 1))
     assert steps[-1][1] <= 1e-4
     assert steps[-1][2] > steps[0][2]
 
 
-def test_too_few_iterations_are_told():
-    fit = irt.calibrate(simulate(500, 10, 14).responses, max_iterations=2)
+def test_too_few_iterations_are_reported():
+    fit = irt.calibrate(simulate(500, 10, 14).responses, options=irt.Options(max_iterations=2))
     assert not fit.converged
     assert any("not converged" in warning for warning in fit.warnings)
 
 
 def test_calibrations_at_the_same_time_do_not_disturb_each_other():
     responses = [simulate(3000, 60, seed, seen=0.8).responses for seed in (20, 21, 22, 23)]
-    alone = [irt.calibrate(each, standard_errors=False) for each in responses]
+    alone = [irt.calibrate(each, options=irt.Options(standard_errors=False)) for each in responses]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda each: irt.calibrate(each, standard_errors=False), responses))
-    for one, other in zip(alone, together, strict=True):
-        np.testing.assert_allclose(one.items.a, other.items.a, atol=1e-6)
-        np.testing.assert_allclose(one.theta, other.theta, atol=1e-6)
+        together = list(
+            pool.map(lambda each: irt.calibrate(each, options=irt.Options(standard_errors=False)), responses)
+        )
+    for sequential, parallel in zip(alone, together, strict=True):
+        np.testing.assert_allclose(sequential.items.a, parallel.items.a, atol=1e-6)
+        np.testing.assert_allclose(sequential.theta, parallel.theta, atol=1e-6)
 
 
 def test_calibration_says_that_a_fresh_machine_compiles(caplog):
-    tell_of_compilation.cache_clear()
+    announce_compilation.cache_clear()
     with caplog.at_level("INFO"):
         irt.calibrate(simulate(100, 5, 24).responses)
         irt.calibrate(simulate(100, 5, 24).responses)

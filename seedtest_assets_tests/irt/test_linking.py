@@ -26,7 +26,7 @@ def moved(items, rows, a=1.0, b=0.0):
     return irt.ItemParameters(items.item, new_a, new_b, items.c)
 
 
-@pytest.mark.parametrize("method", irt.LINKING_METHODS)
+@pytest.mark.parametrize("method", irt.SCALE_TRANSFORMATIONS)
 def test_drifted_anchors_are_left_out_and_named(method):
     new, bank = pair()
     linking = irt.link(moved(moved(new, [2], b=1.0), [7], a=2.5), bank, method)
@@ -87,6 +87,6 @@ def test_anchors_come_before_the_previous_calibration():
 
 def test_linking_turned_off_leaves_the_groups_own_scale():
     truth = simulate(500, 10, 4)
-    fit = irt.calibrate(truth.responses, previous=truth.items, linking_method="none")
+    fit = irt.calibrate(truth.responses, previous=truth.items, options=irt.Options(linking_method="none"))
     assert fit.linking is None
     assert (fit.group_mean, fit.group_sd) == (0, 1)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from seedtest_assets import irt
 from seedtest_assets_tests.irt.simulate import marginal_loglik, responses_of, simulate
 
-TIGHT = {"tolerance": 1e-9}
+TIGHT = irt.Options(tolerance=1e-9)
 
 
 def answer_list(truth):
@@ -39,8 +39,10 @@ def test_names_of_persons_and_items_do_not_matter():
     person, item, correct = answer_list(truth)
     rng = np.random.default_rng(4)
     new_person, new_item = rng.permutation(400), rng.permutation(30)[:12]
-    one = irt.calibrate(irt.Responses.from_answers(person, item, correct), **TIGHT)
-    other = irt.calibrate(irt.Responses.from_answers(new_person[person], new_item[item], correct, n_items=30), **TIGHT)
+    one = irt.calibrate(irt.Responses.from_answers(person, item, correct), options=TIGHT)
+    other = irt.calibrate(
+        irt.Responses.from_answers(new_person[person], new_item[item], correct, n_items=30), options=TIGHT
+    )
     back = np.searchsorted(other.items.item, new_item)
     np.testing.assert_allclose(one.items.a, other.items.a[back], atol=1e-6)
     np.testing.assert_allclose(one.items.b, other.items.b[back], atol=1e-6)
@@ -49,8 +51,8 @@ def test_names_of_persons_and_items_do_not_matter():
 
 def test_everyone_twice_gives_the_same_parameters_and_errors_smaller_by_root_2():
     truth = simulate(500, 10, 5)
-    one = irt.calibrate(truth.responses, **TIGHT)
-    twice = irt.calibrate(responses_of(np.vstack([truth.right, truth.right])), **TIGHT)
+    one = irt.calibrate(truth.responses, options=TIGHT)
+    twice = irt.calibrate(responses_of(np.vstack([truth.right, truth.right])), options=TIGHT)
     np.testing.assert_allclose(one.items.a, twice.items.a, atol=1e-6)
     np.testing.assert_allclose(one.se_a, twice.se_a * np.sqrt(2), rtol=1e-4)
     assert twice.loglik == pytest.approx(2 * one.loglik, rel=1e-9)
@@ -61,12 +63,17 @@ def test_persons_answers_in_several_pieces_are_one_person():
     person, item, correct = answer_list(truth)
     half = item % 2 == 0
     pieces = [np.concatenate([values[half], values[~half]]) for values in (person, item, correct)]
-    assert_same(irt.calibrate(truth.responses, **TIGHT), irt.calibrate(irt.Responses.from_answers(*pieces), **TIGHT))
+    assert_same(
+        irt.calibrate(truth.responses, options=TIGHT), irt.calibrate(irt.Responses.from_answers(*pieces), options=TIGHT)
+    )
 
 
 def test_right_and_wrong_exchanged_turns_the_scale_round():
     truth = simulate(800, 12, 7)
-    one, other = irt.calibrate(truth.responses, **TIGHT), irt.calibrate(responses_of(1 - truth.right), **TIGHT)
+    one, other = (
+        irt.calibrate(truth.responses, options=TIGHT),
+        irt.calibrate(responses_of(1 - truth.right), options=TIGHT),
+    )
     np.testing.assert_allclose(one.items.a, other.items.a, atol=1e-5)
     np.testing.assert_allclose(one.items.b, -other.items.b, atol=1e-5)
     np.testing.assert_allclose(one.theta, -other.theta, atol=1e-5)
@@ -80,7 +87,7 @@ def test_anchors_on_a_shifted_and_stretched_scale_move_everything_along(method, 
     A, B = 1.3, -0.7
     rows = np.arange(8)
     anchors = irt.ItemParameters(rows, plain.items.a[rows] / A, A * plain.items.b[rows] + B, plain.items.c[rows])
-    linked = irt.calibrate(truth.responses, model, anchors=anchors, linking_method=method)
+    linked = irt.calibrate(truth.responses, model, anchors=anchors, options=irt.Options(linking_method=method))
     assert pytest.approx(A, abs=2e-3) == linked.linking.A
     assert pytest.approx(B, abs=2e-3) == linked.linking.B
     np.testing.assert_allclose(linked.items.b, A * plain.items.b + B, atol=5e-3)
@@ -124,8 +131,8 @@ def test_start_does_not_decide_the_estimate():
     truth = simulate(1000, 12, 10)
     rng = np.random.default_rng(11)
     starts = irt.ItemParameters(np.arange(12), rng.lognormal(0, 0.6, 12), rng.normal(0, 2, 12), np.zeros(12))
-    one = irt.calibrate(truth.responses, **TIGHT)
-    assert_same(one, irt.calibrate(truth.responses, starts=starts, **TIGHT), atol=1e-5)
+    one = irt.calibrate(truth.responses, options=TIGHT)
+    assert_same(one, irt.calibrate(truth.responses, starts=starts, options=TIGHT), atol=1e-5)
 
 
 def test_fixed_anchors_give_the_scale_that_they_are_on():
@@ -133,7 +140,7 @@ def test_fixed_anchors_give_the_scale_that_they_are_on():
     anchors = truth.items.take(slice(0, 8))
     A, B = 1.5, 0.8
     moved = irt.ItemParameters(anchors.item, anchors.a / A, A * anchors.b + B, anchors.c)
-    fit = irt.calibrate(truth.responses, anchors=moved, linking_method="fixed")
+    fit = irt.calibrate(truth.responses, anchors=moved, options=irt.Options(linking_method="fixed"))
     np.testing.assert_array_equal(fit.items.a[:8], moved.a)
     assert np.isnan(fit.se_a[:8]).all()
     assert np.isfinite(fit.se_a[8:]).all()
@@ -145,7 +152,7 @@ def test_far_away_population_is_not_cut_off_by_the_grid():
     truth = simulate(4000, 20, 13)
     anchors = truth.items.take(slice(0, 10))
     far = irt.ItemParameters(anchors.item, anchors.a, anchors.b + 5, anchors.c)
-    fit = irt.calibrate(truth.responses, anchors=far, linking_method="fixed")
+    fit = irt.calibrate(truth.responses, anchors=far, options=irt.Options(linking_method="fixed"))
     assert fit.group_mean == pytest.approx(5, abs=0.1)
     assert fit.group_sd == pytest.approx(1, abs=0.06)
 
@@ -160,7 +167,7 @@ def test_any_small_answer_table_gives_finite_numbers_or_a_clear_error(data):
     responses = responses_of(np.reshape(cells, (n_persons, n_items)))
     model = data.draw(st.sampled_from(["Rasch", "2PL", "3PL"]))
     try:
-        fit = irt.calibrate(responses, model, min_responses=2, max_iterations=60)
+        fit = irt.calibrate(responses, model, options=irt.Options(min_responses=2, max_iterations=60))
     except irt.DataError:
         return
     assert np.isfinite(
@@ -199,7 +206,7 @@ def test_responses_are_the_earliest_answers_whatever_the_order(rows, random):
 @given(st.integers(0, 10_000), st.floats(0.3, 1.0))
 def test_loglik_is_the_integral_of_the_definition(seed, seen):
     truth = simulate(60, 6, seed, seen=seen)
-    fit = irt.calibrate(truth.responses, "Rasch", standard_errors=False)
+    fit = irt.calibrate(truth.responses, "Rasch", options=irt.Options(standard_errors=False))
     matrix = np.where(truth.seen, truth.right, np.nan)[:, fit.items.item]
     assert fit.loglik == pytest.approx(
         marginal_loglik(matrix, fit.items.a, fit.items.d), abs=1e-3
@@ -210,7 +217,7 @@ def test_loglik_is_the_integral_of_the_definition(seed, seen):
 def test_held_anchors_work_for_the_other_models(model):
     truth = simulate(6000, 24, 15, c=0.2 if model == "3PL" else 0.0, common_slope=1.1 if model == "Rasch" else None)
     anchors = truth.items.take(slice(0, 10))
-    fit = irt.calibrate(truth.responses, model, anchors=anchors, linking_method="fixed")
+    fit = irt.calibrate(truth.responses, model, anchors=anchors, options=irt.Options(linking_method="fixed"))
     assert fit.converged
     assert (fit.group_mean, fit.group_sd) == pytest.approx((0, 1), abs=0.08)
     free = slice(10, None)

@@ -26,7 +26,7 @@ def differences(f, x, step=1e-4):
 
 def test_gradient_is_zero_and_errors_are_the_hessians_for_2pl():
     truth = simulate(800, 5, 1, seen=0.8)
-    fit = irt.calibrate(truth.responses, tolerance=1e-9)
+    fit = irt.calibrate(truth.responses, options=irt.Options(tolerance=1e-9))
     matrix = np.where(truth.seen, truth.right, np.nan)
 
     def loglik(x):
@@ -40,7 +40,7 @@ def test_gradient_is_zero_and_errors_are_the_hessians_for_2pl():
 
 def test_gradient_is_zero_and_errors_are_the_hessians_for_rasch():
     truth = simulate(800, 6, 2, common_slope=1.3)
-    fit = irt.calibrate(truth.responses, "Rasch", tolerance=1e-9)
+    fit = irt.calibrate(truth.responses, "Rasch", options=irt.Options(tolerance=1e-9))
 
     def loglik(x):
         return marginal_loglik(truth.right, np.full(6, x[0]), -x[0] * x[1:])
@@ -53,7 +53,7 @@ def test_gradient_is_zero_and_errors_are_the_hessians_for_rasch():
 
 def test_gradient_is_zero_and_errors_are_the_hessians_for_3pl_with_its_prior():
     truth = simulate(3000, 4, 3, c=0.2)
-    fit = irt.calibrate(truth.responses, "3PL", tolerance=1e-9)
+    fit = irt.calibrate(truth.responses, "3PL", options=irt.Options(tolerance=1e-9))
     logit = np.log(fit.items.c / (1 - fit.items.c))
 
     def posterior(x):
@@ -72,7 +72,7 @@ def test_gradient_is_zero_and_errors_are_the_hessians_for_3pl_with_its_prior():
 def test_errors_of_two_populations_are_the_hessians_of_the_constrained_likelihood():
     truth = simulate(1200, 5, 9)
     groups = np.repeat([0, 1], 600)
-    fit = irt.calibrate(truth.responses, groups=groups, tolerance=1e-9)
+    fit = irt.calibrate(truth.responses, groups=groups, options=irt.Options(tolerance=1e-9))
     node = np.linspace(-6, 6, 61)
 
     def loglik(x):
@@ -106,7 +106,7 @@ def test_single_precision_changes_estimates_by_less_than_a_thousandth_of_their_e
 
 def test_default_tolerance_ends_close_to_the_optimum():
     truth = simulate(5000, 30, 5)
-    quick, exact = irt.calibrate(truth.responses), irt.calibrate(truth.responses, tolerance=1e-9)
+    quick, exact = irt.calibrate(truth.responses), irt.calibrate(truth.responses, options=irt.Options(tolerance=1e-9))
     np.testing.assert_allclose(quick.items.a, exact.items.a, atol=2e-4)
     np.testing.assert_allclose(quick.items.b, exact.items.b, atol=2e-4)
     assert exact.loglik - quick.loglik < 1e-3
@@ -126,9 +126,9 @@ def test_standard_errors_of_large_banks_are_those_of_the_whole_matrix(model, mon
 
 def test_mixing_ends_where_plain_em_ends(monkeypatch):
     truth = simulate(1000, 8, 7)
-    mixed = irt.calibrate(truth.responses, tolerance=1e-9)
+    mixed = irt.calibrate(truth.responses, options=irt.Options(tolerance=1e-9))
     monkeypatch.setattr(em, "HISTORY", 0)
-    plain = irt.calibrate(truth.responses, tolerance=1e-9)
+    plain = irt.calibrate(truth.responses, options=irt.Options(tolerance=1e-9))
     assert mixed.iterations < plain.iterations
     np.testing.assert_allclose(mixed.items.a, plain.items.a, atol=1e-7)
 

@@ -35,7 +35,7 @@ def fits():
     for name in EVERY:
         result = reference(name)
         model = "3PL" if result["model"] == "3PLprior" else result["model"]
-        pairs[name] = result, irt.calibrate(data_of(result), model, tolerance=1e-8)
+        pairs[name] = result, irt.calibrate(data_of(result), model, options=irt.Options(tolerance=1e-8))
     return pairs
 
 
@@ -131,7 +131,7 @@ def test_held_anchors_with_a_free_population_are_mirts():
         [row["b"] for row in result["anchors"]],
         np.zeros(len(result["anchors"])),
     )
-    fit = irt.calibrate(data_of(result), anchors=anchors, linking_method="fixed", tolerance=1e-8)
+    fit = irt.calibrate(data_of(result), anchors=anchors, options=irt.Options(linking_method="fixed", tolerance=1e-8))
     np.testing.assert_allclose(fit.items.a, optimum["a"], atol=1e-3)
     np.testing.assert_allclose(fit.items.b, optimum["b"], atol=1e-3)
     assert abs(fit.group_mean - optimum["mean"]) < 1e-3

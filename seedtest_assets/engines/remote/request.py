@@ -11,7 +11,10 @@ import pyarrow.compute as pc
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
-from seedtest_assets.engines.coded_request import CodedRequest, marked
+from seedtest_assets.engines.coded_request import CodedRequest, marked, marks_of, times_of
+from seedtest_assets.engines.codes import codes_and_names
+from seedtest_assets.irt.linking import link_target
+from seedtest_assets.irt.screening import fittable_items
 
 DEFAULT_METHOD = "stocking_lord"
 
@@ -52,9 +55,9 @@ def write_request(request: CalibrationRequest, coded: CodedRequest) -> ServiceRe
 
     Raises irt.DataError when no item can be fitted.
     """
-    fitted, left_out = irt.fittable_items(coded.responses, irt.MIN_RESPONSES)
+    fitted, left_out = fittable_items(coded.responses, irt.MIN_RESPONSES)
     n_answers = np.bincount(coded.responses.item, minlength=coded.responses.n_items)[fitted]
-    target, source, warnings = irt.link_target(coded.anchors, coded.previous, fitted, request.linking_method)
+    target, source, warnings = link_target(coded.anchors, coded.previous, fitted, request.linking_method)
     anchors_sent = target is not None and source == "anchors"
     body: dict[str, Any] = {"observations": _observations(request.answers, coded, fitted), "model": request.model}
     anchors = _anchors(target if anchors_sent else None, coded, fitted)
@@ -86,14 +89,9 @@ def _observations(answers: pa.Table, coded: CodedRequest, fitted: np.ndarray) ->
 
 
 def _first_answers(answers: pa.Table) -> pa.Table:
-    """Select one answer per person and item by the rule of irt.Responses: the earliest, at the same time the wrong one."""
-    first = answers.sort_by([(name, "ascending") for name in ("user_id", "item_id", "responded_at", "is_correct")])
-    user, item = (
-        first[name].combine_chunks().dictionary_encode().indices.to_numpy() for name in ("user_id", "item_id")
-    )
-    new = np.ones(len(first), bool)
-    new[1:] = (user[1:] != user[:-1]) | (item[1:] != item[:-1])
-    return first.filter(pa.array(new))
+    """Select the answer of each person to each item that counts."""
+    person, item = (codes_and_names(answers[name])[0] for name in ("user_id", "item_id"))
+    return answers.filter(pa.array(irt.first_answers(person, item, marks_of(answers), times_of(answers))))
 
 
 def _anchors(target: irt.ItemParameters | None, coded: CodedRequest, fitted: np.ndarray) -> list[dict[str, Any]]:

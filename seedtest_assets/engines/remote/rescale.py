@@ -11,8 +11,9 @@ from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.coded_request import CodedRequest
 from seedtest_assets.engines.remote.estimates import Estimates
 from seedtest_assets.engines.remote.reply import AppliedLinking
-from seedtest_assets.engines.remote.request import DEFAULT_METHOD, ServiceRequest
+from seedtest_assets.engines.remote.request import ServiceRequest
 from seedtest_assets.engines.result_tables import linking_constants
+from seedtest_assets.irt.choices import scale_transformation
 
 # How far anchors may be off the bank's scale, in log A and in B, after a service says that it has linked.
 SCALE_TOLERANCE = 0.1
@@ -47,7 +48,7 @@ def on_bank_scale(
         warnings = ("the IRT service linked although it was sent no true anchors; its linking was undone",)
     if sent.link_target is None:
         return Rescaled(estimates=estimates, linked_to="none", linking_constants=None, warnings=warnings)
-    method = DEFAULT_METHOD if request.linking_method == "fixed" else request.linking_method
+    method = scale_transformation(request.linking_method)
     try:
         here = irt.link(estimates.items, sent.link_target, method, source=sent.link_source)
     except irt.DataError as problem:

@@ -1,0 +1,252 @@
+"""Estimation: from answers to item parameters, on the scale of the calibrated persons or of held anchors."""
+
+import contextlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from seedtest_assets.irt.choices import Model
+from seedtest_assets.irt.design import FINE, groups_by_items, harder_after_right, hardly_any_spread
+from seedtest_assets.irt.em import PriorAnswers, Problem, Solution, Stopping, solve, starting_values
+from seedtest_assets.irt.errors import DataError
+from seedtest_assets.irt.estep import Answers
+from seedtest_assets.irt.grid import nodes_for
+from seedtest_assets.irt.kernel_arguments import Curves
+from seedtest_assets.irt.linking import link, link_target
+from seedtest_assets.irt.options import Options
+from seedtest_assets.irt.parameters import ItemParameters
+from seedtest_assets.irt.responses import Responses
+from seedtest_assets.irt.screening import answers_to, fittable_items, unconnected_blocks
+from seedtest_assets.irt.state import SLOPE_LIMIT, State
+
+# A slope within this share of its limit has no finite estimate.
+AT_THE_LIMIT = 0.999
+# Gain in log-likelihood that each population found by the choice of items must bring.
+GAIN_A_GROUP = 10
+# Starting values below this slope may end in the mirror image of the scale, which fits as well.
+LEAST_START = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """What is calibrated: the answers to the items `fitted` (codes, int32, ascending), and who gave them.
+
+    group: int32 [n_persons], population of each person; grouped: whether that was given, or found by the choice of
+    items, so that nothing more is looked for; left_out: (item code, number of answers, reason) of the other items.
+    """
+
+    responses: Responses
+    model: Model
+    fitted: np.ndarray
+    left_out: tuple[tuple[int, int, str], ...]
+    group: np.ndarray
+    n_groups: int
+    grouped: bool
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, responses: Responses, model: Model, groups: ArrayLike | None, min_responses: int) -> "Sample":
+        """Find the items that can be fitted and check the groups."""
+        group, n_groups = _groups(groups, responses.n_persons)
+        fitted, left_out = fittable_items(responses, max(min_responses, 2))
+        return cls(
+            responses=responses,
+            model=model,
+            fitted=fitted,
+            left_out=tuple(left_out),
+            group=group,
+            n_groups=n_groups,
+            grouped=groups is not None,
+        )
+
+    def without(self, unbounded: np.ndarray, n_answers: np.ndarray) -> "Sample":
+        """Leave out items whose slope has no finite estimate, bool [n_fitted]."""
+        reason = "its answers separate perfectly, so its discrimination has no finite estimate"
+        rows = zip(self.fitted[unbounded].tolist(), n_answers[unbounded].tolist(), strict=True)
+        left_out = self.left_out + tuple((item, n, reason) for item, n in rows)
+        if unbounded.all():
+            raise DataError(
+                "no item can be calibrated: the answers separate right from wrong perfectly; more answers are needed"
+            )
+        return replace(self, fitted=self.fitted[~unbounded], left_out=left_out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bank:
+    """What is known of items before the calibration."""
+
+    anchors: ItemParameters | None = None
+    previous: ItemParameters | None = None
+    starts: ItemParameters | None = None
+
+    @property
+    def known(self) -> list[ItemParameters]:
+        """All of it; where an item is known twice the later one counts."""
+        return [items for items in (self.previous, self.anchors, self.starts) if items is not None and len(items)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldAnchors:
+    """Anchors whose parameters are held, and (item code, reason) of those that drifted."""
+
+    items: ItemParameters
+    drifted: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Estimated parameters of a sample, on the scale of its persons, or of held anchors."""
+
+    sample: Sample
+    problem: Problem
+    solution: Solution
+
+    @property
+    def state(self) -> State:
+        return self.solution.state
+
+    @property
+    def items(self) -> ItemParameters:
+        """Parameters of the fitted items."""
+        a, b = self.state.discrimination_and_difficulty
+        return ItemParameters(self.sample.fitted, a, b, self.problem.curves(self.state).c)
+
+
+def screen_anchors(sample: Sample, bank: Bank, options: Options) -> HeldAnchors | None:
+    """Choose the anchors to hold, without those that drifted: a free calibration, linked to them, shows which did.
+
+    None where no two anchors can be fitted.
+    """
+    target, source, _ = link_target(bank.anchors, None, sample.fitted, options.linking_method)
+    if source != "anchors" or target is None:
+        return None
+    free = estimate_items(sample, bank, None, replace(options, prior_answers=0.0))
+    bounded = target.among(free.sample.fitted)
+    try:
+        linking = link(free.items, bounded)
+    except DataError:  # too few remain to be judged: hold them all
+        return HeldAnchors(items=target, drifted=())
+    return HeldAnchors(items=target.among(linking.used), drifted=linking.screened_out)
+
+
+def estimate_items(sample: Sample, bank: Bank, held: HeldAnchors | None, options: Options) -> Estimate:
+    """Estimate the items' parameters, leaving out items without a finite estimate."""
+    stopping = Stopping(options.tolerance, options.max_iterations, options.progress)
+    while True:
+        problem, start = _problem(sample, bank.known, held)
+        estimate = Estimate(sample=sample, problem=problem, solution=solve(problem, start, stopping))
+        if not sample.grouped and held is None:
+            estimate = _with_populations(estimate, stopping)
+            sample = estimate.sample
+        if options.prior_answers > 0 and bank.known:
+            estimate = _with_prior(estimate, bank.known, options.prior_answers, stopping)
+        problem = estimate.problem
+        unbounded = problem.free & (np.abs(estimate.state.a) > AT_THE_LIMIT * SLOPE_LIMIT)
+        if not unbounded.any():
+            return estimate if problem.anchored else _oriented(estimate, bank.anchors)
+        sample = sample.without(unbounded, problem.answers.count.sum(axis=1))
+
+
+def _groups(groups: ArrayLike | None, n_persons: int) -> tuple[np.ndarray, int]:
+    if groups is None:
+        return np.zeros(n_persons, np.int32), 1
+    groups = np.asarray(groups)
+    if groups.shape != (n_persons,) or groups.dtype.kind not in "iu" or (groups.size and groups.min() < 0):
+        raise DataError(f"groups must be {n_persons} integer codes from 0, one a person")
+    return groups.astype(np.int32), int(groups.max(initial=0)) + 1
+
+
+def _problem(sample: Sample, known: list[ItemParameters], held: HeldAnchors | None) -> tuple[Problem, State]:
+    """Pose the problem, and start from what is known of an item, else from its share of right answers."""
+    answers = answers_to(sample.responses, sample.fitted, sample.group, sample.n_groups)
+    state = starting_values(answers.count, sample.n_groups)
+    for items in known:
+        _start_from(items, state, sample.fitted, centred=held is None)
+    free = np.ones(len(sample.fitted), bool)
+    if held is not None:
+        _hold(held.items, state, free, sample)
+    elif sample.model == "Rasch":
+        state.a[:] = np.abs(state.a).mean()
+    return Problem(answers, sample.model, free, _n_nodes(answers)), state
+
+
+def _n_nodes(answers: Answers) -> int:
+    return nodes_for(float(np.quantile(np.diff(answers.start), 0.95)))
+
+
+def _start_from(items: ItemParameters, state: State, fitted: np.ndarray, *, centred: bool) -> None:
+    """Write parameters into the state; `centred`: the persons' mean is 0 there, however far the bank's origin is."""
+    items = items.take(np.isin(items.item, fitted) & (items.a > LEAST_START) & (items.a < SLOPE_LIMIT))
+    row = np.searchsorted(fitted, items.item)
+    shift = np.median(items.b + state.d[row]) if centred and len(items) else 0.0
+    state.a[row], state.d[row] = items.a, -items.a * (items.b - shift)
+    guessed = items.c > 0
+    state.g[row[guessed]] = np.log(items.c[guessed] / (1 - items.c[guessed]))
+
+
+def _hold(items: ItemParameters, state: State, free: np.ndarray, sample: Sample) -> None:
+    """Write held parameters into the state and mark them as not free."""
+    if sample.model == "Rasch":
+        state.a[:] = items.a.mean()
+    row = np.searchsorted(sample.fitted, items.item)
+    free[row] = False
+    state.a[row], state.d[row] = items.a, items.d
+    c = np.clip(items.c, 1e-12, None)
+    state.g[row] = np.log(c / (1 - c))
+
+
+def _with_populations(estimate: Estimate, stopping: Stopping) -> Estimate:
+    """Estimate again with a population for each group of persons with like items, where item choice shows ability."""
+    problem, sample = estimate.problem, estimate.sample
+    if unconnected_blocks(problem.answers).any():
+        return estimate
+    grouping = groups_by_items(problem.answers, estimate.state.discrimination_and_difficulty[1])
+    if grouping is None or grouping[0].max() == 0 or harder_after_right(problem.answers, grouping[1]):
+        return estimate
+    group, n_groups = grouping[0], int(grouping[0].max()) + 1
+    answers = replace(problem.answers, group=group, n_groups=n_groups)
+    grouped = replace(problem, answers=answers, n_nodes=max(problem.n_nodes, FINE))
+    start = replace(starting_values(answers.count, n_groups), g=estimate.state.g)
+    rough = solve(grouped, start, Stopping(100 * stopping.tolerance, 50, stopping.progress))
+    gain = grouped.expect(rough.state, counts=False).loglik - problem.expect(estimate.state, counts=False).loglik
+    if gain < GAIN_A_GROUP * n_groups or hardly_any_spread(rough.state.sd):
+        return estimate
+    low, high = rough.state.mean.min(), rough.state.mean.max()
+    warning = (
+        f"the items that a person was given depend on ability: {n_groups} groups of persons with like items have "
+        f"separate populations (means {low:+.2f} to {high:+.2f}); give the times of the answers, so that an adaptive "
+        "test is recognised, or pass groups"
+    )
+    return Estimate(
+        sample=replace(sample, group=group, n_groups=n_groups, grouped=True, warnings=(*sample.warnings, warning)),
+        problem=grouped,
+        solution=solve(grouped, rough.state, stopping),
+    )
+
+
+def _with_prior(estimate: Estimate, known: list[ItemParameters], weight: float, stopping: Stopping) -> Estimate:
+    """Estimate again with earlier parameters, each worth `weight` answers, as a prior."""
+    problem, fitted, now = estimate.problem, estimate.sample.fitted, estimate.items
+    a, d, c, weights = np.ones(len(fitted)), np.zeros(len(fitted)), np.zeros(len(fitted)), np.zeros(len(fitted))
+    for items in known:
+        items = items.among(fitted)
+        if not problem.anchored and len(items) > 1:
+            with contextlib.suppress(DataError):
+                items = link(items, now).apply(items)
+        row = np.searchsorted(fitted, items.item)
+        a[row], d[row], c[row], weights[row] = items.a, items.d, items.c if problem.model == "3PL" else 0.0, weight
+    prior = PriorAnswers(Curves(a, d, c), np.where(problem.free, weights, 0.0))
+    problem = replace(problem, prior=prior)
+    return replace(estimate, problem=problem, solution=solve(problem, estimate.state, stopping))
+
+
+def _oriented(estimate: Estimate, anchors: ItemParameters | None) -> Estimate:
+    """Point the ability axis up: as the anchors have it, else so that most discriminations are positive."""
+    a, direction = estimate.state.a, 0.0
+    if anchors is not None and len(anchors):
+        common = anchors.among(estimate.sample.fitted)
+        direction = float(common.a @ a[np.searchsorted(estimate.sample.fitted, common.item)])
+    if (direction or float(np.median(a))) >= 0:
+        return estimate
+    return replace(estimate, solution=replace(estimate.solution, state=estimate.state.mirrored()))

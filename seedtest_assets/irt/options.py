@@ -1,0 +1,67 @@
+"""How to calibrate, for those who want something else than the defaults."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from seedtest_assets.irt.choices import LINKING_METHODS, LinkingMethod
+from seedtest_assets.irt.errors import DataError
+
+# So that a class of ten can be calibrated; platforms with more data ask for more.
+MIN_RESPONSES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Settings of `calibrate` that most callers leave alone.
+
+    Parameters
+    ----------
+    linking_method : {"stocking_lord", "haebara", "mean_sigma", "mean_mean", "fixed", "none"}
+        How the calibration is put on the bank's scale. "fixed" holds the anchors that did not drift at their
+        parameters and estimates the population's mean and SD instead [1]_; without anchors it is stocking_lord.
+    min_responses : int
+        An item needs this many answers, right and wrong ones among them; at least 2.
+    prior_answers : float
+        Shrink each item towards its `starts` (or, without, `anchors` or `previous`) as if that many persons of N(0, 1)
+        had answered as its curve expects, after linking it to this calibration's scale; 0 is maximum likelihood.
+    tolerance : float
+        Largest change of a, d = -a b and logit c that the last step may make.
+    max_iterations : int
+        Steps after which the estimation gives up.
+    standard_errors : bool
+        Whether to compute standard errors of the items.
+    progress : callable, optional
+        Called after each step with (iteration, largest change, log-likelihood).
+
+    Raises
+    ------
+    DataError
+        A value that is not allowed.
+
+    References
+    ----------
+    .. [1] Kim, S. (2006). A comparative study of IRT fixed parameter calibration methods. Journal of Educational
+       Measurement, 43(4), 355-381.
+
+    Examples
+    --------
+    >>> from seedtest_assets import irt
+    >>> irt.Options(linking_method="fixed", tolerance=1e-6).max_iterations
+    500
+    """
+
+    linking_method: LinkingMethod = "stocking_lord"
+    min_responses: int = MIN_RESPONSES
+    prior_answers: float = 0.0
+    tolerance: float = 1e-4
+    max_iterations: int = 500
+    standard_errors: bool = True
+    progress: Callable[[int, float, float], None] | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.linking_method not in LINKING_METHODS:
+            raise DataError(f"linking method {self.linking_method!r} is not one of {', '.join(LINKING_METHODS)}")
+        if self.tolerance <= 0:
+            raise DataError(f"tolerance is {self.tolerance:g}, but must be above 0")
+        if self.max_iterations < 1:
+            raise DataError(f"max_iterations is {self.max_iterations}, but must be at least 1")
