@@ -2,12 +2,14 @@
 
 import json
 import socket
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
 
 from seedtest_assets.calibration import CalibrationRequest
+from seedtest_assets.engines.remote import http
 from seedtest_assets.engines.remote.engine import IrtServiceEngine
 from seedtest_assets.errors import IrtServiceError, IrtServiceRefusal, IrtServiceTimeout, SettingsError
 from seedtest_assets.settings import Settings
@@ -40,6 +42,20 @@ def test_service_that_is_not_there_may_come_back():
         taken.bind(("127.0.0.1", 0))
         settings = Settings(r_irt_base_url=f"http://127.0.0.1:{taken.getsockname()[1]}")
         with pytest.raises(IrtServiceError, match=r"could not be reached.*attempt 1.*Connection refused"):
+            IrtServiceEngine(settings).calibrate(REQUEST)
+
+
+def test_a_connection_that_is_not_taken_has_a_shorter_limit_than_the_answer(monkeypatch):
+    monkeypatch.setattr(http, "CONNECT_SECONDS", 0.2)
+    with socket.socket() as full, ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(3):  # nobody accepts: the queue is full, and a further connection hangs
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        settings = Settings(r_irt_base_url=f"http://127.0.0.1:{full.getsockname()[1]}", r_irt_timeout_secs=600)
+        with pytest.raises(IrtServiceTimeout, match="took no connection in time"):
             IrtServiceEngine(settings).calibrate(REQUEST)
 
 
