@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from seedtest_assets.alerting.channels import read_channels
 from seedtest_assets.alerting.sensors import alert_delivery_sensor, alerts_sent, incident_sensor
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.calibration_report import calibration_report
@@ -17,7 +18,9 @@ from seedtest_assets.schedules import extract_job, nightly_job, nightly_schedule
 from seedtest_assets.settings import load_settings
 
 settings = load_settings()
-engine_for(settings)  # an address that no engine can use is told when the code loads, not at 03:00
+# An address that no engine or no alert channel can use is refused when the code loads, not at 03:00.
+engine_for(settings)
+read_channels(settings.seedtest_alert_urls)
 
 defs = dg.Definitions(
     assets=[observations, calibrate, student_topic_theta, features_topic_daily, calibration_report],

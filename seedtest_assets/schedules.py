@@ -4,7 +4,6 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from seedtest_assets.dagster_log.ended_runs import OWN_CHECK
 from seedtest_assets.days import FEATURE_WINDOW_DAYS
 from seedtest_assets.errors import SeedtestError
 from seedtest_assets.settings import Settings, load_settings
@@ -12,7 +11,7 @@ from seedtest_assets.step.arguments import POOL
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.window import missing_days
 
-ALERTS_SENT = dg.AssetCheckKey(dg.AssetKey("mirt_fit_meta"), OWN_CHECK)
+ALERTS_SENT = dg.AssetCheckKey(dg.AssetKey("mirt_fit_meta"), "alerts_sent")
 
 nightly_job = dg.define_asset_job(
     "nightly",

@@ -18,11 +18,11 @@ _ENTRY = re.compile(r"(?:(?P<level>[a-z]+):)?(?P<address>(?P<scheme>[a-z0-9]+):/
 _ASSET = apprise.AppriseAsset(app_id="seedtest", app_desc="seedtest alerts", app_url="", async_mode=False)
 
 _apprise_log = logging.getLogger("apprise")
-_apprise_log.propagate = False  # its lines may repeat an address; what is worth telling is told without secrets
+_apprise_log.propagate = False  # its lines may repeat an address; ours are cleaned first
 _apprise_log.addHandler(logging.NullHandler())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Channel:
     """One entry of SEEDTEST_ALERT_URLS: an Apprise address, and the lowest level that it takes."""
 
@@ -32,32 +32,34 @@ class Channel:
 
     @property
     def name(self) -> str:
-        """What may be shown: the service and its place in the list."""
+        """The service and its place in the list, which may be shown."""
         return f"{self.address.partition('://')[0]} #{self.number}"
 
     @property
     def fingerprint(self) -> str:
-        """Knows the channel again after a restart, without its secrets."""
+        """A stable id of the channel that shows nothing: truncated SHA-256 of its address."""
         return hashlib.sha256(self.address.encode()).hexdigest()[:16]
 
     def takes(self, level: Level) -> bool:
-        """Whether a message of this level is for this channel."""
+        """Whether messages of this level go to this channel."""
         return LEVELS.index(level) >= LEVELS.index(self.level)
 
     def send(self, title: str, body: str, level: Level, kind: Kind) -> str | None:
-        """Send now; None when the service took it, else the reason in one line."""
+        """Send now; None when the service accepted the message, else the reason in one line."""
         notify_type = apprise.NotifyType.FAILURE if level == "error" else apprise.NotifyType.WARNING
         if kind == "resolved":
             notify_type = apprise.NotifyType.SUCCESS
         service = apprise.Apprise(asset=_ASSET)
-        with _what_apprise_says() as lines:
+        with _apprise_warnings() as warnings:
             service.add(self.address)
             sent = service.notify(
                 body=body, title=title, notify_type=notify_type, body_format=apprise.NotifyFormat.TEXT
             )
         if sent:
             return None
-        return self._without_secrets(" ".join(lines[-1].split()) if lines else "not sent, and Apprise gives no reason")
+        if not warnings:
+            return "not sent, and Apprise gives no reason"
+        return self._without_secrets(" ".join(warnings[-1].split()))
 
     def _without_secrets(self, line: str) -> str:
         service = apprise.Apprise.instantiate(self.address, asset=_ASSET)
@@ -70,35 +72,35 @@ class Channel:
 
 
 def read_channels(text: str | None) -> tuple[Channel, ...]:
-    """The channels of SEEDTEST_ALERT_URLS: Apprise URLs between commas or spaces, each may begin with `warn:` or `error:`.
+    """Read SEEDTEST_ALERT_URLS: Apprise URLs between commas or spaces, each may begin with `warn:` or `error:`.
 
     Raises SettingsError naming the variable and the entry, never the address.
     """
     entries = _BETWEEN.split(text.strip(" \t\r\n,;")) if text and text.strip(" \t\r\n,;") else []
-    return tuple(_channel(number, len(entries), entry) for number, entry in enumerate(entries, start=1))
+    return tuple(_read_channel(number, len(entries), entry) for number, entry in enumerate(entries, start=1))
 
 
-def _channel(number: int, n: int, entry: str) -> Channel:
-    which = f"SEEDTEST_ALERT_URLS: entry {number} of {n}"
-    found = _ENTRY.fullmatch(entry.strip())
-    if found is None:
+def _read_channel(number: int, n_entries: int, entry: str) -> Channel:
+    which = f"SEEDTEST_ALERT_URLS: entry {number} of {n_entries}"
+    match = _ENTRY.fullmatch(entry.strip())
+    if match is None:
         raise SettingsError(f"{which} is no URL; write service://…, for example warn:mailto://… or error:slack://…")
-    level = (found["level"] or LEVELS[0]).lower()
+    level = (match["level"] or LEVELS[0]).lower()
     if level not in LEVELS:
         raise SettingsError(
             f"{which} has the level {level!r}, which is not allowed: write warn: or error:, or no level"
         )
-    with _what_apprise_says():
-        known = apprise.Apprise.instantiate(found["address"], asset=_ASSET)
-    if known is None:
+    with _apprise_warnings():
+        service = apprise.Apprise.instantiate(match["address"], asset=_ASSET)
+    if service is None:
         raise SettingsError(
-            f"{which} ({found['scheme']}://…) is not an address that Apprise understands; "
+            f"{which} ({match['scheme']}://…) is not an address that Apprise understands; "
             "see https://appriseit.com/services/ for how this service's URL is written"
         )
-    return Channel(number, level, found["address"])
+    return Channel(number=number, level=level, address=match["address"])
 
 
-class _Lines(logging.Handler):
+class _Collector(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lines: list[str] = []
@@ -108,8 +110,9 @@ class _Lines(logging.Handler):
 
 
 @contextmanager
-def _what_apprise_says() -> Iterator[list[str]]:
-    handler = _Lines()
+def _apprise_warnings() -> Iterator[list[str]]:
+    """Collect what Apprise logs: it gives its reasons nowhere else."""
+    handler = _Collector()
     _apprise_log.addHandler(handler)
     try:
         yield handler.lines

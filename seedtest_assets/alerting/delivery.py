@@ -1,4 +1,4 @@
-"""The outbox emptied: each message to each of its channels, tried until the channel takes it."""
+"""Empty the outbox: send each message to each of its channels, and retry until the channel accepts it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ import sqlalchemy as sa
 
 from seedtest_assets.alerting.channels import Channel
 from seedtest_assets.alerting.events import LEVELS, Kind, Level
-from seedtest_assets.alerting.incidents import address
-from seedtest_assets.alerting.text import digest_text, duration
+from seedtest_assets.alerting.incidents import queue_messages
+from seedtest_assets.alerting.messages import digest_message, duration
 from seedtest_assets.storage.database import Database
 
+# Between two attempts; doubled each time up to the longest.
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=10)
-"""Between two tries of a message; doubled each time up to the longest."""
-MANY = 5
-"""More messages than this at once for a channel go out as one: a backfill of a bad month is one thing to read."""
-FAILURES_IN_A_ROW = 2
-"""After these a channel is left alone until the next round."""
-STILL_NEWS = timedelta(days=1)
-"""How old a message may be that is sent to a channel which was set up after it."""
-SECONDS = 30.0
-"""A round ends after these, below the minute that Dagster gives a sensor."""
+# More messages than this at once for a channel go out as one: the backfill of a bad month is one thing to read.
+MOST_SINGLE_MESSAGES = 5
+# After this many failures in a row a channel is not tried again in this round.
+MOST_FAILURES = 2
+# How old a message may be that is sent to a channel which was set up after it.
+LATE_CHANNEL_AGE = timedelta(days=1)
+# A round ends after these, below the minute that Dagster gives a sensor.
+ROUND_SECONDS = 30.0
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """Messages for a channel that took none at the last try, or that is gone from the settings."""
+@dataclass(frozen=True, kw_only=True)
+class Undelivered:
+    """Messages for a channel that took none at the last attempt, or that is no longer in the settings."""
 
     channel_name: str
     n_messages: int
@@ -41,21 +41,22 @@ class Waiting:
 
 
 def deliver(database: Database, channels: Sequence[Channel]) -> int:
-    """Send what is due; gives the number of messages sent, or 0 while another process is at it.
+    """Send what is due; gives the number of messages sent, or 0 while another process does it.
 
-    At least once: a process that dies between sending and noting it sends that one message again.
+    At least once: a process that is killed between sending and recording it sends that one message again.
     """
     began = monotonic()
     with database.session() as connection:
         if not connection.exec_driver_sql("SELECT pg_try_advisory_lock(hashtext('seedtest alerts'))").scalar_one():
             return 0
-        _address_what_had_no_channel(connection, channels)
-        _move_from_channels_that_are_gone(connection, channels)
-        return sum(_deliver_to(connection, channel, began) for channel in _different(channels))
+        _queue_messages_without_channel(connection, channels)
+        _move_from_removed_channels(connection, channels)
+        by_fingerprint = {channel.fingerprint: channel for channel in reversed(channels)}
+        return sum(_deliver_to(connection, channel, began) for channel in reversed(by_fingerprint.values()))
 
 
-def waiting(database: Database, channels: Sequence[Channel]) -> list[Waiting]:
-    """What could not be sent, by channel."""
+def undelivered(database: Database, channels: Sequence[Channel]) -> list[Undelivered]:
+    """List what could not be sent, by channel."""
     with database.transaction() as connection:
         rows = connection.execute(
             sa.text(
@@ -66,37 +67,45 @@ def waiting(database: Database, channels: Sequence[Channel]) -> list[Waiting]:
             ),
             {"known": [channel.fingerprint for channel in channels]},
         ).all()
-    gone = "no longer in SEEDTEST_ALERT_URLS, and no other channel takes them"
-    return [Waiting(name, n, oldest, error if known else gone) for name, n, oldest, error, known in rows]
+    removed = "no longer in SEEDTEST_ALERT_URLS, and no other channel takes them"
+    return [
+        Undelivered(channel_name=name, n_messages=n, oldest=oldest, last_error=error if known else removed)
+        for name, n, oldest, error, known in rows
+    ]
 
 
 def _deliver_to(connection: sa.Connection, channel: Channel, began: float) -> int:
-    n_sent, in_a_row, held = 0, 0, set[int]()
+    n_sent, n_failures, held = 0, 0, set[int]()
     due = _due(connection, channel)
-    batches = [due] if len(due) > MANY else [[message] for message in due]
+    batches = [due] if len(due) > MOST_SINGLE_MESSAGES else [[message] for message in due]
     for batch in batches:
         if batch[0].incident_id in held:
             continue  # a "resolved" never overtakes what it resolves
-        if in_a_row == FAILURES_IN_A_ROW or monotonic() - began > SECONDS:
+        if n_failures == MOST_FAILURES or monotonic() - began > ROUND_SECONDS:
             break
-        first = batch[0]
-        title, body = (
-            digest_text(batch)
-            if len(batch) > 1
-            else (first.title, first.body + f"\nmessage {first.message_id}, incident {first.incident_id}")
-        )
-        level: Level = max((message.level for message in batch), key=LEVELS.index)
-        kind: Kind = first.kind if len(batch) == 1 else "opened"
-        reason = channel.send(title, body, level, kind)
+        reason = _send(channel, batch)
         ids = [message.message_id for message in batch]
         if reason is None:
-            _sent(connection, channel, ids, back=in_a_row > 0 or any(message.attempts for message in batch))
-            n_sent, in_a_row = n_sent + len(batch), 0
+            works_again = n_failures > 0 or any(message.attempts for message in batch)
+            _record_sent(connection, channel, ids, works_again)
+            n_sent, n_failures = n_sent + len(batch), 0
         else:
-            _not_sent(connection, channel, ids, max(message.attempts for message in batch), reason)
+            _record_failure(connection, channel, ids, max(message.attempts for message in batch), reason)
             held |= {message.incident_id for message in batch}
-            in_a_row += 1
+            n_failures += 1
     return n_sent
+
+
+def _send(channel: Channel, batch: list[Any]) -> str | None:
+    """Send a message, or many as one; gives the reason when the channel does not accept it."""
+    level: Level = max((message.level for message in batch), key=LEVELS.index)
+    if len(batch) > 1:
+        title, body = digest_message(batch)
+        return channel.send(title, body, level, "opened")
+    (message,) = batch
+    kind: Kind = message.kind
+    body = message.body + f"\nmessage {message.message_id}, incident {message.incident_id}"
+    return channel.send(message.title, body, level, kind)
 
 
 def _due(connection: sa.Connection, channel: Channel) -> list[Any]:
@@ -105,7 +114,7 @@ def _due(connection: sa.Connection, channel: Channel) -> list[Any]:
         SELECT message_id, incident_id, kind, level, title, body, attempts
         FROM seedtest_alert_delivery AS due JOIN seedtest_alert_message AS message USING (message_id)
         WHERE channel = :channel AND sent_at IS NULL AND next_try_at <= clock_timestamp()
-          AND NOT EXISTS (  -- an earlier message of the incident that waits for its next try
+          AND NOT EXISTS (  -- an earlier message of the incident that waits for its next attempt
               SELECT FROM seedtest_alert_delivery JOIN seedtest_alert_message AS earlier USING (message_id)
               WHERE channel = :channel AND sent_at IS NULL AND next_try_at > clock_timestamp()
                 AND earlier.incident_id = message.incident_id AND earlier.message_id < message.message_id)
@@ -115,25 +124,25 @@ def _due(connection: sa.Connection, channel: Channel) -> list[Any]:
     return list(connection.execute(statement, {"channel": channel.fingerprint}).all())
 
 
-def _sent(connection: sa.Connection, channel: Channel, ids: list[int], back: bool) -> None:
-    which = {"channel": channel.fingerprint, "ids": ids}
+def _record_sent(connection: sa.Connection, channel: Channel, ids: list[int], works_again: bool) -> None:
     connection.execute(
         sa.text(
             "UPDATE seedtest_alert_delivery SET sent_at = clock_timestamp(), attempts = attempts + 1, last_error = NULL "
             "WHERE channel = :channel AND message_id = ANY(:ids)"
         ),
-        which,
+        {"channel": channel.fingerprint, "ids": ids},
     )
-    if back:  # the channel works again: nothing waits any longer
+    if works_again:  # nothing waits for its next attempt any longer
         connection.execute(
             sa.text(
-                "UPDATE seedtest_alert_delivery SET next_try_at = clock_timestamp() WHERE channel = :channel AND sent_at IS NULL"
+                "UPDATE seedtest_alert_delivery SET next_try_at = clock_timestamp() "
+                "WHERE channel = :channel AND sent_at IS NULL"
             ),
-            which,
+            {"channel": channel.fingerprint},
         )
 
 
-def _not_sent(connection: sa.Connection, channel: Channel, ids: list[int], attempts: int, reason: str) -> None:
+def _record_failure(connection: sa.Connection, channel: Channel, ids: list[int], attempts: int, reason: str) -> None:
     connection.execute(
         sa.text(
             "UPDATE seedtest_alert_delivery SET attempts = attempts + 1, last_error = :reason, channel_name = :name, "
@@ -149,20 +158,21 @@ def _not_sent(connection: sa.Connection, channel: Channel, ids: list[int], attem
     )
 
 
-def _address_what_had_no_channel(connection: sa.Connection, channels: Sequence[Channel]) -> None:
-    """What was put in by a process without any channel, a cron job for instance, goes to those that there are now."""
+def _queue_messages_without_channel(connection: sa.Connection, channels: Sequence[Channel]) -> None:
+    """Queue what a process without any channel, a cron job for instance, put into the outbox."""
     rows = connection.execute(
         sa.text(
             "SELECT message_id, level FROM seedtest_alert_message AS message WHERE created_at > clock_timestamp() - :age "
             "AND NOT EXISTS (SELECT FROM seedtest_alert_delivery AS due WHERE due.message_id = message.message_id)"
         ),
-        {"age": STILL_NEWS},
+        {"age": LATE_CHANNEL_AGE},
     ).all()
-    address(connection, rows, channels)
+    queue_messages(connection, rows, channels)
 
 
-def _move_from_channels_that_are_gone(connection: sa.Connection, channels: Sequence[Channel]) -> None:
-    """A mended address is another channel: what waited for the old one goes to those that there are now."""
+def _move_from_removed_channels(connection: sa.Connection, channels: Sequence[Channel]) -> None:
+    """Queue what waits for an address that is gone to those that there are: a corrected address is another channel."""
+    known = [channel.fingerprint for channel in channels]
     for channel in channels:
         connection.execute(
             sa.text(
@@ -174,18 +184,15 @@ def _move_from_channels_that_are_gone(connection: sa.Connection, channels: Seque
             {
                 "channel": channel.fingerprint,
                 "name": channel.name,
-                "known": [one.fingerprint for one in channels],
+                "known": known,
                 "levels": [level for level in LEVELS if channel.takes(level)],
             },
         )
     connection.execute(
         sa.text(
-            "DELETE FROM seedtest_alert_delivery AS gone WHERE sent_at IS NULL AND NOT channel = ANY(:known) AND EXISTS "
-            "(SELECT FROM seedtest_alert_delivery AS other WHERE other.message_id = gone.message_id AND channel = ANY(:known))"
+            "DELETE FROM seedtest_alert_delivery AS removed WHERE sent_at IS NULL AND NOT channel = ANY(:known) AND EXISTS "
+            "(SELECT FROM seedtest_alert_delivery AS other "
+            "WHERE other.message_id = removed.message_id AND channel = ANY(:known))"
         ),
-        {"known": [channel.fingerprint for channel in channels]},
+        {"known": known},
     )
-
-
-def _different(channels: Sequence[Channel]) -> list[Channel]:
-    return list({channel.fingerprint: channel for channel in reversed(channels)}.values())[::-1]

@@ -1,4 +1,4 @@
-"""What travels from Dagster's log to the incidents: something is wrong, something went well."""
+"""Events consumed by the alerting pipeline."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,36 +6,42 @@ from datetime import datetime
 from typing import Literal
 
 Level = Literal["warn", "error"]
+# From the lower to the higher.
 LEVELS: tuple[Level, ...] = ("warn", "error")
-"""From the lower to the higher."""
+# What a message says about its incident.
 Kind = Literal["opened", "worse", "resolved"]
-"""What a message says of its incident."""
 
 
-@dataclass(frozen=True)
-class Trouble:
+@dataclass(frozen=True, kw_only=True)
+class Alert:
     """Something is wrong.
 
-    key: what makes it one incident, however often it is seen. at: when it was seen. what, where, how_much: for the reader.
-    link: the page of the UI to look at, as a path. owes: what must happen before it is resolved; nothing for what is over
-    already and only worth telling. unless_owed: what an open incident owes where this was told with it.
+    key: events with the same key are one incident. title, location: the first two lines of the message.
+    finding: what happened. advice: what an operator does about it. details: further lines. link: path of a page of the UI.
+    pending: keys that resolve the incident; without any it is over already, and only reported.
+    suppressed_by: skip while an open incident is pending on this key.
     """
 
     key: str
     level: Level
     at: datetime
-    what: str
-    where: str
-    how_much: tuple[str, ...]
+    title: str
+    location: str
+    finding: str
+    advice: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
     link: str
-    owes: frozenset[str]
-    unless_owed: str | None = None
+    pending: frozenset[str]
+    suppressed_by: str | None = None
 
 
-@dataclass(frozen=True)
-class Relief:
-    """Something went well: what incidents may be waiting for, each with a line about it or none."""
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """Something went well. resolves: keys that incidents may be pending on, each with a line for the message, or an empty one."""
 
     at: datetime
-    paid: Mapping[str, str]
+    resolves: Mapping[str, str]
     link: str
+
+
+Event = Alert | Recovery

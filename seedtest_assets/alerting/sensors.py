@@ -1,77 +1,78 @@
-"""Alerting as Dagster sees it: a sensor that finds incidents, a sensor that sends, and a check that shows what could not be sent."""
+"""Alerting as Dagster sees it: a sensor that records incidents, a sensor that sends, and a check that shows what could not be sent."""
 
 from datetime import datetime, timezone
 
 import dagster as dg
 
 from seedtest_assets.alerting.channels import read_channels
-from seedtest_assets.alerting.delivery import deliver, waiting
-from seedtest_assets.alerting.incidents import open_incidents
-from seedtest_assets.alerting.watch import look, read_memory, write_memory
-from seedtest_assets.checks.specs import evaluation
-from seedtest_assets.dagster_log.ended_runs import OWN_CHECK
-from seedtest_assets.settings import load_settings
-from seedtest_assets.storage.database import prepared_database
-
-_settings = load_settings()
-read_channels(_settings.seedtest_alert_urls)  # a bad address is told when the code location loads
-_EVERY = _settings.seedtest_alert_interval_secs
+from seedtest_assets.alerting.delivery import deliver, undelivered
+from seedtest_assets.alerting.incidents import Outbox, open_incidents
+from seedtest_assets.alerting.monitor import monitor, read_state, write_state
+from seedtest_assets.dagster_log.materializations import check_evaluation
+from seedtest_assets.resources import AlertChannels, PlatformDatabase
+from seedtest_assets.schedules import ALERTS_SENT
+from seedtest_assets.step.load_time import ALERT_INTERVAL_SECONDS
 
 
-@dg.sensor(minimum_interval_seconds=_EVERY, default_status=dg.DefaultSensorStatus.RUNNING)
-def incident_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Finds failed checks, failed runs, a missed schedule, a failing IRT service and a stuck daemon, and puts messages into the outbox."""
-    settings, now = load_settings(), datetime.now(timezone.utc)
-    memory, n_messages, n_open = look(
-        context.instance, prepared_database(settings), settings, read_memory(context.cursor, now), now
-    )
-    told = f"{n_messages} new messages, {n_open} open incidents"
-    if n_open and not settings.seedtest_alert_urls:
-        told += "; nobody is told, SEEDTEST_ALERT_URLS is not set"
-    return dg.SensorResult(skip_reason=told, cursor=write_memory(memory))
+@dg.sensor(minimum_interval_seconds=ALERT_INTERVAL_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
+def incident_sensor(
+    context: dg.SensorEvaluationContext, platform: PlatformDatabase, channels: AlertChannels
+) -> dg.SensorResult:
+    """Finds failed checks, failed runs, missed days, a failing IRT service and a stopped daemon, and queues messages about them."""
+    now, outbox = datetime.now(timezone.utc), _outbox(platform, channels)
+    state, n_messages = monitor(context.instance, outbox, channels.settings, read_state(context.cursor, now), now)
+    n_open = len(open_incidents(outbox.database))
+    summary = f"{n_messages} new messages, {n_open} open incidents"
+    if n_open and not outbox.channels:
+        summary += "; nobody is alerted: SEEDTEST_ALERT_URLS is not set"
+    return dg.SensorResult(skip_reason=summary, cursor=write_state(state))
 
 
-@dg.sensor(minimum_interval_seconds=_EVERY, default_status=dg.DefaultSensorStatus.RUNNING)
-def alert_delivery_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Sends what is in the outbox, tries again what a channel did not take, and keeps the check alerts_sent up to date."""
-    settings = load_settings()
-    database, channels = prepared_database(settings), read_channels(settings.seedtest_alert_urls)
-    n_sent = deliver(database, channels)
-    stuck = waiting(database, channels)
+@dg.sensor(minimum_interval_seconds=ALERT_INTERVAL_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
+def alert_delivery_sensor(
+    context: dg.SensorEvaluationContext, platform: PlatformDatabase, channels: AlertChannels
+) -> dg.SensorResult:
+    """Sends queued messages, retries what a channel did not accept, and keeps the check alerts_sent up to date."""
+    outbox = _outbox(platform, channels)
+    n_sent = deliver(outbox.database, outbox.channels)
+    stuck = undelivered(outbox.database, outbox.channels)
     state = "stuck" if stuck else "flowing"
-    turned = state != context.cursor
+    changed = state != context.cursor
     return dg.SensorResult(
         skip_reason="; ".join([f"{n_sent} messages sent", *map(str, stuck)]),
         cursor=state,
-        asset_events=[evaluation(_alerts_sent(), context.instance)] if turned else [],
+        asset_events=[check_evaluation(_delivery_check(outbox), context.instance)] if changed else [],
     )
 
 
 @dg.asset_check(
-    asset="mirt_fit_meta", name=OWN_CHECK, description="Alerts that a channel did not take, and what is open."
+    asset=ALERTS_SENT.asset_key,
+    name=ALERTS_SENT.name,
+    description="Messages that a channel did not accept, and the open incidents.",
 )
-def alerts_sent() -> dg.AssetCheckResult:
-    """WARN while messages wait for a channel that does not take them."""
-    return _alerts_sent()
+def alerts_sent(platform: PlatformDatabase, channels: AlertChannels) -> dg.AssetCheckResult:
+    """WARN while messages wait for a channel that does not accept them."""
+    return _delivery_check(_outbox(platform, channels))
 
 
-def _alerts_sent() -> dg.AssetCheckResult:
-    settings = load_settings()
-    database, channels = prepared_database(settings), read_channels(settings.seedtest_alert_urls)
-    stuck, incidents = waiting(database, channels), open_incidents(database)
-    if not channels:
-        said = "no channel: SEEDTEST_ALERT_URLS is not set"
-    else:
-        said = "; ".join(map(str, stuck)) or "everything was sent"
+def _delivery_check(outbox: Outbox) -> dg.AssetCheckResult:
+    stuck, incidents = undelivered(outbox.database, outbox.channels), open_incidents(outbox.database)
+    description = "; ".join(map(str, stuck)) or "everything was sent"
     return dg.AssetCheckResult(
-        asset_key="mirt_fit_meta",
-        check_name=OWN_CHECK,
+        asset_key=ALERTS_SENT.asset_key,
+        check_name=ALERTS_SENT.name,
         passed=not stuck,
         severity=dg.AssetCheckSeverity.WARN,
-        description=said,
+        description=description if outbox.channels else "no channel: SEEDTEST_ALERT_URLS is not set",
         metadata={
-            "not_sent": sum(one.n_messages for one in stuck),
+            "not_sent": sum(each.n_messages for each in stuck),
             "open_incidents": len(incidents),
             "open": dg.MetadataValue.md("\n".join(f"- {incident}" for incident in incidents) or "none"),
         },
+    )
+
+
+def _outbox(platform: PlatformDatabase, channels: AlertChannels) -> Outbox:
+    return Outbox(
+        database=platform.database, channels=read_channels(channels.addresses), ui_url=channels.seedtest_ui_url
     )

@@ -7,7 +7,8 @@ import dagster as dg
 
 from seedtest_assets.checks.answers import WEEKS, answer_volume, source_matches_lake
 from seedtest_assets.checks.judgement import Judgement, Level
-from seedtest_assets.checks.specs import OBSERVATIONS, evaluation, results
+from seedtest_assets.checks.specs import OBSERVATIONS, results
+from seedtest_assets.dagster_log.materializations import check_evaluation
 from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.storage.database import prepared_database
@@ -29,7 +30,7 @@ def observations_checks(
             judgements = [_judged(spec.name, day, lake, settings, of_many=len(days) > 1) for spec in specs]
             for told in results(judgements, specs):
                 # A check gives one result a step; those of a range of days are told as events.
-                yield told if len(days) == 1 else evaluation(told, context.instance, day.isoformat())
+                yield told if len(days) == 1 else check_evaluation(told, context.instance, day.isoformat())
 
 
 def _judged(check: str, day: date, lake: Lake, settings: Settings, of_many: bool) -> Judgement:

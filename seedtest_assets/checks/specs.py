@@ -6,10 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-# Not public in Dagster 1.13, which pyproject.toml holds to: without it the UI cannot say what a check was about.
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
-
 from seedtest_assets.checks.judgement import Judgement, Level
+from seedtest_assets.dagster_log.failures import ADVICE
 from seedtest_assets.report.pictures import history, reliability_curve
 from seedtest_assets.step.load_time import daily
 from seedtest_assets.step.metadata import picture, previewed
@@ -77,7 +75,7 @@ def result(judgement: Judgement, asset: str) -> dg.AssetCheckResult:
     """The numbers, the thresholds, the history as a picture, and what to do."""
     shown: dict[str, Any] = dict(judgement.numbers)
     if judgement.to_do:
-        shown["what_to_do"] = judgement.to_do
+        shown[ADVICE] = judgement.to_do
     if len(judgement.history):
         label = judgement.history_of
         drawn = history(judgement.history, label, judgement.history_limits)
@@ -103,32 +101,6 @@ def results(judgements: Sequence[Judgement], specs: Sequence[dg.AssetCheckSpec])
     """A result for each judgement that has a spec, on the asset that the spec names."""
     asset = {spec.name: spec.asset_key.to_user_string() for spec in specs}
     return [result(judgement, asset[judgement.check]) for judgement in judgements if judgement.check in asset]
-
-
-def evaluation(
-    check: dg.AssetCheckResult, instance: dg.DagsterInstance, partition: str | None = None
-) -> dg.AssetCheckEvaluation:
-    """A result as the event that Dagster keeps: where a step judges many partitions, or nothing runs that could give a result."""
-    asset, name = check.asset_key, check.check_name
-    assert asset is not None
-    assert name is not None
-    found = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset, asset_partitions=[partition] if partition else None), limit=1
-    ).records
-    return dg.AssetCheckEvaluation(
-        check_name=name,
-        asset_key=asset,
-        passed=check.passed,
-        severity=check.severity,
-        description=check.description,
-        metadata=check.metadata,
-        partition=partition,
-        target_materialization_data=AssetCheckEvaluationTargetMaterializationData(
-            storage_id=found[0].storage_id, run_id=found[0].run_id, timestamp=found[0].timestamp
-        )
-        if found
-        else None,
-    )
 
 
 def accepted(check: dg.AssetCheckResult) -> dg.AssetCheckResult:

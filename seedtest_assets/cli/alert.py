@@ -1,42 +1,44 @@
 """`seedtest alert …`."""
 
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from seedtest_assets.cli.terminal import console
 from seedtest_assets.errors import SeedtestError
 
-alert = typer.Typer(no_args_is_help=True, help="Try the alert channels, see what is open.")
-console = Console()
+if TYPE_CHECKING:
+    from seedtest_assets.alerting.incidents import Outbox
+
+alert = typer.Typer(no_args_is_help=True, help="Test the alert channels, list and close incidents.")
 
 
 @alert.command()
 def test() -> None:
-    """Send a test message to every channel of SEEDTEST_ALERT_URLS now, and say what became of it."""
+    """Send a test message to every channel of SEEDTEST_ALERT_URLS now, and show the result of each."""
     from seedtest_assets.alerting.channels import read_channels
     from seedtest_assets.settings import load_settings
 
     settings = load_settings()
     channels = read_channels(settings.seedtest_alert_urls)
     if not channels:
-        raise SeedtestError("SEEDTEST_ALERT_URLS is not set: nobody is told; docs/alerts.md says how to write it")
+        raise SeedtestError(
+            "SEEDTEST_ALERT_URLS is not set, so nobody is alerted. docs/alerts.md says how to write it."
+        )
     body = f"This is a test. Alerts of this level and above arrive here.\n{settings.seedtest_ui_url}"
-    failed = 0
+    n_failed = 0
     for channel in channels:
         reason = channel.send(f"TEST seedtest alerts, level {channel.level}", body, channel.level, "opened")
-        failed += reason is not None
-        console.print(
-            f"{channel.name}, from level {channel.level}: {reason or 'sent'}", soft_wrap=True, highlight=False
-        )
-    if failed:
-        raise SeedtestError(f"{failed} of {len(channels)} channels did not take the message")
+        n_failed += reason is not None
+        _show(f"{channel.name}, from level {channel.level}: {reason or 'sent'}")
+    if n_failed:
+        raise SeedtestError(f"{n_failed} of {len(channels)} channels did not accept the message")
 
 
 @alert.command()
 def check() -> None:
-    """Look from outside at the daemon and at yesterday's calibration, and send; for a cron job, since a dead daemon tells nobody."""
-    import os
+    """Look from outside at the daemon and at yesterday's calibration, and send alerts; for cron, since a dead daemon sends none."""
     from datetime import datetime, timedelta, timezone
 
     from seedtest_assets.cli.instance import dagster_environment
@@ -44,52 +46,39 @@ def check() -> None:
     os.environ.update(dagster_environment())
     import dagster as dg
 
-    from seedtest_assets.alerting.channels import read_channels
-    from seedtest_assets.alerting.delivery import deliver, waiting
-    from seedtest_assets.alerting.incidents import take_into_account
-    from seedtest_assets.alerting.watch import daemon_news, missed_calibration
+    from seedtest_assets.alerting.daemon_events import heartbeat_events
+    from seedtest_assets.alerting.delivery import deliver, undelivered
+    from seedtest_assets.alerting.incidents import open_incidents, record_events
+    from seedtest_assets.alerting.missed_calibrations import missed_calibrations
     from seedtest_assets.settings import load_settings
-    from seedtest_assets.storage.database import prepared_database
 
-    settings, now = load_settings(), datetime.now(timezone.utc)
-    database, channels = prepared_database(settings), read_channels(settings.seedtest_alert_urls)
+    settings, now, outbox = load_settings(), datetime.now(timezone.utc), _outbox()
     yesterday = now - timedelta(days=1)
     with dg.DagsterInstance.get() as instance:
-        news = [
-            *daemon_news(instance, now, up_since=yesterday),
-            *missed_calibration(instance, database, settings, now, since=yesterday),
-        ]
-    _, n_open = take_into_account(database, news, channels, settings.seedtest_ui_url)
-    n_sent, stuck = deliver(database, channels), waiting(database, channels)
-    console.print(f"{n_open} open incidents, {n_sent} messages sent")
-    if not channels:
+        record_events(outbox, heartbeat_events(instance, now, up_since=yesterday))
+        record_events(outbox, missed_calibrations(instance, outbox.database, settings, now, since=yesterday))
+    n_sent = deliver(outbox.database, outbox.channels)
+    console.print(f"{len(open_incidents(outbox.database))} open incidents, {n_sent} messages sent")
+    if not outbox.channels:
         raise SeedtestError(
-            "SEEDTEST_ALERT_URLS is not set here, so that nobody is told; give this command the daemon's variables"
+            "SEEDTEST_ALERT_URLS is not set here, so nobody is alerted. Give this command the daemon's variables."
         )
-    if stuck:
+    if stuck := undelivered(outbox.database, outbox.channels):
         raise SeedtestError("; ".join(map(str, stuck)))
 
 
 @alert.command("list")
 def list_() -> None:
-    """Show the open incidents and what could not be sent."""
-    import os
-
-    from seedtest_assets.alerting.channels import read_channels
-    from seedtest_assets.alerting.delivery import waiting
+    """Show the open incidents and the messages that could not be sent."""
+    from seedtest_assets.alerting.delivery import undelivered
     from seedtest_assets.alerting.incidents import open_incidents
-    from seedtest_assets.project import project_root
-    from seedtest_assets.settings import load_settings
-    from seedtest_assets.storage.database import prepared_database
 
-    os.chdir(project_root())
-    settings = load_settings()
-    database = prepared_database(settings)
-    incidents = open_incidents(database)
+    outbox = _outbox()
+    incidents = open_incidents(outbox.database)
     for incident in incidents:
-        console.print(f"{incident.incident_id}: {incident}", soft_wrap=True, highlight=False)
-    for stuck in waiting(database, read_channels(settings.seedtest_alert_urls)):
-        console.print(f"[yellow]{stuck}[/yellow]", soft_wrap=True, highlight=False)
+        _show(f"{incident.incident_id}: {incident}")
+    for stuck in undelivered(outbox.database, outbox.channels):
+        _show(f"[yellow]{stuck}[/yellow]")
     if not incidents:
         console.print("nothing is open")
 
@@ -97,14 +86,26 @@ def list_() -> None:
 @alert.command()
 def close(incident: Annotated[int, typer.Argument(help="Its number in `seedtest alert list`.")]) -> None:
     """Close an incident that nobody will repair; no message is sent."""
-    import os
-
     from seedtest_assets.alerting.incidents import close_incident
-    from seedtest_assets.project import project_root
+
+    if not close_incident(_outbox().database, incident):
+        raise SeedtestError(f"incident {incident} is not open; `seedtest alert list` shows those that are")
+    console.print(f"incident {incident} closed")
+
+
+def _outbox() -> "Outbox":
+    """The outbox of the project that the command is run in."""
+    from seedtest_assets.alerting.channels import read_channels
+    from seedtest_assets.alerting.incidents import Outbox
+    from seedtest_assets.project import enter_project
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.database import prepared_database
 
-    os.chdir(project_root())
-    if not close_incident(prepared_database(load_settings()), incident):
-        raise SeedtestError(f"incident {incident} is not open; `seedtest alert list` shows those that are")
-    console.print(f"incident {incident} closed")
+    enter_project()
+    settings = load_settings()
+    channels = read_channels(settings.seedtest_alert_urls)
+    return Outbox(database=prepared_database(settings), channels=channels, ui_url=settings.seedtest_ui_url)
+
+
+def _show(line: str) -> None:
+    console.print(line, soft_wrap=True, highlight=False)

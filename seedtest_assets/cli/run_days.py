@@ -11,6 +11,7 @@ from uuid import uuid4
 import dagster as dg
 import psutil
 
+from seedtest_assets.dagster_log.failures import reason_of
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError
 from seedtest_assets.schedules import extract_job, nightly_job, requests_for
@@ -96,7 +97,7 @@ def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, tell: Tell) -
         elif event.dagster_event and event.dagster_event.is_step_start:
             tell(f"{event.step_key} …")
         elif event.dagster_event and event.dagster_event.is_step_up_for_retry:
-            tell(f"{event.step_key} is tried again: {_first_words(event.dagster_event)}")
+            tell(f"{event.step_key} is tried again: {reason_of(event.dagster_event)}")
 
     instance.add_event_listener(run_id, on_event)
     job = extract_job if request.asset_selection else nightly_job
@@ -119,13 +120,5 @@ def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, tell: Tell) -
 def _reason(result: dg.ExecuteInProcessResult) -> str:
     for event in result.all_events:
         if event.is_step_failure:
-            described = event.step_failure_data.user_failure_data
-            return f"{event.step_key}: {(described and described.description) or _first_words(event)}"
+            return f"{event.step_key}: {reason_of(event)}"
     return "failed before its first step; see the run in the UI"
-
-
-def _first_words(event: dg.DagsterEvent) -> str:
-    error = getattr(event.event_specific_data, "error", None)
-    while error and error.cause:
-        error = error.cause
-    return error.message.strip().splitlines()[0].split(": ", 1)[-1] if error else "failed"

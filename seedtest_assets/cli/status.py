@@ -63,12 +63,13 @@ def status_lines(instance: "dg.DagsterInstance", settings: "Settings") -> list[t
 
 
 def _daemon(instance: "dg.DagsterInstance") -> str:
-    from seedtest_assets.alerting.watch import STALE
+    from seedtest_assets.alerting.daemon_events import STALE
+    from seedtest_assets.dagster_log.daemon import last_heartbeats
 
-    beats = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
-    if not beats:
+    heartbeats = last_heartbeats(instance)
+    if not heartbeats:
         return "never ran: nothing happens by itself until it does (seedtest dev)"
-    newest = datetime.fromtimestamp(max(beats), timezone.utc)
+    newest = max(heartbeats.values())
     if datetime.now(timezone.utc) - newest > STALE:
         return f"DOWN, last seen {newest:%Y-%m-%d %H:%M} UTC: nothing happens by itself, and nobody is told"
     return "running"
@@ -76,7 +77,7 @@ def _daemon(instance: "dg.DagsterInstance") -> str:
 
 def _alerts(database: "Database", settings: "Settings") -> list[tuple[str, str]]:
     from seedtest_assets.alerting.channels import read_channels
-    from seedtest_assets.alerting.delivery import waiting
+    from seedtest_assets.alerting.delivery import undelivered
     from seedtest_assets.alerting.incidents import open_incidents
 
     channels = read_channels(settings.seedtest_alert_urls)
@@ -89,4 +90,4 @@ def _alerts(database: "Database", settings: "Settings") -> list[tuple[str, str]]
         ),
         ("open incidents", f"{len(incidents)}, newest: {incidents[0]}" if incidents else "none"),
     ]
-    return lines + [("alerts not sent", str(stuck)) for stuck in waiting(database, channels)]
+    return lines + [("alerts not sent", str(stuck)) for stuck in undelivered(database, channels)]

@@ -1,6 +1,7 @@
-"""Real ends of the wire for alerts: a webhook over HTTP and a mail server over SMTP."""
+"""Real receivers of alerts: a webhook over HTTP and a mail server over SMTP."""
 
 import json
+from collections.abc import Callable
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -11,12 +12,16 @@ from seedtest_assets_tests.deployment import free_port
 
 
 class Webhook:
-    """What Apprise's json:// posts to; answers `status`, and keeps what it took with a 200."""
+    """What Apprise's json:// posts to; answers `status`, and keeps what it accepted with a 200.
+
+    before_answer: called with a message that was accepted, before the sender learns of it.
+    """
 
     def __init__(self) -> None:
         self.status = 200
-        self.refused = 0
+        self.n_refused = 0
         self.messages: list[dict] = []
+        self.before_answer: Callable[[], object] | None = None
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -25,7 +30,9 @@ class Webhook:
                 if hook.status == 200:
                     hook.messages.append(body)
                 else:
-                    hook.refused += 1
+                    hook.n_refused += 1
+                if hook.before_answer:
+                    hook.before_answer()
                 self.send_response(hook.status)
                 self.end_headers()
 
@@ -33,7 +40,7 @@ class Webhook:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=self._server.serve_forever, daemon=True).start()
+        Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     @property
     def url(self) -> str:
@@ -49,7 +56,7 @@ class Webhook:
 
 
 class MailServer:
-    """An SMTP server; `messages` are the mails it took, parsed."""
+    """An SMTP server; `messages` are the mails it accepted, parsed."""
 
     def __init__(self, port: int | None = None) -> None:
         self.messages: list = []
@@ -59,7 +66,7 @@ class MailServer:
 
     async def handle_DATA(self, server, session, envelope) -> str:
         self.messages.append(message_from_bytes(envelope.content, policy=policy.default))
-        return "250 taken"
+        return "250 accepted"
 
     @property
     def url(self) -> str:

@@ -74,7 +74,7 @@ def test_secrets_are_in_no_text_of_a_channel():
 
 def test_the_code_location_refuses_a_bad_url_when_it_loads(tmp_path):
     loaded = subprocess.run(
-        [sys.executable, "-c", "import seedtest_assets.alerting.sensors"],
+        [sys.executable, "-c", "import seedtest_assets.definitions"],
         env={"SEEDTEST_ALERT_URLS": "warn:slack://secret-token", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -1,48 +1,48 @@
-"""What Dagster runs and the UI shows: the two sensors, the check alerts_sent, `seedtest status` and `seedtest alert list`."""
+"""What Dagster runs and the UI shows: the two sensors, the check alerts_sent, `seedtest status` and `seedtest alert …`."""
 
 from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 import pytest
-from dagster._daemon.types import DaemonHeartbeat
 from typer.testing import CliRunner
 
 from seedtest_assets.alerting.channels import read_channels
-from seedtest_assets.alerting.events import Trouble
-from seedtest_assets.alerting.incidents import take_into_account
+from seedtest_assets.alerting.incidents import Outbox, record_events
 from seedtest_assets.alerting.sensors import alert_delivery_sensor, alerts_sent, incident_sensor
 from seedtest_assets.cli.app import app
 from seedtest_assets.cli.status import status_lines
 from seedtest_assets.definitions import defs
+from seedtest_assets.resources import resources_from
 from seedtest_assets.settings import load_settings
-from seedtest_assets_tests.conftest import ROOT, execute
-
-DROP = Trouble(
-    "check drop",
-    "error",
-    datetime(2025, 11, 2, 3, 5, tzinfo=timezone.utc),
-    "item_count_drop 2025-11-01",
-    "mirt_item_params, partition 2025-11-01",
-    ("90 items fitted, 30% of the 300 usual",),
-    "/runs/abc",
-    frozenset({"check drop"}),
-)
+from seedtest_assets_tests.alerting.conftest import UI
+from seedtest_assets_tests.alerting.test_outbox import DROP, OPENED, make_due
+from seedtest_assets_tests.conftest import ROOT
+from seedtest_assets_tests.dagster_log.heartbeats import beat
 
 
 @pytest.fixture
 def webhook(webhook, platform, monkeypatch):
+    """A webhook that SEEDTEST_ALERT_URLS names."""
     monkeypatch.setenv("SEEDTEST_ALERT_URLS", webhook.url)
     return webhook
 
 
 @pytest.fixture
-def instance(tmp_path):
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
-        yield made
+def drop(platform, webhook) -> None:
+    """An open incident whose message waits for the webhook."""
+    record_events(Outbox(database=platform, channels=read_channels(webhook.url), ui_url=UI), [DROP])
 
 
-def deliver(instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
-    return alert_delivery_sensor(dg.build_sensor_context(instance=instance, cursor=cursor))
+def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
+    """Evaluate a sensor as the daemon does, with the deployment's resources."""
+    resources = resources_from(load_settings())
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
+        return sensor(context)
+
+
+def delivery_check() -> dg.AssetCheckResult:
+    resources = resources_from(load_settings())
+    return alerts_sent(platform=resources["platform"], channels=resources["channels"])
 
 
 def test_alerting_is_on_without_a_click():
@@ -51,10 +51,10 @@ def test_alerting_is_on_without_a_click():
     assert sensors["alert_delivery_sensor"].default_status == dg.DefaultSensorStatus.RUNNING
 
 
-def test_the_ui_shows_what_could_not_be_sent_until_it_was(instance, platform, webhook):
-    take_into_account(platform, [DROP], read_channels(webhook.url), "http://ui.example")
+@pytest.mark.usefixtures("drop")
+def test_the_ui_shows_what_could_not_be_sent_until_it_was(kept_instance, platform, webhook):
     webhook.status = 503
-    result = deliver(instance)
+    result = tick(alert_delivery_sensor, kept_instance)
     assert "0 messages sent; 1 not sent to json #1 for" in result.skip_reason.skip_message
     assert "503" in result.skip_reason.skip_message
     (shown,) = result.asset_events
@@ -63,50 +63,49 @@ def test_the_ui_shows_what_could_not_be_sent_until_it_was(instance, platform, we
     assert shown.severity == dg.AssetCheckSeverity.WARN
     assert shown.metadata["not_sent"].value == 1
     assert "item_count_drop 2025-11-01" in shown.metadata["open"].value
-    assert not alerts_sent().passed
+    assert not delivery_check().passed
 
-    execute(platform, "UPDATE seedtest_alert_delivery SET next_try_at = now()")
-    again = deliver(instance, result.cursor)
-    assert again.asset_events == [], "the check is written when it turns, not with every look"
+    make_due(platform)
+    again = tick(alert_delivery_sensor, kept_instance, result.cursor)
+    assert again.asset_events == [], "the check is written when it changes, not with every tick"
 
     webhook.status = 200
-    execute(platform, "UPDATE seedtest_alert_delivery SET next_try_at = now()")
-    back = deliver(instance, again.cursor)
-    assert back.skip_reason.skip_message == "1 messages sent"
-    assert [event.passed for event in back.asset_events] == [True]
-    assert alerts_sent().passed
+    make_due(platform)
+    works_again = tick(alert_delivery_sensor, kept_instance, again.cursor)
+    assert works_again.skip_reason.skip_message == "1 messages sent"
+    assert [event.passed for event in works_again.asset_events] == [True]
+    assert delivery_check().passed
 
 
-def test_the_incident_sensor_hands_on_its_memory_and_says_that_nobody_is_told(instance, platform, monkeypatch):
+def test_the_incident_sensor_hands_on_its_state_and_says_that_nobody_is_alerted(kept_instance, platform, monkeypatch):
     monkeypatch.delenv("SEEDTEST_ALERT_URLS", raising=False)
-    take_into_account(platform, [DROP], (), "http://ui.example")
-    first = incident_sensor(dg.build_sensor_context(instance=instance))
+    record_events(Outbox(database=platform, ui_url=UI), [DROP])
+    first = tick(incident_sensor, kept_instance)
     assert first.skip_reason.skip_message == (
-        "0 new messages, 1 open incidents; nobody is told, SEEDTEST_ALERT_URLS is not set"
+        "0 new messages, 1 open incidents; nobody is alerted: SEEDTEST_ALERT_URLS is not set"
     )
-    second = incident_sensor(dg.build_sensor_context(instance=instance, cursor=first.cursor))
+    second = tick(incident_sensor, kept_instance, first.cursor)
     assert second.cursor != first.cursor
 
 
-def test_status_shows_channels_incidents_and_what_could_not_be_sent(instance, platform, webhook):
+@pytest.mark.usefixtures("drop")
+def test_status_shows_channels_incidents_and_what_could_not_be_sent(kept_instance, webhook):
     webhook.status = 403
-    take_into_account(platform, [DROP], read_channels(webhook.url), "http://ui.example")
-    deliver(instance)
-    lines = dict(status_lines(instance, load_settings()))
+    tick(alert_delivery_sensor, kept_instance)
+    lines = dict(status_lines(kept_instance, load_settings()))
     assert lines["alerts"] == "to json #1 from warn"
-    assert lines["open incidents"].startswith("1, newest: ERROR item_count_drop 2025-11-01")
+    assert lines["open incidents"].startswith(f"1, newest: {OPENED}")
     assert "403" in lines["alerts not sent"]
 
 
-def test_status_knows_whether_the_daemon_lives(instance, platform):
+def test_status_knows_whether_the_daemon_lives(kept_instance, platform):
     def daemon() -> str:
-        return dict(status_lines(instance, load_settings()))["daemon"]
+        return dict(status_lines(kept_instance, load_settings()))["daemon"]
 
     assert daemon().startswith("never ran")
-    for minutes_ago, says in ((11, "DOWN, last seen "), (1, "running")):
-        seen = (datetime.now(timezone.utc) - timedelta(minutes=minutes_ago)).timestamp()
-        instance.add_daemon_heartbeat(DaemonHeartbeat(seen, "SENSOR", "one", []))
-        assert daemon().startswith(says)
+    for minutes_ago, line in ((11, "DOWN, last seen "), (1, "running")):
+        beat(kept_instance, "SENSOR", datetime.now(timezone.utc) - timedelta(minutes=minutes_ago))
+        assert daemon().startswith(line)
 
 
 def test_a_night_leaves_the_check_of_the_alerts_to_the_sensor():
@@ -115,11 +114,11 @@ def test_a_night_leaves_the_check_of_the_alerts_to_the_sensor():
     assert "freshness" in {key.name for key in nightly.asset_check_keys}
 
 
-def test_incidents_are_listed_and_closed_from_the_command_line(platform, webhook, monkeypatch):
+@pytest.mark.usefixtures("drop")
+def test_incidents_are_listed_and_closed_from_the_command_line(monkeypatch):
     monkeypatch.chdir(ROOT)
-    take_into_account(platform, [DROP], read_channels(webhook.url), "http://ui.example")
     listed = CliRunner().invoke(app, ["alert", "list"])
-    assert listed.output.startswith("1: ERROR item_count_drop 2025-11-01, mirt_item_params")
+    assert listed.output.startswith(f"1: {OPENED}, mirt_item_params")
     closed = CliRunner().invoke(app, ["alert", "close", "1"])
     assert closed.output == "incident 1 closed\n"
     assert CliRunner().invoke(app, ["alert", "list"]).output == "nothing is open\n"
@@ -128,23 +127,23 @@ def test_incidents_are_listed_and_closed_from_the_command_line(platform, webhook
     assert "incident 1 is not open" in again.output
 
 
-def test_a_dead_daemon_and_a_missed_calibration_are_found_from_outside(
-    platform, webhook, empty_database, monkeypatch, tmp_path
-):
+def test_a_dead_daemon_and_a_missed_calibration_are_found_from_outside(webhook, empty_database, monkeypatch, tmp_path):
     """`seedtest alert check`, on a Dagster whose daemon never ran."""
     for name in ("dagster.yaml", "workspace.yaml"):
         (tmp_path / name).write_text((ROOT / name).read_text())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    monkeypatch.setenv("DAGSTER_POSTGRES_URL", empty_database)
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", empty_database.url)
     result = CliRunner().invoke(app, ["alert", "check"])
     assert result.exit_code == 0, result.output
-    assert "ERROR the Dagster daemon stopped" in webhook.titles
-    (message,) = [one["message"] for one in webhook.messages if one["title"] == "ERROR the Dagster daemon stopped"]
-    assert "scheduler" in message
-    told = len(webhook.messages)
+    stopped, missed = webhook.titles
+    assert stopped == "ERROR the Dagster daemon stopped"
+    assert missed.startswith("ERROR no calibration of 20"), (
+        "one fell due in the last 24 hours, at whatever hour this runs"
+    )
+    assert "scheduler" in webhook.messages[0]["message"]
     CliRunner().invoke(app, ["alert", "check"])
-    assert len(webhook.messages) == told
+    assert len(webhook.messages) == 2
     monkeypatch.delenv("SEEDTEST_ALERT_URLS")
     alone = CliRunner().invoke(app, ["alert", "check"])
     assert alone.exit_code == 1, "a cron job without the daemon's variables must not look healthy"

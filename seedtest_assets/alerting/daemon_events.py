@@ -1,0 +1,64 @@
+"""Events of the Dagster daemon: a part of it that stopped, and a daemon that was down."""
+
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+from seedtest_assets.alerting.events import Alert, Event, Recovery
+from seedtest_assets.alerting.messages import duration
+from seedtest_assets.dagster_log.daemon import last_heartbeats, parts_needed
+
+# A part of the daemon without a heartbeat for this long is stuck; they give one every 30 s.
+STALE = timedelta(minutes=10)
+_PAGE = "/deployment/daemons"
+_LOCATION = "dagster-daemon"
+
+
+def heartbeat_events(instance: dg.DagsterInstance, now: datetime, up_since: datetime) -> list[Event]:
+    """Give an alert about the parts of the daemon that stopped, and a recovery for each that is alive.
+
+    up_since: a part whose last heartbeat was before then has STALE from then on to come up.
+    """
+    heartbeats = last_heartbeats(instance)
+    last = {part: heartbeats.get(part, up_since) for part in parts_needed(instance)}
+    stopped = {part: when for part, when in last.items() if now - max(when, up_since) > STALE}
+    events: list[Event] = [
+        Recovery(at=when, resolves={_key(part): "its heartbeat is back"}, link=_PAGE)
+        for part, when in last.items()
+        if part not in stopped
+    ]
+    if stopped:
+        names = ", ".join(sorted(part.lower().replace("_", " ") for part in stopped))
+        events.append(
+            Alert(
+                key="daemon",
+                level="error",
+                at=now,
+                title="the Dagster daemon stopped" if stopped == last else "a part of the Dagster daemon stopped",
+                location=_LOCATION,
+                finding=f"no heartbeat of {names} since {max(stopped.values()):%Y-%m-%d %H:%M} UTC",
+                advice=("restart dagster-daemon",),
+                link=_PAGE,
+                pending=frozenset(map(_key, stopped)),
+            )
+        )
+    return events
+
+
+def was_down(last_pass: datetime, now: datetime) -> Alert:
+    """Report that the daemon was down: nothing to resolve, since it is back."""
+    return Alert(
+        key="daemon away",
+        level="warn",
+        at=now,
+        title="the Dagster daemon was down",
+        location=_LOCATION,
+        finding=f"nothing was scheduled, started or monitored from {last_pass:%Y-%m-%d %H:%M} to {now:%Y-%m-%d %H:%M} UTC "
+        f"({duration(now - last_pass)})",
+        link=_PAGE,
+        pending=frozenset(),
+    )
+
+
+def _key(part: str) -> str:
+    return f"daemon {part}"

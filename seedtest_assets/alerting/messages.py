@@ -1,0 +1,63 @@
+"""The text of a message: what, where, how much, what to do, since when, and the link. Short lines, for a phone."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from seedtest_assets.alerting.events import Alert, Kind, Level, Recovery
+
+LONGEST_LINE = 600
+
+
+def title_of(level: Level, title: str) -> str:
+    """Give the first line of every message about an incident."""
+    return f"{level.upper()} {title}"
+
+
+def opened_message(alert: Alert, kind: Kind, since: datetime, ui_url: str) -> tuple[str, str]:
+    """Lay out title and body for an incident that opens or gets worse."""
+    worse = " (was a warning)" if kind == "worse" else ""
+    advice = [f"What to do: {line}" for line in alert.advice]
+    lines = [
+        alert.location,
+        alert.finding,
+        *advice,
+        *alert.details,
+        f"since {_minute(since)}",
+        _link(ui_url, alert.link),
+    ]
+    return title_of(alert.level, alert.title) + worse, _body(lines)
+
+
+def resolved_message(incident: Any, lines: tuple[str, ...], recovery: Recovery, ui_url: str) -> tuple[str, str]:
+    """Lay out title and body for an incident that is over. incident: its row, as it was before."""
+    seen = f", seen {incident.times} times" if incident.times > 1 else ""
+    lasted = f"open from {_minute(incident.opened_at)} for {duration(recovery.at - incident.opened_at)}{seen}"
+    return f"RESOLVED {incident.what}", _body([incident.at_what, *lines, lasted, _link(ui_url, recovery.link)])
+
+
+def digest_message(messages: list[Any]) -> tuple[str, str]:
+    """Lay out one message in the place of many. messages: rows of the outbox."""
+    lines = [f"{message.title}, {message.body.splitlines()[0]}" for message in messages]
+    link = messages[-1].body.splitlines()[-1]
+    return f"{len(messages)} alerts", "\n".join([*lines, f"the last one: {link}"])
+
+
+def duration(length: timedelta) -> str:
+    """Give a length of time in its two largest units: 3 d 4 h, 5 h 12 min, 7 min."""
+    minutes = max(0, round(length.total_seconds() / 60))
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _body(lines: list[str]) -> str:
+    return "\n".join(line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…" for line in lines)
+
+
+def _minute(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M} UTC"
+
+
+def _link(ui_url: str, path: str) -> str:
+    return ui_url.rstrip("/") + path

@@ -1,0 +1,71 @@
+"""Why a step failed, or is retried: read from the error and its causes as Dagster stores them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from seedtest_assets.errors import IrtServiceError, IrtServiceRefusal, IrtServiceTimeout, SeedtestError
+
+# Metadata of a failure or a check that says what an operator does about it.
+ADVICE = "what_to_do"
+
+# Dagster stores of an exception its class's name, its text and its causes, not the class.
+_SERVICE_FAILURES = {failure.__name__ for failure in (IrtServiceError, IrtServiceTimeout, IrtServiceRefusal)}
+_WRAPPERS = ("Dagster", "RetryRequested", dg.Failure.__name__)
+
+
+def reason_of(event: dg.DagsterEvent) -> str:
+    """Give the step's own words: a failure's description, else the first line of the error below Dagster's wrappers."""
+    failure = _user_failure(event)
+    if failure and failure.description:
+        return " ".join(failure.description.split())
+    error = next(iter(_errors(event)), None)
+    while error and error.cause and (error.cls_name or "").startswith(_WRAPPERS):
+        error = error.cause
+    if error is None:
+        return "failed"
+    text = error.message.strip()
+    if error.cls_name in {kind.__name__ for kind in _kinds(SeedtestError)} | {dg.Failure.__name__}:
+        text = text.partition(": ")[2]  # these explain themselves; of any other error the class says something, too
+    return next(iter(text.splitlines()), error.cls_name or "failed")
+
+
+def advice_of(event: dg.DagsterEvent) -> str | None:
+    """Give what a failure says is to be done about it."""
+    failure = _user_failure(event)
+    return text_of(failure.metadata, ADVICE) if failure else None
+
+
+def is_service_failure(event: dg.DagsterEvent) -> bool:
+    """Whether the IRT service is the cause: unreachable, too slow, or with an answer that cannot be used."""
+    return any(error.cls_name in _SERVICE_FAILURES for error in _errors(event))
+
+
+def is_service_timeout(event: dg.DagsterEvent) -> bool:
+    """Whether the IRT service is the cause by not answering in time."""
+    return any(error.cls_name == IrtServiceTimeout.__name__ for error in _errors(event))
+
+
+def text_of(metadata: Any, name: str) -> str | None:
+    """Give an entry of metadata if it is a text."""
+    value = metadata.get(name)
+    return value.text if isinstance(value, dg.TextMetadataValue) else None
+
+
+def _user_failure(event: dg.DagsterEvent) -> Any:
+    return getattr(event.event_specific_data, "user_failure_data", None)
+
+
+def _errors(event: dg.DagsterEvent) -> Iterator[Any]:
+    """The error and its causes, outermost first."""
+    error = getattr(event.event_specific_data, "error", None)
+    while error is not None:
+        yield error
+        error = error.cause
+
+
+def _kinds(parent: type[BaseException]) -> Iterator[type[BaseException]]:
+    yield parent
+    for kind in parent.__subclasses__():
+        yield from _kinds(kind)
