@@ -7,7 +7,7 @@ import dagster as dg
 
 from seedtest_assets.cli.demo import School, simulate_school
 from seedtest_assets.cli.run_days import DayRun, Tell, run_day
-from seedtest_assets.dagster_log.ended_runs import OWN_CHECK
+from seedtest_assets.schedules import ALERTS_SENT
 
 LAST = date(2025, 3, 20)
 """The newest day with answers."""
@@ -30,7 +30,7 @@ def checks_of(instance: dg.DagsterInstance, run_id: str) -> dict[tuple[str, str]
     """{(asset, check): evaluation} of a run, but for the check of the alerts themselves; each once."""
     records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
     checks = [record.event_log_entry.dagster_event.asset_check_evaluation_data for record in records]
-    checks = [check for check in checks if check.check_name != OWN_CHECK]
+    checks = [check for check in checks if check.check_name != ALERTS_SENT.name]
     by_name = {(check.asset_key.to_user_string(), check.check_name): check for check in checks}
     assert len(by_name) == len(checks)
     return by_name
