@@ -49,12 +49,8 @@ def _loaded_by(statement: str) -> set[str]:
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
-# These still do; what they use is moving.
-PRIVATE_FOR_NOW = {PACKAGE / "alerting" / "watch.py", PACKAGE / "checks" / "specs.py"}
-
-
 def test_only_dagster_log_imports_private_parts_of_dagster():
-    for file in set(_files(PACKAGE)) - PRIVATE_FOR_NOW:
+    for file in _files(PACKAGE):
         private = [name for name in _imported(ast.parse(file.read_text(encoding="utf-8"))) if _private_dagster(name)]
         assert not private or file.is_relative_to(PACKAGE / "dagster_log"), f"{file.name} imports {private}"
 
