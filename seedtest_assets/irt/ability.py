@@ -56,7 +56,7 @@ def expected_a_posteriori(
     >>> items = irt.ItemParameters([0, 1], a=[1.0, 1.5], b=[-0.5, 0.5], c=[0.0, 0.0])
     >>> theta, se = irt.expected_a_posteriori(irt.Responses.from_matrix([[1, 1], [1, 0]]), items)
     >>> np.round(theta, 2), np.round(se, 2)
-    (array([ 0.72, -0.22]), array([0.81, 0.77]))
+    (array([ 0.84, -0.09]), array([0.8 , 0.79]))
     """
     if not (np.isfinite(mean) and np.isfinite(sd) and sd > 0):
         raise DataError(f"the population needs a finite mean and an SD above 0, not {mean} and {sd}")

@@ -74,7 +74,7 @@ def normal_grid(mean: ArrayLike = 0.0, sd: ArrayLike = 1.0, n_nodes: int = N_NOD
     --------
     >>> from seedtest_assets import irt
     >>> irt.normal_grid(mean=4.0, sd=1.5)
-    Grid(81 nodes from -6 to 10)
+    Grid(96 nodes from -6 to 13)
     """
     mean, sd = np.asarray(mean, dtype=np.float64), np.asarray(sd, dtype=np.float64)
     step = 2 * LIMIT / (n_nodes - 1)

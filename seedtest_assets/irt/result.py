@@ -91,6 +91,16 @@ class Calibration:
     >>> truth = irt.ItemParameters(np.arange(3), a=np.ones(3), b=[-1.0, 0.0, 1.0], c=np.zeros(3))
     >>> answers = irt.simulate(np.random.default_rng(1).normal(size=5000), truth)
     >>> print(irt.calibrate(irt.Responses.from_matrix(answers), "Rasch").summary())
+    Rasch: 3 items, 5,000 persons, 15,000 answers
+    log-likelihood -9506.786, AIC 19021.6, BIC 19047.6, 4 parameters
+    converged in 4 steps
+    ability: mean 0.00, SD 1.00, reliability 0.35
+    scale: of these persons, not linked to a bank
+    <BLANKLINE>
+    item                  a    (se)       b    (se)      c   answers
+    0                  0.97    0.04   -0.94    0.05   0.00     5,000
+    1                  0.97    0.04    0.03    0.04   0.00     5,000
+    2                  0.97    0.04    1.02    0.05   0.00     5,000
     """
 
     model: Model

@@ -104,7 +104,7 @@ def topic_abilities(
     >>> answers = irt.TopicAnswers(person=[0, 0, 0, 0], topic=[0, 0, 1, 1], item=[0, 1, 2, 3], correct=[1, 1, 0, 0])
     >>> abilities = irt.topic_abilities(answers, items, tau=0.7)
     >>> np.round(abilities.theta, 2)
-    array([ 0.27, -0.27])
+    array([ 0.41, -0.41])
     """
     check_population(population_mean, population_sd)
     grouped = group_by_student_and_topic(answers, items, pairs)

@@ -1,0 +1,46 @@
+"""Published and simulated answers, and what other programs give for them.
+
+NAME.txt holds answers, its first lines their source; NAME_MODEL.json the results of R's mirt 1.45.1, with the call. The
+optimum in them is that of the same likelihood by an independent optimiser, which mirt's own estimates agree with. Results
+of Rasch models have slope 1 and a free ability SD there.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FOLDER = Path(__file__).parent
+
+
+def answers_of(name: str) -> np.ndarray:
+    """Read the answers of a data set, float64 [n_persons, n_items] of 1, 0 and NaN.
+
+    LSAT7, SAT12, SAT12missing (SAT12 scores an item without an answer as wrong, SAT12missing leaves it out), held_anchors.
+    """
+    lines = (FOLDER / f"{name.removesuffix('missing')}.txt").read_text().splitlines()
+    rows = [line.split() for line in lines if not line.startswith("#")]
+    patterns = np.array([[_mark(mark) for mark in pattern] for pattern, *_ in rows])
+    answers = np.repeat(patterns, [int(count[0]) if count else 1 for _, *count in rows], axis=0)
+    return answers if name.endswith("missing") else np.nan_to_num(answers)
+
+
+def result_of(name: str) -> dict[str, Any]:
+    """Read the results that NAME.json holds."""
+    return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def patterns_of(result: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give the patterns of answers [n, n_items] that the result scores, with their EAP abilities and posterior SDs."""
+    patterns, theta, theta_se = zip(*result["eap"], strict=True)
+    return np.array([[_mark(mark) for mark in pattern] for pattern in patterns]), np.array(theta), np.array(theta_se)
+
+
+def numbers(values: list[float | None]) -> np.ndarray:
+    """Give values as an array, NaN where there is none."""
+    return np.array(values, dtype=np.float64)
+
+
+def _mark(mark: str) -> float:
+    return np.nan if mark == "." else float(mark)
