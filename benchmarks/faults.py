@@ -8,14 +8,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.nights import Night
+from benchmarks.nights import SHADOW, Night
 from seedtest_assets import irt
 from seedtest_assets.checks.judgement import Judgement, Level
 from seedtest_assets.days import day_bounds
 from seedtest_assets.engines.coded_request import code_request
 from seedtest_assets.engines.in_process import result_of
 from seedtest_assets.features.daily import FEATURE_SCHEMA
-from seedtest_assets.storage.results import fitted_at, write_features, write_topic_theta
+from seedtest_assets.storage.history import fitted_at
+from seedtest_assets.storage.publishing import write_features, write_topic_theta
 
 Inject = Callable[[Night, np.random.Generator], list[Judgement]]
 
@@ -144,17 +145,22 @@ def damaged(table: str, damage: Callable[[pd.DataFrame, np.ndarray], pd.DataFram
         if table == "student_topic_theta":
             rows = night.topic_rows
             few = rng.random(len(rows)) < rng.uniform(0.02, 0.2)
-            write_topic_theta(database, day, damage(rows, few))
+            write_topic_theta(database, day, damage(rows, few), publishing=SHADOW)
             told = night.of_table(table)
-            write_topic_theta(database, day, rows)
+            write_topic_theta(database, day, rows, publishing=SHADOW)
             return told
         whole = night.feature_rows
         rows = whole.to_pandas()
         few = rng.random(len(rows)) < rng.uniform(0.02, 0.2)
         schema = FEATURE_SCHEMA.append(whole.schema.field("computed_at"))
-        write_features(database, day, pa.Table.from_pandas(damage(rows, few), schema=schema, preserve_index=False))
+        write_features(
+            database,
+            day,
+            pa.Table.from_pandas(damage(rows, few), schema=schema, preserve_index=False),
+            publishing=SHADOW,
+        )
         told = night.of_table(table)
-        write_features(database, day, whole)
+        write_features(database, day, whole, publishing=SHADOW)
         return told
 
     return inject

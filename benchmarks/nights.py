@@ -25,15 +25,18 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.storage.abilities import newest_abilities
 from seedtest_assets.storage.database import Database, migrate
 from seedtest_assets.storage.embedded import start_embedded
+from seedtest_assets.storage.history import fitted_at
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import DayCount
-from seedtest_assets.storage.results import fitted_at, write_calibration, write_features, write_topic_theta
+from seedtest_assets.storage.publications import Publishing
+from seedtest_assets.storage.publishing import write_calibration, write_features, write_topic_theta
 from seedtest_assets.storage.table_facts import table_facts
 from seedtest_assets.storage.window import read_window
 
 LATE = 0.001
 """Share of a day's answers that come a day late on a healthy platform."""
-TABLES = ("student_topic_theta", "features_topic_daily")
+SHADOW = Publishing(enabled=False)
+"""The benchmarks judge history; the platform's tables are left alone."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,12 @@ class Platform:
         database = Database(start_embedded("nights", self.home))
         migrate(database)
         with database.session() as connection:  # so that rows can be put in that the database would not take
-            for table in TABLES:
+            for table in ("topic_theta_history", "feature_history"):
                 connection.exec_driver_sql(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey")
-                for column in ("user_id", "topic_id"):
+                for column in ("student_id", "topic_id"):
                     connection.exec_driver_sql(f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL")
             for column in ("theta", "se"):
-                connection.exec_driver_sql(f"ALTER TABLE student_topic_theta ALTER COLUMN {column} DROP NOT NULL")
+                connection.exec_driver_sql(f"ALTER TABLE topic_theta_history ALTER COLUMN {column} DROP NOT NULL")
         return database
 
     def night(self, day: date) -> "Night":
@@ -137,7 +140,7 @@ class Night:
         active = self.platform.lake.read_observations([self.day], ["student_id", "topic_id"])
         rows = topic_theta(self.window, active, self.result.items, spec["group_mean"], spec["group_sd"]).rows
         now = datetime.now(timezone.utc)
-        return rows.assign(model=spec["model"], version=self.day.isoformat(), fitted_at=now)
+        return rows.assign(model=spec["model"], fitted_at=now)
 
     @cached_property
     def feature_rows(self) -> pa.Table:
@@ -163,15 +166,15 @@ class Night:
     def judgements(self) -> list[Judgement]:
         """Every check of the healthy night; the tables are written."""
         database = self.platform.database
-        write_topic_theta(database, self.day, self.topic_rows)
-        write_features(database, self.day, self.feature_rows)
+        write_topic_theta(database, self.day, self.topic_rows, publishing=SHADOW)
+        write_features(database, self.day, self.feature_rows, publishing=SHADOW)
         in_the_night = datetime.combine(self.day + timedelta(days=1), datetime.min.time(), timezone.utc)
         fits = fitted_at(database, self.day, 7) | {self.day: in_the_night + timedelta(hours=3)}
         return [
             *self.healthy,
             *self.of_volume(self.counts[self.day]),
             *self.of_source(LATE),
-            *(one for table in TABLES for one in self.of_table(table)),
+            *(one for table in ("student_topic_theta", "features_topic_daily") for one in self.of_table(table)),
             *self.of_freshness(fits),
         ]
 
@@ -179,4 +182,11 @@ class Night:
         """Write the calibration, so that later nights compare with it."""
         checks = {"checks": numbers_of(self.healthy)}
         result = replace(self.result, metrics=self.result.metrics | checks)
-        write_calibration(self.platform.database, self.day, result, f"fit-{self.day}", datetime.now(timezone.utc))
+        write_calibration(
+            self.platform.database,
+            self.day,
+            result,
+            run_id=f"fit-{self.day}",
+            fitted_at=datetime.now(timezone.utc),
+            publishing=SHADOW,
+        )

@@ -121,12 +121,16 @@ def write(days: list[date]) -> None:
 
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.database import prepared_database
-    from seedtest_assets.storage.results import write_calibration, write_topic_theta
+    from seedtest_assets.storage.publications import Publishing
+    from seedtest_assets.storage.publishing import write_calibration, write_topic_theta
 
     database, now = prepared_database(load_settings()), datetime.now(timezone.utc)
-    write_calibration(database, days[-1], _stored_result(), "fit-benchmark", now)
+    publishing = Publishing()
+    write_calibration(
+        database, days[-1], _stored_result(), run_id="fit-benchmark", fitted_at=now, publishing=publishing
+    )
     rows = pd.read_pickle("topics.pickle")  # made by the stage before
-    write_topic_theta(database, days[-1], rows.assign(model="2PL", version="benchmark", fitted_at=now))
+    write_topic_theta(database, days[-1], rows.assign(model="2PL", fitted_at=now), publishing=publishing)
 
 
 def compute_features(days: list[date]) -> None:

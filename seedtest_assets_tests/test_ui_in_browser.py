@@ -138,9 +138,7 @@ def test_a_day_is_materialised_from_the_ui(ui, deployment, run_from_the_ui, scre
     ui.settled()
     screenshot(ui.driver, "materialized_run")
     database = Database(deployment.environment["DATABASE_URL"])
-    assert rows_of(database, "SELECT count(*) FROM mirt_item_params WHERE partition_date = :day", day=YESTERDAY) == [
-        (60,)
-    ]
+    assert rows_of(database, "SELECT count(*) FROM item_history WHERE partition_date = :day", day=YESTERDAY) == [(60,)]
 
 
 @pytest.mark.usefixtures("run_from_the_ui")

@@ -61,7 +61,7 @@ def undelivered(database: Database, channels: Sequence[Channel]) -> list[Undeliv
         rows = connection.execute(
             sa.text(
                 "SELECT channel_name, count(*), min(created_at), max(last_error), bool_and(channel = ANY(:known)) "
-                "FROM seedtest_alert_delivery JOIN seedtest_alert_message USING (message_id) "
+                "FROM alert_delivery JOIN alert_message USING (message_id) "
                 "WHERE sent_at IS NULL GROUP BY channel, channel_name "
                 "HAVING max(attempts) > 0 OR NOT bool_and(channel = ANY(:known))"
             ),
@@ -112,10 +112,10 @@ def _due(connection: sa.Connection, channel: Channel) -> list[Any]:
     statement = sa.text(
         """
         SELECT message_id, incident_id, kind, level, title, body, attempts
-        FROM seedtest_alert_delivery AS due JOIN seedtest_alert_message AS message USING (message_id)
+        FROM alert_delivery AS due JOIN alert_message AS message USING (message_id)
         WHERE channel = :channel AND sent_at IS NULL AND next_try_at <= clock_timestamp()
           AND NOT EXISTS (  -- an earlier message of the incident that waits for its next attempt
-              SELECT FROM seedtest_alert_delivery JOIN seedtest_alert_message AS earlier USING (message_id)
+              SELECT FROM alert_delivery JOIN alert_message AS earlier USING (message_id)
               WHERE channel = :channel AND sent_at IS NULL AND next_try_at > clock_timestamp()
                 AND earlier.incident_id = message.incident_id AND earlier.message_id < message.message_id)
         ORDER BY message_id
@@ -127,7 +127,7 @@ def _due(connection: sa.Connection, channel: Channel) -> list[Any]:
 def _record_sent(connection: sa.Connection, channel: Channel, ids: list[int], works_again: bool) -> None:
     connection.execute(
         sa.text(
-            "UPDATE seedtest_alert_delivery SET sent_at = clock_timestamp(), attempts = attempts + 1, last_error = NULL "
+            "UPDATE alert_delivery SET sent_at = clock_timestamp(), attempts = attempts + 1, last_error = NULL "
             "WHERE channel = :channel AND message_id = ANY(:ids)"
         ),
         {"channel": channel.fingerprint, "ids": ids},
@@ -135,8 +135,7 @@ def _record_sent(connection: sa.Connection, channel: Channel, ids: list[int], wo
     if works_again:  # nothing waits for its next attempt any longer
         connection.execute(
             sa.text(
-                "UPDATE seedtest_alert_delivery SET next_try_at = clock_timestamp() "
-                "WHERE channel = :channel AND sent_at IS NULL"
+                "UPDATE alert_delivery SET next_try_at = clock_timestamp() WHERE channel = :channel AND sent_at IS NULL"
             ),
             {"channel": channel.fingerprint},
         )
@@ -145,7 +144,7 @@ def _record_sent(connection: sa.Connection, channel: Channel, ids: list[int], wo
 def _record_failure(connection: sa.Connection, channel: Channel, ids: list[int], attempts: int, reason: str) -> None:
     connection.execute(
         sa.text(
-            "UPDATE seedtest_alert_delivery SET attempts = attempts + 1, last_error = :reason, channel_name = :name, "
+            "UPDATE alert_delivery SET attempts = attempts + 1, last_error = :reason, channel_name = :name, "
             "next_try_at = clock_timestamp() + :wait WHERE channel = :channel AND message_id = ANY(:ids)"
         ),
         {
@@ -162,8 +161,8 @@ def _queue_messages_without_channel(connection: sa.Connection, channels: Sequenc
     """Queue what a process without any channel, a cron job for instance, put into the outbox."""
     rows = connection.execute(
         sa.text(
-            "SELECT message_id, level FROM seedtest_alert_message AS message WHERE created_at > clock_timestamp() - :age "
-            "AND NOT EXISTS (SELECT FROM seedtest_alert_delivery AS due WHERE due.message_id = message.message_id)"
+            "SELECT message_id, level FROM alert_message AS message WHERE created_at > clock_timestamp() - :age "
+            "AND NOT EXISTS (SELECT FROM alert_delivery AS due WHERE due.message_id = message.message_id)"
         ),
         {"age": LATE_CHANNEL_AGE},
     ).all()
@@ -176,9 +175,9 @@ def _move_from_removed_channels(connection: sa.Connection, channels: Sequence[Ch
     for channel in channels:
         connection.execute(
             sa.text(
-                "INSERT INTO seedtest_alert_delivery (message_id, channel, channel_name) "
+                "INSERT INTO alert_delivery (message_id, channel, channel_name) "
                 "SELECT DISTINCT message_id, :channel, :name "
-                "FROM seedtest_alert_delivery JOIN seedtest_alert_message USING (message_id) "
+                "FROM alert_delivery JOIN alert_message USING (message_id) "
                 "WHERE sent_at IS NULL AND NOT channel = ANY(:known) AND level = ANY(:levels) ON CONFLICT DO NOTHING"
             ),
             {
@@ -190,8 +189,8 @@ def _move_from_removed_channels(connection: sa.Connection, channels: Sequence[Ch
         )
     connection.execute(
         sa.text(
-            "DELETE FROM seedtest_alert_delivery AS removed WHERE sent_at IS NULL AND NOT channel = ANY(:known) AND EXISTS "
-            "(SELECT FROM seedtest_alert_delivery AS other "
+            "DELETE FROM alert_delivery AS removed WHERE sent_at IS NULL AND NOT channel = ANY(:known) AND EXISTS "
+            "(SELECT FROM alert_delivery AS other "
             "WHERE other.message_id = removed.message_id AND channel = ANY(:known))"
         ),
         {"known": known},

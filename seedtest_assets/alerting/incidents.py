@@ -57,7 +57,7 @@ def open_incidents(database: Database) -> list[Incident]:
     """List what is not resolved, newest first."""
     with database.transaction() as connection:
         rows = connection.exec_driver_sql(
-            "SELECT incident_id, level, what AS title, at_what AS location, opened_at, times FROM seedtest_incident "
+            "SELECT incident_id, level, what AS title, at_what AS location, opened_at, times FROM incident "
             "WHERE resolved_at IS NULL ORDER BY incident_id DESC"
         ).mappings()
         return [Incident(**row) for row in rows]
@@ -72,7 +72,7 @@ def is_pending(database: Database, key: str) -> bool:
 def close_incident(database: Database, incident_id: int) -> bool:
     """Resolve an incident that nobody will repair, without a message; False when it is not open."""
     with database.transaction() as connection:
-        statement = "UPDATE seedtest_incident SET resolved_at = now() WHERE incident_id = :id AND resolved_at IS NULL"
+        statement = "UPDATE incident SET resolved_at = now() WHERE incident_id = :id AND resolved_at IS NULL"
         return connection.execute(sa.text(statement), {"id": incident_id}).rowcount == 1
 
 
@@ -89,7 +89,7 @@ def queue_messages(
     if rows:
         connection.execute(
             sa.text(
-                "INSERT INTO seedtest_alert_delivery (message_id, channel, channel_name) VALUES (:id, :channel, :name) "
+                "INSERT INTO alert_delivery (message_id, channel, channel_name) VALUES (:id, :channel, :name) "
                 "ON CONFLICT DO NOTHING"  # the same address twice in the list is one channel
             ),
             rows,
@@ -98,7 +98,7 @@ def queue_messages(
 
 def _record_alert(connection: sa.Connection, alert: Alert, outbox: Outbox) -> int:
     newest = connection.execute(
-        sa.text("SELECT * FROM seedtest_incident WHERE key = :key ORDER BY incident_id DESC LIMIT 1"),
+        sa.text("SELECT * FROM incident WHERE key = :key ORDER BY incident_id DESC LIMIT 1"),
         {"key": alert.key},
     ).first()
     if newest is not None and alert.at <= newest.seen_at:
@@ -120,7 +120,7 @@ def _open(connection: sa.Connection, alert: Alert) -> int:
     """Insert the incident of an alert; gives its id."""
     return connection.execute(
         sa.text(
-            "INSERT INTO seedtest_incident (key, level, what, at_what, owes, opened_at, seen_at, resolved_at) "
+            "INSERT INTO incident (key, level, what, at_what, owes, opened_at, seen_at, resolved_at) "
             "VALUES (:key, :level, :title, :location, :pending, :at, :at, :resolved_at) RETURNING incident_id"
         ),
         {
@@ -140,7 +140,7 @@ def _update(connection: sa.Connection, incident: Any, alert: Alert) -> bool:
     level = max(alert.level, incident.level, key=LEVELS.index)
     connection.execute(
         sa.text(
-            "UPDATE seedtest_incident SET level = :level, owes = :pending, times = times + 1, seen_at = :at "
+            "UPDATE incident SET level = :level, owes = :pending, times = times + 1, seen_at = :at "
             "WHERE incident_id = :id"
         ),
         {
@@ -156,7 +156,7 @@ def _update(connection: sa.Connection, incident: Any, alert: Alert) -> bool:
 def _record_recovery(connection: sa.Connection, recovery: Recovery, outbox: Outbox) -> int:
     incidents = connection.execute(
         sa.text(
-            "SELECT * FROM seedtest_incident WHERE resolved_at IS NULL AND seen_at < :at AND owes && :resolves "
+            "SELECT * FROM incident WHERE resolved_at IS NULL AND seen_at < :at AND owes && :resolves "
             "ORDER BY incident_id"
         ),
         {"at": recovery.at, "resolves": list(recovery.resolves)},
@@ -166,8 +166,7 @@ def _record_recovery(connection: sa.Connection, recovery: Recovery, outbox: Outb
         pending = [key for key in incident.owes if key not in recovery.resolves]
         connection.execute(
             sa.text(
-                "UPDATE seedtest_incident SET owes = :pending, seen_at = :at, resolved_at = :resolved_at "
-                "WHERE incident_id = :id"
+                "UPDATE incident SET owes = :pending, seen_at = :at, resolved_at = :resolved_at WHERE incident_id = :id"
             ),
             {
                 "pending": pending,
@@ -185,7 +184,7 @@ def _record_recovery(connection: sa.Connection, recovery: Recovery, outbox: Outb
 
 
 def _is_pending(connection: sa.Connection, key: str) -> bool:
-    statement = "SELECT EXISTS (SELECT FROM seedtest_incident WHERE resolved_at IS NULL AND :key = ANY(owes))"
+    statement = "SELECT EXISTS (SELECT FROM incident WHERE resolved_at IS NULL AND :key = ANY(owes))"
     return bool(connection.execute(sa.text(statement), {"key": key}).scalar_one())
 
 
@@ -195,7 +194,7 @@ def _put(
     title, body = text
     message_id = connection.execute(
         sa.text(
-            "INSERT INTO seedtest_alert_message (incident_id, kind, level, title, body) "
+            "INSERT INTO alert_message (incident_id, kind, level, title, body) "
             "VALUES (:incident_id, :kind, :level, :title, :body) RETURNING message_id"
         ),
         {"incident_id": incident_id, "kind": kind, "level": level, "title": title, "body": body},

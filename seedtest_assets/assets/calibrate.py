@@ -17,15 +17,13 @@ from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import picture, previewed, table_metadata
+from seedtest_assets.storage.calibration_lock import one_calibration_at_a_time
 from seedtest_assets.storage.database import Database, prepared_database
+from seedtest_assets.storage.history import previous_item_parameters
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.publications import Publication, Publishing
+from seedtest_assets.storage.publishing import clear_calibration, write_calibration
 from seedtest_assets.storage.questions import anchors_and_starts
-from seedtest_assets.storage.results import (
-    clear_calibration,
-    one_calibration_at_a_time,
-    previous_item_parameters,
-    write_calibration,
-)
 from seedtest_assets.storage.window import Window, read_window
 
 LOG_EVERY = 10
@@ -114,10 +112,10 @@ def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Ite
                     allow_retries=False,
                 )
             fitted_at = datetime.now(timezone.utc)
-            write_calibration(
-                database, day, result, run_id, fitted_at, update_questions=settings.irt_update_question_meta
+            publication = write_calibration(
+                database, day, result, run_id=run_id, fitted_at=fitted_at, publishing=Publishing.from_settings(settings)
             )
-        yield from _materialized(result, window, run_id)
+        yield from _materialized(result, window, run_id, publication)
         yield from (accepted(one) if one.check_name in {bad.check for bad in rejected} else one for one in checked)
 
 
@@ -153,7 +151,9 @@ def _calibrate(
     return replace(result, model_spec=spec, metrics=metrics)
 
 
-def _materialized(result: CalibrationResult, window: Window, run_id: str) -> Iterator[dg.MaterializeResult]:
+def _materialized(
+    result: CalibrationResult, window: Window, run_id: str, publication: Publication
+) -> Iterator[dg.MaterializeResult]:
     spec, metrics = result.model_spec, result.metrics
     yield dg.MaterializeResult(
         asset_key="mirt_item_params",
@@ -186,6 +186,7 @@ def _materialized(result: CalibrationResult, window: Window, run_id: str) -> Ite
         metadata={
             "dagster/row_count": 1,
             "run_id": run_id,
+            "published": publication.summary,
             "loglik": metrics["loglik"],
             "aic": metrics["aic"],
             "bic": metrics["bic"],

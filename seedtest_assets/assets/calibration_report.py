@@ -14,9 +14,7 @@ from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.storage.database import Database, prepared_database
-from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.questions import anchors_and_starts
-from seedtest_assets.storage.results import (
+from seedtest_assets.storage.history import (
     abilities,
     fit_history,
     fit_meta,
@@ -24,6 +22,8 @@ from seedtest_assets.storage.results import (
     item_parameters,
     previous_item_parameters,
 )
+from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.questions import anchors_and_starts
 from seedtest_assets.storage.window import read_window
 
 HISTORY_PARTITIONS = 90

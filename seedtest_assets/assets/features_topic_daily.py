@@ -16,7 +16,8 @@ from seedtest_assets.step.metadata import picture, previewed, table_metadata
 from seedtest_assets.storage.abilities import newest_abilities
 from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.results import write_features
+from seedtest_assets.storage.publications import Publishing
+from seedtest_assets.storage.publishing import write_features
 from seedtest_assets.storage.window import missing_days
 
 
@@ -44,11 +45,17 @@ def features_topic_daily(context: dg.AssetExecutionContext) -> dg.MaterializeRes
             filesystem=lake.filesystem,
         )
         computed_at = pa.array([datetime.now(timezone.utc)] * len(rows), pa.timestamp("us", tz="UTC"))
-        write_features(database, day, rows.append_column("computed_at", computed_at))
+        publication = write_features(
+            database,
+            day,
+            rows.append_column("computed_at", computed_at),
+            publishing=Publishing.from_settings(settings),
+        )
         basis = rows["improvement_basis"]
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(rows),
+                "published": publication.summary,
                 "answers": len(answers),
                 "days_missing_in_lake": dg.MetadataValue.json(
                     [past.isoformat() for past in missing_days(lake, day, settings, 2 * FEATURE_WINDOW_DAYS)]

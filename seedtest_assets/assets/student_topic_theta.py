@@ -14,8 +14,10 @@ from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import picture, previewed, table_metadata
 from seedtest_assets.storage.database import prepared_database
+from seedtest_assets.storage.history import fit_meta, item_parameters
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.results import fit_meta, item_parameters, write_topic_theta
+from seedtest_assets.storage.publications import Publishing
+from seedtest_assets.storage.publishing import write_topic_theta
 from seedtest_assets.storage.window import read_window
 
 
@@ -33,7 +35,7 @@ def student_topic_theta(context: dg.AssetExecutionContext) -> dg.MaterializeResu
         database, lake = prepared_database(settings), Lake(settings.seedtest_lake)
         fit, active = fit_meta(database, day), lake.read_observations([day], ["student_id", "topic_id"])
         if fit is None or not len(active):
-            write_topic_theta(database, day, pd.DataFrame())
+            write_topic_theta(database, day, pd.DataFrame(), publishing=Publishing.from_settings(settings))
             return dg.MaterializeResult(
                 metadata={
                     "dagster/row_count": 0,
@@ -48,11 +50,12 @@ def student_topic_theta(context: dg.AssetExecutionContext) -> dg.MaterializeResu
             spec["group_mean"],
             spec["group_sd"],
         )
-        rows = abilities.rows.assign(model=spec["model"], version=day.isoformat(), fitted_at=datetime.now(timezone.utc))
-        write_topic_theta(database, day, rows)
+        rows = abilities.rows.assign(model=spec["model"], fitted_at=datetime.now(timezone.utc))
+        publication = write_topic_theta(database, day, rows, publishing=Publishing.from_settings(settings))
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(rows),
+                "published": publication.summary,
                 "students": rows["user_id"].nunique(),
                 "topics": rows["topic_id"].nunique(),
                 **(_described(abilities.spread) if abilities.spread else {}),

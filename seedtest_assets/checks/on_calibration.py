@@ -14,7 +14,7 @@ from seedtest_assets.checks.judgement import Fit, Judgement, Level
 from seedtest_assets.checks.specs import CALIBRATION
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.database import Database
-from seedtest_assets.storage.results import abilities, fits_before, published_parameters
+from seedtest_assets.storage.history import abilities, fits_before, parameters_of_days
 
 BLOCKING = frozenset(spec.name for spec in CALIBRATION if spec.blocking)
 
@@ -39,10 +39,10 @@ class Earlier:
 
 
 def earlier_partitions(database: Database, day: date, settings: Settings) -> Earlier:
-    """Read them from the result tables."""
+    """Read them from history."""
     fits = [Fit(*row) for row in fits_before(database, day, settings.history_partitions)]
     newest = fits[-1].day if fits else None
-    published = published_parameters(database, [fit.day for fit in fits])
+    published = parameters_of_days(database, [fit.day for fit in fits])
     return Earlier(fits, published, newest, abilities(database, newest) if newest else pd.DataFrame())
 
 

@@ -10,7 +10,7 @@ from seedtest_assets.settings import load_settings
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.load_time import FRESH_BY_HOUR
 from seedtest_assets.storage.database import prepared_database
-from seedtest_assets.storage.results import fitted_at
+from seedtest_assets.storage.history import fitted_at
 
 MINUTES_PAST = 5
 

@@ -37,8 +37,8 @@ def status_lines(instance: "dg.DagsterInstance", settings: "Settings") -> list[t
     """Give pairs of a name and its state."""
     from seedtest_assets.settings import HOME, old_name_warnings
     from seedtest_assets.storage.database import prepared_database
+    from seedtest_assets.storage.history import history_summary, newest_fit
     from seedtest_assets.storage.lake import Lake
-    from seedtest_assets.storage.results import newest_fit, table_summary
 
     database = prepared_database(settings)
     days = Lake(settings.seedtest_lake).all_days()
@@ -47,8 +47,8 @@ def status_lines(instance: "dg.DagsterInstance", settings: "Settings") -> list[t
         ("lake", f"{settings.seedtest_lake}: {len(days)} days" + (f", {days[0]} to {days[-1]}" if days else "")),
     ]
     lines += [
-        (table, f"{count:,} rows" + (f", newest partition {newest}" if newest else ""))
-        for table, count, newest in table_summary(database)
+        (table, f"newest partition {newest}, {count:,} rows" if newest else "no partition yet")
+        for table, count, newest in history_summary(database)
     ]
     fit = newest_fit(database)
     lines.append(

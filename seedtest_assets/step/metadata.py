@@ -7,12 +7,12 @@ import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
-from seedtest_assets.storage.result_tables import RESULT_COLUMNS
+from seedtest_assets.storage.published_columns import PUBLISHED_COLUMNS
 
 
 def table_metadata(table: str) -> dict[str, object]:
-    """Name and columns of a result table."""
-    return {"dagster/table_name": f"public.{table}", **_columns(RESULT_COLUMNS[table])}
+    """Name and columns of a published table, as it is made where the platform has none."""
+    return {"dagster/table_name": f"public.{table}", **_columns(PUBLISHED_COLUMNS[table])}
 
 
 def file_metadata(schema: pa.Schema) -> dict[str, object]:

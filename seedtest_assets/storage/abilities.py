@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from seedtest_assets.days import feature_windows
 from seedtest_assets.storage.database import Database
+from seedtest_assets.storage.history_tables import staged
 
 TOPIC_THETA_SCHEMA = pa.schema(
     [
@@ -21,7 +22,7 @@ OVERALL_THETA_SCHEMA = TOPIC_THETA_SCHEMA.remove(TOPIC_THETA_SCHEMA.get_field_in
 # An index look-up a window for each active one: reading all days and sorting them would grow with the whole platform.
 _NEWEST = """
 SELECT newest.partition_date, {names}, newest.theta, newest.se
-FROM (SELECT DISTINCT {names} FROM active) AS wanted
+FROM (SELECT DISTINCT {names} FROM {active}) AS wanted
 CROSS JOIN (VALUES ($1::date, $2::date), ($2::date, $3::date)) AS ability_window (first_day, next_window)
 CROSS JOIN LATERAL (
     SELECT partition_date, theta, se
@@ -31,24 +32,27 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS newest
 """
+_TOPIC = {
+    "table": "topic_theta_history",
+    "names": "user_id, topic_id",
+    "same": "student_id = wanted.user_id AND topic_theta_history.topic_id = wanted.topic_id",
+}
+_OVERALL = {"table": "ability_history", "names": "user_id", "same": "student_id = wanted.user_id"}
 
 
 def newest_abilities(database: Database, day: date, active: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Tables of TOPIC_THETA_SCHEMA and OVERALL_THETA_SCHEMA, at most a row for each window of `features_for_day`.
+    """Read the newest abilities of both windows of a day's features: TOPIC_THETA_SCHEMA and OVERALL_THETA_SCHEMA.
 
     active: user_id, topic_id of the pairs wanted; pairs without an ability have no row.
     """
     previous, recent = feature_windows(day)
     windows = [previous, recent, day + timedelta(days=1)]
-    with database.bulk_transaction() as cursor:
-        cursor.adbc_ingest("active", active.select(["user_id", "topic_id"]), mode="create", temporary=True)
+    with (
+        database.bulk_transaction() as cursor,
+        staged(cursor, active.select(["user_id", "topic_id"])) as wanted,
+    ):
         tables = []
-        for table, keys, schema in (
-            ("student_topic_theta", ("user_id", "topic_id"), TOPIC_THETA_SCHEMA),
-            ("mirt_ability", ("user_id",), OVERALL_THETA_SCHEMA),
-        ):
-            same = " AND ".join(f"{table}.{key} = wanted.{key}" for key in keys)
-            cursor.execute(_NEWEST.format(names=", ".join(keys), table=table, same=same), parameters=windows)
+        for query, schema in ((_TOPIC, TOPIC_THETA_SCHEMA), (_OVERALL, OVERALL_THETA_SCHEMA)):
+            cursor.execute(_NEWEST.format(**query, active=wanted), parameters=windows)
             tables.append(cursor.fetch_arrow_table().select(schema.names).cast(schema))
-        cursor.execute("DROP TABLE active")
     return tables[0], tables[1]

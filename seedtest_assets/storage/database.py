@@ -1,6 +1,6 @@
 """Connections to the platform's database: ADBC for bulk (Arrow over COPY), SQLAlchemy for the rest."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -23,8 +23,8 @@ CONNECT_TIMEOUT_SECONDS = 10
 USE_UTC = "SET TIME ZONE 'UTC'"
 """Whatever the server's zone is: a time without one is read and written as UTC, and days are UTC days."""
 
-VERSION_TABLE = "seedtest_alembic_version"
-"""Not Alembic's usual name: the platform may keep an alembic_version in this database."""
+VERSION_TABLE = "seedtest_migration"
+"""Not Alembic's usual name: the platform may keep an alembic_version in this database, even in this schema."""
 
 
 @dataclass(frozen=True)
@@ -86,22 +86,34 @@ def prepared_database(settings: Settings) -> Database:
         database = replace(database, url=start_embedded(PLATFORM))
         with database.transaction() as connection:
             connection.exec_driver_sql(sql("platform.sql"))
-    migrate(database)
+    migrate(database, settings.seedtest_published_version)
     return database
 
 
-def migrate(database: Database) -> None:
-    """Bring the result tables to the newest version.
+def migrate(database: Database, published_version: str = "v1") -> None:
+    """Bring our schema to the newest version, and make the platform's result tables where they do not exist.
 
-    Raises InputError where a table of another make stands in the way, TransientError when the database is out of reach.
+    published_version: of the rows that are published when a database of version 0.1.0 is carried over. Raises InputError
+    with the statement for an administrator when rights are missing, TransientError when the database is out of reach.
     """
+    _move(database, command.upgrade, "head", published_version)
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Take our schema back to an earlier revision; "base" removes all of it. What is published stays."""
+    _move(database, command.downgrade, revision)
+
+
+def _move(
+    database: Database, move: Callable[[Config, str], None], revision: str, published_version: str = "v1"
+) -> None:
     config = _alembic()
     with database.transaction() as connection:
         # Two processes may start at once: the second waits here and finds nothing left to do.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('seedtest migrations'))")
-        config.attributes["connection"] = connection
+        config.attributes.update(connection=connection, schema=database.schema, published_version=published_version)
         try:
-            command.upgrade(config, "head")
+            move(config, revision)
         except CommandError as error:
             raise InputError(
                 f"the tables in {database.address} were made by another version of seedtest: {error}; "
@@ -111,7 +123,9 @@ def migrate(database: Database) -> None:
 
 def _is_migrated(database: Database) -> bool:
     with database.transaction() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        context = MigrationContext.configure(
+            connection, opts={"version_table": VERSION_TABLE, "version_table_schema": database.schema}
+        )
         return context.get_current_revision() == _newest_version()
 
 

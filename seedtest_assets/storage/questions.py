@@ -1,8 +1,5 @@
 """What the platform's `question` table knows of its items: anchors and starting values."""
 
-from datetime import date
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -10,6 +7,7 @@ from seedtest_assets.calibration import PARAMETER_COLUMNS, no_parameters
 from seedtest_assets.errors import InputError
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.relations import columns_of
+from seedtest_assets.storage.statements import Run, literal
 
 _QUERY = """
 SELECT id::text AS item_id,
@@ -20,22 +18,19 @@ WHERE meta #>> '{irt,a}' IS NOT NULL AND meta #>> '{irt,b}' IS NOT NULL
 ORDER BY id
 """
 
-# An anchor keeps its values, or the scale would follow its own estimates night by night. A day that is run again behind
-# newer partitions leaves the bank alone.
+# An anchor keeps its values, or the scale would follow its own estimates night by night.
 _UPDATE_META = """
 UPDATE question
-SET meta = jsonb_set(
-    coalesce(meta, '{}'),
-    '{irt}',
-    CASE WHEN jsonb_typeof(meta -> 'irt') = 'object' THEN meta -> 'irt' ELSE '{}' END
-        || fitted.params || jsonb_build_object('model', fitted.model, 'version', fitted.version)
+SET {set_time}meta = jsonb_set(
+    coalesce(meta, '{{}}'),
+    '{{irt}}',
+    CASE WHEN jsonb_typeof(meta -> 'irt') = 'object' THEN meta -> 'irt' ELSE '{{}}' END
+        || jsonb_build_object('a', fitted.a, 'b', fitted.b, 'c', fitted.c, 'model', fitted.model, 'version', {version})
 )
-FROM mirt_item_params AS fitted
-WHERE fitted.partition_date = $1
-  AND fitted.item_id = question.id::text
-  AND jsonb_typeof(coalesce(meta, '{}')) = 'object'
+FROM ({rows}) AS fitted
+WHERE fitted.item_id = question.id::text
+  AND jsonb_typeof(coalesce(meta, '{{}}')) = 'object'
   AND NOT coalesce(meta -> 'tags' ? 'anchor', false)
-  AND NOT EXISTS (SELECT FROM mirt_item_params AS newer WHERE newer.partition_date > $1)
 """
 
 
@@ -64,10 +59,14 @@ def anchors_and_starts(database: Database) -> tuple[pd.DataFrame, pd.DataFrame]:
     return known.loc[is_anchor, PARAMETER_COLUMNS], known.loc[~is_anchor, PARAMETER_COLUMNS]
 
 
-def write_question_meta(cursor: Any, day: date) -> None:
-    """Write a, b, c, model and version of a partition's items to question.meta.irt; every other key stays.
+def update_question_meta(run: Run, rows: str, version: str) -> None:
+    """Write a, b, c, model and version of published items to question.meta.irt; every other key stays.
 
-    cursor: of the transaction that wrote the partition. Questions tagged `anchor` keep theirs, and a partition that is
-    not the newest changes nothing.
+    run: in the transaction that publishes; rows: SQL of the rows of item_history that are published. Questions tagged
+    `anchor` keep theirs.
     """
-    cursor.execute(_UPDATE_META, parameters=[day])
+    has_time = run(
+        "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('question') AND attname = 'updated_at')"
+    )[0][0]
+    set_time = "updated_at = now(), " if has_time else ""
+    run(_UPDATE_META.format(set_time=set_time, rows=rows, version=literal(version)))

@@ -39,9 +39,7 @@ def alert_database(template: Database) -> Database:
 @pytest.fixture
 def database(alert_database: Database) -> Database:
     """The database of the alerts' tests, without any incident."""
-    execute(
-        alert_database, "TRUNCATE seedtest_incident, seedtest_alert_message, seedtest_alert_delivery RESTART IDENTITY"
-    )
+    execute(alert_database, "TRUNCATE incident, alert_message, alert_delivery RESTART IDENTITY")
     return alert_database
 
 

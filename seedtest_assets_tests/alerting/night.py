@@ -135,12 +135,10 @@ class Sensor:
     def titles(self) -> list[str]:
         """Titles of all messages so far, after a tick."""
         self.tick()
-        rows = rows_of(self.outbox.database, "SELECT title FROM seedtest_alert_message ORDER BY message_id")
+        rows = rows_of(self.outbox.database, "SELECT title FROM alert_message ORDER BY message_id")
         return [title for (title,) in rows]
 
     @property
     def newest_body(self) -> str:
-        ((body,),) = rows_of(
-            self.outbox.database, "SELECT body FROM seedtest_alert_message ORDER BY message_id DESC LIMIT 1"
-        )
+        ((body,),) = rows_of(self.outbox.database, "SELECT body FROM alert_message ORDER BY message_id DESC LIMIT 1")
         return body

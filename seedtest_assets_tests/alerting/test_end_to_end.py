@@ -33,13 +33,13 @@ def deployment(database, empty_database, tmp_path, webhook):
 
 
 def calibrations(database: str) -> dict[date, int]:
-    return dict(rows_of(database, "SELECT partition_date, count(*) FROM mirt_item_params GROUP BY 1"))
+    return dict(rows_of(database, "SELECT partition_date, count(*) FROM item_history GROUP BY 1"))
 
 
 def parameters(database: str, day: date) -> list[tuple]:
     return rows_of(
         database,
-        "SELECT item_id, params::text, run_id FROM mirt_item_params WHERE partition_date = :day ORDER BY 1",
+        "SELECT item_id, a, b, c, run_id FROM item_history WHERE partition_date = :day ORDER BY 1",
         day=day,
     )
 
@@ -68,7 +68,7 @@ def test_a_day_without_most_items_is_told_once_and_resolved_once(deployment, dat
     assert "nothing written" in text
     assert f"http://seedtest.example:3000/runs/{run_id}" in text
 
-    sent = "SELECT count(*) FROM seedtest_alert_delivery WHERE sent_at IS NOT NULL"
+    sent = "SELECT count(*) FROM alert_delivery WHERE sent_at IS NOT NULL"
     wait_for("the alert to be noted as sent", lambda: rows_of(database, sent) == [(1,)])
 
     # The daemon dies and comes back: it looks again, sends again what is due, and says nothing twice.
@@ -90,4 +90,4 @@ def test_a_day_without_most_items_is_told_once_and_resolved_once(deployment, dat
     deployment.tick_after(looked, "alert_delivery_sensor")
     assert webhook.titles[1:] == [f"RESOLVED item_count_drop {YESTERDAY}"]
     assert f"http://seedtest.example:3000/runs/{run_id}" in webhook.messages[1]["message"]
-    assert rows_of(database, "SELECT what FROM seedtest_incident WHERE resolved_at IS NULL AND level = 'error'") == []
+    assert rows_of(database, "SELECT what FROM incident WHERE resolved_at IS NULL AND level = 'error'") == []

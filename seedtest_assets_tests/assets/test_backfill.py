@@ -11,7 +11,7 @@ from seedtest_assets.assets.student_topic_theta import student_topic_theta
 from seedtest_assets.cli.demo import load_school, simulate_school
 from seedtest_assets.days import days_up_to
 from seedtest_assets.definitions import defs
-from seedtest_assets.storage.result_tables import TABLES
+from seedtest_assets.storage.history_tables import HISTORY_TABLES
 from seedtest_assets_tests.conftest import rows_of
 
 LAST = date(2025, 3, 14)
@@ -40,14 +40,13 @@ def fill_lake(instance, first, last):
 def checksums(database):
     """{(table, day): checksum} of everything but the volatile columns, and what a fit's metrics say of the run itself."""
     sums = {}
-    for table in TABLES:
-        day = "date" if table == "features_topic_daily" else "partition_date"
+    for table in HISTORY_TABLES:
         row = f"to_jsonb(t) - '{{{','.join(VOLATILE)}}}'::text[]"
-        if table == "mirt_fit_meta":
+        if table == "fit_history":
             row = f"({row}) #- '{{metrics,seconds}}' #- '{{metrics,dagster_run_id}}'"
         for key, checksum in rows_of(
             database,
-            f"SELECT {day}, md5(string_agg(r::text, ',' ORDER BY r::text)) FROM (SELECT {day}, {row} AS r FROM {table} t) rows GROUP BY 1",
+            f"SELECT partition_date, md5(string_agg(r::text, ',' ORDER BY r::text)) FROM (SELECT partition_date, {row} AS r FROM {table} t) rows GROUP BY 1",
         ):
             sums[table, key] = checksum
     return sums
@@ -63,14 +62,14 @@ def test_backfilling_days_twice_gives_the_same_tables_and_a_day_in_the_middle_ch
     for day in DAYS:
         run(instance, day)
     once = checksums(platform)
-    assert len(once) == len(TABLES) * len(DAYS)
-    assert rows_of(platform, "SELECT DISTINCT improvement_basis FROM features_topic_daily ORDER BY 1") == [
+    assert len(once) == len(HISTORY_TABLES) * len(DAYS)
+    assert rows_of(platform, "SELECT DISTINCT improvement_basis FROM feature_history ORDER BY 1") == [
         ("accuracy",), ("theta",), (None,),
     ]  # fmt: skip
 
     run(instance, DAYS[2])
     after_one = checksums(platform)
-    assert {key for key in once if after_one[key] != once[key]} <= {(table, DAYS[2]) for table in TABLES}
+    assert {key for key in once if after_one[key] != once[key]} <= {(table, DAYS[2]) for table in HISTORY_TABLES}
 
     for day in DAYS:
         run(instance, day)

@@ -53,7 +53,7 @@ def reason(result):
 def rows_written(platform):
     return [
         rows_of(platform, f"SELECT count(*) FROM {table}")[0][0]
-        for table in ("mirt_item_params", "mirt_ability", "mirt_fit_meta")
+        for table in ("item_history", "ability_history", "fit_history")
     ]
 
 
@@ -63,7 +63,7 @@ def test_service_that_recovers_is_waited_for_and_the_calibration_is_written(run,
     delay = load_settings().mirt_retry_delay_secs
     assert waits(result) == pytest.approx([delay, 2 * delay])
     assert rows_written(platform) == [4, 100, 1]
-    metrics = rows_of(platform, "SELECT metrics FROM mirt_fit_meta")[0][0]
+    metrics = rows_of(platform, "SELECT metrics FROM fit_history")[0][0]
     told = {
         name: metrics[name] for name in ("engine", "status", "attempt", "retries", "converged", "loglik", "iterations")
     }
@@ -77,7 +77,7 @@ def test_service_that_recovers_is_waited_for_and_the_calibration_is_written(run,
         "iterations": None,
     }
     assert metrics["bytes_sent"] == len(asked[2][2])
-    assert rows_of(platform, "SELECT count(*) FROM mirt_item_params WHERE se_a IS NULL AND se_b IS NULL") == [(4,)]
+    assert rows_of(platform, "SELECT count(*) FROM item_history WHERE se_a IS NULL AND se_b IS NULL") == [(4,)]
 
 
 def test_waits_grow_by_the_delay_and_nothing_is_written_when_the_service_stays_away(run, platform):

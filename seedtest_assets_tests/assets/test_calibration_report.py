@@ -11,9 +11,10 @@ from seedtest_assets.cli.demo import load_school, simulate_school
 from seedtest_assets.cli.run_days import run_day
 from seedtest_assets.dagster_log.calibration_runs import calibration_runs, checks_of_run
 from seedtest_assets.definitions import defs
+from seedtest_assets.storage.calibration_lock import one_calibration_at_a_time
 from seedtest_assets.storage.database import Database
+from seedtest_assets.storage.history import fit_history, fit_meta
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.results import fit_history, fit_meta, one_calibration_at_a_time
 from seedtest_assets_tests.conftest import execute, new_database
 
 FIRST, SECOND, THIRD = (date(2025, 3, day) for day in (8, 9, 10))

@@ -16,7 +16,7 @@ from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.load_time import RETRIES
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.result_tables import TABLES
+from seedtest_assets.storage.published_tables import PUBLISHED
 from seedtest_assets_tests.conftest import ROOT, rows_of
 
 CHAIN = ["observations", "mirt_item_params", "mirt_fit_meta", "student_topic_theta", "features_topic_daily"]
@@ -47,7 +47,7 @@ def test_every_asset_is_daily_described_owned_and_in_one_group(graph):
         assert node.group_name == "psychometrics", key
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", PUBLISHED)
 def test_the_columns_that_the_ui_shows_are_those_of_the_table(graph, database, table):
     shown = graph.get(dg.AssetKey(table)).metadata
     columns = rows_of(

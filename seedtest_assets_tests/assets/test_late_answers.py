@@ -25,7 +25,7 @@ def test_late_answers_warn_and_a_refresh_takes_them_in(instance, night):
     assert f"{DAY_BEFORE} (+100)" in check.description
     assert "seedtest run --refresh" in check.description
     assert any(line.startswith("WARN source_matches_lake: ") for line in done.failed_checks), "shown in the terminal"
-    attempts = "SELECT date, sum(attempts) FROM features_topic_daily WHERE user_id LIKE 'offline-%' GROUP BY date"
+    attempts = "SELECT partition_date, sum(attempts) FROM feature_history WHERE student_id LIKE 'offline-%' GROUP BY 1"
     assert rows_of(night, attempts) == []
 
     days = days_to_refresh(LAST)
@@ -34,6 +34,8 @@ def test_late_answers_warn_and_a_refresh_takes_them_in(instance, night):
     assert [run.failure for run in refreshed] == [None, None]
     assert checks_of(instance, refreshed[-1].run_id)[OF_LATE_ANSWERS].passed
     assert rows_of(night, attempts) == [(DAY_BEFORE, 100)]
-    abilities = "SELECT partition_date, count(*) FROM mirt_ability WHERE user_id LIKE 'offline-%' GROUP BY 1 ORDER BY 1"
+    abilities = (
+        "SELECT partition_date, count(*) FROM ability_history WHERE student_id LIKE 'offline-%' GROUP BY 1 ORDER BY 1"
+    )
     assert rows_of(night, abilities) == [(DAY_BEFORE, 100), (LAST, 100)]
     assert days_to_refresh(LAST) == []

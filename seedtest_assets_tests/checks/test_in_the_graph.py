@@ -14,6 +14,7 @@ from seedtest_assets.definitions import defs
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.schedules import ALERTS_SENT
 from seedtest_assets.storage.database import Database
+from seedtest_assets.storage.history_tables import ensure_month
 from seedtest_assets_tests.conftest import ROOT, SCHOOL, deploy, execute, new_database, rows_of
 from seedtest_assets_tests.school import DAY_BEFORE, LAST, checks_of, run_night
 
@@ -94,7 +95,7 @@ def test_two_nights_judge_everything_and_show_numbers_limits_and_a_picture(night
     assert validity.metadata["gain"].value > 0
     assert "data:image/png" in validity.metadata["reliability_curve"].value
     ((kept,),) = rows_of(
-        nights.database, "SELECT metrics->'checks' FROM mirt_fit_meta WHERE partition_date = :day", day=LAST
+        nights.database, "SELECT metrics->'checks' FROM fit_history WHERE partition_date = :day", day=LAST
     )
     assert kept["item_count_drop"] == {
         "level": "PASS", "items": 40, "usual_items": 40, "share": 1.0, "warn_below": 0.9, "error_below": 0.8,
@@ -153,7 +154,7 @@ def test_an_engine_that_gives_no_numbers_is_rejected_with_its_reason_and_kept(in
     done = run_night(instance)
     assert "rejected, nothing written: 0 items and 1 abilities are not finite numbers" in done.failure
     assert checks_of(instance, done.run_id)["mirt_item_params", "finite"].severity == dg.AssetCheckSeverity.ERROR
-    assert rows_of(night, "SELECT count(*) FROM mirt_item_params WHERE partition_date = :day", day=LAST) == [(0,)]
+    assert rows_of(night, "SELECT count(*) FROM item_history WHERE partition_date = :day", day=LAST) == [(0,)]
 
 
 def test_an_anchor_of_an_engine_without_standard_errors_is_judged_by_its_answers(instance, night, monkeypatch):
@@ -188,7 +189,7 @@ def test_a_check_that_breaks_is_told_and_costs_no_calibration(instance, night, m
     told = checks_of(instance, done.run_id)["mirt_item_params", "item_drift"]
     assert (told.passed, told.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert "the check itself broke: ZeroDivisionError: division by zero" in told.description
-    assert rows_of(night, "SELECT count(*) FROM mirt_item_params WHERE partition_date = :day", day=LAST) == [(40,)]
+    assert rows_of(night, "SELECT count(*) FROM item_history WHERE partition_date = :day", day=LAST) == [(40,)]
 
 
 def test_parameters_that_no_sound_item_has_are_not_written_until_an_operator_accepts_them(instance, night):
@@ -197,7 +198,7 @@ def test_parameters_that_no_sound_item_has_are_not_written_until_an_operator_acc
     extract(instance, LAST - timedelta(days=9), DAY_BEFORE, job="extract")
     done = run_night(instance)
     assert "lie outside a 0.2 to 4" in done.failure
-    assert rows_of(night, "SELECT count(*) FROM mirt_item_params WHERE partition_date = :day", day=LAST) == [(0,)]
+    assert rows_of(night, "SELECT count(*) FROM item_history WHERE partition_date = :day", day=LAST) == [(0,)]
     told = checks_of(instance, done.run_id)
     assert told["mirt_item_params", "plausible_ranges"].severity == dg.AssetCheckSeverity.ERROR
     assert set(told) >= {("mirt_item_params", "item_drift"), ("mirt_fit_meta", "predictive_validity")}
@@ -207,7 +208,7 @@ def test_parameters_that_no_sound_item_has_are_not_written_until_an_operator_acc
     overruled = checks_of(instance, accepted.run_id)["mirt_item_params", "plausible_ranges"]
     assert (overruled.passed, overruled.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert overruled.description.startswith("accepted by an operator")
-    assert rows_of(night, "SELECT count(*) FROM mirt_item_params WHERE partition_date = :day", day=LAST) == [(40,)]
+    assert rows_of(night, "SELECT count(*) FROM item_history WHERE partition_date = :day", day=LAST) == [(40,)]
 
 
 def test_the_morning_asks_for_yesterday_and_waits_for_no_pool(instance, platform):
@@ -219,12 +220,13 @@ def test_the_morning_asks_for_yesterday_and_waits_for_no_pool(instance, platform
     job = defs.resolve_job_def(freshness_job.name)
     assert [node.definition.pool for node in job.nodes] == [None]
 
-    execute(platform, "INSERT INTO mirt_fit_meta VALUES ('fit', '2025-03-19', '{}', '{}', '2025-03-20 03:10+00')")
+    ensure_month(platform, LAST)
+    execute(platform, "INSERT INTO fit_history VALUES ('2025-03-19', 'fit', '{}', '{}', '2025-03-20 03:10+00')")
     stale = job.execute_in_process(instance=instance, tags=dict(asked.tags))
     assert stale.success
     told = checks_of(instance, stale.run_id)["mirt_fit_meta", "freshness"]
     assert (told.passed, told.severity, told.partition) == (False, dg.AssetCheckSeverity.ERROR, str(LAST))
-    execute(platform, "INSERT INTO mirt_fit_meta VALUES ('late', '2025-03-20', '{}', '{}', '2025-03-21 09:00+00')")
+    execute(platform, "INSERT INTO fit_history VALUES ('2025-03-20', 'late', '{}', '{}', '2025-03-21 09:00+00')")
     again = job.execute_in_process(instance=instance, tags=dict(asked.tags))
     assert checks_of(instance, again.run_id)["mirt_fit_meta", "freshness"].passed
 

@@ -8,15 +8,17 @@ import pytest
 from seedtest_assets.checks.judgement import Level
 from seedtest_assets.checks.tables import keys_unique, no_nulls, theta_coverage, values_in_range
 from seedtest_assets.settings import Settings
+from seedtest_assets.storage.history_tables import ensure_month
 from seedtest_assets.storage.table_facts import TableFacts, table_facts
 from seedtest_assets_tests.conftest import execute
 
 LIMITS = Settings()
 DAY = date(2025, 3, 9)
 THETA, FEATURES = "student_topic_theta", "features_topic_daily"
+HISTORY = {THETA: "topic_theta_history", FEATURES: "feature_history"}
 INSERT = {
-    THETA: "INSERT INTO student_topic_theta VALUES (:day, 'u' || :n, 't1', :theta, :se, 5, '2PL', 'v', now())",
-    FEATURES: "INSERT INTO features_topic_daily VALUES ('u' || :n, 't1', :day, 4, :correct, 900, 800, 1, :theta, :se, :gain, :basis, "
+    THETA: "INSERT INTO topic_theta_history VALUES (:day, 'u' || :n, 't1', :theta, :se, 5, '2PL', now())",
+    FEATURES: "INSERT INTO feature_history VALUES (:day, 'u' || :n, 't1', 4, :correct, 900, 800, 1, :theta, :se, :gain, :basis, "
     "'2025-03-09 23:59:59+00', now())",
 }  # fmt: skip
 
@@ -25,9 +27,10 @@ INSERT = {
 def table(request, database):
     """A table that takes everything, with 100 sound rows of the day and 90 of the day before."""
     name = request.param
-    execute(database, f"ALTER TABLE {name} DROP CONSTRAINT {name}_pkey")
-    for column in ("user_id", "topic_id"):
-        execute(database, f"ALTER TABLE {name} ALTER {column} DROP NOT NULL")
+    history = HISTORY[name]
+    execute(database, f"ALTER TABLE {history} DROP CONSTRAINT {history}_pkey")
+    for column in ("student_id", "topic_id"):
+        execute(database, f"ALTER TABLE {history} ALTER {column} DROP NOT NULL")
     for n in range(100):
         put(database, name, n)
     for n in range(90):
@@ -38,6 +41,7 @@ def table(request, database):
 def put(database, table, n, **values):
     sound = {"day": DAY, "theta": 0.5, "se": 0.4, "correct": 3, "gain": 0.1, "basis": "theta"}
     wanted = sound | values
+    ensure_month(database, wanted["day"])
     execute(
         database,
         INSERT[table],
@@ -72,7 +76,7 @@ def test_one_row_that_comes_twice_is_an_error(database, table):
 
 
 def test_one_key_that_is_unknown_is_an_error(database, table):
-    execute(database, f"UPDATE {table} SET topic_id = NULL WHERE user_id = 'u7'")
+    execute(database, f"UPDATE {HISTORY[table]} SET topic_id = NULL WHERE student_id = 'u7'")
     facts = facts_of(database, table)
     assert no_nulls(facts).numbers["bad_rows"] == 1
     assert no_nulls(facts).level == Level.ERROR

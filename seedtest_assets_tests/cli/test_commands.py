@@ -152,11 +152,10 @@ def test_the_main_job_on_real_answers(project):
     status = dict(line.strip().split("  ", 1) for line in done.stdout.splitlines() if "  " in line.strip())
     log = pd.read_parquet(REAL_LOG)
     days = log["completed_at"].dt.date.astype(str)
-    week = [f"2015-12-{day:02d}" for day in range(1, 8)]
-    active = log.assign(day=days)[days.isin(week)].drop_duplicates(["day", "student_id", "topic_id"])
-    assert status["mirt_item_params"].strip().startswith(f"{72 * 7:,} rows, newest partition 2015-12-07")
-    assert status["mirt_fit_meta"].strip().startswith("7 rows")
-    assert status["features_topic_daily"].strip().startswith(f"{len(active):,} rows")
+    active = log[days == "2015-12-07"].drop_duplicates(["student_id", "topic_id"])
+    assert status["mirt_item_params"].strip() == "newest partition 2015-12-07, 72 rows"
+    assert status["mirt_fit_meta"].strip() == "newest partition 2015-12-07, 1 rows"
+    assert status["features_topic_daily"].strip().endswith(f", {len(active):,} rows")
 
 
 def test_status_loads_neither_numba_nor_scipy(project):

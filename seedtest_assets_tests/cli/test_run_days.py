@@ -10,19 +10,23 @@ from seedtest_assets.cli.demo import BANK_A, BANK_B
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError
 from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.calibration_lock import one_calibration_at_a_time
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.result_tables import TABLES
-from seedtest_assets.storage.results import one_calibration_at_a_time
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.school import DAY_BEFORE, LAST, checks_of, run_night
 
 RESULTS_WITHOUT_RUN = {
-    "mirt_item_params": "partition_date, item_id, model, params, se_a, se_b, se_c, n_responses, is_anchor, version",
-    "mirt_ability": "partition_date, user_id, theta, se, n_responses, model, version",
-    "mirt_fit_meta": "partition_date, model_spec, metrics->'loglik', metrics->'iterations'",
-    "student_topic_theta": "partition_date, user_id, topic_id, theta, se, n_responses, model, version",
-    "features_topic_daily": "date, user_id, topic_id, attempts, correct, avg_time_ms, rt_median, hints, theta_estimate, "
-    "theta_sd, improvement, improvement_basis, last_seen_at",
+    "item_history": "partition_date, item_id, model, a, b, c, se_a, se_b, se_c, n_responses, is_anchor",
+    "ability_history": "partition_date, student_id, theta, se, n_responses, model",
+    "fit_history": "partition_date, model_spec, metrics->'loglik', metrics->'iterations'",
+    "topic_theta_history": "partition_date, student_id, topic_id, theta, se, n_responses, model",
+    "feature_history": "partition_date, student_id, topic_id, attempts, correct, avg_time_ms, rt_median, hints, "
+    "theta_estimate, theta_sd, improvement, improvement_basis, last_seen_at",
+    "mirt_item_params": "item_id, model, params, version",
+    "mirt_ability": "user_id, theta, se, model, version",
+    "mirt_fit_meta": "model_spec",
+    "student_topic_theta": "user_id, topic_id, theta, se, model, version",
+    "features_topic_daily": "user_id, topic_id, date, attempts, correct, avg_time_ms, theta_estimate, improvement",
 }
 
 
@@ -31,7 +35,7 @@ def the_lake() -> Lake:
 
 
 def contents(database) -> dict[str, list[tuple]]:
-    """What the tables say, without run ids and the times of the runs."""
+    """What history says and what is published, without run ids and the times of the runs."""
     return {
         table: sorted(rows_of(database, f"SELECT {columns} FROM {table}"), key=str)
         for table, columns in RESULTS_WITHOUT_RUN.items()
@@ -43,7 +47,7 @@ def item_count_check(instance, run_id) -> dg.AssetCheckEvaluation:
 
 
 def items_of_last(database) -> int:
-    ((count,),) = rows_of(database, "SELECT count(*) FROM mirt_item_params WHERE partition_date = :day", day=LAST)
+    ((count,),) = rows_of(database, "SELECT count(*) FROM item_history WHERE partition_date = :day", day=LAST)
     return count
 
 
@@ -73,7 +77,7 @@ def test_a_night_fills_the_window_and_every_table(instance, school):
     )
     lake = the_lake()
     assert sum(lake.observations_count(day) for day in lake.all_days()) == all_answers
-    ((spec, metrics),) = rows_of(school, "SELECT model_spec, metrics FROM mirt_fit_meta")
+    ((spec, metrics),) = rows_of(school, "SELECT model_spec, metrics FROM fit_history")
     assert (spec["n_items"], spec["n_persons"]) == (items, students)
     assert spec["n_observations"] + metrics["n_set_aside"] == answers
     assert metrics["converged"] is True
@@ -81,17 +85,17 @@ def test_a_night_fills_the_window_and_every_table(instance, school):
     assert spec["linked_to"] == "anchors"
     assert spec["linking_constants"]["A"] == pytest.approx(BANK_A, abs=0.15)
     assert spec["linking_constants"]["B"] == pytest.approx(BANK_B, abs=0.15)
-    assert rows_of(school, "SELECT count(*), count(*) FILTER (WHERE is_anchor) FROM mirt_item_params") == [(40, 12)]
+    assert rows_of(school, "SELECT count(*), count(*) FILTER (WHERE is_anchor) FROM item_history") == [(40, 12)]
     active = "SELECT DISTINCT student_id, topic_id FROM attempt WHERE completed_at >= '2025-03-20'"
-    assert rows_of(school, "SELECT user_id, topic_id FROM features_topic_daily EXCEPT " + active) == []
-    assert rows_of(school, active + " EXCEPT SELECT user_id, topic_id FROM student_topic_theta") == []
-    assert rows_of(school, active + " EXCEPT SELECT user_id, topic_id FROM features_topic_daily") == []
+    assert rows_of(school, "SELECT student_id, topic_id FROM feature_history EXCEPT " + active) == []
+    assert rows_of(school, active + " EXCEPT SELECT student_id, topic_id FROM topic_theta_history") == []
+    assert rows_of(school, active + " EXCEPT SELECT student_id, topic_id FROM feature_history") == []
 
 
 def test_running_a_day_again_changes_nothing_else_and_nothing_in_it(instance, night):
     assert run_night(instance, LAST).failure is None
     before = contents(night)
-    assert all(before[table] for table in TABLES)
+    assert all(before.values())
     assert run_night(instance, DAY_BEFORE).failure is None
     assert contents(night) == before
 
@@ -101,8 +105,9 @@ def test_a_day_without_answers_says_nothing_to_do_and_does_not_fail(instance, ni
     day = LAST + timedelta(days=1)
     assert run_night(instance, day).failure is None
     after = contents(night)
-    assert len(after["mirt_item_params"]) == 2 * len(before["mirt_item_params"])
-    assert all(after[table] == before[table] for table in ("student_topic_theta", "features_topic_daily"))
+    assert len(after["item_history"]) == 2 * len(before["item_history"])
+    unchanged = ("topic_theta_history", "feature_history", "student_topic_theta", "features_topic_daily")
+    assert all(after[table] == before[table] for table in unchanged)
     (event,) = instance.fetch_materializations(dg.AssetKey("student_topic_theta"), limit=1).records
     assert event.asset_materialization.metadata["nothing_to_do"].value == "no answers on this day"
 
@@ -145,7 +150,7 @@ def test_a_window_that_empties_is_a_drop_and_not_nothing_to_do(instance, night, 
     monkeypatch.setenv("MIRT_LOOKBACK_DAYS", "3")
     done = run_night(instance, LAST + timedelta(days=5))
     assert "no answers" in done.failure
-    assert rows_of(night, "SELECT DISTINCT partition_date FROM mirt_item_params") == [(DAY_BEFORE,)]
+    assert rows_of(night, "SELECT DISTINCT partition_date FROM item_history") == [(DAY_BEFORE,)]
 
 
 def test_what_may_pass_is_tried_again_and_counted(instance, night):
@@ -161,9 +166,7 @@ def test_what_may_pass_is_tried_again_and_counted(instance, night):
         done = run_night(instance, LAST, free_the_lock)
     assert done.failure is None
     assert any("another calibration is running" in line for line in lines)
-    assert rows_of(night, "SELECT metrics->'retries' FROM mirt_fit_meta WHERE partition_date = :day", day=LAST) == [
-        (1,)
-    ]
+    assert rows_of(night, "SELECT metrics->'retries' FROM fit_history WHERE partition_date = :day", day=LAST) == [(1,)]
 
 
 def test_what_does_not_pass_fails_after_the_retries_with_its_reason(instance, night):

@@ -107,7 +107,7 @@ def test_the_report_counts_as_the_dashboard_does(databases):
 def test_the_calibrations_are_those_of_the_table(databases):
     answers = rows_of(
         databases["seedtest-platform"],
-        "SELECT (model_spec->>'n_observations')::float8 FROM mirt_fit_meta ORDER BY partition_date",
+        "SELECT (model_spec->>'n_observations')::float8 FROM fit_history ORDER BY partition_date",
     )
     assert [(row[1],) for row in answer(databases, "Answers and students")] == answers
     assert [row[1:] for row in answer(databases, "Items and anchors used")][-1][0] == 20

@@ -6,15 +6,17 @@ import pyarrow as pa
 
 from seedtest_assets.features.daily import active_pairs
 from seedtest_assets.storage.abilities import newest_abilities
+from seedtest_assets.storage.history_tables import ensure_month
 from seedtest_assets_tests.conftest import execute
 
 DAY = date(2024, 3, 10)
 
 
 def add_topic(database, days_ago, user, topic, theta):
+    ensure_month(database, DAY - timedelta(days_ago))
     execute(
         database,
-        "INSERT INTO student_topic_theta VALUES (:day, :user, :topic, :theta, 0.3, 5, '2PL', 'v', now())",
+        "INSERT INTO topic_theta_history VALUES (:day, :user, :topic, :theta, 0.3, 5, '2PL', now())",
         day=DAY - timedelta(days_ago),
         user=user,
         topic=topic,
@@ -23,9 +25,10 @@ def add_topic(database, days_ago, user, topic, theta):
 
 
 def add_overall(database, days_ago, user, theta):
+    ensure_month(database, DAY - timedelta(days_ago))
     execute(
         database,
-        "INSERT INTO mirt_ability VALUES (:day, :user, :theta, 0.2, 50, '2PL', 'v', now())",
+        "INSERT INTO ability_history VALUES (:day, :user, :theta, 0.2, 50, '2PL', now())",
         day=DAY - timedelta(days_ago),
         user=user,
         theta=theta,

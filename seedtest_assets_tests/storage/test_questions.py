@@ -1,17 +1,15 @@
 """Parameters written back to the platform's question table, in the calibration's transaction."""
 
 import json
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
-import pandas as pd
 import pytest
 
-from seedtest_assets.calibration import CalibrationResult
 from seedtest_assets.errors import InputError
-from seedtest_assets.storage.results import write_calibration
+from seedtest_assets.storage.publications import Publishing
+from seedtest_assets.storage.questions import anchors_and_starts
 from seedtest_assets_tests.conftest import execute, rows_of
-
-DAY = date(2025, 3, 9)
+from seedtest_assets_tests.storage.nights import DAY, calibrate
 
 
 def add_question(database, number, meta):
@@ -20,30 +18,24 @@ def add_question(database, number, meta):
     )
 
 
-def calibrate(database, day=DAY, difficulty=0.5, **options):
-    items = pd.DataFrame({"item_id": ["1", "2", "3", "9"], "a": 1.25, "b": difficulty, "c": 0.0})
-    items = items.assign(se_a=0.1, se_b=0.1, se_c=float("nan"), n_responses=20, is_anchor=False)
-    abilities = pd.DataFrame({"user_id": ["u"], "theta": [0.1], "se": [0.3], "n_responses": [4]})
-    left_out = pd.DataFrame(columns=["item_id", "n_responses", "reason"])
-    result = CalibrationResult(
-        items, abilities, left_out, {"model": "2PL", "n_items": 4, "linked_to": "none"}, {"loglik": -1.0}
-    )
-    write_calibration(database, day, result, f"fit-{day}", datetime.now(timezone.utc), **options)
+def publish(database, day=DAY, difficulty=0.5, version="v1"):
+    items = dict.fromkeys(("1", "2", "3", "9"), difficulty)
+    return calibrate(database, day, items=items, publishing=Publishing(version=version, update_questions=True))
 
 
 def meta_of(database):
     return dict(rows_of(database, "SELECT id, meta FROM question ORDER BY id"))
 
 
-def irt(difficulty=0.5, day=DAY):
-    return {"a": 1.25, "b": difficulty, "c": 0.0, "model": "2PL", "version": day.isoformat()}
+def irt(difficulty=0.5):
+    return {"a": 1.25, "b": difficulty, "c": 0.0, "model": "2PL", "version": "v1"}
 
 
 def test_parameters_are_written_and_every_other_key_stays(database):
     add_question(database, 1, {"tags": ["x"], "irt": {"a": 9, "note": "kept"}, "level": {"deep": [1, None]}})
     add_question(database, 2, {})
     add_question(database, 7, {"irt": {"a": 2}})
-    calibrate(database, update_questions=True)
+    publish(database)
     assert meta_of(database) == {
         1: {"tags": ["x"], "irt": {"note": "kept", **irt()}, "level": {"deep": [1, None]}},
         2: {"irt": irt()},
@@ -55,14 +47,14 @@ def test_anchors_keep_their_values(database):
     anchor = {"tags": ["anchor"], "irt": {"a": 1.0, "b": 0.0, "c": 0.0}}
     add_question(database, 1, anchor)
     add_question(database, 2, {"tags": ["anchor"]})
-    calibrate(database, update_questions=True)
+    publish(database)
     assert meta_of(database) == {1: anchor, 2: {"tags": ["anchor"]}}
 
 
 def test_an_older_day_run_again_leaves_the_bank_alone(database):
     add_question(database, 1, {})
-    calibrate(database, difficulty=0.7, update_questions=True)
-    calibrate(database, day=DAY - timedelta(days=1), difficulty=0.1, update_questions=True)
+    publish(database, difficulty=0.7)
+    publish(database, DAY - timedelta(days=1), difficulty=0.1)
     assert meta_of(database) == {1: {"irt": irt(0.7)}}
 
 
@@ -76,5 +68,45 @@ def test_a_question_table_that_refuses_leaves_the_calibration_unwritten(database
     add_question(database, 1, {})
     execute(database, "ALTER TABLE question ADD CONSTRAINT frozen CHECK (NOT meta ? 'irt')")
     with pytest.raises(InputError, match="frozen"):
-        calibrate(database, update_questions=True)
-    assert rows_of(database, "SELECT count(*) FROM mirt_item_params") == [(0,)]
+        publish(database)
+    assert rows_of(database, "SELECT count(*) FROM item_history") == [(0,)]
+
+
+def test_a_shadow_night_leaves_the_bank_alone(database):
+    add_question(database, 1, {})
+    calibrate(database, items={"1": 0.5}, publishing=Publishing(enabled=False, update_questions=True))
+    assert meta_of(database) == {1: {}}
+
+
+def test_the_published_version_is_written_and_the_time_where_the_platform_keeps_one(database):
+    execute(database, "ALTER TABLE question ADD updated_at timestamptz DEFAULT '2020-01-01'")
+    add_question(database, 1, {})
+    add_question(database, 2, {"tags": ["anchor"]})
+    before = datetime.now(timezone.utc)
+    publish(database, version="v7")
+    (meta, changed), (_, anchor_changed) = rows_of(database, "SELECT meta, updated_at FROM question ORDER BY id")
+    assert meta["irt"]["version"] == "v7"
+    assert changed >= before
+    assert anchor_changed.year == 2020
+
+
+def test_anchors_are_tagged_and_finite_and_the_rest_only_start(database):
+    for number, meta in enumerate(
+        [
+            '{"irt": {"a": 1.2, "b": "-0.5", "c": null}, "tags": ["x", "anchor"]}',
+            '{"irt": {"a": 0.8, "b": 0.1, "c": 0.2}, "tags": []}',
+            '{"irt": {"a": "NaN", "b": 0.1}, "tags": ["anchor"]}',
+            '{"irt": {"a": "none", "b": 0.1}, "tags": ["anchor"]}',
+            '{"tags": ["anchor"]}',
+            '{"irt": {"a": 1, "b": 2}}',
+        ]
+    ):
+        execute(database, "INSERT INTO question (id, meta) VALUES (:n, CAST(:meta AS jsonb))", n=number, meta=meta)
+    anchors, starts = anchors_and_starts(database)
+    assert anchors.values.tolist() == [["0", 1.2, -0.5, 0.0]]
+    assert starts.values.tolist() == [["1", 0.8, 0.1, 0.2], ["5", 1.0, 2.0, 0.0]]
+
+
+def test_without_a_question_table_there_are_no_anchors(database):
+    execute(database, "DROP TABLE question")
+    assert all(table.empty for table in anchors_and_starts(database))

@@ -7,7 +7,7 @@ down_revision = "0001"
 
 STATEMENTS = (
     """
-    CREATE TABLE seedtest_incident (
+    CREATE TABLE incident (
         incident_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         key text NOT NULL,
         level text NOT NULL CHECK (level IN ('warn', 'error')),
@@ -19,14 +19,14 @@ STATEMENTS = (
         seen_at timestamptz NOT NULL,
         resolved_at timestamptz
     )""",
-    "CREATE UNIQUE INDEX seedtest_incident_open ON seedtest_incident (key) WHERE resolved_at IS NULL",
-    "CREATE INDEX seedtest_incident_key ON seedtest_incident (key, incident_id)",
-    "COMMENT ON COLUMN seedtest_incident.owes IS 'what must still happen before it is resolved'",
-    "COMMENT ON COLUMN seedtest_incident.seen_at IS 'time of the newest event taken into account; older ones change nothing'",
+    "CREATE UNIQUE INDEX incident_open ON incident (key) WHERE resolved_at IS NULL",
+    "CREATE INDEX incident_key ON incident (key, incident_id)",
+    "COMMENT ON COLUMN incident.owes IS 'what must still happen before it is resolved'",
+    "COMMENT ON COLUMN incident.seen_at IS 'time of the newest event taken into account; older ones change nothing'",
     """
-    CREATE TABLE seedtest_alert_message (
+    CREATE TABLE alert_message (
         message_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        incident_id bigint NOT NULL REFERENCES seedtest_incident,
+        incident_id bigint NOT NULL REFERENCES incident,
         kind text NOT NULL CHECK (kind IN ('opened', 'worse', 'resolved')),
         level text NOT NULL CHECK (level IN ('warn', 'error')),
         title text NOT NULL,
@@ -34,8 +34,8 @@ STATEMENTS = (
         created_at timestamptz NOT NULL DEFAULT now()
     )""",
     """
-    CREATE TABLE seedtest_alert_delivery (
-        message_id bigint NOT NULL REFERENCES seedtest_alert_message,
+    CREATE TABLE alert_delivery (
+        message_id bigint NOT NULL REFERENCES alert_message,
         channel text NOT NULL,
         channel_name text NOT NULL,
         attempts integer NOT NULL DEFAULT 0,
@@ -44,10 +44,15 @@ STATEMENTS = (
         sent_at timestamptz,
         PRIMARY KEY (message_id, channel)
     )""",
-    "CREATE INDEX seedtest_alert_delivery_waiting ON seedtest_alert_delivery (channel, next_try_at) WHERE sent_at IS NULL",
+    "CREATE INDEX alert_delivery_waiting ON alert_delivery (channel, next_try_at) WHERE sent_at IS NULL",
 )
 
 
 def upgrade() -> None:
     for statement in STATEMENTS:
         op.execute(statement)
+
+
+def downgrade() -> None:
+    for table in ("alert_delivery", "alert_message", "incident"):
+        op.execute(f"DROP TABLE {table}")

@@ -1,0 +1,142 @@
+"""The history tables: everything known of each day, in a partition per month; how a day of them is replaced."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from seedtest_assets.storage.database import Database
+from seedtest_assets.storage.statements import Run, literal, on_connection
+
+_TIME = pa.timestamp("us", tz="UTC")
+HISTORY: dict[str, pa.Schema] = {
+    "item_history": pa.schema(
+        [
+            ("partition_date", pa.date32()),
+            ("item_id", pa.string()),
+            ("model", pa.string()),
+            ("a", pa.float64()),
+            ("b", pa.float64()),
+            ("c", pa.float64()),
+            ("se_a", pa.float64()),
+            ("se_b", pa.float64()),
+            ("se_c", pa.float64()),
+            ("n_responses", pa.int64()),
+            ("is_anchor", pa.bool_()),
+            ("run_id", pa.string()),
+            ("fitted_at", _TIME),
+        ]
+    ),
+    "ability_history": pa.schema(
+        [
+            ("partition_date", pa.date32()),
+            ("student_id", pa.string()),
+            ("theta", pa.float64()),
+            ("se", pa.float64()),
+            ("n_responses", pa.int64()),
+            ("model", pa.string()),
+            ("fitted_at", _TIME),
+        ]
+    ),
+    "topic_theta_history": pa.schema(
+        [
+            ("partition_date", pa.date32()),
+            ("student_id", pa.string()),
+            ("topic_id", pa.string()),
+            ("theta", pa.float64()),
+            ("se", pa.float64()),
+            ("n_responses", pa.int64()),
+            ("model", pa.string()),
+            ("fitted_at", _TIME),
+        ]
+    ),
+    "feature_history": pa.schema(
+        [
+            ("partition_date", pa.date32()),
+            ("student_id", pa.string()),
+            ("topic_id", pa.string()),
+            ("attempts", pa.int64()),
+            ("correct", pa.int64()),
+            ("avg_time_ms", pa.float64()),
+            ("rt_median", pa.float64()),
+            ("hints", pa.int64()),
+            ("theta_estimate", pa.float64()),
+            ("theta_sd", pa.float64()),
+            ("improvement", pa.float64()),
+            ("improvement_basis", pa.string()),
+            ("last_seen_at", _TIME),
+            ("computed_at", _TIME),
+        ]
+    ),
+}
+"""Columns of the tables that are written as Arrow; fit_history has one row a day, with jsonb."""
+HISTORY_TABLES = (*HISTORY, "fit_history")
+
+
+def month_bounds(day: date) -> tuple[date, date]:
+    """Give the first day of a day's month, and of the next month."""
+    first = day.replace(day=1)
+    return first, (first + timedelta(days=31)).replace(day=1)
+
+
+def partition_name(table: str, day: date) -> str:
+    """The name of the monthly partition that holds a day."""
+    return f"{table}_{day:%Y_%m}"
+
+
+def ensure_month(database: Database, day: date) -> None:
+    """Make the partitions of a day's month where they are missing, in a short transaction of their own."""
+    with database.transaction() as connection:
+        make_month(on_connection(connection), day)
+
+
+def make_month(run: Run, day: date) -> None:
+    """Make the partitions of a day's month where they are missing; safe beside others who do the same.
+
+    A partition is made apart and then attached: that waits for no reader or writer of the other months.
+    """
+    missing = _missing_partitions(run, day)
+    if not missing:
+        return
+    run("SELECT pg_advisory_xact_lock(hashtext('seedtest history partitions'))")
+    first, next_first = month_bounds(day)
+    for table in _missing_partitions(run, day):
+        partition = partition_name(table, day)
+        run(f"CREATE TABLE {partition} (LIKE {table} INCLUDING ALL)")
+        run(
+            f"ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({literal(first)}) TO ({literal(next_first)})"
+        )
+
+
+def replace_day(cursor: Any, table: str, day: date, rows: pa.Table) -> None:
+    """Replace a day of a history table. cursor: ADBC, in the caller's transaction; rows: its columns but partition_date."""
+    cursor.execute(f"DELETE FROM {table} WHERE partition_date = $1", parameters=[day])
+    if len(rows):
+        days = pa.array([day] * len(rows), pa.date32())
+        schema = HISTORY[table]
+        cursor.adbc_ingest(
+            table, rows.append_column("partition_date", days).select(schema.names).cast(schema), mode="append"
+        )
+
+
+@contextmanager
+def staged(cursor: Any, rows: pa.Table) -> Iterator[str]:
+    """Give rows a table of our schema for the time of the block, within the caller's transaction, so that nobody else sees it.
+
+    Not a temporary table: that needs a right on the database that our role may lack.
+    """
+    table = f"staged_{uuid.uuid4().hex}"
+    cursor.adbc_ingest(table, rows, mode="create")
+    yield table
+    cursor.execute(f"DROP TABLE {table}")
+
+
+def _missing_partitions(run: Run, day: date) -> list[str]:
+    return [
+        table
+        for table in HISTORY_TABLES
+        if run(f"SELECT to_regclass({literal(partition_name(table, day))}) IS NULL")[0][0]
+    ]

@@ -1,0 +1,56 @@
+"""Upserts from history into the published tables: SQL for the columns and types that are there."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from seedtest_assets.storage.published_tables import FoundTable, PublishedTable
+from seedtest_assets.storage.statements import identifier, literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Which rows of history are published.
+
+    day: the rows of this day. after, until: also, of what changed on a day after the one and until the other, the newest
+    row that is not newer than `day`; so that what readers see is as it was, or would have been, after that day's night.
+    """
+
+    day: date
+    after: date | None = None
+    until: date | None = None
+
+
+def upsert(found: FoundTable, rows: Rows, version: str) -> str:
+    """SQL that writes rows of history into a published table, in the order of its key: two writers cannot deadlock."""
+    table = found.table
+    values = [_value(found, name, version) for name in found.written]
+    names = [identifier(name) for name in found.written]
+    updates = [f"{name} = excluded.{name}" for name in names[len(table.key) :]]
+    return f"""
+        INSERT INTO {found.qualified} ({", ".join(names)})
+        SELECT {", ".join(values)}
+        FROM ({rows_of_history(table, rows)}) AS history
+        ORDER BY {", ".join(str(position) for position in range(1, len(table.key) + 1))}
+        ON CONFLICT ({", ".join(names[: len(table.key)])}) DO UPDATE SET {", ".join(updates)}"""
+
+
+def rows_of_history(table: PublishedTable, rows: Rows) -> str:
+    """SQL that selects the rows of a history table that are published."""
+    day = literal(rows.day)
+    if rows.after is None or rows.until is None:
+        return f"SELECT * FROM {table.history} WHERE partition_date = {day}"
+    keys = ", ".join(table.history_key)
+    changed = f"""
+        SELECT {keys} FROM {table.history}
+        WHERE partition_date = {day} OR (partition_date > {literal(rows.after)} AND partition_date <= {literal(rows.until)})"""
+    return f"""
+        SELECT DISTINCT ON ({keys}) * FROM {table.history}
+        WHERE partition_date <= {day} AND ({keys}) IN ({changed})
+        ORDER BY {keys}, partition_date DESC"""
+
+
+def _value(found: FoundTable, name: str, version: str) -> str:
+    """An expression for a column, in the type that the column has; text is left to PostgreSQL, which refuses what is too long."""
+    expression = found.table.columns[name].format(version=literal(version))
+    kind = found.columns[name]
+    return expression if kind.startswith(("text", "character")) else f"CAST({expression} AS {kind})"

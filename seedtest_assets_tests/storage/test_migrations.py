@@ -1,0 +1,42 @@
+"""Our schema goes up and down again, and two processes may migrate at once."""
+
+import subprocess
+import sys
+
+from seedtest_assets.storage.database import downgrade, migrate
+from seedtest_assets_tests.conftest import rows_of
+from seedtest_assets_tests.storage.nights import DAY, calibrate
+
+OURS = "SELECT tablename FROM pg_tables WHERE schemaname = 'seedtest' ORDER BY 1"
+PUBLISHED = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+
+
+def test_down_to_nothing_and_up_again(empty_database):
+    migrate(empty_database)
+    made, published = rows_of(empty_database, OURS), rows_of(empty_database, PUBLISHED)
+    assert len(published) == 5
+    calibrate(empty_database)
+    downgrade(empty_database, "base")
+    assert rows_of(empty_database, OURS) == [("seedtest_migration",)]
+    assert rows_of(empty_database, "SELECT count(*) FROM mirt_item_params") == [(2,)]
+    migrate(empty_database)
+    assert rows_of(empty_database, OURS) == made
+    assert calibrate(empty_database, DAY).published
+
+
+def test_two_at_once_make_one_schema(empty_database):
+    program = (
+        "import sys; from seedtest_assets.storage.database import Database, migrate; migrate(Database(sys.argv[1]))"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", program, empty_database.url]) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert len(rows_of(empty_database, PUBLISHED)) == 5
+    assert ("item_history",) in rows_of(empty_database, OURS)
+
+
+def test_the_platforms_own_version_table_is_left_alone(empty_database):
+    with empty_database.transaction() as connection:
+        connection.exec_driver_sql("CREATE TABLE public.alembic_version (version_num varchar(32) PRIMARY KEY)")
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('20251105')")
+    migrate(empty_database)
+    assert rows_of(empty_database, "SELECT version_num FROM public.alembic_version") == [("20251105",)]

@@ -1,0 +1,85 @@
+"""Retention: months of history that are wholly too old are dropped, and incidents that are over."""
+
+from datetime import date, timedelta
+
+from seedtest_assets.storage.history_tables import HISTORY_TABLES
+from seedtest_assets.storage.retention import Dropped, drop_old_history
+from seedtest_assets_tests.conftest import execute, rows_of
+from seedtest_assets_tests.storage.nights import calibrate, write_topics
+
+TODAY = date(2025, 6, 10)
+
+
+def days_left(database):
+    return [row[0] for row in rows_of(database, "SELECT DISTINCT partition_date FROM item_history ORDER BY 1")]
+
+
+def test_months_that_are_wholly_too_old_are_dropped_and_named(database):
+    days = [date(2025, 1, 31), date(2025, 2, 28), date(2025, 3, 1), date(2025, 6, 9)]
+    for day in days:
+        calibrate(database, day)
+    published = rows_of(database, "SELECT * FROM mirt_item_params ORDER BY 1")
+    dropped = drop_old_history(database, 100, TODAY)  # up to the 2nd of March
+    assert set(dropped.partitions) == {f"{table}_2025_{month}" for table in HISTORY_TABLES for month in ("01", "02")}
+    assert days_left(database) == days[2:]
+    assert rows_of(database, "SELECT count(*) FROM fit_history") == [(2,)]
+    assert rows_of(database, "SELECT * FROM mirt_item_params ORDER BY 1") == published
+    assert drop_old_history(database, 100, TODAY) == Dropped()
+
+
+def test_a_month_goes_on_its_last_day_and_not_before(database):
+    calibrate(database, date(2025, 2, 28))
+    calibrate(database, TODAY)
+    keep = (TODAY - date(2025, 3, 1)).days
+    assert drop_old_history(database, keep + 1, TODAY).partitions == ()
+    assert len(drop_old_history(database, keep, TODAY).partitions) == len(HISTORY_TABLES)
+
+
+def test_the_month_of_the_newest_accepted_day_stays_for_the_banks_scale(database):
+    calibrate(database, date(2024, 1, 15))
+    calibrate(database, date(2024, 2, 15))
+    assert {name[-7:] for name in drop_old_history(database, 60, TODAY).partitions} == {"2024_01"}
+    assert days_left(database) == [date(2024, 2, 15)]
+
+
+def test_a_day_of_a_month_that_was_dropped_can_be_written_again(database):
+    calibrate(database, date(2025, 1, 31))
+    calibrate(database, TODAY)
+    drop_old_history(database, 60, TODAY)
+    calibrate(database, date(2025, 1, 31))
+    write_topics(database, date(2025, 1, 31), {("u1", "t1"): 0.5})
+    assert days_left(database) == [date(2025, 1, 31), TODAY]
+
+
+def test_incidents_that_are_over_go_with_their_messages_and_the_others_stay(database):
+    old, new = TODAY - timedelta(days=200), TODAY - timedelta(days=5)
+    for key, resolved, sent in (
+        ("over", old, old),
+        ("sent lately", old, new),
+        ("not sent", old, None),
+        ("over lately", new, new),
+        ("open", None, old),
+    ):
+        execute(
+            database,
+            "WITH made AS (INSERT INTO incident (key, level, what, at_what, owes, opened_at, seen_at, resolved_at) "
+            "VALUES (:key, 'warn', 'w', 'a', '{}', :old, :old, :resolved) RETURNING incident_id), "
+            "message AS (INSERT INTO alert_message (incident_id, kind, level, title, body) "
+            "SELECT incident_id, 'opened', 'warn', :key, 'b' FROM made RETURNING message_id) "
+            "INSERT INTO alert_delivery (message_id, channel, channel_name, sent_at) SELECT message_id, 'c', 'n', :sent FROM message",
+            key=key,
+            old=old,
+            resolved=resolved,
+            sent=sent,
+        )
+    execute(
+        database,
+        "INSERT INTO incident (key, level, what, at_what, owes, opened_at, seen_at, resolved_at) "
+        "VALUES ('without a channel', 'warn', 'w', 'a', '{}', :old, :old, :old)",
+        old=old,
+    )
+    assert drop_old_history(database, 100, TODAY).incidents == 2
+    left = ["not sent", "open", "over lately", "sent lately"]
+    assert [row[0] for row in rows_of(database, "SELECT key FROM incident ORDER BY 1")] == left
+    assert [row[0] for row in rows_of(database, "SELECT title FROM alert_message ORDER BY 1")] == left
+    assert rows_of(database, "SELECT count(*) FROM alert_delivery") == [(4,)]
