@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from seedtest_assets.cli.alert import alert
 from seedtest_assets.cli.calibrate import calibrate
+from seedtest_assets.cli.doctor import doctor
 from seedtest_assets.cli.import_answers import import_
 from seedtest_assets.cli.local import demo, dev, down, env
 from seedtest_assets.cli.run import run
@@ -30,7 +31,7 @@ class OneLineErrors(TyperGroup):
 
 # Commands import what they need when they run: `seedtest --help` answers at once.
 app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-for command in (demo, dev, env, run, calibrate, serve, status, down):
+for command in (demo, dev, env, run, calibrate, serve, status, doctor, down):
     app.command()(command)
 app.command("import")(import_)
 app.add_typer(alert, name="alert")

@@ -66,15 +66,16 @@ def view_makes_ids(connection: sa.Connection) -> bool:
 
 def in_order(query: str, first: date, last: date) -> str:
     """Give the query of the answers of the days first..last, in the order of their completion."""
-    return f"SELECT * FROM ({_between(query, first, last)}) AS answers ORDER BY completed_at"
+    return f"SELECT * FROM ({between(query, first, last)}) AS answers ORDER BY completed_at"
 
 
 def counted(query: str, first: date, last: date) -> str:
     """Give the query of the number of usable answers of each of the days first..last that has any."""
-    return _COUNTS.format(answers=_between(query, first, last))
+    return _COUNTS.format(answers=between(query, first, last))
 
 
-def _between(query: str, first: date, last: date) -> str:
+def between(query: str, first: date, last: date) -> str:
+    """Give the query of the answers of the days first..last, in any order."""
     # Written out, because ADBC reads a result as a stream only where it binds no parameters.
     start, end = day_bounds(first)[0], day_bounds(last)[1]
     return query.replace(":first", f"timestamptz '{start}'").replace(":end", f"timestamptz '{end}'")

@@ -1,0 +1,169 @@
+"""Judge the facts that `seedtest doctor` looks up: pure functions, a finding a line."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from seedtest_assets.cli.diagnosis_of_move import judge_old_jobs, judge_settings
+from seedtest_assets.cli.diagnosis_of_source import judge_ids, judge_source
+from seedtest_assets.cli.findings import Finding, Level
+from seedtest_assets.settings import Settings
+from seedtest_assets.storage.platform_facts import Anchor, PlatformFacts
+from seedtest_assets.storage.published_tables import PUBLISHED, FoundTable
+from seedtest_assets.storage.source_queries import TABLES
+
+FEW_ANCHORS = 5
+"""Fewer anchors link, but one bad value among them moves the whole scale."""
+SHOWN = 8
+"""Names listed of a longer list."""
+
+
+def diagnose(facts: PlatformFacts, settings: Settings, environment: Mapping[str, str], now: datetime) -> list[Finding]:
+    """Judge whether a night can run on this database, and what to look at before it does."""
+    return [
+        Finding(
+            level="green",
+            subject="database",
+            text=f"{facts.address}, PostgreSQL {facts.version}, as role {facts.role}",
+        ),
+        *judge_schema(facts),
+        *judge_source(facts.source),
+        *judge_ids(facts.source),
+        *(judge_table(facts, name, settings) for name in PUBLISHED),
+        judge_rights(facts, settings),
+        judge_anchors(facts.question_columns, facts.anchors),
+        judge_old_jobs(facts, now),
+        judge_publishing(facts, settings),
+        *judge_settings(facts, settings, environment),
+    ]
+
+
+def judge_schema(facts: PlatformFacts) -> Iterator[Finding]:
+    """Judge whether history has its schema, or may make it."""
+    if facts.schema_exists and facts.may_create_tables:
+        yield Finding(level="green", subject="history", text=f"schema {facts.schema} is there")
+    elif facts.schema_exists:
+        yield Finding(
+            level="red",
+            subject="history",
+            text=f"the role {facts.role} may not create tables in the schema {facts.schema}",
+            statements=[f"GRANT USAGE, CREATE ON SCHEMA {_quoted(facts.schema)} TO {_quoted(facts.role)};"],
+        )
+    elif facts.may_create_schema:
+        yield Finding(level="green", subject="history", text=f"schema {facts.schema} will be made by the first night")
+    else:
+        yield Finding(
+            level="red",
+            subject="history",
+            text=f"there is no schema {facts.schema}, and the role {facts.role} may not create it",
+            statements=[f"CREATE SCHEMA {_quoted(facts.schema)} AUTHORIZATION {_quoted(facts.role)};"],
+        )
+
+
+def judge_table(facts: PlatformFacts, name: str, settings: Settings) -> Finding:
+    """Judge whether a table can be published to."""
+    table = facts.published[name]
+    if table is None and (facts.may_create_in_public or not settings.seedtest_publish):
+        return Finding(level="green", subject=name, text="absent; the first night makes it")
+    if table is None:
+        return Finding(
+            level="red",
+            subject=name,
+            text=f"absent, and the role {facts.role} may not create it",
+            statements=[f"GRANT CREATE ON SCHEMA public TO {_quoted(facts.role)};"],
+        )
+    if table.problems:
+        level: Level = "red" if settings.seedtest_publish else "yellow"
+        return Finding(level=level, subject=name, text=f"cannot be published to: it {', and '.join(table.problems)}")
+    return Finding(level="green", subject=name, text=f"adopted as it is{_variant(table)}")
+
+
+def _variant(table: FoundTable) -> str:
+    if table.table.name != "student_topic_theta":
+        return ""
+    kinds = {"se": "se, fitted_at (variant B)", "standard_error": "standard_error, updated_at (variant A)"}
+    there = [kind for column, kind in kinds.items() if column in table.columns]
+    return f", with {' and '.join(there)}" if there else ""
+
+
+def judge_rights(facts: PlatformFacts, settings: Settings) -> Finding:
+    """Judge the role's rights on the platform's tables, with the statements that give what is missing."""
+    needed = _needed_rights(facts, settings)
+    missing = {name: wanted - facts.privileges[name] for name, wanted in needed.items()}
+    missing = {name: rights for name, rights in missing.items() if rights}
+    if not missing:
+        return Finding(level="green", subject="rights", text=f"the role {facts.role} has those it needs")
+    order = ("SELECT", "INSERT", "UPDATE")
+    return Finding(
+        level="red",
+        subject="rights",
+        text=f"the role {facts.role} lacks rights on {', '.join(missing)}",
+        statements=[
+            f"GRANT {', '.join(right for right in order if right in rights)} ON {name} TO {_quoted(facts.role)};"
+            for name, rights in missing.items()
+        ],
+    )
+
+
+def _needed_rights(facts: PlatformFacts, settings: Settings) -> dict[str, frozenset[str]]:
+    sources = {facts.source.name} | ({"question"} if "question" in facts.privileges else set())
+    needed = {
+        name: frozenset({"SELECT"}) for name in (*TABLES, "question") if name in sources & facts.privileges.keys()
+    }
+    if settings.seedtest_publish:
+        needed |= {name: frozenset({"SELECT", "INSERT", "UPDATE"}) for name in PUBLISHED if name in facts.privileges}
+        if settings.irt_update_question_meta and "question" in facts.privileges:
+            needed["question"] = frozenset({"SELECT", "UPDATE"})
+    return needed
+
+
+def judge_anchors(question: Mapping[str, str], anchors: Sequence[Anchor] | None) -> Finding:
+    """Judge whether the bank's scale is held. anchors: None where they may not be read."""
+    if "meta" not in question:
+        return Finding(
+            level="yellow", subject="anchors", text="no table question with a column meta: a new scale begins"
+        )
+    if question["meta"] != "jsonb":
+        return Finding(level="red", subject="anchors", text=f"question.meta is {question['meta']}, not jsonb")
+    if anchors is None:
+        return Finding(level="red", subject="anchors", text="question cannot be read; see rights")
+    unusable = [anchor.item_id for anchor in anchors if not _usable(anchor)]
+    n_usable = len(anchors) - len(unusable)
+    text = f"{n_usable} usable of {len(anchors)} tagged"
+    if unusable:
+        text += f"; without finite irt a and b: {_listed(unusable)}"
+    if n_usable < 2:
+        text += ". At least 2 are needed to keep the bank's scale; the first calibration defines a new one"
+    elif n_usable < FEW_ANCHORS:
+        text += ". Few: one wrong value moves the whole scale"
+    return Finding(level="yellow" if unusable or n_usable < FEW_ANCHORS else "green", subject="anchors", text=text)
+
+
+def _usable(anchor: Anchor) -> bool:
+    try:
+        return all(math.isfinite(float(value)) for value in (anchor.a or "", anchor.b or "", anchor.c or "0"))
+    except ValueError:
+        return False
+
+
+def judge_publishing(facts: PlatformFacts, settings: Settings) -> Finding:
+    """Judge what readers of the platform's tables will see."""
+    state = facts.publication
+    seen = f"readers see {state.published}" if state and state.published else "nothing of ours is published yet"
+    if not settings.seedtest_publish:
+        return Finding(level="yellow", subject="publishing", text=f"shadow (SEEDTEST_PUBLISH=false); {seen}")
+    if state and state.pinned:
+        return Finding(
+            level="yellow",
+            subject="publishing",
+            text=f"pinned to {state.pinned}: {state.reason}. Nights go to history only until seedtest publish --newest",
+        )
+    return Finding(level="green", subject="publishing", text=seen)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _quoted(name: str) -> str:
+    return name if name.isidentifier() and name.islower() else '"' + name.replace('"', '""') + '"'

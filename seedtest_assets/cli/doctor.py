@@ -1,0 +1,48 @@
+"""`seedtest doctor`: can a night run on this database, and what should be looked at first?"""
+
+from typing import TYPE_CHECKING
+
+import typer
+from rich.markup import escape
+
+from seedtest_assets.cli.terminal import console
+
+if TYPE_CHECKING:
+    from seedtest_assets.cli.diagnosis import Finding
+
+
+def doctor() -> None:
+    """Examine the platform's database and the settings; changes nothing. Exit code 1 where a line is red."""
+    from seedtest_assets.project import enter_project
+
+    enter_project()
+    findings = _findings()
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        colour = f"[{finding.level}]{finding.level:6}[/{finding.level}]"
+        console.print(f"{colour}  {finding.subject:{width}}  {escape(finding.text)}", soft_wrap=True, highlight=False)
+        for statement in finding.statements:
+            console.print(f"{'':{width + 8}}  {escape(statement)}", soft_wrap=True, highlight=False)
+    if any(finding.level == "red" for finding in findings):
+        raise typer.Exit(1)
+
+
+def _findings() -> "list[Finding]":
+    import os
+    from datetime import datetime, timezone
+
+    from seedtest_assets.cli.diagnosis import Finding, diagnose
+    from seedtest_assets.errors import SeedtestError
+    from seedtest_assets.settings import load_settings
+    from seedtest_assets.storage.database import platform_database
+    from seedtest_assets.storage.platform_facts import platform_facts
+
+    settings = load_settings()
+    try:
+        facts = platform_facts(platform_database(settings), settings)
+    except SeedtestError as error:
+        advice = (
+            "" if settings.database_url else "; DATABASE_URL is unset, and `seedtest status` starts the embedded one"
+        )
+        return [Finding(level="red", subject="database", text=f"{error}{advice}")]
+    return diagnose(facts, settings, os.environ, datetime.now(timezone.utc))

@@ -1,0 +1,17 @@
+"""What `seedtest doctor` finds: a line each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["green", "yellow", "red"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the diagnosis, and the SQL statements that would mend it."""
+
+    level: Level
+    subject: str
+    text: str
+    statements: Sequence[str] = ()

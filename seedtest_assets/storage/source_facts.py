@@ -1,0 +1,123 @@
+"""What `seedtest doctor` looks up of the source of answers, and of the view `attempt` with its traps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from seedtest_assets.days import last_full_day
+from seedtest_assets.errors import SeedtestError
+from seedtest_assets.settings import Settings
+from seedtest_assets.storage.answer_files import is_answer_file
+from seedtest_assets.storage.database import Database
+from seedtest_assets.storage.source_queries import between, view_makes_ids
+from seedtest_assets.storage.sources import DatabaseSource, empty_beside_full, find_source
+
+DAYS_READ = 7
+"""Days of answers that are looked at: enough for every student who is active, and quick."""
+
+_BAD_ITEMS = """
+SELECT count(*) AS n, min(format('question_id %s in session %s', quote_literal(q ->> 'question_id'), e.session_id)) AS example
+FROM exam_results AS e CROSS JOIN LATERAL jsonb_array_elements(
+    CASE WHEN jsonb_typeof(e.result_json -> 'questions') = 'array' THEN e.result_json -> 'questions' ELSE '[]' END) AS q
+WHERE nullif(q ->> 'question_id', '') !~ '^\\s*[-+]?[0-9]{1,19}\\s*$'
+"""
+_UNMARKED = """
+SELECT count(*) AS n FROM exam_results AS e CROSS JOIN LATERAL jsonb_array_elements(
+    CASE WHEN jsonb_typeof(e.result_json -> 'questions') = 'array' THEN e.result_json -> 'questions' ELSE '[]' END) AS q
+WHERE coalesce(q ->> 'is_correct', q ->> 'correct') IS NULL AND nullif(q ->> 'question_id', '') IS NOT NULL
+"""
+_UNKNOWN_IDS = """
+SELECT count(*) AS n, count(*) FILTER (WHERE known.user_id IS NULL) AS n_unknown,
+       min(student_id) FILTER (WHERE known.user_id IS NULL) AS example
+FROM (SELECT DISTINCT student_id FROM ({answers}) AS answers WHERE student_id IS NOT NULL) AS active
+LEFT JOIN (SELECT DISTINCT user_id::text AS user_id FROM mirt_ability) AS known ON known.user_id = active.student_id
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownIds:
+    """Students who answered in the last days, and those of them without a published ability under that id."""
+
+    active: int
+    unknown: int
+    example: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFacts:
+    """The source that the settings choose, and its traps.
+
+    name: None where none can be used, problem says why. behind: the tables that it reads, where it is a view. failure: what
+    reading the last days gave instead of answers. answers: of the last days, None where this role may not read them. bad_items, unmarked: in exam_results, while the
+    source is a view over it; bad_item is an example. empty_beside: the finding where the source is empty and another is not.
+    """
+
+    wanted: str
+    name: str | None
+    problem: str | None = None
+    behind: tuple[str, ...] = ()
+    failure: str | None = None
+    answers: int | None = None
+    bad_items: int = 0
+    bad_item: str | None = None
+    unmarked: int = 0
+    empty_beside: str | None = None
+    ids_of_view: bool = False
+    known_ids: KnownIds | None = None
+
+
+def source_facts(database: Database, settings: Settings, privileges: Mapping[str, frozenset[str]]) -> SourceFacts:
+    """Look at the source with the rights that this role has."""
+    wanted = settings.seedtest_attempt_source
+    try:
+        source = find_source(settings, database)
+    except SeedtestError as error:
+        return SourceFacts(wanted=wanted, name=None, problem=str(error))
+    if is_answer_file(wanted) or not isinstance(source, DatabaseSource):
+        return SourceFacts(wanted=wanted, name=source.name)
+    readable = {name for name in privileges if "SELECT" in privileges[name]}
+    if source.name not in readable:
+        return SourceFacts(wanted=wanted, name=source.name, behind=source.behind)
+    answers, failure = _answers_of_last_days(source)
+    over_exams = "exam_results" in source.behind and "exam_results" in readable
+    bad_items, bad_item = _counted(database, _BAD_ITEMS) if over_exams else (0, None)
+    with database.transaction() as connection:
+        ids_of_view = view_makes_ids(connection)
+    return SourceFacts(
+        wanted=wanted,
+        name=source.name,
+        behind=source.behind,
+        failure=failure,
+        answers=answers,
+        bad_items=bad_items,
+        bad_item=bad_item,
+        unmarked=_counted(database, _UNMARKED)[0] if over_exams else 0,
+        empty_beside=None if failure else empty_beside_full(database, settings),
+        ids_of_view=ids_of_view,
+        known_ids=_known_ids(source) if not failure and "mirt_ability" in readable else None,
+    )
+
+
+def _last_days() -> tuple[date, date]:
+    last = last_full_day()
+    return last - timedelta(days=DAYS_READ - 1), last
+
+
+def _answers_of_last_days(source: DatabaseSource) -> tuple[int, str | None]:
+    try:
+        return sum(source.counts(*_last_days()).values()), None
+    except SeedtestError as error:
+        return 0, str(error)
+
+
+def _known_ids(source: DatabaseSource) -> KnownIds:
+    statement = _UNKNOWN_IDS.format(answers=between(source.query, *_last_days()))
+    with source.database.transaction() as connection:
+        active, unknown, example = connection.execution_options(no_parameters=True).exec_driver_sql(statement).one()
+    return KnownIds(active=active, unknown=unknown, example=example)
+
+
+def _counted(database: Database, statement: str) -> tuple[int, str | None]:
+    with database.transaction() as connection:
+        row = connection.execution_options(no_parameters=True).exec_driver_sql(statement).one()
+    return row[0], row[1] if len(row) > 1 else None

@@ -1,0 +1,196 @@
+"""`seedtest doctor` on real databases: what it finds, and that it changes nothing."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from seedtest_assets.cli.app import app
+from seedtest_assets.cli.diagnosis import diagnose, judge_anchors
+from seedtest_assets.cli.findings import Finding
+from seedtest_assets.days import last_full_day
+from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.database import Database, migrate
+from seedtest_assets.storage.platform_facts import Anchor, platform_facts
+from seedtest_assets_tests.conftest import ROOT, execute, rows_of
+from seedtest_assets_tests.old_platform import OLD_RUN, execute_all, make_old_platform
+
+NOW = datetime.now(timezone.utc)
+
+
+@pytest.fixture
+def old_platform(empty_database, tmp_path, monkeypatch):
+    """A platform that the old job filled last night."""
+    make_old_platform(empty_database, last_full_day(), n_days=3)
+    monkeypatch.setenv("DATABASE_URL", empty_database.url)
+    monkeypatch.setenv("SEEDTEST_LAKE", str(tmp_path / "lake"))
+    return empty_database
+
+
+def findings(database: Database, environment=None, **settings) -> dict[str, list[Finding]]:
+    chosen = load_settings(database_url=database.url, **settings)
+    by_subject: dict[str, list[Finding]] = {}
+    for finding in diagnose(platform_facts(database, chosen), chosen, environment or {}, NOW):
+        by_subject.setdefault(finding.subject, []).append(finding)
+    return by_subject
+
+
+def as_role(database: Database, role: str) -> Database:
+    if not rows_of(database, "SELECT FROM pg_roles WHERE rolname = :role", role=role):
+        execute(database, f"CREATE ROLE {role} LOGIN")
+    return replace(database, url=sa.make_url(database.url).set(username=role).render_as_string(hide_password=False))
+
+
+def test_a_platform_ready_to_move_in_has_no_red_line(old_platform):
+    found = findings(old_platform)
+    assert {finding.level for lines in found.values() for finding in lines} == {"green", "yellow"}
+    assert "a view over exam_results" in found["source"][0].text
+    assert "(variant A)" in found["student_topic_theta"][0].text
+    assert "student ids as the view attempt has them" in found["ids"][0].text
+    assert found["anchors"][0].text == "8 usable of 8 tagged"
+    (old_jobs,) = found["old jobs"]
+    assert old_jobs.level == "yellow"
+    for name in (
+        OLD_RUN,
+        "calibrate-irt",
+        "mirt-calibrate",
+        "aggregate-features-daily (02:25)",
+        "aggregate-features-daily-r (02:30)",
+    ):
+        assert name in old_jobs.text
+
+
+def test_the_command_prints_levels_as_words_and_changes_nothing(old_platform, tmp_path, monkeypatch):
+    for name in ("dagster.yaml", "workspace.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    monkeypatch.chdir(tmp_path)
+    tables = "SELECT schemaname, tablename FROM pg_tables ORDER BY 1, 2"
+    before = rows_of(old_platform, tables)
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("green ")
+    assert {line.split()[0] for line in result.output.splitlines()} == {"green", "yellow"}
+    assert rows_of(old_platform, tables) == before
+    assert not (tmp_path / ".seedtest").exists()
+    execute(old_platform, "ALTER TABLE mirt_ability DROP CONSTRAINT mirt_ability_pkey")
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 1
+    assert (
+        "red     mirt_ability          cannot be published to: it has no unique key on exactly (user_id, version)"
+        in result.output
+    )
+
+
+def test_a_database_out_of_reach_is_one_red_line(tmp_path, monkeypatch):
+    for name in ("dagster.yaml", "workspace.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:secret@127.0.0.1:1/none")
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 1
+    assert result.output.startswith("red ")
+    assert "secret" not in result.output
+
+
+def test_the_grants_it_prints_are_all_that_is_missing(old_platform):
+    role = as_role(old_platform, "role_without_rights")
+    execute(old_platform, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    found = findings(role, irt_update_question_meta=True)
+    assert {subject for subject, lines in found.items() if any(one.level == "red" for one in lines)} == {
+        "history", "source", "rights", "anchors",
+    }  # fmt: skip
+    for finding in (*found["history"], *found["rights"]):
+        for statement in finding.statements:
+            execute(old_platform, statement)
+    mended = findings(role, irt_update_question_meta=True)
+    assert not [one for lines in mended.values() for one in lines if one.level == "red"]
+    migrate(role)
+
+
+def test_a_question_id_that_is_no_number_is_red_with_the_exam_and_the_source_to_use(old_platform):
+    execute(
+        old_platform,
+        "INSERT INTO exam_results (session_id, user_id, result_json, updated_at) VALUES ('old-exam', 's-9', "
+        """'{"questions": [{"question_id": "Q-9"}, {"question_id": 3}]}', now() - interval '200 days')""",
+    )
+    (line,) = findings(old_platform)["source"]
+    assert line.level == "red"
+    assert "question_id 'Q-9' in session old-exam" in line.text
+    assert "SEEDTEST_ATTEMPT_SOURCE=exam_results" in line.text
+    (line,) = findings(old_platform, seedtest_attempt_source="exam_results")["source"]
+    assert line.level == "green"
+    (ids,) = findings(old_platform, seedtest_attempt_source="exam_results")["ids"]
+    assert "student ids as the view attempt has them; all" in ids.text
+
+
+def test_missing_marks_that_the_view_turns_into_wrong_ones_are_counted(old_platform):
+    execute(
+        old_platform,
+        "INSERT INTO exam_results (session_id, user_id, result_json) VALUES ('x', 's-9', "
+        """'{"questions": [{"question_id": 2}, {"question_id": 3}]}')""",
+    )
+    text = " ".join(line.text for line in findings(old_platform)["source"])
+    assert "2 answers in exam_results have no mark" in text
+
+
+STUB = """
+CREATE TABLE responses AS
+SELECT user_id, 1 AS item_id, true AS is_correct, updated_at AS responded_at FROM exam_results;
+DROP VIEW attempt;
+CREATE VIEW attempt AS
+SELECT NULL::uuid AS student_id, NULL::bigint AS item_id, NULL::boolean AS correct, NULL::timestamptz AS completed_at
+WHERE false
+"""
+
+
+def test_a_stub_view_beside_a_full_table_is_a_warning(old_platform):
+    execute_all(old_platform, STUB)
+    (line,) = findings(old_platform)["source"]
+    assert line.level == "yellow"
+    assert "SEEDTEST_ATTEMPT_SOURCE=responses" in line.text
+
+
+def test_ids_that_no_reader_knows_are_a_warning(old_platform):
+    execute(old_platform, "UPDATE mirt_ability SET user_id = 'user-' || user_id")
+    (line,) = findings(old_platform)["ids"]
+    assert line.level == "yellow"
+    assert "Readers that ask for another id find nothing new" in line.text
+
+
+def test_unusable_anchors_are_named():
+    good, bad = ({"a": "1.0", "b": "0.2", "c": None}, {"a": "1.0", "b": "NaN", "c": None})
+    anchors = [Anchor(item_id=str(n), **(bad if n == 3 else good)) for n in range(7)]
+    finding = judge_anchors({"meta": "jsonb"}, anchors)
+    assert finding.level == "yellow"
+    assert finding.text == "6 usable of 7 tagged; without finite irt a and b: 3"
+    assert "At least 2 are needed" in judge_anchors({"meta": "jsonb"}, anchors[:1]).text
+
+
+def test_an_old_job_that_stopped_is_no_warning(old_platform):
+    execute(old_platform, "UPDATE mirt_fit_meta SET fitted_at = :at", at=NOW - timedelta(days=3))
+    (line,) = findings(old_platform)["old jobs"]
+    assert (line.level, line.text.split(";")[0]) == ("green", "stopped")
+
+
+def test_settings_that_differ_from_the_old_jobs_are_named(old_platform):
+    environment = {"IRT_MODEL": "1PL", "DRY_RUN": "true", "AGG_INCLUDE_THETA": "true", "METRICS_USE_IRT_THETA": "true"}
+    texts = [line.text for line in findings(old_platform, environment, mirt_max_obs=500)["settings"]]
+    assert texts == [
+        "IRT_MODEL is an old name of MIRT_MODEL; its value 1PL is used. Set MIRT_MODEL instead",
+        "DRY_RUN has no effect here: SEEDTEST_PUBLISH=false writes history only",
+        "MIRT_MAX_OBS=500 keeps the newest answers of the window; the old job kept the oldest",
+        "MIRT_LOOKBACK_DAYS is unset: 60 here, 30 in the old job. Set it to keep the old value",
+    ]
+
+
+def test_a_new_database_has_no_old_job_to_compare_with(platform):
+    found = findings(platform)
+    assert "settings" not in found
+    assert found["old jobs"][0].level == "green"
+
+
+def test_shadow_is_a_warning(old_platform):
+    (line,) = findings(old_platform, seedtest_publish=False)["publishing"]
+    assert (line.level, line.text) == ("yellow", "shadow (SEEDTEST_PUBLISH=false); nothing of ours is published yet")
