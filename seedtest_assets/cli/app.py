@@ -8,9 +8,11 @@ from typer.core import TyperGroup
 
 from seedtest_assets.cli.alert import alert
 from seedtest_assets.cli.calibrate import calibrate
+from seedtest_assets.cli.compare import compare
 from seedtest_assets.cli.doctor import doctor
 from seedtest_assets.cli.import_answers import import_
 from seedtest_assets.cli.local import demo, dev, down, env
+from seedtest_assets.cli.publish import publish
 from seedtest_assets.cli.run import run
 from seedtest_assets.cli.serve import serve
 from seedtest_assets.cli.status import status
@@ -31,7 +33,7 @@ class OneLineErrors(TyperGroup):
 
 # Commands import what they need when they run: `seedtest --help` answers at once.
 app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-for command in (demo, dev, env, run, calibrate, serve, status, doctor, down):
+for command in (demo, dev, env, run, calibrate, serve, status, doctor, compare, publish, down):
     app.command()(command)
 app.command("import")(import_)
 app.add_typer(alert, name="alert")

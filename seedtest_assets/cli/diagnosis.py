@@ -9,6 +9,7 @@ from seedtest_assets.cli.diagnosis_of_source import judge_ids, judge_source
 from seedtest_assets.cli.findings import Finding, Level
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.platform_facts import Anchor, PlatformFacts
+from seedtest_assets.storage.publications import PublicationState
 from seedtest_assets.storage.published_tables import PUBLISHED, FoundTable
 from seedtest_assets.storage.source_queries import TABLES
 
@@ -33,7 +34,7 @@ def diagnose(facts: PlatformFacts, settings: Settings, environment: Mapping[str,
         judge_rights(facts, settings),
         judge_anchors(facts.question_columns, facts.anchors),
         judge_old_jobs(facts, now),
-        judge_publishing(facts, settings),
+        judge_publishing(facts.publication, settings),
         *judge_settings(facts, settings, environment),
     ]
 
@@ -146,9 +147,8 @@ def _usable(anchor: Anchor) -> bool:
         return False
 
 
-def judge_publishing(facts: PlatformFacts, settings: Settings) -> Finding:
-    """Judge what readers of the platform's tables will see."""
-    state = facts.publication
+def judge_publishing(state: PublicationState | None, settings: Settings) -> Finding:
+    """Judge what readers of the platform's tables see. state: None before our schema exists."""
     seen = f"readers see {state.published}" if state and state.published else "nothing of ours is published yet"
     if not settings.seedtest_publish:
         return Finding(level="yellow", subject="publishing", text=f"shadow (SEEDTEST_PUBLISH=false); {seen}")

@@ -35,10 +35,12 @@ def show_status(instance: "dg.DagsterInstance") -> None:
 
 def status_lines(instance: "dg.DagsterInstance", settings: "Settings") -> list[tuple[str, str]]:
     """Give pairs of a name and its state."""
+    from seedtest_assets.cli.diagnosis import judge_publishing
     from seedtest_assets.settings import HOME, old_name_warnings
     from seedtest_assets.storage.database import prepared_database
     from seedtest_assets.storage.history import history_summary, newest_fit
     from seedtest_assets.storage.lake import Lake
+    from seedtest_assets.storage.publications import publication_state
 
     database = prepared_database(settings)
     days = Lake(settings.seedtest_lake).all_days()
@@ -54,7 +56,9 @@ def status_lines(instance: "dg.DagsterInstance", settings: "Settings") -> list[t
     lines.append(
         ("newest fit", "none yet" if fit is None else f"{fit['run_id']} at {fit['fitted_at']:%Y-%m-%d %H:%M} UTC")
     )
-    running = {state.name for state in instance.all_instigator_state() if state.is_running}
+    state = publication_state(database, settings.seedtest_published_version)
+    lines.append(("publishing", judge_publishing(state, settings).text))
+    running = {schedule.name for schedule in instance.all_instigator_state() if schedule.is_running}
     schedule = "nightly_schedule"
     lines.append(("schedule 03:00 UTC", "on" if schedule in running else f"off: turn {schedule} on in the UI"))
     lines.append(("daemon", _daemon(instance)))

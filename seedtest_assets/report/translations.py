@@ -169,6 +169,24 @@ KOREAN = {
     "retries": "재시도",
     "service time-outs": "서비스 시간 초과",
     "times": "횟수",
+    # comparison with the job that publishes now
+    "Comparison with the publishing job": "현재 게시 중인 작업과의 비교",
+    "publishing job's newest fit: {fitted_at}": "게시 중인 작업의 최근 추정 시각: {fitted_at}",
+    "Agreement": "일치도",
+    "Over what both have. The relation is ours = A × theirs + B in mean and spread; the rest is the SD of what it leaves. A correlation near 1 with A far from 1 or B far from 0 means another scale, not another order.": "양쪽에 모두 있는 문항과 학생만 비교합니다. 관계식은 평균과 표준편차를 맞춘 seedtest = A × 기존 + B이며, 잔차는 그 관계로 설명되지 않는 부분의 표준편차입니다. 상관이 1에 가까운데 A가 1과, B가 0과 크게 다르면 순서가 아니라 척도가 다른 것입니다.",
+    "both have": "공통",
+    "publishing job": "게시 중인 작업",
+    "seedtest": "seedtest",
+    "correlation": "상관",
+    "A": "A",
+    "B": "B",
+    "rest": "잔차",
+    "Prediction of later answers": "이후 응답의 예측",
+    "Mean log-loss on {n} answers of {day} that neither job has learnt from; lower is better.": "어느 쪽도 추정에 쓰지 않은 {day}의 응답 {n}개에 대한 평균 로그 손실입니다. 낮을수록 좋습니다.",
+    "share correct of the item": "문항별 정답률",
+    "The lake has no answers yet that both can predict: run seedtest compare again after the next night.": "양쪽 모두 예측할 수 있는 응답이 아직 레이크에 없습니다. 다음 밤이 지난 뒤 seedtest compare를 다시 실행하십시오.",
+    "Largest differences": "차이가 큰 순서",
+    "difference": "차이",
 }
 
 

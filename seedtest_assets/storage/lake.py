@@ -86,9 +86,28 @@ class Lake:
             unfinished.write(json.dumps(facts, indent=1, default=str).encode())
         return folder
 
-    def write_report(self, day: date, html: str) -> str:
-        """Replace the report of a day; gives its path."""
-        path = f"{self.root}/reports/date={day.isoformat()}/calibration.html"
+    def keep_published(self, day: date, frames: dict[str, pd.DataFrame]) -> None:
+        """Keep what another job had published while a day was the newest, to compare with; what is kept already stays."""
+        for name, frame in frames.items():
+            path = self._published_path(day, name)
+            if not self.filesystem.exists(path):
+                with self._replacing(path) as unfinished:
+                    frame.to_parquet(unfinished)
+
+    def read_published(self, day: date, name: str) -> pd.DataFrame | None:
+        """Read what keep_published kept; None where nothing was."""
+        path = self._published_path(day, name)
+        if not self.filesystem.exists(path):
+            return None
+        with self._reading(path) as file:
+            return pd.read_parquet(file)
+
+    def _published_path(self, day: date, name: str) -> str:
+        return f"{self.root}/published/date={day.isoformat()}/{name}.parquet"
+
+    def write_report(self, day: date, html: str, name: str = "calibration") -> str:
+        """Replace a page about a day; gives its path."""
+        path = f"{self.root}/reports/date={day.isoformat()}/{name}.html"
         with self._replacing(path) as unfinished:
             unfinished.write(html.encode())
         return path

@@ -1,0 +1,146 @@
+"""Compare two sets of results of the same day: the job's that publishes now, and ours. Pure functions on data frames."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import numpy as np
+import pandas as pd
+
+LARGEST = 12
+"""Differences listed by name: what fits on a screen."""
+SMALLEST_PROBABILITY = 1e-6
+"""Probabilities are kept this far from 0 and 1, so that one answer does not decide the mean log-loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """Results of one job. items: item_id, a, b, c; abilities: student_id, theta; fitted_at: of the newest of them."""
+
+    items: pd.DataFrame
+    abilities: pd.DataFrame
+    fitted_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How a parameter agrees over what both have.
+
+    both: name, old, ours, sorted by name. slope, intercept: ours = slope * old + intercept in mean and spread; None where
+    there are too few, or no spread. rest: SD of what that relation leaves.
+    """
+
+    n_old: int
+    n_ours: int
+    both: pd.DataFrame
+    correlation: float | None = None
+    slope: float | None = None
+    intercept: float | None = None
+    rest: float | None = None
+
+    @property
+    def largest(self) -> pd.DataFrame:
+        """Name, old, ours, difference of the largest differences, largest first."""
+        differences = self.both.assign(difference=self.both["ours"] - self.both["old"])
+        order = differences["difference"].abs().sort_values(ascending=False, kind="stable").index
+        return differences.loc[order].head(LARGEST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """Mean log-loss of both jobs on the same later answers. base: of each item's share correct among them."""
+
+    n_answers: int
+    old: float | None = None
+    ours: float | None = None
+    base: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Both jobs' results side by side. predicted: the day whose answers are predicted, None while the lake lacks it."""
+
+    day: date
+    old_fitted_at: datetime | None
+    difficulty: Agreement
+    discrimination: Agreement
+    ability: Agreement
+    predicted: date | None = None
+    prediction: Prediction = field(default_factory=lambda: Prediction(n_answers=0))
+
+    @property
+    def agreements(self) -> Mapping[str, Agreement]:
+        """The compared parameters by name."""
+        return {"difficulty b": self.difficulty, "discrimination a": self.discrimination, "ability": self.ability}
+
+
+def compare_results(
+    day: date, old: Results, ours: Results, *, predicted: date | None = None, answers: pd.DataFrame | None = None
+) -> Comparison:
+    """Compare two jobs' results. answers: student_id, item_id, correct, completed_at of the day after, where it is known."""
+    later = answers if answers is not None else pd.DataFrame(columns=["student_id", "item_id", "correct"])
+    if len(later) and old.fitted_at is not None:
+        later = later[later["completed_at"] > old.fitted_at]  # what the old job has learnt from is no prediction
+    return Comparison(
+        day=day,
+        old_fitted_at=old.fitted_at,
+        difficulty=agreement(old.items, ours.items, key="item_id", value="b"),
+        discrimination=agreement(old.items, ours.items, key="item_id", value="a"),
+        ability=agreement(old.abilities, ours.abilities, key="student_id", value="theta"),
+        predicted=predicted,
+        prediction=predict(old, ours, later),
+    )
+
+
+def agreement(old: pd.DataFrame, ours: pd.DataFrame, *, key: str, value: str) -> Agreement:
+    """Compare a value over the keys that both have."""
+    both = old[[key, value]].merge(ours[[key, value]], on=key, suffixes=("_old", "_ours"))
+    both.columns = pd.Index(["name", "old", "ours"])
+    both = both[np.isfinite(both[["old", "ours"]]).all(axis=1)].sort_values("name", ignore_index=True)
+    counts = {"n_old": len(old), "n_ours": len(ours)}
+    spread = both[["old", "ours"]].std(ddof=0)
+    if len(both) < 3 or not (spread > 0).all():
+        return Agreement(both=both, **counts)
+    slope = float(spread["ours"] / spread["old"])
+    intercept = float(both["ours"].mean() - slope * both["old"].mean())
+    return Agreement(
+        both=both,
+        correlation=float(both["old"].corr(both["ours"])),
+        slope=slope,
+        intercept=intercept,
+        rest=float((both["ours"] - slope * both["old"] - intercept).std(ddof=0)),
+        **counts,
+    )
+
+
+def predict(old: Results, ours: Results, answers: pd.DataFrame) -> Prediction:
+    """Compute both jobs' mean log-loss on answers of students and items that both know, the first of a student to an item."""
+    answers = answers.drop_duplicates(["student_id", "item_id"])
+    chances = pd.DataFrame({"old": probabilities(old, answers), "ours": probabilities(ours, answers)})
+    known = chances.notna().all(axis=1).to_numpy()
+    if not known.any():
+        return Prediction(n_answers=0)
+    answers = answers[known]
+    correct = answers["correct"].to_numpy(bool)
+    share = answers.groupby("item_id", observed=True)["correct"].transform("mean").to_numpy(float)
+    return Prediction(
+        n_answers=int(known.sum()),
+        old=log_loss(chances.loc[known, "old"].to_numpy(float), correct),
+        ours=log_loss(chances.loc[known, "ours"].to_numpy(float), correct),
+        base=log_loss(share, correct),
+    )
+
+
+def probabilities(results: Results, answers: pd.DataFrame) -> np.ndarray:
+    """Compute the chance of a correct answer, c + (1 - c) / (1 + exp(-a (theta - b))); NaN where a part is unknown."""
+    items = results.items.set_index("item_id")
+    theta = answers["student_id"].map(results.abilities.set_index("student_id")["theta"]).to_numpy(float)
+    a, b = (answers["item_id"].map(items[name]).to_numpy(float) for name in ("a", "b"))
+    c = answers["item_id"].map(items["c"].fillna(0.0)).to_numpy(float)
+    return np.asarray(c + (1 - c) / (1 + np.exp(-a * (theta - b))))
+
+
+def log_loss(chance: np.ndarray, correct: np.ndarray) -> float:
+    """Compute the mean negative log of the chance that was given to what happened."""
+    chance = np.clip(chance, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    return float(-np.mean(np.log(np.where(correct, chance, 1 - chance))))
