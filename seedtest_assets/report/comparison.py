@@ -48,7 +48,7 @@ class Agreement:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """Mean log-loss of both jobs on the same later answers. base: of each item's share correct among them."""
+    """Mean log-loss of both jobs on the same later answers. base: of one chance for all, their share correct."""
 
     n_answers: int
     old: float | None = None
@@ -120,14 +120,12 @@ def predict(old: Results, ours: Results, answers: pd.DataFrame) -> Prediction:
     known = chances.notna().all(axis=1).to_numpy()
     if not known.any():
         return Prediction(n_answers=0)
-    answers = answers[known]
-    correct = answers["correct"].to_numpy(bool)
-    share = answers.groupby("item_id", observed=True)["correct"].transform("mean").to_numpy(float)
+    correct = answers.loc[known, "correct"].to_numpy(bool)
     return Prediction(
         n_answers=int(known.sum()),
         old=log_loss(chances.loc[known, "old"].to_numpy(float), correct),
         ours=log_loss(chances.loc[known, "ours"].to_numpy(float), correct),
-        base=log_loss(share, correct),
+        base=log_loss(np.full(len(correct), correct.mean()), correct),
     )
 
 

@@ -25,7 +25,7 @@ def comparison_page(comparison: Comparison) -> str:
         css=Markup(files("seedtest_assets.report").joinpath("page.css").read_text(encoding="utf-8")),
         comparison=comparison,
         fitted_at=f"{comparison.old_fitted_at:%Y-%m-%d %H:%M} UTC" if comparison.old_fitted_at else "–",
-        rows=[(name, *_numbers(found)) for name, found in comparison.agreements.items()],
+        rows=[(name, _numbers(found)) for name, found in comparison.agreements.items()],
         scatter=Markup(_scatter(comparison)),
         largest={
             name: [
@@ -39,7 +39,7 @@ def comparison_page(comparison: Comparison) -> str:
             for label, loss in (
                 ("publishing job", comparison.prediction.old),
                 ("seedtest", comparison.prediction.ours),
-                ("share correct of the item", comparison.prediction.base),
+                ("share correct, the same for all", comparison.prediction.base),
             )
             if loss is not None
         ],
@@ -54,7 +54,7 @@ def _numbers(agreement: Agreement) -> list[str]:
 
 def _scatter(comparison: Comparison) -> str:
     with styled():
-        figure, axes = panels(1, 3, 3.6)
+        figure, axes = panels(1, 3, 3.6, top=0.4)
         for place, (name, agreement) in zip(axes, comparison.agreements.items(), strict=True):
             place.plot(
                 agreement.both["old"], agreement.both["ours"], linestyle="none", marker="o", markersize=3, color=BLUE

@@ -1,0 +1,110 @@
+"""The numbers of a comparison, on results whose relation is known."""
+
+from datetime import date, datetime, timezone
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seedtest_assets.report.comparison import Results, agreement, compare_results, log_loss, predict
+from seedtest_assets.report.comparison_page import comparison_page
+
+DAY = date(2025, 3, 9)
+
+
+def results(scale=1.0, shift=0.0, n_items=40, n_students=200, fitted_at=None) -> Results:
+    """A bank and a group, seen on another scale: theta' = scale * theta + shift."""
+    random = np.random.default_rng(1)
+    a, b, theta = random.lognormal(0, 0.3, n_items), random.normal(size=n_items), random.normal(size=n_students)
+    items = pd.DataFrame({"item_id": np.arange(n_items).astype(str), "a": a / scale, "b": scale * b + shift, "c": 0.0})
+    abilities = pd.DataFrame({"student_id": [f"s{n}" for n in range(n_students)], "theta": scale * theta + shift})
+    return Results(items=items, abilities=abilities, fitted_at=fitted_at)
+
+
+def answers(true: Results, n=20_000) -> pd.DataFrame:
+    random = np.random.default_rng(2)
+    item, student = random.integers(0, len(true.items), n), random.integers(0, len(true.abilities), n)
+    a, b = (true.items[name].to_numpy()[item] for name in "ab")
+    chance = 1 / (1 + np.exp(-a * (true.abilities["theta"].to_numpy()[student] - b)))
+    return pd.DataFrame(
+        {
+            "student_id": true.abilities["student_id"].to_numpy()[student],
+            "item_id": true.items["item_id"].to_numpy()[item],
+            "correct": random.random(n) < chance,
+            "completed_at": pd.Timestamp("2025-03-10 12:00", tz="UTC"),
+        }
+    )
+
+
+def test_another_scale_is_told_by_its_slope_and_intercept():
+    comparison = compare_results(DAY, results(), results(scale=1.2, shift=0.5))
+    for found in (comparison.difficulty, comparison.ability):
+        assert (found.slope, found.intercept) == (pytest.approx(1.2), pytest.approx(0.5))
+        assert found.correlation == pytest.approx(1)
+        assert found.rest == pytest.approx(0, abs=1e-9)
+    assert comparison.discrimination.slope == pytest.approx(1 / 1.2)
+
+
+def test_only_what_both_have_is_compared():
+    old, ours = results(), results()
+    found = agreement(old.items.head(30), ours.items.tail(30), key="item_id", value="b")
+    assert (found.n_old, found.n_ours, len(found.both)) == (30, 30, 20)
+
+
+def test_the_largest_differences_come_first_by_name():
+    old, ours = results(), results()
+    ours.items.loc[7, "b"] += 2.0
+    ours.items.loc[3, "b"] -= 1.0
+    largest = agreement(old.items, ours.items, key="item_id", value="b").largest
+    assert largest["name"].tolist()[:2] == ["7", "3"]
+    assert largest["difference"].tolist()[:2] == [pytest.approx(2.0), pytest.approx(-1.0)]
+
+
+def test_values_that_are_no_numbers_and_too_few_values_give_no_relation():
+    old, ours = results(n_items=3), results(n_items=3)
+    old.items.loc[0, "b"] = np.nan
+    found = agreement(old.items, ours.items, key="item_id", value="b")
+    assert (len(found.both), found.slope, found.correlation) == (2, None, None)
+
+
+def test_log_loss_by_hand():
+    assert log_loss(np.array([0.8, 0.3]), np.array([True, False])) == pytest.approx(-(np.log(0.8) + np.log(0.7)) / 2)
+    assert np.isfinite(log_loss(np.array([0.0]), np.array([True])))
+
+
+def test_better_results_predict_better_and_another_scale_predicts_the_same():
+    true = results()
+    worse = Results(
+        items=true.items.assign(b=true.items["b"].sample(frac=1, random_state=1).to_numpy()), abilities=true.abilities
+    )
+    found = predict(worse, true, answers(true))
+    assert found.ours < min(found.base, found.old)
+    moved = predict(results(scale=1.3, shift=-0.2), true, answers(true))
+    assert moved.old == pytest.approx(moved.ours)
+
+
+def test_answers_that_the_other_job_has_learnt_from_are_no_prediction():
+    old = results(fitted_at=datetime(2025, 3, 10, 3, tzinfo=timezone.utc))
+    later = answers(results())
+    later.loc[later.index % 2 == 0, "completed_at"] = pd.Timestamp("2025-03-10 02:00", tz="UTC")
+    n_first = later[later.index % 2 == 1].drop_duplicates(["student_id", "item_id"])
+    assert compare_results(DAY, old, results(), predicted=date(2025, 3, 10), answers=later).prediction.n_answers == len(
+        n_first
+    )
+
+
+def test_students_and_items_that_one_lacks_are_not_predicted():
+    true = results()
+    fewer = Results(items=true.items.head(10), abilities=true.abilities.head(50))
+    asked = answers(true)
+    known = asked[asked["item_id"].astype(int).lt(10) & asked["student_id"].isin(fewer.abilities["student_id"])]
+    assert predict(fewer, true, asked).n_answers == len(known.drop_duplicates(["student_id", "item_id"]))
+
+
+def test_the_page_has_the_numbers_in_both_languages_and_fetches_nothing():
+    old, ours = results(fitted_at=datetime(2025, 3, 10, 3, tzinfo=timezone.utc)), results(scale=1.2, shift=0.5)
+    page = comparison_page(compare_results(DAY, old, ours, predicted=date(2025, 3, 10), answers=answers(results())))
+    for text in ("2025-03-09", "1.200", "0.500", "상관", "correlation", "2025-03-10 03:00 UTC", "<svg"):
+        assert text in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "run seedtest compare again" in comparison_page(compare_results(DAY, old, ours))
