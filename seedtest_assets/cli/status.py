@@ -72,10 +72,10 @@ def _daemon(instance: "dg.DagsterInstance") -> str:
 
     heartbeats = last_heartbeats(instance)
     if not heartbeats:
-        return "never ran: nothing happens by itself until it does (seedtest dev)"
+        return "never ran: nothing runs by itself until it does (seedtest dev)"
     newest = max(heartbeats.values())
     if datetime.now(timezone.utc) - newest > STALE:
-        return f"DOWN, last seen {newest:%Y-%m-%d %H:%M} UTC: nothing happens by itself, and nobody is told"
+        return f"DOWN, last seen {newest:%Y-%m-%d %H:%M} UTC: nothing runs by itself, and no alert is sent"
     return "running"
 
 
