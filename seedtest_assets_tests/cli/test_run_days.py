@@ -1,14 +1,18 @@
 """A night of the small school, through Dagster, from the platform's tables to the features."""
 
+import socket
+import subprocess
 from contextlib import ExitStack
 from datetime import date, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from seedtest_assets.cli.demo import BANK_A, BANK_B
+from seedtest_assets.cli.run import run_and_report
 from seedtest_assets.definitions import defs
-from seedtest_assets.errors import InputError
+from seedtest_assets.errors import InputError, SeedtestError
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.calibration_lock import one_calibration_at_a_time
 from seedtest_assets.storage.lake import Lake
@@ -206,3 +210,22 @@ def test_a_run_that_is_active_is_waited_for(instance, platform, job):
     with_run = instance.create_run_for_job(defs.resolve_job_def(job), status=dg.DagsterRunStatus.STARTED)
     with pytest.raises(InputError, match=f"run {with_run.run_id} .* is active"):
         run_night(instance, LAST)
+
+
+def test_a_run_whose_process_is_gone_is_reported_failed_and_not_waited_for(instance, platform, monkeypatch):
+    monkeypatch.setenv("SEEDTEST_START_DATE", str(LAST))  # no window to fill
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    tags = {"seedtest/host": socket.gethostname(), "seedtest/pid": str(ended.pid)}
+    job = defs.resolve_job_def("nightly")
+    lost = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    assert run_night(instance, LAST).failure is None
+    assert instance.get_run_by_id(lost.run_id).status == dg.DagsterRunStatus.FAILURE
+
+
+def test_days_are_run_oldest_first_and_stop_at_the_first_that_fails(instance, night):
+    broken = the_lake().observations_path(LAST - timedelta(days=5))
+    Path(broken).write_bytes(b"no Parquet")
+    with pytest.raises(SeedtestError, match=f"of {DAY_BEFORE} failed at calibrate: .* is no readable Parquet file"):
+        run_and_report(instance, [DAY_BEFORE, LAST], lambda line: None)
+    assert [run.tags["dagster/partition"] for run in instance.get_runs()] == [str(DAY_BEFORE)]
