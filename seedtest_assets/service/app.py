@@ -1,11 +1,8 @@
-"""The service's pages: who may ask, what is read from the wire, who does the work, what is told about it."""
+"""The service's HTTP interface: check the caller, read the request, run it in a worker process, answer."""
 
 import asyncio
 import hashlib
 import hmac
-import logging
-import time
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +12,6 @@ from typing import IO, Any
 import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seedtest_assets import __version__
 from seedtest_assets.service import openapi, tasks
@@ -23,18 +19,20 @@ from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.logs import logger
 from seedtest_assets.service.messages import Outcome, Task
 from seedtest_assets.service.metrics import Metrics
+from seedtest_assets.service.recorder import Recorder
 from seedtest_assets.service.wire import ErrorReply, Health
 from seedtest_assets.service.workers import Workers
 
 SERVICE_NAME = "seedtest-irt"
+# Scoring takes milliseconds, so that even this many wait only for seconds.
 QUEUED_SCORES = 1_000
 
 
 @dataclass(frozen=True)
 class Options:
-    """How one service runs.
+    """Options of a service.
 
-    token: bearer token that callers must send; None lets everyone in who reaches the port.
+    token: bearer token that callers must send; None admits everyone who reaches the port.
     workers: processes that calibrate; one more scores, so that scoring never waits for a calibration.
     queue: calibrations that may wait.
     """
@@ -46,7 +44,7 @@ class Options:
 
 
 def create_app(options: Options) -> FastAPI:
-    """The ASGI application; its processes start and end with its lifespan."""
+    """Make the ASGI application; its processes start and end with its lifespan."""
     metrics = Metrics()
     calibrating = Workers("calibration", options.workers, options.queue)
     scoring = Workers("scoring", 1, QUEUED_SCORES)
@@ -55,10 +53,10 @@ def create_app(options: Options) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.gather(*(workers.prepare(tasks.prepare) for workers in (calibrating, scoring)))
-        warming.add_done_callback(_log_warming)
+        warm_up = asyncio.gather(*(workers.prepare(tasks.prepare) for workers in (calibrating, scoring)))
+        warm_up.add_done_callback(_log_warm_up)
         yield
-        warming.cancel()
+        warm_up.cancel()
 
     app = FastAPI(
         title="seedtest IRT service",
@@ -69,7 +67,7 @@ def create_app(options: Options) -> FastAPI:
         exception_handlers={Refusal: _refused, HTTPException: _refused},
     )
     app.state.calibrating, app.state.scoring = calibrating, scoring
-    app.add_middleware(_Recorder, metrics=metrics)
+    app.add_middleware(Recorder, metrics=metrics)
 
     @app.get("/healthz", **openapi.HEALTH)
     async def healthz() -> Response:
@@ -101,11 +99,11 @@ async def _work(request: Request, options: Options, workers: Workers, function: 
         gzip_answer = "gzip" in request.headers.get("accept-encoding", "")
         return Task(path, encoding, gzip_answer, options.limits)
 
-    async def gone() -> None:
+    async def disconnected() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass
 
-    outcome = await workers.run(function, read, gone)
+    outcome = await workers.run(function, read, disconnected)
     request.scope["record"].update(outcome.facts)
     if outcome.trace:
         raise RuntimeError(f"in a worker process:\n{outcome.trace}")
@@ -114,11 +112,11 @@ async def _work(request: Request, options: Options, workers: Workers, function: 
 
 
 def _check_token(request: Request, token: str | None) -> None:
-    """Compare digests in constant time, so that neither the token nor its length can be found out by timing."""
+    """Compare digests in constant time, so that timing reveals neither the token nor its length."""
     if token is None:
         return
     kind, _, given = request.headers.get("authorization", "").partition(" ")
-    # a header is Latin-1 to the server whatever the caller meant
+    # Headers are Latin-1 to the server, whatever the caller encoded.
     sent, expected = given.strip(" ").encode("latin-1"), token.encode()
     same = hmac.compare_digest(hashlib.sha256(sent).digest(), hashlib.sha256(expected).digest())
     if kind.lower() != "bearer" or not same:
@@ -126,10 +124,10 @@ def _check_token(request: Request, token: str | None) -> None:
 
 
 def _check_head(request: Request, limits: Limits) -> str:
-    """The body's encoding; what can be refused before the body arrives is refused here."""
+    """Read the encoding of the body; refuse what can be refused before the body arrives."""
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "gzip"):
-        raise Refusal(415, f"content-encoding {encoding!r} is not understood; send gzip or none")
+        raise Refusal(415, f"content-encoding {encoding!r} is not supported; send gzip or none")
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > limits.bytes:
         raise _too_large(limits)
@@ -137,7 +135,7 @@ def _check_head(request: Request, limits: Limits) -> str:
 
 
 async def _save_body(request: Request, limits: Limits, file: IO[bytes]) -> int:
-    """Write the body to the file as it arrives; its size."""
+    """Write the body to the file as it arrives; return its size."""
 
     async def save() -> int:
         size = 0
@@ -174,61 +172,9 @@ async def _refused(request: Request, error: Exception) -> Response:
     return _json(ErrorReply(message), status, headers)
 
 
-def _log_warming(warming: "asyncio.Future[Any]") -> None:
-    if not warming.cancelled():
-        if error := warming.exception():
+def _log_warm_up(warm_up: "asyncio.Future[Any]") -> None:
+    if not warm_up.cancelled():
+        if error := warm_up.exception():
             logger.error("the worker processes did not start: %s", error)
         else:
             logger.info("ready")
-
-
-class _Recorder:
-    """Count and log every request once, when its answer is out, whatever happened on the way.
-
-    A fault of ours goes to the log with its trace; the caller gets the number to ask for.
-    """
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app = app
-        self.metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        began = time.perf_counter()
-        record: dict[str, Any] = {"request": uuid.uuid4().hex[:12], "bytes_in": 0, "bytes_out": 0}
-        scope["record"] = record
-        status = 0
-
-        async def sending(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] += [(b"x-request-id", record["request"].encode()), (b"accept-encoding", b"gzip")]
-            else:
-                record["bytes_out"] += len(message.get("body", b""))
-            await send(message)
-
-        fault = None
-        try:
-            await self.app(scope, receive, sending)
-        except Exception as error:
-            if status:
-                raise
-            fault = error
-            told = f"the service failed on this; its log tells why under request {record['request']}"
-            await _json(ErrorReply(told), 500)(scope, receive, sending)
-        finally:
-            seconds = time.perf_counter() - began
-            path = getattr(scope.get("route"), "path", "other")
-            self.metrics.request(path, status, seconds, record)
-            facts = {"method": scope["method"], "path": path, "status": status, "seconds": round(seconds, 4), **record}
-            logger.log(_level(path, status), "request", extra={"facts": facts}, exc_info=fault)
-
-
-def _level(path: str, status: int) -> int:
-    """Probes and scrapes come every few seconds and say nothing as long as they succeed."""
-    if status >= 500:
-        return logging.ERROR
-    return logging.DEBUG if path in ("/healthz", "/metrics") else logging.INFO

@@ -1,4 +1,4 @@
-"""How much one caller may ask for, and how a request that is refused is told so."""
+"""Limits of a request, and the refusal of a request."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ MEBIBYTE = 2**20
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may hold; above it the answer is 413.
+    """What one request may hold; a larger one gets 413.
 
-    bytes: of the JSON body, counted after gzip is undone. Parsing takes about ten times as much memory at worst.
+    bytes: of the JSON body after gzip is undone. Parsing takes up to about ten times as much memory.
     items, persons: distinct ones in a calibration, columns and rows when scoring.
     upload_seconds: how long a body may take to arrive, so that a slow sender does not hold a place in the queue.
     """
@@ -21,7 +21,7 @@ class Limits:
 
 
 class Refusal(Exception):
-    """A request that gets an error for an answer: its HTTP status, and one line in the caller's terms."""
+    """A request is answered with an error: an HTTP status, and one line in the caller's terms."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""One JSON object a line on standard error: what happened, never an answer, a name of a person, or a token."""
+"""The log: a JSON object a line on standard error, without answers, ids of persons, or tokens."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ logger = logging.getLogger("seedtest_assets.service")
 
 
 class JsonLines(logging.Formatter):
-    """A record as one JSON object; `extra={"facts": {…}}` becomes fields of it."""
+    """Format a record as one JSON object; `extra={"facts": {…}}` becomes fields of it."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -26,7 +26,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure() -> None:
-    """Send the service's and uvicorn's own lines to standard error as JSON."""
+    """Send the lines of the service and of uvicorn to standard error as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     for name, level in (("seedtest_assets", logging.INFO), ("uvicorn", logging.WARNING)):

@@ -1,4 +1,4 @@
-"""What goes to a worker process and what comes back."""
+"""What the server sends to a worker process, and what the worker returns."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,10 @@ from seedtest_assets.service.limits import Limits
 
 @dataclass(frozen=True)
 class Task:
-    """A request as it arrived: the file with its body, how that and the answer are encoded, and what is allowed."""
+    """A request as it arrived.
+
+    path: of the file with its body; encoding: of the body; gzip_answer: whether the caller accepts gzip.
+    """
 
     path: str
     encoding: str
@@ -18,7 +21,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """An answer ready to send, and what the log and the counters may know of it: sizes, never answers or persons."""
+    """A reply ready to send.
+
+    facts: for the log and the counters: sizes, never answers or persons.
+    trace: of a fault of the service, for the log.
+    """
 
     status: int
     body: bytes

@@ -1,4 +1,4 @@
-"""What Prometheus is told: counts and seconds, no names and no answers."""
+"""Metrics for Prometheus: counts and seconds, no ids and no answers."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
 
 
 class Metrics:
-    """The counters of one service."""
+    """The metrics of one service."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -36,16 +36,16 @@ class Metrics:
         self.linking = Counter(
             "irt_linkings", "Finished calibrations, by what they were linked to.", ["linked_to"], registry=self.registry
         )
-        self.running = Gauge("irt_running", "Tasks that a process works on.", ["kind"], registry=self.registry)
+        self.running = Gauge("irt_running", "Tasks that run in a process.", ["kind"], registry=self.registry)
         self.waiting = Gauge("irt_waiting", "Tasks that wait for a process.", ["kind"], registry=self.registry)
 
     def watch(self, workers: Workers) -> None:
-        """Read a queue's state whenever the page is asked for."""
+        """Read the state of a queue whenever the page is requested."""
         self.running.labels(workers.name).set_function(lambda: workers.running)
         self.waiting.labels(workers.name).set_function(lambda: workers.admitted - workers.running)
 
     def request(self, path: str, status: int, seconds: float, facts: dict[str, Any]) -> None:
-        """Count one request that was answered."""
+        """Count a request that was answered."""
         self.requests.labels(path, status).inc()
         if status >= 400:
             self.failures.labels(path, status).inc()
@@ -57,5 +57,5 @@ class Metrics:
             self.linking.labels(facts["linked_to"]).inc()
 
     def page(self) -> bytes:
-        """The text of GET /metrics."""
+        """Write the text of GET /metrics."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""The OpenAPI page: shapes from the msgspec types, and examples that can be sent as they stand."""
+"""The OpenAPI description: schemas from the msgspec types, and examples that can be sent unchanged."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from seedtest_assets.service.wire import (
     CalibrationReply,
     ErrorReply,
     Health,
+    PersonScoringReply,
     ScoringBody,
     ScoringReply,
 )
@@ -18,12 +19,12 @@ from seedtest_assets.service.wire import (
 DESCRIPTION = """Calibrates item banks and scores persons: Rasch, 2PL and 3PL,
 P(correct) = c + (1 - c) / (1 + exp(-a (theta - b))).
 
-Bodies are JSON, gzip is understood both ways. Errors are `{"error": "…"}`; after a 503, wait Retry-After seconds."""
+Bodies are JSON, gzip is supported both ways. Errors are `{"error": "…"}`; after a 503, wait Retry-After seconds."""
 
 _REF = "#/components/schemas/{name}"
-_STRUCTS = (CalibrationBody, CalibrationReply, ScoringBody, ScoringReply, ErrorReply, Health)
+_STRUCTS = (CalibrationBody, CalibrationReply, ScoringBody, ScoringReply, PersonScoringReply, ErrorReply, Health)
 
-# Eleven persons and four items; enough answers an item to calibrate, and small enough to read.
+# Eleven persons and four items: enough answers an item to calibrate, few enough to read.
 _ROWS: list[list[int | None]] = [
     [1, 1, 1, 0],
     [1, 1, 0, 0],
@@ -47,66 +48,74 @@ _ANCHORS = [
     {"item_id": "i1", "params": {"a": 1.0, "b": -1.2, "c": 0.0}, "fixed": True},
     {"item_id": "i2", "params": {"a": 1.2, "b": -0.5}, "fixed": True},
     {"item_id": "i3", "params": {"a": 0.9, "b": -0.4}, "fixed": False},
+    {"item_id": "i4", "params": {}, "fixed": True},
 ]
+_PARAMETERS_BY_ITEM = {"i1": {"a": 1.0, "b": -1.2, "c": 0.0}, "i2": {"a": 1.2, "b": -0.5, "c": None}}
+_ANSWERS_OF_ONE = [{"item_id": "i2", "is_correct": True}, {"item_id": "i1", "is_correct": False}]
 _PARAMETERS = [{"item_id": "i1", "a": 1.0, "b": -1.2, "c": 0.0}, {"item_id": "i2", "params": {"a": 1.2, "b": -0.5}}]
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """The whole description, made once."""
+    """Make the whole description, once."""
     if app.openapi_schema is None:
-        described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        description = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         _, shapes = msgspec.json.schema_components(_STRUCTS, ref_template=_REF)
-        components = described.setdefault("components", {})
+        components = description.setdefault("components", {})
         components.setdefault("schemas", {}).update(shapes)
         components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
-        app.openapi_schema = described
+        app.openapi_schema = description
     return app.openapi_schema
 
 
-def _json(struct: type, **more: Any) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": _REF.format(name=struct.__name__)}, **more}}
+def _json(*structs: type, **more: Any) -> dict[str, Any]:
+    schemas = [{"$ref": _REF.format(name=struct.__name__)} for struct in structs]
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+    return {"application/json": {"schema": schema, **more}}
 
 
-def _answers(struct: type, what: str) -> dict[int | str, dict[str, Any]]:
+def _answers(description: str, *structs: type) -> dict[int | str, dict[str, Any]]:
     errors: dict[int | str, str] = {
-        400: "What was sent is wrong, or holds nothing to fit.",
+        400: "The request is wrong, or holds nothing to fit.",
         401: "The token is missing or wrong.",
         408: "The body took too long to arrive.",
         413: "More bytes, items or persons than one request may hold.",
         415: "A content-encoding other than gzip.",
         503: "Busy or stopping: try again after Retry-After seconds.",
     }
-    told: dict[int | str, dict[str, Any]] = {200: {"description": what, "content": _json(struct)}}
+    responses: dict[int | str, dict[str, Any]] = {200: {"description": description, "content": _json(*structs)}}
     for status, text in errors.items():
-        told[status] = {"description": text, "content": _json(ErrorReply)}
-    return told
+        responses[status] = {"description": text, "content": _json(ErrorReply)}
+    return responses
 
 
-def _asks(struct: type, examples: dict[str, tuple[str, Any]]) -> dict[str, Any]:
-    worked = {name: {"summary": summary, "value": value} for name, (summary, value) in examples.items()}
-    body = {"required": True, "content": _json(struct, examples=worked)}
+def _request(struct: type, examples: dict[str, tuple[str, Any]]) -> dict[str, Any]:
+    summarized = {name: {"summary": summary, "value": value} for name, (summary, value) in examples.items()}
+    body = {"required": True, "content": _json(struct, examples=summarized)}
     return {"requestBody": body, "security": [{"bearer": []}, {}]}
 
 
 HEALTH: dict[str, Any] = {
-    "summary": "Is the service there",
+    "summary": "Health of the service",
     "description": "Answers at once, also while a calibration runs.",
-    "responses": {200: {"description": "It is.", "content": _json(Health)}},
+    "responses": {200: {"description": "The service answers.", "content": _json(Health)}},
 }
 METRICS: dict[str, Any] = {
     "summary": "Counters for Prometheus",
-    "description": "Requests, failures, seconds, answers, items, anchors, linking; no names and no answers.",
+    "description": "Requests, failures, seconds, answers, items, anchors, linking; no ids and no answers.",
     "responses": {200: {"description": "Prometheus text format.", "content": {"text/plain": {}}}},
 }
 CALIBRATE: dict[str, Any] = {
     "summary": "Calibrate items and estimate abilities",
     "description": "Parameters and abilities come back on the bank's scale: with anchors, theta_bank = A theta + B.",
-    "responses": _answers(CalibrationReply, "The calibration."),
-    "openapi_extra": _asks(
+    "responses": _answers("The calibration.", CalibrationReply),
+    "openapi_extra": _request(
         CalibrationBody,
         {
-            "observations": ("One entry an answer, as the platform has them", {"observations": _OBSERVATIONS}),
-            "responses": ("A row a person, a column an item", {"responses": _ROWS, "model": "Rasch"}),
+            "observations": ("An entry for each answer", {"observations": _OBSERVATIONS}),
+            "responses": (
+                "A row for each person, a column for each item",
+                {"responses": _ROWS, "item_ids": [101, 102, 103, 104], "model": "Rasch"},
+            ),
             "anchors": (
                 "On the scale of the bank, through true anchors (`fixed`)",
                 {"observations": _OBSERVATIONS, "model": "2PL", "anchors": _ANCHORS},
@@ -116,15 +125,20 @@ CALIBRATE: dict[str, Any] = {
 }
 SCORE: dict[str, Any] = {
     "summary": "Estimate abilities with known items",
-    "description": "EAP under N(0, 1); a row without answers has theta 0 and se 1.",
-    "responses": _answers(ScoringReply, "One ability per row."),
-    "openapi_extra": _asks(
+    "description": "EAP under N(0, 1). A row without answers has theta 0 and se 1; for the answers of one person, theta and "
+    "se are null where no answer could be scored.",
+    "responses": _answers("An ability for each row, or that of one person.", ScoringReply, PersonScoringReply),
+    "openapi_extra": _request(
         ScoringBody,
         {
             "score": (
-                "Two items, three persons; the last one answered nothing",
+                "Two items, three persons, of whom the last answered nothing",
                 {"item_params": _PARAMETERS, "responses": [[1, 0], [1, None], [None, None]]},
-            )
+            ),
+            "person": (
+                "The answers of one person by item, the newest first",
+                {"item_params": _PARAMETERS_BY_ITEM, "responses": _ANSWERS_OF_ONE},
+            ),
         },
     ),
 }

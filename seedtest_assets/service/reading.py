@@ -1,8 +1,14 @@
-"""From the bytes of a request to checked arrays, or a Refusal that says what is wrong."""
+"""Turn the bytes of a request into checked arrays, or a Refusal that says what is wrong."""
 
+import json
 import zlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
-from typing import Any, cast
+from math import nan
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -10,12 +16,15 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets.calibration import ANSWER_SCHEMA, PARAMETER_COLUMNS, CalibrationRequest
-from seedtest_assets.irt.choices import LINKING_METHODS, MODELS, LinkingMethod, Model
+from seedtest_assets.irt.choices import LINKING_METHODS, MODELS
+from seedtest_assets.irt.usable_parameters import unusable_parameters
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.wire import (
     NOT_AVAILABLE,
     Anchor,
     CalibrationBody,
+    LeftOutAnchor,
+    Number,
     Observation,
     ScoringBody,
     calibration_decoder,
@@ -23,20 +32,38 @@ from seedtest_assets.service.wire import (
 )
 
 NOT_ANSWERED, NEITHER = -1, -2
+TIME = ANSWER_SCHEMA.field("responded_at").type
 
 
-class _Codes(dict[Any, int]):
-    """1 for right, 0 for wrong, NOT_ANSWERED, NEITHER for anything else (True, 1 and 1.0 are one key)."""
+class _Marks(dict[Any, int]):
+    """1 for correct, 0 for incorrect, NOT_ANSWERED, NEITHER for anything else (True, 1 and 1.0 are one key)."""
 
     def __missing__(self, key: object) -> int:
         return NEITHER
 
 
-_CODES = _Codes({1: 1, 0: 0, None: NOT_ANSWERED, NOT_AVAILABLE: NOT_ANSWERED})
+_MARKS = _Marks({1: 1, 0: 0, None: NOT_ANSWERED, NOT_AVAILABLE: NOT_ANSWERED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParsedCalibration:
+    """A calibration request as the engine takes it, and what its reply has to mention.
+
+    user_ids, item_ids: every person and item that was named, in that order.
+    users_named: False for `responses`, whose rows have no user ids.
+    columns_named: True for `responses` with `item_ids`, which is what the drift monitor sends.
+    """
+
+    request: CalibrationRequest
+    user_ids: list[str]
+    item_ids: list[str]
+    users_named: bool
+    columns_named: bool
+    anchors_left_out: list[LeftOutAnchor]
 
 
 def unpacked(body: bytes, encoding: str, limits: Limits) -> bytes:
-    """The body without its gzip, if it has one; refused before it grows above the limit."""
+    """Undo the gzip of a body, if it has one; refuse before it grows above the limit."""
     if encoding == "gzip":
         inflater = zlib.decompressobj(wbits=31)
         try:
@@ -50,49 +77,74 @@ def unpacked(body: bytes, encoding: str, limits: Limits) -> bytes:
     return body
 
 
-def calibration_body(body: bytes) -> CalibrationBody:
-    """Parse a calibration request."""
-    asked: CalibrationBody = _parsed(calibration_decoder, body)
-    if (asked.observations is None) == (asked.responses is None):
+def read_calibration(body: bytes, limits: Limits) -> ParsedCalibration:
+    """Parse and check a calibration request."""
+    parsed: CalibrationBody = _parsed(calibration_decoder, body)
+    if (parsed.observations is None) == (parsed.responses is None):
         raise Refusal(400, "send either `observations` or `responses`")
-    if asked.model not in MODELS:
-        raise Refusal(400, f"model {asked.model!r} is not one of {', '.join(MODELS)}")
-    if asked.linking_method not in LINKING_METHODS:
-        raise Refusal(400, f"linking_method {asked.linking_method!r} is not one of {', '.join(LINKING_METHODS)}")
-    return asked
-
-
-def scoring_body(body: bytes) -> ScoringBody:
-    """Parse a scoring request."""
-    asked: ScoringBody = _parsed(scoring_decoder, body)
-    return asked
-
-
-def calibration_request(asked: CalibrationBody, limits: Limits) -> tuple[CalibrationRequest, list[str], list[str]]:
-    """What the engine is asked, every person and every item that was named, in the order they came."""
-    if asked.observations is not None:
-        table, users, items = _from_observations(asked.observations)
+    if parsed.model not in MODELS:
+        raise Refusal(400, f"model {parsed.model!r} is not one of {', '.join(MODELS)}")
+    if parsed.linking_method not in LINKING_METHODS:
+        raise Refusal(400, f"linking_method {parsed.linking_method!r} is not one of {', '.join(LINKING_METHODS)}")
+    if parsed.observations is not None:
+        answers, users, items = _from_observations(parsed.observations)
     else:
-        table, users, items = _from_rows(asked.responses or [])
+        answers, users, items = _from_rows(parsed.responses or [], parsed.item_ids)
     _at_most(limits.items, items, "items")
     _at_most(limits.persons, users, "persons")
-    anchors, starts = _anchors(asked.anchors or [])
-    model, method = cast(Model, asked.model), cast(LinkingMethod, asked.linking_method)  # checked by calibration_body
-    request = CalibrationRequest(table, model, anchors, starts, linking_method=method)
-    return request, users, items
+    anchors, starts, left_out = _anchors(parsed.anchors or [], items)
+    return ParsedCalibration(
+        request=CalibrationRequest(answers, parsed.model, anchors, starts, linking_method=parsed.linking_method),
+        user_ids=users,
+        item_ids=items,
+        users_named=parsed.observations is not None,
+        columns_named=parsed.observations is None and parsed.item_ids is not None,
+        anchors_left_out=left_out,
+    )
 
 
-def matrix(rows: list[list[Any]], n_columns: int) -> np.ndarray:
-    """Answers as int8 [n_rows, n_columns] of 1, 0 and NOT_ANSWERED."""
+def read_scoring(body: bytes, limits: Limits) -> ScoringBody:
+    """Parse a scoring request."""
+    parsed: ScoringBody = _parsed(scoring_decoder, body)
+    if len(parsed.item_params) > limits.items:
+        raise Refusal(413, f"{len(parsed.item_params):,} items; one request may hold {limits.items:,}")
+    if len(parsed.responses) > limits.persons:
+        raise Refusal(413, f"{len(parsed.responses):,} rows; one request may hold {limits.persons:,}")
+    return parsed
+
+
+def matrix(rows: list[Any], n_columns: int) -> np.ndarray:
+    """Read rows of answers as int8 [n_rows, n_columns] of 1, 0 and NOT_ANSWERED."""
     uneven = next((number for number, row in enumerate(rows) if len(row) != n_columns), None)
     if uneven is not None:
-        found = len(rows[uneven])
-        raise Refusal(400, f"responses[{uneven}] has {found} answers, expected {n_columns}, one per item")
-    codes = _coded(chain.from_iterable(rows), len(rows) * n_columns)
-    if (codes == NEITHER).any():
-        row, column = divmod(int(np.argmax(codes == NEITHER)), n_columns)
+        raise Refusal(400, f"responses[{uneven}] has {len(rows[uneven])} answers, expected {n_columns}, one per item")
+    marks = _marks(chain.from_iterable(rows), len(rows) * n_columns)
+    if (marks == NEITHER).any():
+        row, column = divmod(int(np.argmax(marks == NEITHER)), n_columns)
         raise Refusal(400, f"responses[{row}][{column}] is {rows[row][column]:g}; an answer is 1, 0 or null")
-    return codes.reshape(len(rows), n_columns)
+    return marks.reshape(len(rows), n_columns)
+
+
+def column_of_marks(answers: list[Any], name: str) -> np.ndarray:
+    """Read `is_correct` of answers as int8 [n] of 1, 0 and NOT_ANSWERED. name: of the list, for the message."""
+    marks = _marks((answer.is_correct for answer in answers), len(answers))
+    if (marks == NEITHER).any():
+        row = int(np.argmax(marks == NEITHER))
+        raise Refusal(400, f"{name}[{row}].is_correct is {answers[row].is_correct:g}; an answer is 1, 0 or null")
+    return marks
+
+
+def column_of_times(times: list[datetime | None]) -> pa.Array:
+    """Read times; without an offset they are UTC."""
+    try:
+        return pa.array(times, TIME)
+    except (pa.ArrowInvalid, OverflowError):
+        raise Refusal(400, "a responded_at is outside the years 1 to 9999 in UTC") from None
+
+
+def value_or_nan(value: Number) -> float:
+    """Read a number; NaN for null and "NA"."""
+    return nan if value is None or isinstance(value, str) else float(value)
 
 
 def _parsed(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
@@ -103,59 +155,83 @@ def _parsed(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     except msgspec.ValidationError as error:
         raise Refusal(400, str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if b"NaN" in body:
+            return _parsed_with_nan(decoder, body)
         raise Refusal(400, f"the body is not valid JSON: {error}") from None
 
 
+def _parsed_with_nan(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    """Parse a body in which Python's json wrote the bare word NaN, which is no JSON; it counts as null."""
+    try:
+        return msgspec.convert(json.loads(body, parse_constant=_null_for_nan), decoder.type)
+    except RecursionError:
+        raise Refusal(400, "the body is nested too deeply") from None
+    except msgspec.ValidationError as error:
+        raise Refusal(400, str(error)) from None
+    except (ValueError, OverflowError) as error:
+        raise Refusal(400, f"the body is not valid JSON: {error}") from None
+
+
+def _null_for_nan(constant: str) -> None:
+    if constant != "NaN":
+        raise ValueError(f"{constant} is not a number")
+
+
 def _from_observations(observations: list[Observation]) -> tuple[pa.Table, list[str], list[str]]:
-    correct = _coded((o.is_correct for o in observations), len(observations))
-    if (correct == NEITHER).any():
-        row = int(np.argmax(correct == NEITHER))
-        raise Refusal(
-            400, f"observations[{row}].is_correct is {observations[row].is_correct:g}; an answer is 1, 0 or null"
-        )
+    marks = column_of_marks(observations, "observations")
     users = _text([o.user_id for o in observations], "user_id")
     items = _text([o.item_id for o in observations], "item_id")
-    try:
-        times = pa.array([o.responded_at for o in observations], ANSWER_SCHEMA.field("responded_at").type)
-    except (pa.ArrowInvalid, OverflowError):
-        raise Refusal(400, "a responded_at is outside the years 1 to 9999 in UTC") from None
-    table = pa.table([users, items, pa.array(correct == 1), times], ANSWER_SCHEMA)
-    return table.filter(pa.array(correct != NOT_ANSWERED)), users.unique().to_pylist(), items.unique().to_pylist()
+    times = column_of_times([o.responded_at for o in observations])
+    table = pa.table([users, items, pa.array(marks == 1), times], ANSWER_SCHEMA)
+    return table.filter(pa.array(marks != NOT_ANSWERED)), users.unique().to_pylist(), items.unique().to_pylist()
 
 
-def _from_rows(rows: list[list[Any]]) -> tuple[pa.Table, list[str], list[str]]:
-    codes = matrix(rows, len(rows[0]) if rows else 0)
-    users = [str(number) for number in range(1, len(codes) + 1)]
-    items = [f"I{number}" for number in range(1, codes.shape[1] + 1)]
-    person, item = np.nonzero(codes != NOT_ANSWERED)
+def _from_rows(rows: list[list[Any]], item_ids: list[str | int] | None) -> tuple[pa.Table, list[str], list[str]]:
+    marks = matrix(rows, len(rows[0]) if rows else 0)
+    users = [str(number) for number in range(1, len(marks) + 1)]
+    items = _column_names(item_ids, marks.shape[1])
+    person, item = np.nonzero(marks != NOT_ANSWERED)
     columns = [
         pa.array(users, pa.string()).take(pa.array(person)),
-        pa.array(items, pa.string()).take(pa.array(item)),
-        pa.array(codes[person, item] == 1),
-        pa.nulls(len(person), ANSWER_SCHEMA.field("responded_at").type),
+        _text(items, "item_id").take(pa.array(item)),
+        pa.array(marks[person, item] == 1),
+        pa.nulls(len(person), TIME),
     ]
     return pa.table(columns, ANSWER_SCHEMA), users, items
 
 
-def _anchors(anchors: list[Anchor]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """True anchors, and values that only start the estimation, as PARAMETER_COLUMNS."""
-    rows: dict[bool, list[tuple[str, float, float, float]]] = {True: [], False: []}
-    seen = set()
-    for number, anchor in enumerate(anchors):
-        item, p = str(anchor.item_id), anchor.params
-        c = 0.0 if p.c is None or p.c == NOT_AVAILABLE else float(p.c)
-        if item in seen:
-            raise Refusal(400, f"anchors[{number}]: item {item!r} comes twice")
-        if not (0 < p.a <= 100 and abs(p.b) <= 1000 and 0 <= c < 1):
-            raise Refusal(400, f"anchors[{number}]: a must be in (0, 100], b in [-1000, 1000], c in [0, 1)")
-        seen.add(item)
-        rows[anchor.fixed].append((item, p.a, p.b, c))
-    fixed, starting = (pd.DataFrame(rows[kind], columns=PARAMETER_COLUMNS) for kind in (True, False))
-    return fixed, starting
+def _column_names(item_ids: list[str | int] | None, n_columns: int) -> list[str]:
+    if item_ids is None:
+        return [f"I{number}" for number in range(1, n_columns + 1)]
+    names = [str(item_id) for item_id in item_ids]
+    if len(names) != n_columns:
+        raise Refusal(400, f"item_ids holds {len(names)} ids, but responses has {n_columns} columns")
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise Refusal(400, f"item_ids names {name!r} {count} times; each column needs an id of its own")
+    return names
 
 
-def _coded(answers: Any, count: int) -> np.ndarray:
-    return np.fromiter(map(_CODES.__getitem__, answers), np.int8, count)
+def _anchors(anchors: list[Anchor], item_ids: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, list[LeftOutAnchor]]:
+    """Split usable anchors into true ones and values to start from, PARAMETER_COLUMNS each; list the others."""
+    rows = [(str(x.item_id), *map(value_or_nan, (x.params.a, x.params.b, x.params.c)), x.fixed) for x in anchors]
+    table = pd.DataFrame(rows, columns=[*PARAMETER_COLUMNS, "fixed"])
+    fixed = table["fixed"].to_numpy(bool)
+    reasons = unusable_parameters(*(table[name].to_numpy(float) for name in "abc"))
+    reasons[table["item_id"].duplicated().to_numpy(bool)] = "listed twice; the first entry counts"
+    reasons[~table["item_id"].isin(item_ids).to_numpy(bool)] = "no answer names this item"
+    usable = reasons == ""
+    left_out = [
+        LeftOutAnchor(item, bool(is_fixed), reason)
+        for item, is_fixed, reason in zip(table["item_id"], fixed, reasons, strict=True)
+        if reason
+    ]
+    known = table[PARAMETER_COLUMNS]
+    return known[usable & fixed], known[usable & ~fixed], left_out
+
+
+def _marks(answers: Iterable[Any], count: int) -> np.ndarray:
+    return np.fromiter(map(_MARKS.__getitem__, answers), np.int8, count)
 
 
 def _text(ids: list[Any], name: str) -> pa.Array:

@@ -1,7 +1,8 @@
-"""Run the service until it is told to stop, and stop it so that no caller is left without an answer."""
+"""Run the service until a signal stops it, and answer every caller before it ends."""
 
 import asyncio
 import ipaddress
+import os
 import socket
 from contextlib import suppress
 
@@ -14,7 +15,8 @@ from seedtest_assets.service.logs import logger
 from seedtest_assets.service.workers import Workers
 
 LOOPBACK = "127.0.0.1"
-SECONDS_TO_SAY_NO = 5
+# After the grace, for the refusals to reach their callers.
+REFUSAL_SECONDS = 5
 
 
 def serve(options: Options, host: str | None = None, port: int = 8000, grace_seconds: float = 120.0) -> None:
@@ -22,8 +24,8 @@ def serve(options: Options, host: str | None = None, port: int = 8000, grace_sec
 
     host: by default every address with a token, and 127.0.0.1 without one.
     port: 0 takes a free one; the log says which.
-    grace_seconds: how long running calibrations may go on after the signal; what waits is refused at once with 503,
-        what still runs after that time too.
+    grace_seconds: how long running calibrations may go on after the signal; those that wait are refused at once with
+        503, those that still run after it as well.
 
     Raises SettingsError when the address cannot be listened on.
     """
@@ -36,7 +38,7 @@ def serve(options: Options, host: str | None = None, port: int = 8000, grace_sec
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=round(grace_seconds + SECONDS_TO_SAY_NO),
+        timeout_graceful_shutdown=round(grace_seconds + REFUSAL_SECONDS),
     )
     server = _Server(config, [app.state.calibrating, app.state.scoring], grace_seconds)
     facts = {"host": address, "port": listening.getsockname()[1], "workers": options.workers, "queue": options.queue}
@@ -46,14 +48,14 @@ def serve(options: Options, host: str | None = None, port: int = 8000, grace_sec
 
 
 def listening_address(host: str | None, token: str | None) -> str:
-    """Where to listen: without a token only on this machine, and the log says why."""
+    """Choose the address: without a token only this machine, with a warning in the log."""
     if token:
         return host or "0.0.0.0"
     if host is None or is_loopback(host):
         return host or LOOPBACK
     logger.warning(
-        "no token is set, so this listens on %s instead of %s: whoever reaches the port could read abilities and keep "
-        "the processors busy; set R_IRT_INTERNAL_TOKEN to listen to other machines",
+        "no token is set, so this listens on %s instead of %s: anyone who reaches the port could read abilities and "
+        "occupy the processors. Set R_IRT_INTERNAL_TOKEN to listen to other machines",
         LOOPBACK,
         host,
     )
@@ -61,7 +63,7 @@ def listening_address(host: str | None, token: str | None) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine alone."""
+    """Tell whether an address is reached from this machine alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -73,11 +75,12 @@ def _listen(address: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         return socket.create_server((address, port), family=family, backlog=1024)
     except OSError as error:
-        raise SettingsError(f"cannot listen on {address} port {port}: {error.strerror}; choose another one") from None
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise SettingsError(f"cannot listen on {address} port {port}: {reason}. Choose another one") from None
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, telling the queues when it stops."""
+    """A uvicorn server that empties the queues when it stops."""
 
     def __init__(self, config: uvicorn.Config, queues: list[Workers], grace_seconds: float) -> None:
         super().__init__(config)

@@ -1,13 +1,13 @@
 """The functions that a worker process runs.
 
-The work itself is imported where it is done: the process that answers the network never loads the numerical libraries.
+They import what they need when they run: the process that answers the network never loads the numerical libraries.
 """
 
 from seedtest_assets.service.messages import Outcome, Task
 
 
 def prepare() -> None:
-    """Make this process ready."""
+    """Load and compile everything that tasks need."""
     from seedtest_assets.service import work
 
     work.prepare()
@@ -17,6 +17,7 @@ def calibrate(task: Task) -> Outcome:
     """Answer POST /irt/calibrate."""
     from seedtest_assets.service import work
 
+    work.initialize()
     return work.calibrate(task)
 
 
@@ -24,4 +25,5 @@ def score(task: Task) -> Outcome:
     """Answer POST /irt/score."""
     from seedtest_assets.service import work
 
+    work.initialize()
     return work.score(task)

@@ -1,10 +1,10 @@
-"""What the service reads and writes, as msgspec types: they parse, check, and make the OpenAPI page."""
+"""The wire format of the service as msgspec types: they parse, check, and describe themselves in OpenAPI."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from seedtest_assets.irt.choices import MODELS
 
@@ -20,6 +20,9 @@ Answer = Annotated[
 ]
 
 
+Number = float | Literal["NA"] | None
+
+
 class Observation(Struct, gc=False):
     """One answer of one person to one item."""
 
@@ -30,17 +33,19 @@ class Observation(Struct, gc=False):
 
 
 class Parameters(Struct):
-    """Slope, difficulty and lower asymptote: P = c + (1 - c) / (1 + exp(-a (theta - b)))."""
+    """Item parameters: P(correct) = c + (1 - c) / (1 + exp(-a (theta - b)))."""
 
-    a: Annotated[float, Meta(description="slope, from -100 to 100 and not 0; above 0 for an anchor")]
-    b: Annotated[float, Meta(description="difficulty, from -1000 to 1000")]
-    c: Annotated[
-        float | Literal["NA"] | None, Meta(description="lower asymptote, from 0 to below 1; 0 when absent")
-    ] = None
+    a: Annotated[Number, Meta(description="discrimination, from -100 to 100 and not 0")] = None
+    b: Annotated[Number, Meta(description="difficulty, from -1,000,000 to 1,000,000")] = None
+    c: Annotated[Number, Meta(description="guessing, from 0 to below 1; 0 when absent")] = None
 
 
 class Anchor(Struct):
-    """An item with known parameters: `fixed` makes it a true anchor, otherwise they only start the estimation."""
+    """An item with known parameters: `fixed` makes it a true anchor, otherwise they only start the estimation.
+
+    Anchors without usable parameters, and of items that no answer names, are left out and listed in
+    `fit_meta.anchors_left_out`.
+    """
 
     item_id: Id
     params: Parameters
@@ -53,7 +58,11 @@ class CalibrationBody(Struct):
     observations: list[Observation] | None = None
     responses: Annotated[
         list[list[Answer]] | None,
-        Meta(description="one row a person, one column an item; items are named I1, I2, …; a null keeps its place"),
+        Meta(description="one row a person, one column an item; a null keeps its place"),
+    ] = None
+    item_ids: Annotated[
+        list[Id] | None,
+        Meta(description="the ids of the columns of `responses`, each once; without, they are named I1, I2, …"),
     ] = None
     model: Annotated[str, Meta(extra_json_schema={"enum": list(MODELS)})] = "2PL"
     anchors: list[Anchor] | None = None
@@ -67,21 +76,42 @@ class ScoredItem(Struct):
 
     item_id: Id | None = None
     item: Id | None = None
-    a: float | None = None
-    b: float | None = None
-    c: float | Literal["NA"] | None = None
+    a: Number = None
+    b: Number = None
+    c: Number = None
     params: Parameters | None = None
 
 
-class ScoringBody(Struct):
-    """Items, and the answers to them: one row a person."""
+class PersonAnswer(Struct, gc=False):
+    """One answer of the one person of a request."""
 
-    item_params: list[ScoredItem]
-    responses: list[list[Answer]]
+    item_id: Id
+    is_correct: Answer
+    responded_at: datetime | None = None
+
+
+class ScoringBody(Struct):
+    """Items, and the answers to them: a row for each person, or the answers of one person by item.
+
+    Rows need `item_params` as a list, in the order of the columns. For the answers of one person it may also be an
+    object of parameters by item id. Of several answers to an item the earliest counts; without times, the list is
+    taken to begin with the newest answer.
+    """
+
+    item_params: list[ScoredItem] | dict[str, Parameters]
+    responses: list[list[Answer] | PersonAnswer]
 
 
 class FittedParameters(Struct):
-    """Parameters on the bank's scale; c is null where the model has none."""
+    """Parameters on the bank's scale; c is null below the 3PL."""
+
+    a: float
+    b: float
+    c: float | None
+
+
+class StandardErrors(Struct):
+    """Standard errors of the parameters; null for one that was not estimated."""
 
     a: float | None
     b: float | None
@@ -94,10 +124,22 @@ class FittedItem(Struct):
     item_id: str
     params: FittedParameters
     model: str
-    se: FittedParameters
+    se: StandardErrors
     n_responses: int
     is_anchor: bool
     version: str = "v1"
+
+
+class ItemEstimate(Struct):
+    """The same item as the drift monitor of the platform reads it; a standard error that is not known is absent."""
+
+    item_id: str
+    a: float
+    b: float
+    c: float
+    a_se: float | UnsetType = UNSET
+    b_se: float | UnsetType = UNSET
+    c_se: float | UnsetType = UNSET
 
 
 class Ability(Struct, omit_defaults=True):
@@ -119,8 +161,16 @@ class LeftOutItem(Struct):
     reason: str
 
 
+class LeftOutAnchor(Struct):
+    """An anchor that could not be used, and why."""
+
+    item_id: str
+    fixed: bool
+    reason: str
+
+
 class FitMeta(Struct):
-    """What was fitted, how well, and how it was put on the bank's scale."""
+    """The model, its fit, and how the parameters were put on the bank's scale."""
 
     run_id: str
     model_spec: dict[str, Any]
@@ -129,6 +179,7 @@ class FitMeta(Struct):
     ]
     metrics: dict[str, Any]
     left_out: list[LeftOutItem]
+    anchors_left_out: list[LeftOutAnchor]
     warnings: list[str]
 
 
@@ -136,6 +187,7 @@ class CalibrationReply(Struct):
     """A finished calibration."""
 
     item_params: list[FittedItem]
+    items: list[ItemEstimate]
     abilities: list[Ability]
     fit_meta: FitMeta
     status: str = "ok"
@@ -155,6 +207,25 @@ class ScoringReply(Struct):
     status: str = "ok"
 
 
+class LeftOutAnswers(Struct):
+    """An item whose answers were not scored, and why."""
+
+    item_id: str
+    reason: str
+
+
+class PersonScoringReply(Struct):
+    """The ability of one person; theta and its standard error are null where no answer could be scored."""
+
+    abilities: list[Score]
+    theta: float | None
+    se: float | None
+    standard_error: Annotated[float | None, Meta(description="the same as `se`")]
+    n_responses: Annotated[int, Meta(description="answers that were scored")]
+    left_out: list[LeftOutAnswers]
+    status: str = "ok"
+
+
 class ErrorReply(Struct):
     """What is wrong, in the caller's terms."""
 
@@ -162,7 +233,7 @@ class ErrorReply(Struct):
 
 
 class Health(Struct):
-    """The service answers."""
+    """Which service answers, in which version."""
 
     status: str
     service: str

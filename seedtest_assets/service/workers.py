@@ -1,4 +1,4 @@
-"""Worker processes behind a bounded queue: the event loop hands work over and stays free to answer."""
+"""Worker processes behind a bounded queue, so that the event loop stays free to answer."""
 
 import asyncio
 import os
@@ -15,9 +15,9 @@ from seedtest_assets.service.messages import Outcome, Task
 
 
 class Workers:
-    """`processes` tasks run at a time and `queue` wait; more are refused with 503 and Retry-After.
+    """Run up to `processes` tasks at a time and let `queue` wait; refuse more with 503 and Retry-After.
 
-    A caller who hangs up gives its place back, also in the middle of the work: the process is ended.
+    A caller who disconnects frees its place, also while its task runs: the process is ended.
     """
 
     def __init__(self, name: str, processes: int, queue: int) -> None:
@@ -29,40 +29,42 @@ class Workers:
         self._typical_seconds = 1.0
         self._turn = asyncio.Semaphore(processes)
         self._limiter = CapacityLimiter(processes)
-        self._no_more = asyncio.Event()
-        self._out_of_time = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._expired = asyncio.Event()
 
     async def prepare(self, work: Callable[[], None]) -> None:
-        """Start every process by doing `work` in it."""
+        """Start every process by running `work` in it."""
         await asyncio.gather(*(to_process.run_sync(work, limiter=self._limiter) for _ in range(self.processes)))
 
     async def run(
         self,
         work: Callable[[Task], Outcome],
         read: Callable[[IO[bytes], str], Awaitable[Task]],
-        gone: Callable[[], Awaitable[None]],
+        disconnected: Callable[[], Awaitable[None]],
     ) -> Outcome:
-        """Take a place, read the task, wait for a process, and do the work in it.
+        """Take a place, read the task, wait for a process, and run the work in it.
 
-        read: takes a file to write the body to, and the path under which the process finds it.
-        gone: returns when the caller has hung up; its result is then wanted by nobody.
+        read: takes a file to write the body to, and the path at which the process finds it.
+        disconnected: returns when the caller has closed the connection.
 
         Raises Refusal 503 when there is no place, when the service stops, or when the process died; 499 when the
-        caller left.
+        caller disconnected.
         """
-        if self._no_more.is_set():
+        if self._closed.is_set():
             raise self._stopping()
         if self.admitted >= self.processes + self.queue:
             raise Refusal(
-                503, f"busy: {self.admitted} {self.name} tasks are running or waiting; try again", self._retry_after()
+                503,
+                f"busy: {self.admitted} {self.name} tasks are running or waiting. Try again later",
+                self._retry_after(),
             )
         self.admitted += 1
         try:
             with _shared_file() as (file, path):
                 task = await read(file, path)
-                left = asyncio.ensure_future(gone())
+                left = asyncio.ensure_future(disconnected())
                 try:
-                    await self._first(self._turn.acquire(), left, self._no_more)
+                    await self._first(self._turn.acquire(), left, self._closed)
                     try:
                         return await self._work(work, task, left)
                     finally:
@@ -73,36 +75,36 @@ class Workers:
             self.admitted -= 1
 
     def refuse_waiting(self) -> None:
-        """Take nothing more and send away who waits; what runs may end."""
-        self._no_more.set()
+        """Refuse new and waiting tasks; running ones may end."""
+        self._closed.set()
 
     def refuse_running(self) -> None:
-        """End what still runs, telling its callers."""
-        self._out_of_time.set()
+        """End running tasks and refuse them."""
+        self._expired.set()
 
     async def _work(self, work: Callable[[Task], Outcome], task: Task, left: "asyncio.Future[None]") -> Outcome:
         self.running += 1
         began = time.perf_counter()
         try:
             running = to_process.run_sync(work, task, cancellable=True, limiter=self._limiter)
-            outcome: Outcome = await self._first(running, left, self._out_of_time)
+            outcome: Outcome = await self._first(running, left, self._expired)
         except BrokenWorkerProcess:
             raise Refusal(
-                503, f"the {self.name} process died on the way, perhaps for want of memory", self._retry_after()
+                503, f"the {self.name} process died, perhaps for lack of memory", self._retry_after()
             ) from None
         finally:
             self.running -= 1
         self._typical_seconds = 0.7 * self._typical_seconds + 0.3 * (time.perf_counter() - began)
         return outcome
 
-    async def _first(self, wanted: Awaitable[Any], left: "asyncio.Future[None]", end: asyncio.Event) -> Any:
-        """Await what is wanted, unless the caller leaves or the end comes first."""
-        main, ended = asyncio.ensure_future(wanted), asyncio.ensure_future(end.wait())
+    async def _first(self, awaited: Awaitable[Any], left: "asyncio.Future[None]", end: asyncio.Event) -> Any:
+        """Await a result, unless the caller leaves or the end comes first."""
+        main, ended = asyncio.ensure_future(awaited), asyncio.ensure_future(end.wait())
         try:
             await asyncio.wait({main, left, ended}, return_when=asyncio.FIRST_COMPLETED)
             if main.done():
                 return main.result()
-            raise Refusal(499, "the caller hung up") if left.done() else self._stopping()
+            raise Refusal(499, "the caller disconnected") if left.done() else self._stopping()
         finally:
             ended.cancel()
             if not main.done():
@@ -110,19 +112,19 @@ class Workers:
                 await asyncio.wait({main})
 
     def _stopping(self) -> Refusal:
-        return Refusal(503, "the service is stopping and did not finish this; send it again", self._retry_after())
+        return Refusal(503, "the service is stopping and did not finish this. Send it again", self._retry_after())
 
     def _retry_after(self) -> dict[str, str]:
-        """When a place may be free: the typical time of those before, between 1 and 120 seconds."""
+        """Estimate when a place is free, from the typical time of earlier tasks: 1 to 120 seconds."""
         seconds = self._typical_seconds * max(1, self.admitted) / self.processes
         return {"Retry-After": str(round(min(120, max(1, seconds))))}
 
 
 @contextmanager
 def _shared_file() -> Iterator[tuple[IO[bytes], str]]:
-    """A file that another process can open by its path, gone at the end; in memory where the system can.
+    """Open a temporary file that another process can open by its path; in memory where the system can.
 
-    A body goes this way in the pieces it arrives in: joining and pickling 50 MB would hold up every other caller.
+    The body is written to it in the pieces it arrives in: joining and pickling 50 MB would block every other caller.
     """
     if hasattr(os, "memfd_create"):
         with open(os.memfd_create("body"), "wb", buffering=0) as file:

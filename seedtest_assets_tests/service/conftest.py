@@ -1,4 +1,4 @@
-"""The service as it is run: a process of its own, asked over a socket."""
+"""The service as it is deployed: a process of its own, called over a socket."""
 
 import json
 import os
@@ -39,13 +39,13 @@ class Service:
             headers.setdefault("Authorization", f"Bearer {self.token}".encode())
         return requests.post(self.url + path, data=data, headers=headers, timeout=120)
 
-    def until(self, what: str, seconds: float = 120) -> None:
+    def until(self, line: str, seconds: float = 120) -> None:
         """Wait until the page of metrics holds a line."""
-        self.wait(lambda: what in self.get("/metrics").text, seconds)
+        self.wait(lambda: line in self.get("/metrics").text, seconds)
 
-    def wait(self, true, seconds: float = 120) -> None:
+    def wait(self, condition, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
-        while not true():
+        while not condition():
             assert time.monotonic() < deadline, f"not within {seconds} s; the log:\n" + "\n".join(self.lines[-20:])
             time.sleep(0.01)
 
@@ -75,7 +75,7 @@ def running(*options: str, token: str | None = TOKEN, code: str | None = None) -
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
-        # compiling, on a machine that never has, takes half a minute and more
+        # The first start on a machine compiles for half a minute and more.
         service.wait(lambda: any('"ready"' in line for line in service.lines) or process.poll() is not None, 400)
         listening = next(line for line in service.log() if line["event"] == "listening")
         service.url = f"http://{listening['host']}:{listening['port']}"
@@ -92,29 +92,22 @@ def running(*options: str, token: str | None = TOKEN, code: str | None = None) -
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
-    """One service for all tests that leave it as it was."""
-    with running() as service:
+    """A service with one worker and no queue, for all tests that leave it as it was."""
+    with running("--queue", "0") as service:
         yield service
 
 
 @pytest.fixture(scope="session")
 def run_service():
-    """Start a service of one's own: `with run_service("--queue", "0") as service`."""
+    """Start another service: `with run_service("--workers", "2") as service`."""
     return running
 
 
 @pytest.fixture(scope="session")
 def lsat7() -> tuple[list[str], list[str], np.ndarray]:
-    """Persons, items, and their answers of the LSAT7 data; skipped where the reference results are absent."""
+    """Persons, items and answers of the LSAT7 data; skipped where the reference results are absent."""
     path = REFERENCE / "data" / "LSAT7.csv"
     if not path.is_file():
         pytest.skip("the reference results (../shared/reference) are not beside this checkout")
     rows = [line.split(",") for line in path.read_text().split()]
     return [row[0] for row in rows[1:]], rows[0][1:], np.array([row[1:] for row in rows[1:]], int)
-
-
-@pytest.fixture
-def long_calibration() -> dict:
-    """Answers without any pattern under a 3PL: the estimation goes on for thousands of iterations."""
-    rows = np.random.default_rng(3).integers(0, 2, (2000, 40)).tolist()
-    return {"responses": rows, "model": "3PL"}

@@ -52,7 +52,7 @@ def test_calibration_of_observations(ask, lsat7):
     assert list(read.items) == items
     assert set(read.abilities) == set(users)
     assert read.model == "2PL"
-    assert read.constants is None
+    assert read.linking is None
     assert read.run_id
     expected = [(item["a"], item["b"]) for item in reference_items()]
     np.testing.assert_allclose([(item.a, item.b) for item in read.items.values()], expected, atol=2e-3)
@@ -68,10 +68,10 @@ def test_three_anchors_shifted_by_three_tenths_give_that_line(ask, lsat7):
     ]
     body = {"observations": observations(lsat7), "model": "2PL", "anchors": anchors}
     read = read_reply(ask("/irt/calibrate", body, "patched_calibrate_obs_2PL_anchors.json"))
-    assert read.constants is not None
-    assert pytest.approx(1, abs=2e-3) == read.constants.A
-    assert pytest.approx(0.3, abs=2e-3) == read.constants.B
-    assert read.constants.n_anchors_used == 3
+    assert read.linking is not None
+    assert pytest.approx(1, abs=2e-3) == read.linking.A
+    assert pytest.approx(0.3, abs=2e-3) == read.linking.B
+    assert read.linking.n_anchors_used == 3
     expected = [(item["a"], item["b"] + 0.3) for item in reference_items()]
     np.testing.assert_allclose([(item.a, item.b) for item in read.items.values()], expected, atol=4e-3)
     np.testing.assert_allclose(read.abilities["p00001"], (-1.5703, 0.6931), atol=3e-3)

@@ -1,4 +1,4 @@
-"""Nothing that a caller sends makes the service fail: schemathesis on its description, hypothesis on its parsers."""
+"""No request makes the service fail: schemathesis on its description, hypothesis on its parsers."""
 
 import json
 
@@ -31,12 +31,12 @@ from seedtest_assets.service.messages import Task
         ("POST", "/irt/score", GenerationMode.NEGATIVE),
     ],
 )
-def test_no_request_that_schemathesis_makes_of_the_description_breaks_it(service, method, path, mode):
+def test_no_request_that_schemathesis_makes_from_the_description_breaks_it(service, method, path, mode):
     operation = schemathesis.openapi.from_url(service.url + "/openapi.json")[path][method]
     statuses = set()
 
     @given(operation.as_strategy(generation_mode=mode))
-    @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     def check(case):
         response = case.call(headers={"Authorization": f"Bearer {service.token}".encode()}, timeout=60)
         statuses.add(response.status_code)
@@ -70,6 +70,7 @@ calibrations = st.fixed_dictionaries(
         "responses": st.integers(0, 4).flatmap(
             lambda n: st.lists(st.lists(answers, min_size=n, max_size=n + 1), max_size=20)
         ),
+        "item_ids": st.lists(ids, min_size=2, max_size=5) | st.none(),
         "model": st.sampled_from(["Rasch", "2PL", "3PL"]) | st.text(max_size=3),
         "anchors": st.lists(anchors, max_size=3) | st.none(),
         "linking_method": st.sampled_from(
@@ -77,10 +78,20 @@ calibrations = st.fixed_dictionaries(
         ),
     },
 )
+scored_items = st.lists(parameters | st.fixed_dictionaries({"params": parameters}), max_size=3)
 scorings = st.fixed_dictionaries(
+    {"item_params": scored_items, "responses": st.lists(st.lists(answers, max_size=3), max_size=5)}
+)
+item_names = st.sampled_from(["i1", "i2", "i3", 4])
+person_answers = st.fixed_dictionaries(
+    {"item_id": item_names, "is_correct": st.sampled_from([1, 0, True, None, "NA", 0.5])},
+    optional={"responded_at": st.datetimes(timezones=st.none() | st.timezones()).map(str)},
+)
+person_scorings = st.fixed_dictionaries(
     {
-        "item_params": st.lists(parameters | st.fixed_dictionaries({"params": parameters}), max_size=3),
-        "responses": st.lists(st.lists(answers, max_size=3), max_size=5),
+        "item_params": st.dictionaries(item_names.map(str), parameters, max_size=4)
+        | st.lists(st.fixed_dictionaries({"item_id": item_names, "params": parameters}), max_size=3),
+        "responses": st.lists(person_answers, max_size=6),
     }
 )
 LIMITS = Limits(bytes=10_000, items=10, persons=15)
@@ -88,7 +99,7 @@ LIMITS = Limits(bytes=10_000, items=10, persons=15)
 
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory):
-    """What the worker's function answers to a body."""
+    """Run a function of the worker on a body."""
     path = tmp_path_factory.mktemp("bodies") / "body"
 
     def answer(function, body):
@@ -106,13 +117,7 @@ def _checked(outcome):
     return reply
 
 
-@pytest.fixture(autouse=True)
-def signals_stay(monkeypatch):
-    """The work runs in this process here, which keeps its signals and its priority."""
-    monkeypatch.setattr(work, "_settle_in", lambda: None)
-
-
-everything = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+everything = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @given(body=calibrations)
@@ -128,6 +133,14 @@ def test_any_scoring_is_done_or_refused(answered, body):
     assert len(reply.get("abilities", body["responses"])) == len(body["responses"])
 
 
+@given(body=person_scorings)
+@everything
+def test_any_scoring_of_one_person_is_done_or_refused(answered, body):
+    reply = answered(work.score, json.dumps(body).encode())
+    if "theta" in reply and reply["theta"] is not None:
+        assert reply["abilities"] == [{"theta": reply["theta"], "se": reply["standard_error"]}]
+
+
 @given(body=st.binary(max_size=200))
 @everything
 def test_any_bytes_are_refused(answered, body):
@@ -141,7 +154,7 @@ rows = st.integers(2, 5).flatmap(
 
 
 @given(rows=rows, model=st.sampled_from(["Rasch", "2PL", "3PL"]))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_row_has_an_ability_and_every_column_is_fitted_or_left_out(answered, rows, model):
     reply = answered(work.calibrate, json.dumps({"responses": rows, "model": model}).encode())
     if "error" in reply:

@@ -1,0 +1,123 @@
+"""POST /irt/calibrate: from the body of a request to its reply."""
+
+import time
+from datetime import datetime, timezone
+from typing import Any
+
+from msgspec import UNSET
+
+from seedtest_assets.calibration import ITEM_COLUMNS, LEFT_OUT_COLUMNS, CalibrationResult
+from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.service.limits import Limits
+from seedtest_assets.service.prior_estimates import PRIOR_ANSWERS, estimates_with_prior
+from seedtest_assets.service.reading import ParsedCalibration, read_calibration
+from seedtest_assets.service.wire import (
+    Ability,
+    CalibrationReply,
+    FitMeta,
+    FittedItem,
+    FittedParameters,
+    ItemEstimate,
+    LeftOutItem,
+    StandardErrors,
+)
+
+
+def calibrate(body: bytes, limits: Limits) -> tuple[CalibrationReply, dict[str, Any]]:
+    """Give the reply, and the facts that the log and the counters may have: sizes, never answers or persons."""
+    began = time.perf_counter()
+    parsed = read_calibration(body, limits)
+    read = time.perf_counter()
+    result = InProcessEngine().calibrate(parsed.request)
+    items = _items(result, parsed)
+    extra = estimates_with_prior(parsed.request, result) if parsed.columns_named else []
+    reply = CalibrationReply(
+        item_params=items,
+        items=[_estimate(item) for item in items] + extra,
+        abilities=_abilities(result, parsed),
+        fit_meta=_fit_meta(result, parsed, extra),
+    )
+    facts = {
+        "answers": parsed.request.answers.num_rows,
+        "persons": len(parsed.user_ids),
+        "items": len(items),
+        "left_out": len(reply.fit_meta.left_out),
+        "anchors": len(parsed.request.anchors),
+        "linked_to": result.model_spec.get("linked_to", "none"),
+        "parse_seconds": round(read - began, 3),
+        "work_seconds": round(time.perf_counter() - began, 3),
+    }
+    return reply, facts
+
+
+def _items(result: CalibrationResult, parsed: ParsedCalibration) -> list[FittedItem]:
+    """List the fitted items in the order in which they were named; null for what was not estimated."""
+    by_id = result.items.set_index("item_id", drop=False)
+    ordered = by_id.loc[[item for item in parsed.item_ids if item in by_id.index]]
+    table = ordered.astype(object).where(ordered.notna(), None)
+    model = parsed.request.model
+    if model != "3PL":
+        table = table.assign(c=None, se_c=None)
+    rows = table[ITEM_COLUMNS].itertuples(index=False, name=None)
+    return [
+        FittedItem(item, FittedParameters(a, b, c), model, StandardErrors(se_a, se_b, se_c), n_responses, is_anchor)
+        for item, a, b, c, se_a, se_b, se_c, n_responses, is_anchor in rows
+    ]
+
+
+def _estimate(item: FittedItem) -> ItemEstimate:
+    a_se, b_se, c_se = (UNSET if value is None else value for value in (item.se.a, item.se.b, item.se.c))
+    return ItemEstimate(item.item_id, item.params.a, item.params.b, item.params.c or 0.0, a_se, b_se, c_se)
+
+
+def _abilities(result: CalibrationResult, parsed: ParsedCalibration) -> list[Ability]:
+    """List everyone who was named, in that order; whoever answered nothing has the population's mean and SD."""
+    constants = result.model_spec.get("linking_constants")
+    mean, sd = (constants["B"], constants["A"]) if constants else (0.0, 1.0)
+    by_user = result.abilities.set_index("user_id").reindex(parsed.user_ids)
+    columns = (
+        by_user["theta"].fillna(mean).tolist(),
+        by_user["se"].fillna(sd).tolist(),
+        by_user["n_responses"].fillna(0).astype(int).tolist(),
+        parsed.user_ids,
+    )
+    return [
+        Ability(theta, se, parsed.request.model, n_responses, user if parsed.users_named else None, "v1")
+        for theta, se, n_responses, user in zip(*columns, strict=True)
+    ]
+
+
+def _fit_meta(result: CalibrationResult, parsed: ParsedCalibration, extra: list[ItemEstimate]) -> FitMeta:
+    fitted_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return FitMeta(
+        run_id=f"fit-{fitted_at}",
+        model_spec={key: value for key, value in result.model_spec.items() if key != "linking_constants"},
+        linking_constants=result.model_spec.get("linking_constants"),
+        metrics=result.metrics,
+        left_out=_left_out(result, parsed.item_ids),
+        anchors_left_out=parsed.anchors_left_out,
+        warnings=[*_anchor_warnings(parsed), *_prior_warnings(extra), *result.warnings],
+    )
+
+
+def _left_out(result: CalibrationResult, item_ids: list[str]) -> list[LeftOutItem]:
+    answered = [LeftOutItem(*row) for row in result.left_out[LEFT_OUT_COLUMNS].itertuples(index=False, name=None)]
+    listed = set(result.items["item_id"]) | {item.item_id for item in answered}
+    return answered + [LeftOutItem(item, 0, "nobody answered it") for item in item_ids if item not in listed]
+
+
+def _anchor_warnings(parsed: ParsedCalibration) -> list[str]:
+    n_left_out = sum(anchor.fixed for anchor in parsed.anchors_left_out)
+    if not n_left_out:
+        return []
+    n_sent = n_left_out + len(parsed.request.anchors)
+    return [f"{n_left_out} of {n_sent} fixed anchors were left out; fit_meta.anchors_left_out has the reasons"]
+
+
+def _prior_warnings(extra: list[ItemEstimate]) -> list[str]:
+    if not extra:
+        return []
+    listed = ", ".join(item.item_id for item in extra)
+    return [
+        f"`items` holds {listed} with a prior worth {PRIOR_ANSWERS:g} answers: their answers alone give no estimate"
+    ]
