@@ -63,11 +63,15 @@ def pytest_unconfigure(config):
         shutil.rmtree(folder)
 
 
+def server_folder() -> Path:
+    """The folder of the embedded PostgreSQL that all workers share."""
+    return Path(os.environ[_SERVER_FOLDER])
+
+
 @pytest.fixture(scope="session")
 def template():
     """A database with the platform's and the result tables, to copy from; nobody stays connected to it."""
-    folder = Path(os.environ[_SERVER_FOLDER])
-    database = Database(start_embedded(TEMPLATE, folder))
+    database = Database(start_embedded(TEMPLATE, server_folder()))
     with once_for_all_workers("template") as first:
         if first:
             _prepare_template(database)
@@ -94,7 +98,7 @@ def night_template(school_template):
 
     from seedtest_assets_tests.school import DAY_BEFORE, run_night
 
-    lake = Path(os.environ[_SERVER_FOLDER]) / "lake"
+    lake = server_folder() / "lake"
     with once_for_all_workers(NIGHT) as first:
         if first:
             database = new_database(school_template, like=SCHOOL, name=NIGHT)
@@ -159,7 +163,7 @@ def settings(platform):
 @contextmanager
 def once_for_all_workers(name: str):
     """A block that one worker enters at a time; gives True to the first that gets to its end."""
-    folder = Path(os.environ[_SERVER_FOLDER])
+    folder = server_folder()
     with FileLock(folder / f"{name}.lock"):
         yield not (folder / f"{name}.ready").exists()
         (folder / f"{name}.ready").touch()

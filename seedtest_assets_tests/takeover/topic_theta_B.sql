@@ -1,0 +1,14 @@
+CREATE TABLE student_topic_theta (
+    user_id text NOT NULL,
+    topic_id text NOT NULL,
+    theta double precision NOT NULL,
+    se double precision,
+    model text NOT NULL,
+    version text,
+    fitted_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT pk_student_topic_theta PRIMARY KEY (user_id, topic_id)
+);
+CREATE INDEX ix_theta_user_topic ON student_topic_theta (user_id, topic_id);
+INSERT INTO student_topic_theta
+SELECT md5('student-' || lpad(n::text, 2, '0'))::uuid::text, topic, n / 100.0, 0.45, '2PL', 'v1', :day + interval '03:10'
+FROM generate_series(1, 93) AS n, unnest(ARRAY['topic-01', 'topic-02', 'reading']) AS topic;
