@@ -19,14 +19,16 @@ if TYPE_CHECKING:
         Model,
         ScaleTransformation,
     )
+    from seedtest_assets.irt.counted_answers import first_answers
     from seedtest_assets.irt.errors import DataError
-    from seedtest_assets.irt.fit_statistics import ItemFit, item_fit, person_fit, s_x2
+    from seedtest_assets.irt.fit_statistics import ItemFit, item_fit, person_fit
     from seedtest_assets.irt.grid import Grid, normal_grid
     from seedtest_assets.irt.linking import Linking, link
     from seedtest_assets.irt.options import MIN_RESPONSES, Options
     from seedtest_assets.irt.parameters import ItemParameters, information, probability
-    from seedtest_assets.irt.responses import Responses, first_answers
+    from seedtest_assets.irt.responses import Responses
     from seedtest_assets.irt.result import Calibration, CalibrationFrames
+    from seedtest_assets.irt.score_fit import s_x2
     from seedtest_assets.irt.simulation import simulate
     from seedtest_assets.irt.topic_answers import TopicAnswers
     from seedtest_assets.irt.topic_tau import TopicSpread, topic_spread
@@ -80,7 +82,9 @@ _MODULES = (
     "linking",
     "simulation",
     "responses",
+    "counted_answers",
     "fit_statistics",
+    "score_fit",
     "ability",
     "result",
     "topic_answers",

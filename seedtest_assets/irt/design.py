@@ -18,7 +18,7 @@ LEAST_PERSONS = 200  # in a group
 LEAST_SPREAD = 0.08
 # Nodes that resolve such spreads.
 FINE = 121
-# Persons who are enough to see whether the choice of items has a direction.
+# Persons that are enough to test whether the choice of items has a direction.
 SAMPLE = 4000
 # z above which what followed a right answer differs from what came before it.
 ADAPTIVE_Z = 5
@@ -34,7 +34,7 @@ def groups_by_items(answers: Answers, difficulty: np.ndarray) -> tuple[np.ndarra
     persons correlate with the places of their items far more than they would if everyone had drawn their items at
     random.
 
-    difficulty: float64 [n_items], where to look first.
+    difficulty: float64 [n_items], from which the search starts.
     """
     n_persons = int(np.count_nonzero(np.diff(answers.start)))
     n_groups = min(MOST_GROUPS, n_persons // LEAST_PERSONS)

@@ -120,7 +120,7 @@ class Solution:
 
 @dataclass(frozen=True)
 class Stopping:
-    """When to stop, and whom to report each step to."""
+    """When the estimation stops, and what is called after each step."""
 
     tolerance: float
     max_iterations: int

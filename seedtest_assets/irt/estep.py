@@ -122,7 +122,7 @@ def expect(
     total = _added([part.total for part in parts])[:, : len(grid.node)]
     mass = _added([part.mass for part in parts])[:, : len(grid.node)]
     loglik = float(sum(part.loglik[0] for part in parts))
-    wrong_theta, right_theta = _added([part.theta for part in parts]).reshape(-1, 2).T
+    wrong_theta, right_theta = _added([part.theta for part in parts]).reshape(-1, 2).T.copy()
     if single and counts:  # rounding must not drown the few answers that place an extreme item
         n_answers = answers.count.ravel() if table.guessing else answers.count.sum(axis=1)
         total *= (n_answers / np.maximum(total.sum(axis=1), 1e-300))[:, None]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from seedtest_assets.irt.counted_answers import marks
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.parallel import kernel
 from seedtest_assets.irt.parameters import ItemParameters
-from seedtest_assets.irt.responses import marks
 
 
 @dataclass(frozen=True, init=False)

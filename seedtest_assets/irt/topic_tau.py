@@ -12,9 +12,9 @@ from seedtest_assets.irt.topic_integration import Posterior, integrate
 
 # (Student, topic) pairs that tau is estimated from; its standard error is then a few thousandths of a population SD.
 MAX_PAIRS = 200_000
-# Students that a topic needs for a tau of its own.
+# Students that a topic needs for a separate tau.
 MIN_STUDENTS = 300
-# Standard error of log tau above which a topic's separate value would say more about chance than about the topic.
+# Standard error of log tau above which a topic's separate value would reflect chance more than the topic.
 LARGEST_ERROR = 0.25
 # In population SDs; a likelihood that still rises below it is reported as tau = 0: topics do not differ.
 SMALLEST_TAU = 0.01

@@ -172,7 +172,7 @@ def test_1200_items_a_person_do_not_underflow_and_errors_are_right():
 
 
 def _fine_grid(truth):
-    node = np.linspace(-6, 6, 6001)
+    node = np.linspace(-6, 6, 2001)
     p = irt.probability(node, truth.items)
     logs = truth.right @ np.log(p) + (1 - truth.right) @ np.log1p(-p) - 0.5 * node**2
     weight = np.exp(logs - logs.max(axis=1, keepdims=True))
