@@ -113,10 +113,10 @@ def _due(connection: sa.Connection, channel: Channel) -> list[Any]:
         """
         SELECT message_id, incident_id, kind, level, title, body, attempts
         FROM alert_delivery AS due JOIN alert_message AS message USING (message_id)
-        WHERE channel = :channel AND sent_at IS NULL AND next_try_at <= clock_timestamp()
+        WHERE channel = :channel AND sent_at IS NULL AND next_attempt_at <= clock_timestamp()
           AND NOT EXISTS (  -- an earlier message of the incident that waits for its next attempt
               SELECT FROM alert_delivery JOIN alert_message AS earlier USING (message_id)
-              WHERE channel = :channel AND sent_at IS NULL AND next_try_at > clock_timestamp()
+              WHERE channel = :channel AND sent_at IS NULL AND next_attempt_at > clock_timestamp()
                 AND earlier.incident_id = message.incident_id AND earlier.message_id < message.message_id)
         ORDER BY message_id
         """
@@ -135,7 +135,7 @@ def _record_sent(connection: sa.Connection, channel: Channel, ids: list[int], wo
     if works_again:  # nothing waits for its next attempt any longer
         connection.execute(
             sa.text(
-                "UPDATE alert_delivery SET next_try_at = clock_timestamp() WHERE channel = :channel AND sent_at IS NULL"
+                "UPDATE alert_delivery SET next_attempt_at = clock_timestamp() WHERE channel = :channel AND sent_at IS NULL"
             ),
             {"channel": channel.fingerprint},
         )
@@ -145,7 +145,7 @@ def _record_failure(connection: sa.Connection, channel: Channel, ids: list[int],
     connection.execute(
         sa.text(
             "UPDATE alert_delivery SET attempts = attempts + 1, last_error = :reason, channel_name = :name, "
-            "next_try_at = clock_timestamp() + :wait WHERE channel = :channel AND message_id = ANY(:ids)"
+            "next_attempt_at = clock_timestamp() + :wait WHERE channel = :channel AND message_id = ANY(:ids)"
         ),
         {
             "channel": channel.fingerprint,

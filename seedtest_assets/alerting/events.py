@@ -9,7 +9,7 @@ Level = Literal["warn", "error"]
 # From the lower to the higher.
 LEVELS: tuple[Level, ...] = ("warn", "error")
 # What a message says about its incident.
-Kind = Literal["opened", "worse", "resolved"]
+Kind = Literal["opened", "escalated", "resolved"]
 
 
 @dataclass(frozen=True, kw_only=True)

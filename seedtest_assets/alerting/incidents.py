@@ -31,7 +31,7 @@ class Incident:
     title: str
     location: str
     opened_at: datetime
-    times: int
+    occurrences: int
 
     def __str__(self) -> str:
         return f"{title_of(self.level, self.title)}, {self.location}, since {self.opened_at:%Y-%m-%d %H:%M} UTC"
@@ -57,7 +57,7 @@ def open_incidents(database: Database) -> list[Incident]:
     """List what is not resolved, newest first."""
     with database.transaction() as connection:
         rows = connection.exec_driver_sql(
-            "SELECT incident_id, level, what AS title, at_what AS location, opened_at, times FROM incident "
+            "SELECT incident_id, level, title, location, opened_at, occurrences FROM incident "
             "WHERE resolved_at IS NULL ORDER BY incident_id DESC"
         ).mappings()
         return [Incident(**row) for row in rows]
@@ -101,7 +101,7 @@ def _record_alert(connection: sa.Connection, alert: Alert, outbox: Outbox) -> in
         sa.text("SELECT * FROM incident WHERE key = :key ORDER BY incident_id DESC LIMIT 1"),
         {"key": alert.key},
     ).first()
-    if newest is not None and alert.at <= newest.seen_at:
+    if newest is not None and alert.at <= newest.last_event_at:
         return 0
     if alert.suppressed_by and _is_pending(connection, alert.suppressed_by):
         return 0
@@ -109,7 +109,7 @@ def _record_alert(connection: sa.Connection, alert: Alert, outbox: Outbox) -> in
     if newest is None or newest.resolved_at is not None:
         incident_id, since = _open(connection, alert), alert.at
     elif _update(connection, newest, alert):
-        incident_id, since, kind = newest.incident_id, newest.opened_at, "worse"
+        incident_id, since, kind = newest.incident_id, newest.opened_at, "escalated"
     else:
         return 0
     _put(connection, outbox, incident_id, kind, alert.level, opened_message(alert, kind, since, outbox.ui_url))
@@ -120,7 +120,7 @@ def _open(connection: sa.Connection, alert: Alert) -> int:
     """Insert the incident of an alert; gives its id."""
     return connection.execute(
         sa.text(
-            "INSERT INTO incident (key, level, what, at_what, owes, opened_at, seen_at, resolved_at) "
+            "INSERT INTO incident (key, level, title, location, pending, opened_at, last_event_at, resolved_at) "
             "VALUES (:key, :level, :title, :location, :pending, :at, :at, :resolved_at) RETURNING incident_id"
         ),
         {
@@ -140,13 +140,13 @@ def _update(connection: sa.Connection, incident: Any, alert: Alert) -> bool:
     level = max(alert.level, incident.level, key=LEVELS.index)
     connection.execute(
         sa.text(
-            "UPDATE incident SET level = :level, owes = :pending, times = times + 1, seen_at = :at "
+            "UPDATE incident SET level = :level, pending = :pending, occurrences = occurrences + 1, last_event_at = :at "
             "WHERE incident_id = :id"
         ),
         {
             "id": incident.incident_id,
             "level": level,
-            "pending": sorted({*incident.owes, *alert.pending}),
+            "pending": sorted({*incident.pending, *alert.pending}),
             "at": alert.at,
         },
     )
@@ -156,17 +156,17 @@ def _update(connection: sa.Connection, incident: Any, alert: Alert) -> bool:
 def _record_recovery(connection: sa.Connection, recovery: Recovery, outbox: Outbox) -> int:
     incidents = connection.execute(
         sa.text(
-            "SELECT * FROM incident WHERE resolved_at IS NULL AND seen_at < :at AND owes && :resolves "
+            "SELECT * FROM incident WHERE resolved_at IS NULL AND last_event_at < :at AND pending && :resolves "
             "ORDER BY incident_id"
         ),
         {"at": recovery.at, "resolves": list(recovery.resolves)},
     ).all()
     n_resolved = 0
     for incident in incidents:
-        pending = [key for key in incident.owes if key not in recovery.resolves]
+        pending = [key for key in incident.pending if key not in recovery.resolves]
         connection.execute(
             sa.text(
-                "UPDATE incident SET owes = :pending, seen_at = :at, resolved_at = :resolved_at WHERE incident_id = :id"
+                "UPDATE incident SET pending = :pending, last_event_at = :at, resolved_at = :resolved_at WHERE incident_id = :id"
             ),
             {
                 "pending": pending,
@@ -176,7 +176,7 @@ def _record_recovery(connection: sa.Connection, recovery: Recovery, outbox: Outb
             },
         )
         if not pending:
-            lines = tuple(line for key in incident.owes if (line := recovery.resolves[key]))
+            lines = tuple(line for key in incident.pending if (line := recovery.resolves[key]))
             text = resolved_message(incident, lines, recovery, outbox.ui_url)
             _put(connection, outbox, incident.incident_id, "resolved", incident.level, text)
             n_resolved += 1
@@ -184,7 +184,7 @@ def _record_recovery(connection: sa.Connection, recovery: Recovery, outbox: Outb
 
 
 def _is_pending(connection: sa.Connection, key: str) -> bool:
-    statement = "SELECT EXISTS (SELECT FROM incident WHERE resolved_at IS NULL AND :key = ANY(owes))"
+    statement = "SELECT EXISTS (SELECT FROM incident WHERE resolved_at IS NULL AND :key = ANY(pending))"
     return bool(connection.execute(sa.text(statement), {"key": key}).scalar_one())
 
 

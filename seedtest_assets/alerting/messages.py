@@ -15,7 +15,7 @@ def title_of(level: Level, title: str) -> str:
 
 def opened_message(alert: Alert, kind: Kind, since: datetime, ui_url: str) -> tuple[str, str]:
     """Lay out title and body for an incident that opens or gets worse."""
-    worse = " (was a warning)" if kind == "worse" else ""
+    escalated = " (was a warning)" if kind == "escalated" else ""
     advice = [f"What to do: {line}" for line in alert.advice]
     lines = [
         alert.location,
@@ -25,14 +25,14 @@ def opened_message(alert: Alert, kind: Kind, since: datetime, ui_url: str) -> tu
         f"since {_minute(since)}",
         _link(ui_url, alert.link),
     ]
-    return title_of(alert.level, alert.title) + worse, _body(lines)
+    return title_of(alert.level, alert.title) + escalated, _body(lines)
 
 
 def resolved_message(incident: Any, lines: tuple[str, ...], recovery: Recovery, ui_url: str) -> tuple[str, str]:
     """Lay out title and body for an incident that is over. incident: its row, as it was before."""
-    seen = f", seen {incident.times} times" if incident.times > 1 else ""
+    seen = f", seen {incident.occurrences} times" if incident.occurrences > 1 else ""
     lasted = f"open from {_minute(incident.opened_at)} for {duration(recovery.at - incident.opened_at)}{seen}"
-    return f"RESOLVED {incident.what}", _body([incident.at_what, *lines, lasted, _link(ui_url, recovery.link)])
+    return f"RESOLVED {incident.title}", _body([incident.location, *lines, lasted, _link(ui_url, recovery.link)])
 
 
 def digest_message(messages: list[Any]) -> tuple[str, str]:

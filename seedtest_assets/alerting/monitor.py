@@ -11,6 +11,7 @@ from seedtest_assets.alerting.events import Event
 from seedtest_assets.alerting.incidents import Outbox, record_events
 from seedtest_assets.alerting.missed_calibrations import missed_calibrations
 from seedtest_assets.alerting.run_events import calibrated, events_of
+from seedtest_assets.alerting.run_outcomes import record_outcomes
 from seedtest_assets.dagster_log.ended_runs import OVERLAP, EndedRun, ended_runs
 from seedtest_assets.settings import Settings
 
@@ -52,7 +53,9 @@ def monitor(
 ) -> tuple[MonitorState, int]:
     """Record everything that happened since the last pass; gives the new state and the number of new messages."""
     events: list[Event] = []
-    for ended in ended_runs(instance, state.last_event_id, state.seen_event_ids, now):
+    new_runs = ended_runs(instance, state.last_event_id, state.seen_event_ids, now)
+    record_outcomes(outbox.database, new_runs)
+    for ended in new_runs:
         service_failing, state = _count_service_failures(ended, state, settings.seedtest_irt_failures)
         events += events_of(ended, service_failing)
         last = max(ended.event_id, state.last_event_id or 0)

@@ -1,4 +1,4 @@
-"""Drop what is older than it has to be kept: history by month, and incidents that are over."""
+"""Drop what is older than it has to be kept: history by month, incidents that are over, outcomes of runs."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -38,6 +38,7 @@ DELETE FROM incident WHERE resolved_at < {before}
   AND NOT EXISTS (SELECT FROM alert_message AS message WHERE message.incident_id = incident.incident_id)
 RETURNING incident_id
 """
+_OLD_OUTCOMES = "DELETE FROM run_outcome WHERE ended_at < {before}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ class Dropped:
 
 
 def drop_old_history(database: Database, keep_days: int, today: date) -> Dropped:
-    """Drop the months of history that are wholly older than keep_days, and incidents resolved before, with their messages.
+    """Drop the months of history that are wholly older than keep_days, and what ended before: incidents with their messages, runs.
 
     The month of the newest accepted day stays, whatever its age: it holds the bank's scale. Raises TransientError when a
     reader holds a partition for too long.
@@ -69,6 +70,7 @@ def drop_old_history(database: Database, keep_days: int, today: date) -> Dropped
         run(_OLD_DELIVERIES.format(before=before))
         run(_OLD_MESSAGES.format(before=before))
         incidents = run(_OLD_INCIDENTS.format(before=before))
+        run(_OLD_OUTCOMES.format(before=before))
     return Dropped(partitions=tuple(partitions), incidents=len(incidents))
 
 

@@ -39,7 +39,7 @@ def alert_database(template: Database) -> Database:
 @pytest.fixture
 def database(alert_database: Database) -> Database:
     """The database of the alerts' tests, without any incident."""
-    execute(alert_database, "TRUNCATE incident, alert_message, alert_delivery RESTART IDENTITY")
+    execute(alert_database, "TRUNCATE incident, alert_message, alert_delivery, run_outcome RESTART IDENTITY")
     return alert_database
 
 
@@ -56,13 +56,6 @@ def world() -> Iterator[World]:
     world.reset()
     yield world
     world.reset()
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    """An instance in memory, without schedules and daemons."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 @pytest.fixture(scope="session")

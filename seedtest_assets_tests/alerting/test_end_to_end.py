@@ -90,4 +90,4 @@ def test_a_day_without_most_items_is_told_once_and_resolved_once(deployment, dat
     deployment.tick_after(looked, "alert_delivery_sensor")
     assert webhook.titles[1:] == [f"RESOLVED item_count_drop {YESTERDAY}"]
     assert f"http://seedtest.example:3000/runs/{run_id}" in webhook.messages[1]["message"]
-    assert rows_of(database, "SELECT what FROM incident WHERE resolved_at IS NULL AND level = 'error'") == []
+    assert rows_of(database, "SELECT title FROM incident WHERE resolved_at IS NULL AND level = 'error'") == []

@@ -50,7 +50,7 @@ def record_and_deliver(database, urls: str, *events: Event) -> None:
 
 
 def make_due(database) -> None:
-    execute(database, "UPDATE alert_delivery SET next_try_at = now() WHERE sent_at IS NULL")
+    execute(database, "UPDATE alert_delivery SET next_attempt_at = now() WHERE sent_at IS NULL")
 
 
 def test_a_message_has_finding_advice_numbers_time_and_link_on_a_line_each(database, webhook):
@@ -74,7 +74,7 @@ def test_an_incident_is_alerted_once_however_often_it_is_seen(database, webhook)
     record_and_deliver(database, webhook.url, later(DROP, 60))
     assert webhook.titles == [OPENED]
     (incident,) = open_incidents(database)
-    assert incident.times == 4
+    assert incident.occurrences == 4
     assert incident.opened_at == NIGHT
 
 
@@ -82,7 +82,7 @@ def test_replayed_events_are_ignored(database, webhook):
     for _ in range(3):  # as after a restart that lost the cursor
         record_and_deliver(database, webhook.url, DROP, PASSES)
     assert webhook.titles == [OPENED, RESOLVED]
-    assert rows_of(database, "SELECT count(*), max(times) FROM incident") == [(1, 1)]
+    assert rows_of(database, "SELECT count(*), max(occurrences) FROM incident") == [(1, 1)]
 
 
 def test_resolved_says_how_long_it_lasted_and_what_is_well_again(database, webhook):
@@ -183,7 +183,7 @@ def test_the_wait_between_attempts_grows_to_ten_minutes(database, webhook):
     waits = []
     for _ in range(8):
         record_and_deliver(database, webhook.url, DROP)
-        waits += rows_of(database, "SELECT round(extract(epoch FROM next_try_at - now()) / 30) FROM alert_delivery")
+        waits += rows_of(database, "SELECT round(extract(epoch FROM next_attempt_at - now()) / 30) FROM alert_delivery")
         make_due(database)
     assert [int(wait) for (wait,) in waits] == [1, 2, 4, 8, 16, 20, 20, 20]
 

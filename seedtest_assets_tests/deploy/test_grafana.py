@@ -2,120 +2,151 @@
 
 import json
 import re
-from datetime import date
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import dagster as dg
 import pytest
 import yaml
 
-from seedtest_assets.cli.demo import load_school, simulate_school
-from seedtest_assets.cli.run_days import run_day
+from seedtest_assets.alerting.incidents import Outbox
+from seedtest_assets.alerting.monitor import monitor, read_state
 from seedtest_assets.dagster_log.calibration_runs import calibration_runs
-from seedtest_assets_tests.conftest import ROOT, new_database, rows_of
+from seedtest_assets.report.data import CalibrationRun
+from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.database import Database
+from seedtest_assets_tests.conftest import NIGHT, ROOT, deploy, new_database, rows_of
 from seedtest_assets_tests.engines.remote.service_double import double, hangs
+from seedtest_assets_tests.school import LAST, N_ITEMS, run_night
 
 FOLDER = ROOT / "deploy" / "grafana"
 DASHBOARD = json.loads((FOLDER / "dashboards" / "seedtest.json").read_text(encoding="utf-8"))
 PANELS = {panel["title"]: panel for panel in DASHBOARD["panels"]}
-LAST = date(2025, 3, 10)
+VARIABLES = {variable["name"]: variable["query"] for variable in DASHBOARD["templating"]["list"]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nights:
+    """A night that succeeded and two whose service did not answer or was not there, after a pass of the incident sensor."""
+
+    database: Database
+    instance: dg.DagsterInstance
+    runs: list[CalibrationRun]
+
+    def pass_of_the_sensor(self) -> None:
+        """As its first of all, which reads all of a day again."""
+        now = datetime.now(timezone.utc)
+        outbox = Outbox(database=self.database, ui_url="http://ui.example")
+        monitor(self.instance, outbox, load_settings(), read_state(None, now), now)
 
 
 @pytest.fixture(scope="module")
-def databases(template, tmp_path_factory):
-    """The platform's database and Dagster's, after a night that succeeded and two runs whose service did not answer or was not there."""
-    platform = new_database(template)
-    urls = {"seedtest-platform": platform, "seedtest-dagster": new_database(template, like="template0")}
-    load_school(platform, simulate_school(LAST, n_days=11, n_students=150, n_items=20, n_topics=4, n_anchors=8))
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("DATABASE_URL", platform.url)
-        environment.setenv("SEEDTEST_LAKE", str(tmp_path_factory.mktemp("lake")))
-        environment.setenv("MIRT_LOOKBACK_DAYS", "10")
-        with dg.instance_for_test(overrides=postgres_storage(urls["seedtest-dagster"])) as instance:
-            assert run_day(instance, LAST, lambda line: None).failure is None
-            with double(hangs) as service:
-                environment.setenv("R_IRT_BASE_URL", service.url)
-                environment.setenv("R_IRT_TIMEOUT_SECS", "0.2")
-                assert "did not answer in full" in run_day(instance, LAST, lambda line: None).failure
-            assert "is not reached" in run_day(instance, LAST, lambda line: None).failure
-            urls["runs"] = calibration_runs(instance, 10)
-    return urls
-
-
-def postgres_storage(url: str) -> dict:
-    url = url.replace("postgresql://", "postgresql+psycopg2://")
-    return {"storage": {"postgres": {"postgres_url": url}}}
+def nights(template, night_template, tmp_path_factory):
+    database, lake = new_database(template, like=NIGHT), tmp_path_factory.mktemp("grafana") / "lake"
+    shutil.copytree(night_template, lake)
+    shutil.rmtree(lake / f"observations/date={LAST - timedelta(days=3)}")  # so that a run fills the lake first
+    with pytest.MonkeyPatch.context() as environment, dg.DagsterInstance.ephemeral() as instance:
+        deploy(environment, database, lake)
+        assert run_night(instance, LAST).failure is None
+        with double(hangs) as service:
+            environment.setenv("R_IRT_BASE_URL", service.url)
+            environment.setenv("R_IRT_TIMEOUT_SECS", "0.2")
+            assert run_night(instance, LAST).failure
+        assert run_night(instance, LAST).failure
+        nights = Nights(database=database, instance=instance, runs=calibration_runs(instance, 10))
+        nights.pass_of_the_sensor()
+        yield nights
 
 
 def as_grafana_asks(query: str, hours: int = 24) -> str:
-    """The query with Grafana's macros filled in as its PostgreSQL data source does, for the hours until now."""
+    """The query with variables and macros filled in as Grafana's PostgreSQL data source does, for the hours until now."""
     low, high = f"now() - interval '{hours} hours'", "now() + interval '1 hour'"
+    for name, value in VARIABLES.items():
+        query = query.replace(f"${{{name}}}", value)
     query = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 BETWEEN {low} AND {high}", query)
-    query = re.sub(
-        r"\$__unixEpochFilter\((\w+)\)", rf"\1 >= extract(epoch FROM {low}) AND \1 <= extract(epoch FROM {high})", query
-    )
-    assert "$" not in query, "a macro that this test does not know"
+    assert "$" not in query, "a macro or variable that this test does not know"
     return query
 
 
-def answer(databases, title: str, **how) -> list[tuple]:
+def answer(nights: Nights, title: str, **how: int) -> list[tuple]:
     panel = PANELS[title]
     (target,) = panel["targets"]
     assert target["datasource"] == panel["datasource"]
-    with databases[target["datasource"]["uid"]].transaction() as connection:
+    with nights.database.transaction() as connection:
         query = as_grafana_asks(target["rawSql"], **how).replace("%", "%%")  # the driver's own escape
         return [tuple(row) for row in connection.exec_driver_sql(query)]
 
 
 @pytest.mark.parametrize("title", PANELS)
-def test_every_query_runs_and_gives_something(databases, title):
-    rows = answer(databases, title)
+def test_every_query_runs_and_gives_something(nights, title):
+    rows = answer(nights, title)
     assert rows, title
     assert any(value is not None for value in rows[-1])
 
 
 @pytest.mark.parametrize("title", PANELS)
-def test_every_query_runs_for_a_time_without_any_run(databases, title):
-    answer(databases, title, hours=0)
+def test_every_query_runs_for_a_time_without_any_run(nights, title):
+    answer(nights, title, hours=0)
 
 
-def test_calibrations_are_counted_as_they_ended_without_the_runs_that_fill_the_lake(databases):
-    assert answer(databases, "Calibrations succeeded") == [(1,)]
-    assert answer(databases, "Calibrations failed") == [(2,)]
-    ((seconds,),) = answer(databases, "Mean duration")
+def test_calibrations_are_counted_as_they_ended_without_the_runs_that_fill_the_lake(nights):
+    assert answer(nights, "Calibrations succeeded") == [(1,)]
+    assert answer(nights, "Calibrations failed") == [(2,)]
+    ((seconds,),) = answer(nights, "Mean duration")
     assert 0 < seconds < 600
-    durations = answer(databases, "Run duration")
+    durations = answer(nights, "Run duration")
     assert [(row[1] is None, row[2] is None) for row in durations] == [(False, True), (True, False), (True, False)]
 
 
-def test_time_outs_are_told_from_the_other_retries(databases):
-    assert sum(row[1] for row in answer(databases, "Retries and service time-outs")) == 6
-    assert sum(row[2] for row in answer(databases, "Retries and service time-outs")) == 4
-    assert answer(databases, "IRT service: success rate") == [(0.0,)]
+def test_time_outs_are_counted_apart_from_the_other_retries(nights):
+    assert sum(row[1] for row in answer(nights, "Retries and service time-outs")) == 6
+    assert sum(row[2] for row in answer(nights, "Retries and service time-outs")) == 4
+    assert answer(nights, "IRT service: success rate") == [(0.0,)]
 
 
-def test_the_report_counts_as_the_dashboard_does(databases):
-    runs = databases["runs"]
-    assert [run.status for run in runs] == ["SUCCESS", "FAILURE", "FAILURE"]
-    assert [(run.retries, run.service_errors, run.service_timeouts) for run in runs] == [
+def test_the_report_counts_as_the_dashboard_does(nights):
+    assert [run.status for run in nights.runs] == ["SUCCESS", "FAILURE", "FAILURE"]
+    assert [(run.retries, run.service_errors, run.service_timeouts) for run in nights.runs] == [
         (0, 0, 0),
         (3, 4, 4),
         (3, 4, 0),
     ]
 
 
-def test_the_calibrations_are_those_of_the_table(databases):
+def test_the_calibrations_are_those_of_the_table(nights):
     answers = rows_of(
-        databases["seedtest-platform"],
-        "SELECT (model_spec->>'n_observations')::float8 FROM fit_history ORDER BY partition_date",
+        nights.database, "SELECT (model_spec->>'n_observations')::float8 FROM fit_history ORDER BY partition_date"
     )
-    assert [(row[1],) for row in answer(databases, "Answers and students")] == answers
-    assert [row[1:] for row in answer(databases, "Items and anchors used")][-1][0] == 20
-    assert answer(databases, "Nights linked") == [(1.0,)]
-    (newest,) = answer(databases, "Last calibrations")
+    assert [(row[1],) for row in answer(nights, "Answers and students")] == answers
+    assert [row[1:] for row in answer(nights, "Items and anchors used")][-1][0] == N_ITEMS
+    assert answer(nights, "Nights linked") == [(1.0,)]
+    newest, _ = answer(nights, "Last calibrations")
     assert newest[0] == LAST
     assert newest[5] == "anchors"
-    assert [row[1:] for row in answer(databases, "Linking constants")] == [newest[6:8]]
+    assert [row[1:] for row in answer(nights, "Linking constants")][-1] == newest[6:8]
+
+
+def test_a_run_has_one_row_however_often_the_sensor_reads_it(nights):
+    outcomes = "SELECT * FROM run_outcome ORDER BY started_at, run_id"
+    before = rows_of(nights.database, outcomes)
+    nights.pass_of_the_sensor()
+    assert rows_of(nights.database, outcomes) == before
+    assert {run.run_id for run in nights.runs} < {row[0] for row in before}, "the run that filled the lake has one, too"
+
+
+def test_a_role_that_reads_two_tables_is_enough(nights):
+    """The grants of docs/report.md."""
+    text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    (grants,) = [block for block in re.findall(r"```sql\n(.*?)```", text, re.DOTALL) if "grafana" in block]
+    with nights.database.transaction() as connection:
+        for statement in grants.strip().split(";")[:-1]:
+            connection.exec_driver_sql(statement.strip())
+        connection.exec_driver_sql("SET LOCAL ROLE grafana")
+        for panel in DASHBOARD["panels"]:
+            connection.exec_driver_sql(as_grafana_asks(panel["targets"][0]["rawSql"]).replace("%", "%%"))
+        connection.rollback()
 
 
 def test_panels_do_not_overlap_and_have_their_own_ids():

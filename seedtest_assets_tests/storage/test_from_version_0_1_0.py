@@ -83,7 +83,7 @@ def test_nothing_of_the_old_shape_is_left_and_nights_go_on(old):
     assert publication_state(old).old_job is None
     assert not calibrate(old, date(2025, 3, 8)).published
     assert calibrate(old, NEWEST).published
-    execute(old, "INSERT INTO incident (key, level, what, at_what, owes, opened_at, seen_at) VALUES ('k', 'warn', 'w', 'a', '{}', now(), now())")  # fmt: skip
+    execute(old, "INSERT INTO incident (key, level, title, location, pending, opened_at, last_event_at) VALUES ('k', 'warn', 'w', 'a', '{}', now(), now())")  # fmt: skip
     assert rows_of(old, "SELECT max(incident_id) FROM incident") == [(3,)]
 
 

@@ -62,7 +62,7 @@ def test_incidents_that_are_over_go_with_their_messages_and_the_others_stay(data
     ):
         execute(
             database,
-            "WITH made AS (INSERT INTO incident (key, level, what, at_what, owes, opened_at, seen_at, resolved_at) "
+            "WITH made AS (INSERT INTO incident (key, level, title, location, pending, opened_at, last_event_at, resolved_at) "
             "VALUES (:key, 'warn', 'w', 'a', '{}', :old, :old, :resolved) RETURNING incident_id), "
             "message AS (INSERT INTO alert_message (incident_id, kind, level, title, body) "
             "SELECT incident_id, 'opened', 'warn', :key, 'b' FROM made RETURNING message_id) "
@@ -74,7 +74,7 @@ def test_incidents_that_are_over_go_with_their_messages_and_the_others_stay(data
         )
     execute(
         database,
-        "INSERT INTO incident (key, level, what, at_what, owes, opened_at, seen_at, resolved_at) "
+        "INSERT INTO incident (key, level, title, location, pending, opened_at, last_event_at, resolved_at) "
         "VALUES ('without a channel', 'warn', 'w', 'a', '{}', :old, :old, :old)",
         old=old,
     )
@@ -83,3 +83,17 @@ def test_incidents_that_are_over_go_with_their_messages_and_the_others_stay(data
     assert [row[0] for row in rows_of(database, "SELECT key FROM incident ORDER BY 1")] == left
     assert [row[0] for row in rows_of(database, "SELECT title FROM alert_message ORDER BY 1")] == left
     assert rows_of(database, "SELECT count(*) FROM alert_delivery") == [(4,)]
+
+
+def test_outcomes_of_runs_are_kept_as_long_as_history(database):
+    for run_id, n_days in (("old", 200), ("new", 5)):
+        execute(
+            database,
+            "INSERT INTO run_outcome (run_id, job, partition, calibrates, status, will_retry, started_at, ended_at, "
+            "step_retries, service_errors, service_timeouts, failed_steps, failed_checks) "
+            "VALUES (:run_id, 'nightly', '', true, 'SUCCESS', false, :at, :at, 0, 0, 0, '{}', '{}')",
+            run_id=run_id,
+            at=TODAY - timedelta(days=n_days),
+        )
+    drop_old_history(database, 100, TODAY)
+    assert rows_of(database, "SELECT run_id FROM run_outcome") == [("new",)]

@@ -40,15 +40,15 @@ RESULTS = {
 }
 ALERTS = {
     "seedtest_incident": """
-        INSERT INTO incident (incident_id, key, level, what, at_what, owes, times, opened_at, seen_at, resolved_at)
+        INSERT INTO incident (incident_id, key, level, title, location, pending, occurrences, opened_at, last_event_at, resolved_at)
         OVERRIDING SYSTEM VALUE
         SELECT incident_id, key, level, what, at_what, owes, times, opened_at, seen_at, resolved_at FROM {table}""",
     "seedtest_alert_message": """
         INSERT INTO alert_message (message_id, incident_id, kind, level, title, body, created_at)
         OVERRIDING SYSTEM VALUE
-        SELECT message_id, incident_id, kind, level, title, body, created_at FROM {table}""",
+        SELECT message_id, incident_id, CASE kind WHEN 'worse' THEN 'escalated' ELSE kind END, level, title, body, created_at FROM {table}""",
     "seedtest_alert_delivery": """
-        INSERT INTO alert_delivery (message_id, channel, channel_name, attempts, next_try_at, last_error, sent_at)
+        INSERT INTO alert_delivery (message_id, channel, channel_name, attempts, next_attempt_at, last_error, sent_at)
         SELECT message_id, channel, channel_name, attempts, next_try_at, last_error, sent_at FROM {table}""",
 }
 NEW_NAMES = {
