@@ -6,7 +6,7 @@ from functools import cache
 import dagster as dg
 
 from seedtest_assets.cli.demo import School, simulate_school
-from seedtest_assets.cli.run_days import DayRun, Tell, run_day
+from seedtest_assets.cli.run_days import DayRun, ShowStep, run_day
 from seedtest_assets.schedules import ALERTS_SENT
 
 LAST = date(2025, 3, 20)
@@ -21,7 +21,7 @@ def small_school() -> School:
     return simulate_school(LAST, n_days=12, n_students=300, n_items=N_ITEMS, n_topics=4, n_anchors=N_ANCHORS)
 
 
-def run_night(instance: dg.DagsterInstance, day: date = LAST, tell: Tell = lambda line: None, **how) -> DayRun:
+def run_night(instance: dg.DagsterInstance, day: date = LAST, tell: ShowStep = lambda line: None, **how) -> DayRun:
     """Run a day as `seedtest run` does, without a line on the terminal."""
     return run_day(instance, day, tell, **how)
 

@@ -119,7 +119,7 @@ def _print(comparison: "Comparison") -> None:
     if prediction.n_answers:
         console.print(
             f"log-loss on {prediction.n_answers:,} answers of {comparison.predicted}: "
-            f"publishing job {prediction.old:.4f}, seedtest {prediction.ours:.4f}, share correct {prediction.base:.4f}"
+            f"publishing job {prediction.old:.4f}, seedtest {prediction.ours:.4f}, the same chance for all {prediction.base:.4f}"
         )
     else:
         console.print("no answers yet that both can predict; run seedtest compare again after the next night")

@@ -13,7 +13,7 @@ from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.database import Database
 
 BANK_A, BANK_B = 1.1, 0.2
-"""The bank's scale in SDs of the simulated students, so that linking has something to do."""
+"""The bank's scale in SDs and mean of the simulated students; not (1, 0), so that linking is exercised."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ def simulate_school(
     n_anchors: int = 30,
     seed: int = 20250101,
 ) -> School:
-    """Answers of n_days up to last_day under the 2PL; the same seed and day give the same school.
+    """Simulate answers of n_days up to last_day under the 2PL; the same seed and day give the same school.
 
-    A student's ability is N(0, 1), rises over the days at a pace of their own, and differs from topic to topic with SD 0.4.
+    A student's ability is N(0, 1), rises over the days at an individual pace, and differs from topic to topic with SD 0.4.
     """
     rng = np.random.default_rng(seed)
     item_topic = np.arange(n_items) % n_topics
@@ -91,15 +91,15 @@ def simulate_school(
 
 
 def load_school(database: Database, school: School) -> int:
-    """Put the school into `question` and `attempt`, both or neither; gives the number of new answers.
+    """Load the school into `question` and `attempt`, both or neither; give the number of new answers.
 
-    Raises InputError when the tables hold somebody else's data.
+    Raises InputError when the tables hold other data.
     """
     with database.bulk_transaction() as cursor:
         cursor.execute("SELECT count(*) FROM attempt WHERE student_id NOT LIKE 'student-%'")
         if cursor.fetchone()[0]:
             raise InputError(
-                "the table attempt holds other answers than the demonstration's; it needs a database of its own"
+                "the table attempt holds answers that are not the demonstration's; use an empty database for the demonstration"
             )
         cursor.adbc_ingest("incoming_question", pa.Table.from_pandas(school.questions), mode="create", temporary=True)
         cursor.execute(

@@ -26,24 +26,24 @@ def judge_source(source: SourceFacts) -> Iterator[Finding]:
     else:
         level: Level = "green" if source.answers else "yellow"
         yield Finding(level=level, subject="source", text=f"{chosen}{over}: {source.answers:,} answers in 7 days")
-    if source.behind and not source.failure and "exam_results" in source.behind:
+    if not source.failure:
         yield from _traps(source)
 
 
 def _traps(source: SourceFacts) -> Iterator[Finding]:
-    if source.bad_items:
+    if source.casts_items and source.bad_items:
         yield Finding(
             level="red",
             subject="source",
             text=f"{source.bad_items} answers have a question_id that is no number ({source.bad_item}); {source.name} casts "
             "every row, so such a row of any age stops the night. Set SEEDTEST_ATTEMPT_SOURCE=exam_results",
         )
-    else:
+    elif source.casts_items:
         yield Finding(
             level="yellow",
             subject="source",
             text=f"{source.name} casts question_id in every row of exam_results; one that is no number, of any age, would stop "
-            "the night. SEEDTEST_ATTEMPT_SOURCE=exam_results gives the same ids and leaves such a row out",
+            "the night. SEEDTEST_ATTEMPT_SOURCE=exam_results gives the same ids and casts nothing",
         )
     if source.unmarked:
         yield Finding(

@@ -5,30 +5,32 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date
+from functools import partial
 from uuid import uuid4
 
 import dagster as dg
 import psutil
 
 from seedtest_assets.dagster_log.failures import reason_of
+from seedtest_assets.days import days_up_to, last_full_day
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError
 from seedtest_assets.schedules import extract_job, nightly_job, requests_for
-from seedtest_assets.settings import load_settings
+from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import last_days_counted
 from seedtest_assets.storage.sources import find_source
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-"""Dagster's console log: the UI has all of it, and the terminal shows `tell`."""
+"""Dagster's console log is off: the UI has all of it, and the terminal shows one line."""
 
 _HOST, _PID = "seedtest/host", "seedtest/pid"
-"""Tags of a run that this command executes itself, so that the next one can tell whether it still lives."""
+"""Tags of a run that this command executes itself, so that the next command can check whether its process is alive."""
 
-Tell = Callable[[str], None]
-"""Takes a line about how far a run has come."""
+ShowStep = Callable[[str], None]
+"""Takes a line that says how far a run is."""
 
 
 @dataclass(frozen=True)
@@ -40,44 +42,46 @@ class DayRun:
     failed_checks: tuple[str, ...] = ()
 
 
-def run_day(instance: dg.DagsterInstance, day: date, tell: Tell, *, accept_failed_checks: bool = False) -> DayRun:
+def run_day(instance: dg.DagsterInstance, day: date, show: ShowStep, *, accept_failed_checks: bool = False) -> DayRun:
     """Fill the days that the look-back window lacks in one run, then run everything of `day` in another.
 
     Raises InputError for a day outside the partitions, or while another run works on them.
     """
     settings = load_settings()
-    last = datetime.now(timezone.utc).date() - timedelta(days=1)
+    _require_partition(day, settings)
+    active = _active_run(instance)
+    if active:
+        raise InputError(f"run {active.run_id} ({active.job_name}) is active; wait for its end or cancel it in the UI")
+    find_source(settings, prepared_database(settings))  # a missing source fails here, not after the step's retries
+    for request in requests_for(day, settings):
+        if request.asset_selection:
+            show(f"filling the look-back window: {request.run_key}")
+        elif accept_failed_checks:
+            request = request._replace(run_config={"ops": {"calibrate": {"config": {"accept_failed_checks": True}}}})
+        result = _execute(instance, request, show)
+        if result.failure:
+            break
+    return result
+
+
+def days_to_refresh(last: date) -> list[date]:
+    """List the days from the first that answers came late for up to `last`, oldest first; empty without any."""
+    settings = load_settings()
+    source = find_source(settings, prepared_database(settings))
+    changed = [count.day for count in last_days_counted(source, Lake(settings.seedtest_lake), last) if count.late]
+    return days_up_to(last, (last - changed[0]).days + 1) if changed else []
+
+
+def _require_partition(day: date, settings: Settings) -> None:
+    last = last_full_day()
     if not settings.seedtest_start_date <= day <= last:
         raise InputError(
             f"{day} is outside the partitions, which go from {settings.seedtest_start_date} (SEEDTEST_START_DATE) to {last}, the last full day"
         )
-    active = _active_run(instance)
-    if active:
-        raise InputError(f"run {active.run_id} ({active.job_name}) is active; wait for its end or cancel it in the UI")
-    find_source(
-        settings, prepared_database(settings)
-    )  # a source that is not there is told now, not after the step's retries
-    for request in requests_for(day, settings):
-        if request.asset_selection:
-            tell(f"filling the look-back window: {request.run_key}")
-        elif accept_failed_checks:
-            request = request._replace(run_config={"ops": {"calibrate": {"config": {"accept_failed_checks": True}}}})
-        done = _execute(instance, request, tell)
-        if done.failure:
-            break
-    return done
-
-
-def days_to_refresh(last: date) -> list[date]:
-    """The days up to `last` that answers which came late make stale: from the first changed one on, oldest first."""
-    settings = load_settings()
-    counted = last_days_counted(find_source(settings, prepared_database(settings)), Lake(settings.seedtest_lake), last)
-    first = next((one.day for one in counted if one.late), last + timedelta(days=1))
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def _active_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
-    """A run that writes what a night writes. One of this command whose process is gone is reported failed on the way."""
+    """Find a run that writes what a night writes. A run of this command whose process is gone is reported as failed."""
     statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
     for run in instance.get_runs(dg.RunsFilter(statuses=statuses)):
         host, pid = run.tags.get(_HOST), run.tags.get(_PID)
@@ -88,18 +92,9 @@ def _active_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
     return None
 
 
-def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, tell: Tell) -> DayRun:
+def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, show: ShowStep) -> DayRun:
     run_id = str(uuid4())
-
-    def on_event(event: dg.EventLogEntry) -> None:
-        if event.dagster_event is None and int(event.level) >= logging.INFO:
-            tell(event.user_message)
-        elif event.dagster_event and event.dagster_event.is_step_start:
-            tell(f"{event.step_key} …")
-        elif event.dagster_event and event.dagster_event.is_step_up_for_retry:
-            tell(f"{event.step_key} is tried again: {reason_of(event.dagster_event)}")
-
-    instance.add_event_listener(run_id, on_event)
+    instance.add_event_listener(run_id, partial(_show_event, show))
     job = extract_job if request.asset_selection else nightly_job
     result = defs.resolve_job_def(job.name).execute_in_process(
         instance=instance,
@@ -109,12 +104,21 @@ def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, tell: Tell) -
         partition_key=request.partition_key,
         tags={**request.tags, _HOST: socket.gethostname(), _PID: str(os.getpid())},
     )
-    told = tuple(
+    failed_checks = tuple(
         f"{check.severity.value} {check.check_name}: {check.description}"
         for check in result.get_asset_check_evaluations()
         if not check.passed
     )
-    return DayRun(run_id, None if result.success else _reason(result), told)
+    return DayRun(run_id, None if result.success else _reason(result), failed_checks)
+
+
+def _show_event(show: ShowStep, event: dg.EventLogEntry) -> None:
+    if event.dagster_event is None and int(event.level) >= logging.INFO:
+        show(event.user_message)
+    elif event.dagster_event and event.dagster_event.is_step_start:
+        show(f"{event.step_key} …")
+    elif event.dagster_event and event.dagster_event.is_step_up_for_retry:
+        show(f"{event.step_key} is tried again: {reason_of(event.dagster_event)}")
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:

@@ -39,7 +39,7 @@ def comparison_page(comparison: Comparison) -> str:
             for label, loss in (
                 ("publishing job", comparison.prediction.old),
                 ("seedtest", comparison.prediction.ours),
-                ("share correct, the same for all", comparison.prediction.base),
+                ("the same chance for all", comparison.prediction.base),
             )
             if loss is not None
         ],

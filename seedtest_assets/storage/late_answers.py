@@ -7,7 +7,7 @@ from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import Source
 
 CHECKED_DAYS = 7
-"""How long an answer may be on its way, from an offline app for instance, and still be noticed."""
+"""Days after which a late answer, from an offline app for instance, is no longer looked for."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class DayCount:
 
     @property
     def late(self) -> int:
-        """Answers that came since the day was extracted; below 0 where some went away."""
+        """Answers that came since the day was extracted; below 0 where some were removed."""
         return self.in_source - self.in_lake
 
 

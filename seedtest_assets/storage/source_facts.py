@@ -9,6 +9,7 @@ from seedtest_assets.errors import SeedtestError
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import is_answer_file
 from seedtest_assets.storage.database import Database
+from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.source_queries import between, view_makes_ids
 from seedtest_assets.storage.sources import DatabaseSource, empty_beside_full, find_source
 
@@ -48,8 +49,9 @@ class SourceFacts:
     """The source that the settings choose, and its traps.
 
     name: None where none can be used, problem says why. behind: the tables that it reads, where it is a view. failure: what
-    reading the last days gave instead of answers. answers: of the last days, None where this role may not read them. bad_items, unmarked: in exam_results, while the
-    source is a view over it; bad_item is an example. empty_beside: the finding where the source is empty and another is not.
+    reading the last days gave instead of answers. answers: of the last days, None where this role may not read them. casts_items: it makes
+    numbers of the text in exam_results. bad_items, unmarked: in exam_results, while the source is a view over it; bad_item is
+    an example. empty_beside: the finding where the source is empty and another is not.
     """
 
     wanted: str
@@ -58,6 +60,7 @@ class SourceFacts:
     behind: tuple[str, ...] = ()
     failure: str | None = None
     answers: int | None = None
+    casts_items: bool = False
     bad_items: int = 0
     bad_item: str | None = None
     unmarked: int = 0
@@ -83,12 +86,14 @@ def source_facts(database: Database, settings: Settings, privileges: Mapping[str
     bad_items, bad_item = _counted(database, _BAD_ITEMS) if over_exams else (0, None)
     with database.transaction() as connection:
         ids_of_view = view_makes_ids(connection)
+        item_type = columns_of(connection, source.name).get("item_id")
     return SourceFacts(
         wanted=wanted,
         name=source.name,
         behind=source.behind,
         failure=failure,
         answers=answers,
+        casts_items=over_exams and item_type in ("smallint", "integer", "bigint", "numeric"),
         bad_items=bad_items,
         bad_item=bad_item,
         unmarked=_counted(database, _UNMARKED)[0] if over_exams else 0,

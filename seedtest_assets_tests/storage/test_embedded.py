@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from seedtest_assets.storage.database import Database
-from seedtest_assets.storage.embedded import start_embedded, stop_embedded
+from seedtest_assets.storage.embedded import embedded_address, start_embedded, stop_embedded
 from seedtest_assets_tests.conftest import execute, rows_of
 
 CLIENT = """
@@ -67,3 +68,21 @@ def test_down_stops_it_and_the_data_stays(home):
     assert stop_embedded(home)
     assert not stop_embedded(home)
     assert rows_of(Database(start_embedded("kept", home)), "SELECT one FROM kept") == [(1,)]
+
+
+def test_an_address_starts_nothing_and_is_that_of_the_server(home):
+    before = embedded_address("kept", home)
+    assert list(home.iterdir()) == []
+    assert start_embedded("kept", home) == embedded_address("kept", home)
+    assert rows_of(Database(embedded_address("kept", home)), "SELECT 1") == [(1,)]
+    stop_embedded(home)
+    assert embedded_address("kept", home) == before
+
+
+def test_stopping_a_killed_server_does_not_start_it(home):
+    start_embedded("kept", home)
+    server = postmaster(home)
+    os.kill(server, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(server)] if psutil.pid_exists(server) else [], timeout=10)
+    assert not stop_embedded(home)
+    assert not (home / "postgres" / "postmaster.pid").exists()
