@@ -24,7 +24,8 @@ from seedtest_assets.storage.embedded import start_embedded, stop_embedded
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
-"""Reference results and a real answer log; beside the checkout on some machines only."""
+"""Where a real answer log is, on some machines only."""
+NO_REAL_LOG = "a log of real answers, which cannot be published, is not beside this checkout"
 
 _SERVER_FOLDER = "SEEDTEST_TESTS_SERVER"
 """Environment variable: the folder of the embedded PostgreSQL, set by the process that starts the workers."""

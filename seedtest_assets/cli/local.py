@@ -35,7 +35,9 @@ def demo() -> None:
 def dev(port: int = 3000, host: str = "127.0.0.1") -> None:
     """Open the Dagster UI on this project: webserver and daemon, until Ctrl-C."""
     from seedtest_assets.cli.instance import open_instance
+    from seedtest_assets.settings import load_settings
 
+    load_settings()  # a value that is not allowed is reported before anything starts
     with open_instance():  # makes the storage and its limits before anybody can start a run
         import seedtest_assets.definitions  # noqa: F401  an error in the settings is shown here, in one line
     dagster = str(Path(sys.executable).with_name("dagster"))

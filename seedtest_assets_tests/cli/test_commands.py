@@ -1,4 +1,4 @@
-"""The command line as a user meets it: real processes in a folder of their own."""
+"""The command line as a user meets it: in this process where only its words count, else as processes of its own."""
 
 import json
 import os
@@ -6,16 +6,20 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from seedtest_assets_tests.conftest import ROOT, SHARED
+from seedtest_assets.cli.app import app
+from seedtest_assets_tests.conftest import NO_REAL_LOG, ROOT, SHARED
+from seedtest_assets_tests.irt.reference import answers_of, result_of
 
 SEEDTEST = Path(sys.executable).with_name("seedtest")
+PROJECT_FILES = "dagster.yaml", "workspace.yaml"
 REAL_LOG = SHARED / "data" / "lkt_cloze_attempts.parquet"
-SAT12 = SHARED / "reference" / "data" / "SAT12missing.csv"
 
 
 def seedtest(*arguments, cwd, **environment) -> subprocess.CompletedProcess:
@@ -27,11 +31,19 @@ def seedtest(*arguments, cwd, **environment) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.fixture
+def invoke(tmp_path, monkeypatch):
+    """Run a command in this process and in tmp_path; what it sets in the environment goes with the test."""
+    monkeypatch.chdir(tmp_path)
+    with patch.dict(os.environ):
+        yield lambda *arguments, **environment: CliRunner().invoke(app, list(map(str, arguments)), env=environment)
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A folder with the project's two Dagster files and an embedded server of its own."""
     folder = tmp_path_factory.mktemp("project")
-    for name in ("dagster.yaml", "workspace.yaml"):
+    for name in PROJECT_FILES:
         shutil.copy(ROOT / name, folder)
     yield folder
     seedtest("down", cwd=folder)
@@ -51,14 +63,14 @@ def long_log(n_persons=300, n_items=8) -> pd.DataFrame:
     )
 
 
-def test_calibrate_writes_the_three_files_from_a_long_or_a_wide_file(tmp_path):
+def test_calibrate_writes_the_three_files_from_a_long_or_a_wide_file(invoke, tmp_path):
     log = long_log()
     log.to_csv(tmp_path / "long.csv", index=False)
     wide = log.pivot(index="user_id", columns="item_id", values="is_correct")
     wide.to_csv(tmp_path / "wide.csv")
     for kind in ("long", "wide"):
-        done = seedtest("calibrate", f"{kind}.csv", "--out", kind, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
+        done = invoke("calibrate", f"{kind}.csv", "--out", kind)
+        assert done.exit_code == 0, done.stderr
         assert "logLik" in done.stdout
     long, wide = (pd.read_csv(tmp_path / kind / "item_params.csv").sort_values("item_id") for kind in ("long", "wide"))
     assert long.columns.tolist() == ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses"]
@@ -70,26 +82,26 @@ def test_calibrate_writes_the_three_files_from_a_long_or_a_wide_file(tmp_path):
     assert facts["metrics"]["converged"] is True
 
 
-def test_calibrate_links_to_anchors(tmp_path):
+def test_calibrate_links_to_anchors(invoke, tmp_path):
     long_log().to_csv(tmp_path / "log.csv", index=False)
-    seedtest("calibrate", "log.csv", "--out", "first", cwd=tmp_path)
+    invoke("calibrate", "log.csv", "--out", "first")
     anchors = pd.read_csv(tmp_path / "first" / "item_params.csv")[["item_id", "a", "b"]].head(5)
     anchors.assign(b=anchors["b"] + 0.3).to_csv(tmp_path / "anchors.csv", index=False)
-    done = seedtest("calibrate", "log.csv", "--anchors", "anchors.csv", "--out", "linked", cwd=tmp_path)
+    done = invoke("calibrate", "log.csv", "--anchors", "anchors.csv", "--out", "linked")
     assert "theta_bank = 1.0000 theta + 0.3000" in done.stdout
 
 
-@pytest.mark.skipif(not SAT12.exists(), reason="../shared/reference is not beside this checkout")
-def test_calibrate_agrees_with_mirt_on_the_sat12_with_blanks(tmp_path):
-    done = seedtest("calibrate", SAT12, "--out", "out", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    reference = json.loads((SHARED / "reference" / "SAT12missing_2PL.json").read_text())
+def test_calibrate_agrees_with_mirt_on_the_sat12_with_blanks(invoke, tmp_path):
+    answers = pd.DataFrame(answers_of("SAT12missing")).astype("Int64")
+    answers.rename_axis("user_id").rename(columns="item {}".format).to_csv(tmp_path / "sat12.csv")
+    done = invoke("calibrate", "sat12.csv", "--out", "out")
+    assert done.exit_code == 0, done.stderr
     facts = json.loads((tmp_path / "out" / "fit_meta.json").read_text())
-    assert facts["metrics"]["loglik"] == pytest.approx(reference["logLik"], abs=1e-3)
+    assert facts["metrics"]["loglik"] == pytest.approx(result_of("SAT12missing_2PL")["loglik"], abs=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["calibrate", "none.csv"], "none.csv cannot be read"),
         (["calibrate", "log.csv", "--model", "4PL"], "4PL"),
@@ -99,21 +111,24 @@ def test_calibrate_agrees_with_mirt_on_the_sat12_with_blanks(tmp_path):
         (["status"], "no dagster.yaml and workspace.yaml"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_1(tmp_path, arguments, told):
+def test_a_mistake_is_one_line_and_exit_code_1(invoke, tmp_path, arguments, message):
     long_log().to_csv(tmp_path / "log.csv", index=False)
     (tmp_path / "bad.csv").write_text("user_id,item_id,is_correct\nu1,i1,1\nu1,i2,perhaps\n")
-    done = seedtest(*arguments, cwd=tmp_path)
-    assert done.returncode == 1
-    assert told in done.stderr
+    done = invoke(*arguments)
+    assert done.exit_code == 1
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.strip().count("\n") == 0
     assert not (tmp_path / "calibration").exists()
 
 
 @pytest.mark.parametrize("command", ["run", "dev"])
-def test_a_bad_setting_is_told_before_anything_starts(project, command):
-    done = seedtest(command, cwd=project, MIRT_MODEL="5PL")
-    assert done.returncode == 1
+def test_a_bad_setting_is_reported_before_anything_starts(invoke, tmp_path, command):
+    for name in PROJECT_FILES:
+        shutil.copy(ROOT / name, tmp_path)
+    done = invoke(command, MIRT_MODEL="5PL")
+    assert done.exit_code == 1
+    assert not (tmp_path / ".seedtest" / "postgres").exists()
     assert done.stderr.strip() == "error: MIRT_MODEL='5PL' is not allowed: Input should be 'Rasch', '2PL' or '3PL'"
 
 
@@ -141,13 +156,13 @@ def test_dagsters_own_commands_work_with_the_environment_that_env_prints(project
     assert "Validation successful" in done.stdout + done.stderr
 
 
-@pytest.mark.skipif(not REAL_LOG.exists(), reason="../shared/data is not beside this checkout")
+@pytest.mark.skipif(not REAL_LOG.exists(), reason=NO_REAL_LOG)
 def test_the_main_job_on_real_answers(project):
-    """The last week of 55,122 real answers into an empty database: every table, every day."""
+    """The last days of 55,122 real answers into an empty database: every table, every day."""
     real = {"SEEDTEST_START_DATE": "2015-10-01"}
     done = seedtest("import", REAL_LOG, cwd=project, **real)
     assert "55,122 rows, 2015-10-22 to 2015-12-07: 55,122 new, 0 bad" in done.stdout
-    done = seedtest("run", "--date", "2015-12-07", "--days", "7", cwd=project, **real)
+    done = seedtest("run", "--date", "2015-12-07", "--days", "3", cwd=project, **real)
     assert done.returncode == 0, done.stderr
     status = dict(line.strip().split("  ", 1) for line in done.stdout.splitlines() if "  " in line.strip())
     log = pd.read_parquet(REAL_LOG)

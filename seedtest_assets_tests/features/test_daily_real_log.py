@@ -7,10 +7,10 @@ from seedtest_assets.days import feature_windows
 from seedtest_assets.features.daily import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, features_for_day
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import FileSource
-from seedtest_assets_tests.conftest import SHARED
+from seedtest_assets_tests.conftest import NO_REAL_LOG, SHARED
 
 LOG = SHARED / "data" / "lkt_cloze_attempts.parquet"
-pytestmark = pytest.mark.skipif(not LOG.is_file(), reason="the real log (../shared/data) is not beside this checkout")
+pytestmark = pytest.mark.skipif(not LOG.is_file(), reason=NO_REAL_LOG)
 
 
 @pytest.fixture(scope="module")
