@@ -9,10 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 import typer
+import yaml
 
 from seedtest_assets.cli.app import app
+from seedtest_assets.definitions import defs
 from seedtest_assets.settings import Settings
 from seedtest_assets_tests.conftest import ROOT
 
@@ -25,6 +28,7 @@ CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 CALL = re.compile(r"(?:^|-- |\$\()(?:\.venv/bin/)?seedtest +([a-z].*)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FETCHED = re.compile(r'<(?:script|img|iframe|link)[^>]+(?:src|href)="?(?:https?:)?//[^>]*>')
+RUN_CONFIG = re.compile(r"^```yaml\n(ops:.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -71,6 +75,12 @@ def test_commands_and_their_options_exist(page):
         command, rest = _command(call)
         options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
         assert set(re.findall(r"--[a-z-]+", rest)) <= options, f"`seedtest {call}`"
+
+
+@pages
+def test_run_config_that_a_page_gives_is_accepted_by_the_nightly_job(page):
+    for config in RUN_CONFIG.findall(page.read_text(encoding="utf-8")):
+        dg.validate_run_config(defs.resolve_job_def("nightly"), yaml.safe_load(config))
 
 
 @pages

@@ -49,12 +49,6 @@ def _loaded_by(statement: str) -> set[str]:
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
-def test_only_dagster_log_imports_private_parts_of_dagster():
-    for file in _files(PACKAGE):
-        private = [name for name in _imported(ast.parse(file.read_text(encoding="utf-8"))) if _private_dagster(name)]
-        assert not private or file.is_relative_to(PACKAGE / "dagster_log"), f"{file.name} imports {private}"
-
-
 def _files(folder: Path) -> list[Path]:
     files = sorted(folder.rglob("*.py"))
     assert files
@@ -76,8 +70,3 @@ def _imported(tree: ast.AST, into_functions: bool = True) -> Iterator[str]:
 
 def _standard(name: str) -> bool:
     return name.split(".")[0] in sys.stdlib_module_names
-
-
-def _private_dagster(name: str) -> bool:
-    package, *parts = name.split(".")
-    return package.startswith("dagster") and any(part.startswith("_") for part in parts)
