@@ -58,8 +58,8 @@ def client() -> None:
     from seedtest_assets.settings import Settings
 
     person, item, right = simulated()
-    names = {"user_id": [f"u{p:05d}" for p in person], "item_id": [f"i{j:03d}" for j in item], "is_correct": right}
-    frame = pd.DataFrame(names | {"responded_at": pd.Timestamp("2025-11-02T12:00:00Z")})
+    names = {"student_id": [f"u{p:05d}" for p in person], "item_id": [f"i{j:03d}" for j in item], "correct": right}
+    frame = pd.DataFrame(names | {"answered_at": pd.Timestamp("2025-11-02T12:00:00Z")})
     request = CalibrationRequest(pa.Table.from_pandas(frame, ANSWER_SCHEMA, preserve_index=False))
     del frame, names
     for packed in (False, True):

@@ -1,4 +1,4 @@
-"""What a calibration takes and gives, whoever does it."""
+"""The request and the result of a calibration, whichever engine runs it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ from seedtest_assets.irt.choices import LinkingMethod, Model
 
 ANSWER_SCHEMA = pa.schema(
     [
-        ("user_id", pa.string()),
+        ("student_id", pa.string()),
         ("item_id", pa.string()),
-        ("is_correct", pa.bool_()),
-        ("responded_at", pa.timestamp("us", tz="UTC")),
+        ("correct", pa.bool_()),
+        ("answered_at", pa.timestamp("us", tz="UTC")),
     ]
 )
 
@@ -23,26 +23,27 @@ ITEM_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses",
 ABILITY_COLUMNS = ["user_id", "theta", "se", "n_responses"]
 LEFT_OUT_COLUMNS = ["item_id", "n_responses", "reason"]
 
+# Called after each iteration with its number, the largest parameter change, and the log-likelihood.
 Progress = Callable[[int, float, float], None]
-"""Called after each iteration with its number, the largest parameter change, and the log-likelihood."""
 
 
 def no_parameters() -> pd.DataFrame:
-    """An empty table of item parameters."""
+    """Make an empty table of item parameters."""
     return pd.DataFrame({"item_id": pd.Series(dtype="str"), "a": [], "b": [], "c": []})
 
 
 @dataclass(frozen=True)
 class CalibrationRequest:
-    """One calibration, as it is asked for.
+    """A calibration to be run.
 
-    answers: table of ANSWER_SCHEMA, any order; a person's later answers to the same item are set aside.
+    answers: table of ANSWER_SCHEMA in any order; later answers of a student to the same item are set aside.
     model: "Rasch", "2PL" or "3PL".
-    anchors: PARAMETER_COLUMNS of the items whose bank parameters are trusted; may be empty.
+    anchors: PARAMETER_COLUMNS of the items whose bank parameters are trusted; may be empty. Anchors without usable
+        parameters are left out with a warning.
     starts: PARAMETER_COLUMNS that only start the estimation; may be empty.
     previous: PARAMETER_COLUMNS of the newest earlier calibration, linked to when there are no anchors; may be empty.
     linking_method: one of irt.LINKING_METHODS.
-    attempt: which try of the step this is, from 1; told in logs and metrics.
+    attempt: number of the attempt of the step, from 1, for logs and metrics.
     """
 
     answers: pa.Table
@@ -56,15 +57,15 @@ class CalibrationRequest:
 
 @dataclass(frozen=True)
 class CalibrationResult:
-    """One calibration, as it came out; parameters and abilities are on the bank's scale.
+    """A finished calibration; parameters and abilities are on the bank's scale.
 
     items: ITEM_COLUMNS, a row per fitted item.
-    abilities: ABILITY_COLUMNS, a row per person.
+    abilities: ABILITY_COLUMNS, a row per student.
     left_out: LEFT_OUT_COLUMNS, a row per item that could not be fitted.
     model_spec: model, n_items, n_persons, n_observations, linked_to ("anchors", "previous" or "none"), and
         linking_constants (A, B, method, n_anchors_used, screened_out) when linked.
-    metrics: loglik, aic, bic, iterations, converged (each None where an IRT service does not tell), seconds, engine,
-        n_set_aside and what else the engine tells.
+    metrics: loglik, aic, bic, iterations, converged (each None where an IRT service does not give it), seconds, engine,
+        n_set_aside, and what else the engine gives.
     warnings: one line each, for the operator.
     """
 
@@ -77,13 +78,13 @@ class CalibrationResult:
 
 
 class CalibrationEngine(Protocol):
-    """Who calibrates: in this process, or a service over HTTP."""
+    """An engine that calibrates: this process, or a service over HTTP."""
 
     name: str
 
     def calibrate(self, request: CalibrationRequest, progress: Progress | None = None) -> CalibrationResult:
         """Fit, estimate and link.
 
-        Raises InputError for data that cannot be calibrated, TransientError for what may pass by itself.
+        Raises InputError for data that cannot be calibrated, TransientError where a retry may help.
         """
         ...

@@ -17,6 +17,7 @@ from seedtest_assets.calibration import (
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.errors import InputError
 from seedtest_assets.irt.choices import LinkingMethod, Model
+from seedtest_assets.irt.usable_parameters import unusable_parameters
 from seedtest_assets.storage.answer_files import read_answer_file
 
 ITEM_FILE_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses"]
@@ -64,11 +65,12 @@ def read_anchors(path: Path) -> pd.DataFrame:
     table["c"] = table["c"].fillna("0") if "c" in table else "0"
     for name in "abc":
         table[name] = pd.to_numeric(table[name], errors="coerce")
-    bad = table[table[PARAMETER_COLUMNS].isna().any(axis=1)]
-    if len(bad):
-        raise InputError(
-            f"{path}: rows {', '.join(str(row + 1) for row in bad.index[:5])} lack an item_id or a number for a, b or c"
-        )
+    reasons = unusable_parameters(table["a"], table["b"], table["c"])
+    reasons[table["c"].isna().to_numpy()] = "c is not a number"
+    reasons[table["item_id"].isna().to_numpy()] = "item_id is missing"
+    bad = [f"row {row} ({reason})" for row, reason in enumerate(reasons, 1) if reason]
+    if bad:
+        raise InputError(f"{path}: {', '.join(bad[:5])}{', …' if len(bad) > 5 else ''}")
     return table[PARAMETER_COLUMNS]
 
 

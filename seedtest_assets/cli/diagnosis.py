@@ -7,6 +7,7 @@ from datetime import datetime
 from seedtest_assets.cli.diagnosis_of_move import judge_old_jobs, judge_settings
 from seedtest_assets.cli.diagnosis_of_source import judge_ids, judge_source
 from seedtest_assets.cli.findings import Finding, Level
+from seedtest_assets.irt.usable_parameters import unusable_parameters
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.platform_facts import Anchor, PlatformFacts
 from seedtest_assets.storage.publications import PublicationState
@@ -132,7 +133,7 @@ def judge_anchors(question: Mapping[str, str], anchors: Sequence[Anchor] | None)
     n_usable = len(anchors) - len(unusable)
     text = f"{n_usable} usable of {len(anchors)} tagged"
     if unusable:
-        text += f"; without finite irt a and b: {_listed(unusable)}"
+        text += f"; without usable irt a and b: {_listed(unusable)}"
     if n_usable < 2:
         text += ". At least 2 are needed to keep the bank's scale; the first calibration defines a new one"
     elif n_usable < FEW_ANCHORS:
@@ -141,10 +142,15 @@ def judge_anchors(question: Mapping[str, str], anchors: Sequence[Anchor] | None)
 
 
 def _usable(anchor: Anchor) -> bool:
+    a, b, c = (_number_or_nan(value) for value in (anchor.a, anchor.b, anchor.c))
+    return bool(unusable_parameters([a], [b], [c])[0] == "")
+
+
+def _number_or_nan(value: str | None) -> float:
     try:
-        return all(math.isfinite(float(value)) for value in (anchor.a or "", anchor.b or "", anchor.c or "0"))
+        return math.nan if value is None else float(value)
     except ValueError:
-        return False
+        return math.nan
 
 
 def judge_publishing(state: PublicationState | None, settings: Settings) -> Finding:

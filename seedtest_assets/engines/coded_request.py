@@ -24,7 +24,7 @@ class CodedRequest:
     """
 
     responses: irt.Responses
-    user_ids: pa.Array
+    student_ids: pa.Array
     item_ids: pa.Array
     anchors: irt.ItemParameters | None
     starts: irt.ItemParameters | None
@@ -40,14 +40,14 @@ class CodedRequest:
 def code_request(request: CalibrationRequest) -> CodedRequest:
     """Translate ids to codes; leave out answers without a mark and parameters that cannot be used."""
     answers = marked(request.answers)
-    person, user_ids = codes_and_names(answers["user_id"])
+    person, student_ids = codes_and_names(answers["student_id"])
     item, item_ids = codes_and_names(answers["item_id"])
     responses = irt.Responses.from_answers(
         person,
         item,
         marks_of(answers),
         time=times_of(answers),
-        n_persons=len(user_ids),
+        n_persons=len(student_ids),
         n_items=len(item_ids),
     )
     anchors, starts, previous = (
@@ -55,7 +55,7 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
     )
     return CodedRequest(
         responses=responses,
-        user_ids=user_ids,
+        student_ids=student_ids,
         item_ids=item_ids,
         anchors=anchors,
         starts=starts,
@@ -66,17 +66,17 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
 
 def marked(answers: pa.Table) -> pa.Table:
     """Select the answers that have a mark; the others are no answers."""
-    return answers.filter(pc.is_valid(answers["is_correct"]))
+    return answers.filter(pc.is_valid(answers["correct"]))
 
 
 def marks_of(answers: pa.Table) -> np.ndarray:
     """Read the marks, bool [n]."""
-    return answers["is_correct"].to_numpy(zero_copy_only=False)
+    return answers["correct"].to_numpy(zero_copy_only=False)
 
 
 def times_of(answers: pa.Table) -> np.ndarray:
     """Read the times in microseconds, int64 [n]; an answer without a time counts as the latest."""
-    return pc.fill_null(answers["responded_at"].cast(pa.int64()), np.iinfo(np.int64).max).to_numpy()
+    return pc.fill_null(answers["answered_at"].cast(pa.int64()), np.iinfo(np.int64).max).to_numpy()
 
 
 def _usable(parameters: pd.DataFrame) -> pd.DataFrame:

@@ -34,7 +34,7 @@ def item_table(
 def ability_table(coded: CodedRequest, theta: np.ndarray, standard_error: np.ndarray) -> pd.DataFrame:
     """Lay out ABILITY_COLUMNS, a row for every person of the request."""
     columns = {
-        "user_id": np.asarray(coded.user_ids, dtype=object),
+        "user_id": np.asarray(coded.student_ids, dtype=object),
         "theta": theta,
         "se": standard_error,
         "n_responses": np.diff(coded.responses.person_start),

@@ -32,7 +32,7 @@ from seedtest_assets.service.wire import (
 )
 
 NOT_ANSWERED, NEITHER = -1, -2
-TIME = ANSWER_SCHEMA.field("responded_at").type
+TIME = ANSWER_SCHEMA.field("answered_at").type
 
 
 class _Marks(dict[Any, int]):

@@ -1,10 +1,10 @@
 """What the platform's `question` table knows of its items: anchors and starting values."""
 
-import numpy as np
 import pandas as pd
 
 from seedtest_assets.calibration import PARAMETER_COLUMNS, no_parameters
 from seedtest_assets.errors import InputError
+from seedtest_assets.irt.usable_parameters import unusable_parameters
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.statements import Run, literal
@@ -37,7 +37,7 @@ WHERE fitted.item_id = question.id::text
 def anchors_and_starts(database: Database) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The trusted bank parameters, and those that only start the estimation; PARAMETER_COLUMNS each.
 
-    An anchor is tagged `anchor` and has finite a and b; both are empty where there is no `question` table with a
+    An anchor is tagged `anchor` and has usable parameters; both are empty where there is no `question` table with a
     column `meta`. Raises InputError when that is no jsonb.
     """
     with database.transaction() as connection:
@@ -54,7 +54,7 @@ def anchors_and_starts(database: Database) -> tuple[pd.DataFrame, pd.DataFrame]:
     for name in "abc":
         known[name] = pd.to_numeric(known[name], errors="coerce").astype(float)
     known["c"] = known["c"].fillna(0.0)
-    known = known[np.isfinite(known[["a", "b", "c"]]).all(axis=1)]
+    known = known[unusable_parameters(known["a"], known["b"], known["c"]) == ""]
     is_anchor = known.pop("is_anchor").astype(bool)
     return known.loc[is_anchor, PARAMETER_COLUMNS], known.loc[~is_anchor, PARAMETER_COLUMNS]
 

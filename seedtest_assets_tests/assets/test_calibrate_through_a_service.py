@@ -1,4 +1,4 @@
-"""The calibrate step with an IRT service behind it, and Dagster around it: what is retried, what is written, what is told."""
+"""The calibrate step with an IRT service: what is retried, what is written, and the reason on the run's page."""
 
 from datetime import date
 from itertools import pairwise
@@ -23,12 +23,12 @@ FINE = {
 
 @pytest.fixture
 def run(platform, monkeypatch):
-    """Run the step against a service that does what it is told; the result, and what the service was asked."""
-    told = answers_to(simulated(100, 4))
-    columns = {"student_id": told["user_id"], "item_id": told["item_id"], "correct": told["is_correct"]}
-    columns["completed_at"] = told["responded_at"]
+    """Run the step against a service with prescribed behaviour; the result, and the requests it received."""
+    table = answers_to(simulated(100, 4))
+    columns = {name: table[name] for name in ("student_id", "item_id", "correct")}
+    columns["completed_at"] = table["answered_at"]
     table = OBSERVATION_SCHEMA.empty_table().from_pydict(
-        {name: columns.get(name, [None] * len(told)) for name in OBSERVATION_SCHEMA.names}, schema=OBSERVATION_SCHEMA
+        {name: columns.get(name, [None] * len(table)) for name in OBSERVATION_SCHEMA.names}, schema=OBSERVATION_SCHEMA
     )
     Lake(load_settings().seedtest_lake).write_observations(DAY, table)
 
@@ -36,7 +36,7 @@ def run(platform, monkeypatch):
         with double(*actions) as service, dg.DagsterInstance.ephemeral() as instance:
             monkeypatch.setenv("R_IRT_BASE_URL", service.url)
             result = dg.materialize([calibrate], partition_key=str(DAY), instance=instance, raise_on_error=False)
-        return result, service.asked
+        return result, service.requests
 
     return against
 
@@ -58,16 +58,16 @@ def rows_written(platform):
 
 
 def test_service_that_recovers_is_waited_for_and_the_calibration_is_written(run, platform):
-    result, asked = run(answers(500, {"error": ["no"]}), hangs_up, answers(200, FINE))
+    result, requests = run(answers(500, {"error": ["no"]}), hangs_up, answers(200, FINE))
     assert result.success
     delay = load_settings().mirt_retry_delay_secs
     assert waits(result) == pytest.approx([delay, 2 * delay])
     assert rows_written(platform) == [4, 100, 1]
     metrics = rows_of(platform, "SELECT metrics FROM fit_history")[0][0]
-    told = {
+    facts = {
         name: metrics[name] for name in ("engine", "status", "attempt", "retries", "converged", "loglik", "iterations")
     }
-    assert told == {
+    assert facts == {
         "engine": "irt-service",
         "status": 200,
         "attempt": 3,
@@ -76,16 +76,16 @@ def test_service_that_recovers_is_waited_for_and_the_calibration_is_written(run,
         "loglik": -321.5,
         "iterations": None,
     }
-    assert metrics["bytes_sent"] == len(asked[2][2])
+    assert metrics["bytes_sent"] == len(requests[2][2])
     assert rows_of(platform, "SELECT count(*) FROM item_history WHERE se_a IS NULL AND se_b IS NULL") == [(4,)]
 
 
 def test_waits_grow_by_the_delay_and_nothing_is_written_when_the_service_stays_away(run, platform):
-    result, asked = run(answers(500, {"error": ["internal_error: out of memory"]}))
+    result, requests = run(answers(500, {"error": ["internal_error: out of memory"]}))
     assert not result.success
     delay = load_settings().mirt_retry_delay_secs
     assert waits(result) == pytest.approx([delay, 2 * delay, 3 * delay])
-    gaps = [later[0] - earlier[0] for earlier, later in pairwise(asked)]
+    gaps = [later[0] - earlier[0] for earlier, later in pairwise(requests)]
     assert all(gap >= wait for gap, wait in zip(gaps, waits(result), strict=True))
     assert "(attempt 4): 500 in" in reason(result)
     assert "says 'internal_error: out of memory'" in reason(result)
@@ -98,31 +98,31 @@ def test_waits_are_5_10_and_15_seconds_by_default():
 
 
 def test_retry_after_of_the_service_takes_the_place_of_the_wait(run):
-    result, asked = run(answers(429, {"error": "busy"}, Retry_After="1"), answers(200, FINE))
+    result, requests = run(answers(429, {"error": "busy"}, Retry_After="1"), answers(200, FINE))
     assert result.success
     assert waits(result) == [1]
-    assert asked[1][0] - asked[0][0] >= 1
+    assert requests[1][0] - requests[0][0] >= 1
 
 
-def test_service_that_stays_busy_fails_the_run_with_its_words(run, platform):
-    result, asked = run(answers(503, {"error": "busy: 5 calibration tasks"}, Retry_After="0"))
+def test_service_that_stays_busy_fails_the_run_and_is_quoted(run, platform):
+    result, requests = run(answers(503, {"error": "busy: 5 calibration tasks"}, Retry_After="0"))
     assert not result.success
-    assert len(asked) == 4
+    assert len(requests) == 4
     assert "says 'busy: 5 calibration tasks'" in reason(result)
     assert rows_written(platform) == [0, 0, 0]
 
 
 @pytest.mark.parametrize(
-    ("action", "words"),
+    ("action", "message"),
     [
         (answers(400, {"error": "model 9PL is not known"}), "says 'model 9PL is not known'"),
         (answers(200, b'{"status": "ok", "item_'), "answered no JSON"),
         (answers(200, FINE | {"item_params": FINE["item_params"][:1]}), "parameters for 1 of the 4 items"),
     ],
 )
-def test_permanent_error_is_not_retried_and_the_runs_page_says_why(run, platform, action, words):
-    result, asked = run(action)
+def test_permanent_error_is_not_retried_and_the_runs_page_says_why(run, platform, action, message):
+    result, requests = run(action)
     assert not result.success
-    assert (len(asked), waits(result)) == (1, [])
-    assert words in reason(result)
+    assert (len(requests), waits(result)) == (1, [])
+    assert message in reason(result)
     assert rows_written(platform) == [0, 0, 0]

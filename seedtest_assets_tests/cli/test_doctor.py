@@ -164,7 +164,7 @@ def test_unusable_anchors_are_named():
     anchors = [Anchor(item_id=str(n), **(bad if n == 3 else good)) for n in range(7)]
     finding = judge_anchors({"meta": "jsonb"}, anchors)
     assert finding.level == "yellow"
-    assert finding.text == "6 usable of 7 tagged; without finite irt a and b: 3"
+    assert finding.text == "6 usable of 7 tagged; without usable irt a and b: 3"
     assert "At least 2 are needed" in judge_anchors({"meta": "jsonb"}, anchors[:1]).text
 
 

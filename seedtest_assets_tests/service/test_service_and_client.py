@@ -1,4 +1,4 @@
-"""The client against our service over a real socket: what is stored does not depend on who calibrated."""
+"""The client against our service over a real socket: results do not depend on the engine."""
 
 import numpy as np
 import pandas as pd
@@ -15,32 +15,32 @@ from seedtest_assets.settings import Settings
 
 @pytest.fixture(scope="module")
 def answers():
-    """600 persons, 20 items, a third of the answers missing, some given twice, one item without a wrong answer.
+    """300 persons, 20 items, a third of the answers missing, some given twice, one item without an incorrect answer.
 
     As the lake gives them: ids dictionary-encoded, a chunk a day.
     """
     rng = np.random.default_rng(11)
     slope, difficulty = rng.lognormal(0, 0.3, 20), rng.normal(0, 1, 20)
     difficulty[7] = -np.inf
-    person, item = np.nonzero(rng.random((600, 20)) < 0.66)
+    person, item = np.nonzero(rng.random((300, 20)) < 0.66)
     person, item = np.append(person, person[:200]), np.append(item, item[:200])
-    chance = 1 / (1 + np.exp(-slope[item] * (rng.normal(size=600)[person] - difficulty[item])))
+    chance = 1 / (1 + np.exp(-slope[item] * (rng.normal(size=300)[person] - difficulty[item])))
     frame = pd.DataFrame(
         {
-            "user_id": [f"학생 {p}" for p in person],
+            "student_id": [f"학생 {p}" for p in person],
             "item_id": [f'item "{j}"' for j in item],
-            "is_correct": rng.random(len(person)) < chance,
-            "responded_at": pd.Timestamp("2025-11-02", tz="UTC")
+            "correct": rng.random(len(person)) < chance,
+            "answered_at": pd.Timestamp("2025-11-02", tz="UTC")
             + pd.to_timedelta(rng.permutation(len(person)), unit="s"),
         }
     )
     table = pa.Table.from_pandas(frame, ANSWER_SCHEMA, preserve_index=False)
-    days = [_encoded(table.slice(first, 2000)) for first in range(0, len(table), 2000)]
+    days = [_encoded(table.slice(first, 1000)) for first in range(0, len(table), 1000)]
     return pa.concat_tables(days)
 
 
 def _encoded(table):
-    for place, name in enumerate(["user_id", "item_id"]):
+    for place, name in enumerate(["student_id", "item_id"]):
         table = table.set_column(place, name, table[name].combine_chunks().dictionary_encode())
     return table
 
@@ -50,10 +50,11 @@ def engine(service):
     return engine_for(Settings(r_irt_base_url=service.url, r_irt_internal_token=service.token))
 
 
-def known(answers, n):
-    """Parameters of the first items of the bank, half a unit harder."""
+@pytest.fixture(scope="module")
+def bank(answers):
+    """Parameters of the first eight items, half a unit harder."""
     items = InProcessEngine().calibrate(CalibrationRequest(answers)).items[["item_id", "a", "b", "c"]]
-    return items.assign(b=items["b"] + 0.5).head(n)
+    return items.assign(b=items["b"] + 0.5).head(8)
 
 
 def test_address_of_a_service_makes_the_service_the_engine(engine):
@@ -73,26 +74,27 @@ def test_address_of_a_service_makes_the_service_the_engine(engine):
         ("3PL", "mean_mean"),
     ],
 )
-def test_what_comes_out_is_what_the_in_process_engine_gives(answers, engine, model, method, linked_to):
-    tables = {} if linked_to == "none" else {linked_to: known(answers, 8)}
+def test_results_are_those_of_the_in_process_engine(answers, bank, engine, model, method, linked_to):
+    tables = {} if linked_to == "none" else {linked_to: bank}
     request = CalibrationRequest(answers, model, linking_method=method, **tables)
-    own, other = InProcessEngine().calibrate(request), engine.calibrate(request)
-    pd.testing.assert_frame_equal(other.items, own.items, atol=2e-3)
-    pd.testing.assert_frame_equal(other.abilities, own.abilities, atol=2e-3)
-    pd.testing.assert_frame_equal(other.left_out, own.left_out)
-    assert other.warnings == own.warnings
-    assert other.metrics.keys() > own.metrics.keys()
+    expected, result = InProcessEngine().calibrate(request), engine.calibrate(request)
+    pd.testing.assert_frame_equal(result.items, expected.items, atol=2e-3)
+    pd.testing.assert_frame_equal(result.abilities, expected.abilities, atol=2e-3)
+    pd.testing.assert_frame_equal(result.left_out, expected.left_out)
+    assert result.warnings == expected.warnings
+    assert result.metrics.keys() > expected.metrics.keys()
     same = {"converged", "n_set_aside", "n_items_left_out", "n_parameters"}
-    assert {name: other.metrics[name] for name in same} == {name: own.metrics[name] for name in same}
-    assert other.metrics["loglik"] == pytest.approx(own.metrics["loglik"], abs=0.01)
-    mine, theirs = (result.model_spec.pop("linking_constants", {}) for result in (own, other))
-    assert mine.keys() == theirs.keys()
-    assert {key: theirs[key] for key in mine if key not in "AB"} == {key: mine[key] for key in mine if key not in "AB"}
-    assert [theirs.get(key) for key in "AB"] == pytest.approx([mine.get(key) for key in "AB"], abs=2e-3)
-    assert other.model_spec == pytest.approx(own.model_spec, abs=2e-3)
+    assert {name: result.metrics[name] for name in same} == {name: expected.metrics[name] for name in same}
+    assert result.metrics["loglik"] == pytest.approx(expected.metrics["loglik"], abs=0.01)
+    here = expected.model_spec.pop("linking_constants", {})
+    there = result.model_spec.pop("linking_constants", {})
+    assert there.keys() == here.keys()
+    assert {key: there[key] for key in here if key not in "AB"} == {key: here[key] for key in here if key not in "AB"}
+    assert [there.get(key) for key in "AB"] == pytest.approx([here.get(key) for key in "AB"], abs=2e-3)
+    assert result.model_spec == pytest.approx(expected.model_spec, abs=2e-3)
 
 
-def test_refusal_of_the_service_reaches_the_caller_in_its_own_words(service, answers):
+def test_refusal_of_the_service_is_quoted_to_the_caller(service, answers):
     engine = IrtServiceEngine(Settings(r_irt_base_url=service.url, r_irt_internal_token="wrong"))
     with pytest.raises(InputError, match=r"401 in .* says \"send the service's token.*R_IRT_INTERNAL_TOKEN"):
         engine.calibrate(CalibrationRequest(answers))

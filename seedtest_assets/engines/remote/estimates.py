@@ -123,7 +123,7 @@ def _abilities(
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Give theta and standard error of each person, and how many who answered were estimated here."""
     missing = (np.nan, np.nan)
-    rows = [reply.abilities.get(user, missing) for user in coded.user_ids.to_pylist()]
+    rows = [reply.abilities.get(student, missing) for student in coded.student_ids.to_pylist()]
     theta, theta_se = np.array(rows, float).reshape(-1, 2).T.copy()
     absent = np.isnan(theta)
     if absent.any():

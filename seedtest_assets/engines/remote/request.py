@@ -83,14 +83,14 @@ def _observations(answers: pa.Table, coded: CodedRequest, fitted: np.ndarray) ->
     if coded.responses.n_set_aside:
         answers = _first_answers(answers)
     answers = answers.filter(pc.is_in(answers["item_id"], coded.item_ids.take(pa.array(fitted))))
-    times = pc.strftime(pc.cast(answers["responded_at"], pa.timestamp("s", "UTC"), safe=False), "%Y-%m-%dT%H:%M:%SZ")
-    columns = (answers["user_id"], answers["item_id"], answers["is_correct"], times)
+    times = pc.strftime(pc.cast(answers["answered_at"], pa.timestamp("s", "UTC"), safe=False), "%Y-%m-%dT%H:%M:%SZ")
+    columns = (answers["student_id"], answers["item_id"], answers["correct"], times)
     return list(map(SentAnswer, *(column.to_pylist() for column in columns)))
 
 
 def _first_answers(answers: pa.Table) -> pa.Table:
     """Select the answer of each person to each item that counts."""
-    person, item = (codes_and_names(answers[name])[0] for name in ("user_id", "item_id"))
+    person, item = (codes_and_names(answers[name])[0] for name in ("student_id", "item_id"))
     return answers.filter(pa.array(irt.first_answers(person, item, marks_of(answers), times_of(answers))))
 
 

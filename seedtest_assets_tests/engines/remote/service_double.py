@@ -1,4 +1,4 @@
-"""An IRT service that does what a test tells it to, over a real socket, and data to send it."""
+"""An IRT service with prescribed behaviour, over a real socket, and data to send it."""
 
 import json
 import threading
@@ -28,11 +28,11 @@ Action = Callable[["Handler"], None]
 
 @dataclass
 class Double:
-    """One action a POST, the last one for all that follow; what was asked is kept."""
+    """An action for each POST, the last for all that follow; the requests are kept."""
 
     actions: list[Action]
     health_headers: dict[str, str] = field(default_factory=dict)
-    asked: list[tuple[float, dict[str, str], bytes]] = field(default_factory=list)
+    requests: list[tuple[float, dict[str, str], bytes]] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
     url: str = ""
 
@@ -51,9 +51,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.double.asked.append((time.monotonic(), dict(self.headers), body))
+        self.double.requests.append((time.monotonic(), dict(self.headers), body))
         actions = self.double.actions
-        actions[min(len(self.double.asked), len(actions)) - 1](self)
+        actions[min(len(self.double.requests), len(actions)) - 1](self)
 
     def answer(self, status: int, reply: object, headers: dict[str, str] | None = None) -> None:
         body = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
@@ -69,16 +69,16 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def double(*actions: Action, health_headers: dict[str, str] | None = None) -> Iterator[Double]:
-    told = Double(list(actions), health_headers or {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Handler", (Handler,), {"double": told}))
+    service = Double(list(actions), health_headers or {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Handler", (Handler,), {"double": service}))
     server.daemon_threads = True
-    told.url = f"http://127.0.0.1:{server.server_port}"
+    service.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
-        yield told
+        yield service
     finally:
-        told.over.set()
+        service.over.set()
         server.shutdown()
         server.server_close()
 
@@ -107,7 +107,7 @@ def hangs_up(handler: Handler) -> None:
 
 
 def drips(handler: Handler) -> None:
-    """A byte now and then for ever: each arrives well within the socket's own timeout."""
+    """Send a byte now and then without end: each arrives well within the timeout of the socket."""
     handler.send_response(200)
     handler.send_header("Content-Length", "1000000")
     handler.end_headers()
@@ -125,10 +125,10 @@ def answers_to(matrix: np.ndarray, items: list[str] | None = None, users: list[s
     person, item = np.nonzero(~np.isnan(matrix))
     frame = pd.DataFrame(
         {
-            "user_id": np.array(users, object)[person],
+            "student_id": np.array(users, object)[person],
             "item_id": np.array(items, object)[item],
-            "is_correct": matrix[person, item] == 1,
-            "responded_at": datetime(2025, 11, 2, 12, tzinfo=timezone.utc),
+            "correct": matrix[person, item] == 1,
+            "answered_at": datetime(2025, 11, 2, 12, tzinfo=timezone.utc),
         }
     )
     return pa.Table.from_pandas(frame, ANSWER_SCHEMA, preserve_index=False)

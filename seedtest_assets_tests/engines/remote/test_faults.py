@@ -1,4 +1,4 @@
-"""What the client makes of a service that fails, over real sockets: what may pass is told from what never will."""
+"""A service that fails, over real sockets: the class of the error says whether a retry may help."""
 
 import json
 import socket
@@ -37,7 +37,7 @@ def calibrate_with(*actions, timeout=20.0):
         IrtServiceEngine(service.settings(timeout)).calibrate(REQUEST)
 
 
-def test_service_that_is_not_there_may_come_back():
+def test_unreachable_service_is_worth_a_retry():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         settings = Settings(r_irt_base_url=f"http://127.0.0.1:{taken.getsockname()[1]}")
@@ -60,51 +60,51 @@ def test_a_connection_that_is_not_taken_has_a_shorter_limit_than_the_answer(monk
 
 
 @pytest.mark.parametrize("fault", [hangs, drips])
-def test_service_that_is_too_slow_may_be_faster_next_time(fault):
+def test_slow_service_is_a_timeout(fault):
     with pytest.raises(IrtServiceTimeout, match=r"did not answer in full within 0\.3 s.*R_IRT_TIMEOUT_SECS=0\.3"):
         calibrate_with(fault, timeout=0.3)
 
 
 @pytest.mark.parametrize("fault", [hangs_up, drops_in_the_middle])
-def test_connection_that_breaks_is_tried_again(fault):
+def test_broken_connection_is_worth_a_retry(fault):
     with pytest.raises(IrtServiceError, match="could not be reached or closed the connection"):
         calibrate_with(fault)
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-def test_status_that_may_pass_quotes_the_service(status):
+def test_retryable_status_quotes_the_service(status):
     with pytest.raises(IrtServiceError, match=rf"{status} in .* says 'internal_error: no memory left'"):
         calibrate_with(answers(status, {"error": ["internal_error: no memory left"]}))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 422])
-def test_status_that_will_not_pass_quotes_the_service(status):
+def test_refusal_quotes_the_service(status):
     with pytest.raises(IrtServiceRefusal, match=rf"{status} in .* says 'model 9PL is not known'"):
         calibrate_with(answers(status, {"error": "model 9PL is not known"}))
 
 
 def test_error_page_of_a_proxy_is_quoted_in_one_line():
     page = b"<html>\n<head><title>502 Bad Gateway</title></head>\n" + b"x" * 5000
-    with pytest.raises(IrtServiceError) as told:
+    with pytest.raises(IrtServiceError) as error:
         calibrate_with(answers(502, page))
-    assert "502 Bad Gateway" in str(told.value)
-    assert "\n" not in str(told.value)
-    assert len(str(told.value)) < 600
+    assert "502 Bad Gateway" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 600
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("0", 0), ("86400", 900), ("soon", None), ("-3", None)])
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_kept(status, header, seconds):
-    with pytest.raises(IrtServiceError) as told:
+    with pytest.raises(IrtServiceError) as error:
         calibrate_with(answers(status, {"error": "busy"}, Retry_After=header))
-    assert told.value.retry_after == seconds
+    assert error.value.retry_after == seconds
 
 
 def test_retry_after_may_be_a_date():
     at = datetime.now(timezone.utc) + timedelta(seconds=60)
-    with pytest.raises(IrtServiceError) as told:
+    with pytest.raises(IrtServiceError) as error:
         calibrate_with(answers(503, {"error": "busy"}, Retry_After=format_datetime(at, usegmt=True)))
-    assert 30 < told.value.retry_after <= 60
+    assert 30 < error.value.retry_after <= 60
 
 
 def test_redirect_is_not_followed_with_the_token():
@@ -121,7 +121,7 @@ def test_reply_that_is_no_json_fails_at_once(body):
 
 
 @pytest.mark.parametrize(
-    ("reply", "words"),
+    ("reply", "message"),
     [
         ([1, 2], "answered list"),
         ("ok", "answered str"),
@@ -144,8 +144,8 @@ def test_reply_that_is_no_json_fails_at_once(body):
         (reply_for(fit_meta={"model_spec": {"model": ["Rasch"]}}), "2PL was asked for, .* fitted Rasch"),
     ],
 )
-def test_reply_without_a_meaning_fails_at_once_and_says_what_the_service_did(reply, words):
-    with pytest.raises(IrtServiceRefusal, match=words):
+def test_reply_that_cannot_be_used_fails_at_once_and_says_what_it_lacks(reply, message):
+    with pytest.raises(IrtServiceRefusal, match=message):
         calibrate_with(answers(200, reply))
 
 
@@ -163,23 +163,23 @@ def test_token_is_sent_and_a_netrc_does_not_replace_it(tmp_path, monkeypatch):
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with double(answers(200, reply_for())) as service:
         IrtServiceEngine(service.settings(token="gehëim")).calibrate(REQUEST)
-    assert service.asked[0][1]["Authorization"].encode("latin-1").decode() == "Bearer gehëim"
+    assert service.requests[0][1]["Authorization"].encode("latin-1").decode() == "Bearer gehëim"
 
 
-def test_body_is_packed_only_for_a_service_that_takes_it():
+def test_body_is_compressed_only_for_a_service_that_accepts_gzip():
     request = CalibrationRequest(answers_to(simulated(400, 4)))
     for headers, packed in (({}, None), ({"Accept-Encoding": "gzip"}, "gzip")):
         with double(answers(200, reply_for()), health_headers=headers) as service:
             IrtServiceEngine(service.settings()).calibrate(request)
-        assert service.asked[0][1].get("Content-Encoding") == packed
+        assert service.requests[0][1].get("Content-Encoding") == packed
 
 
-def test_attempt_status_seconds_and_bytes_are_told(caplog):
+def test_attempt_status_seconds_and_bytes_are_in_metrics_and_log(caplog):
     with caplog.at_level("INFO"), double(answers(200, reply_for())) as service:
         request = CalibrationRequest(REQUEST.answers, attempt=3)
         metrics = IrtServiceEngine(service.settings()).calibrate(request).metrics
     assert (metrics["status"], metrics["attempt"], metrics["engine"]) == (200, 3, "irt-service")
-    assert metrics["bytes_sent"] == len(service.asked[0][2])
+    assert metrics["bytes_sent"] == len(service.requests[0][2])
     assert metrics["bytes_received"] == len(json.dumps(reply_for()))
     assert metrics["call_seconds"] >= 0
     assert metrics["service"] == "r-irt-plumber v0.1"
@@ -187,7 +187,7 @@ def test_attempt_status_seconds_and_bytes_are_told(caplog):
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"),
+    ("setting", "message"),
     [
         ({"r_irt_base_url": "irt:8000"}, "R_IRT_BASE_URL='irt:8000' is not allowed"),
         ({"r_irt_base_url": "http://"}, "R_IRT_BASE_URL='http://' is not allowed"),
@@ -195,6 +195,6 @@ def test_attempt_status_seconds_and_bytes_are_told(caplog):
         ({"r_irt_base_url": "http://irt", "r_irt_internal_token": "two\nlines"}, "R_IRT_INTERNAL_TOKEN is not allowed"),
     ],
 )
-def test_setting_that_cannot_be_used_is_named(setting, words):
-    with pytest.raises(SettingsError, match=words):
+def test_setting_that_cannot_be_used_is_named(setting, message):
+    with pytest.raises(SettingsError, match=message):
         IrtServiceEngine(Settings(**setting))

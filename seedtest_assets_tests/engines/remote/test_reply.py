@@ -1,4 +1,4 @@
-"""The client against replies recorded from real R services, and what it stores of them."""
+"""The client against replies recorded from real R services, and the results it makes of them."""
 
 import json
 
@@ -24,11 +24,11 @@ from seedtest_assets_tests.engines.remote.service_double import (
 )
 
 
-def through(reply, request, status=200):
-    """What the client makes of a reply, and the body that it sent."""
+def calibrate_with(reply, request, status=200):
+    """Calibrate with a service that sends this reply; the result, and the body that the client sent."""
     with double(answers(status, reply)) as service:
         result = IrtServiceEngine(service.settings()).calibrate(request)
-    return result, json.loads(service.asked[0][2])
+    return result, json.loads(service.requests[0][2])
 
 
 def recorded(name):
@@ -47,24 +47,24 @@ def in_process(lsat7):
 
 @needs_reference
 def test_recorded_calibration_is_stored_like_one_of_our_own(lsat7, in_process):
-    result, sent = through(recorded("patched_calibrate_obs_2PL.json"), CalibrationRequest(lsat7))
+    result, sent = calibrate_with(recorded("patched_calibrate_obs_2PL.json"), CalibrationRequest(lsat7))
     assert len(sent["observations"]) == 5000
     assert sent["observations"][0].keys() == {"user_id", "item_id", "is_correct", "responded_at"}
     assert sent["observations"][0]["responded_at"] == "2025-11-02T12:00:00Z"
     assert "anchors" not in sent
-    own, other = in_process.items, result.items
-    assert list(other.columns) == list(own.columns)
-    assert (other.dtypes == own.dtypes).all()
+    expected, items = in_process.items, result.items
+    assert list(items.columns) == list(expected.columns)
+    assert (items.dtypes == expected.dtypes).all()
     pd.testing.assert_frame_equal(
-        other[["item_id", "n_responses", "is_anchor"]], own[["item_id", "n_responses", "is_anchor"]]
+        items[["item_id", "n_responses", "is_anchor"]], expected[["item_id", "n_responses", "is_anchor"]]
     )
-    np.testing.assert_allclose(other[["a", "b", "c"]], own[["a", "b", "c"]], atol=2e-3)
-    assert other[["se_a", "se_b", "se_c"]].isna().all(axis=None)
+    np.testing.assert_allclose(items[["a", "b", "c"]], expected[["a", "b", "c"]], atol=2e-3)
+    assert items[["se_a", "se_b", "se_c"]].isna().all(axis=None)
     pd.testing.assert_frame_equal(result.abilities, in_process.abilities, atol=2e-3)
     assert result.model_spec == in_process.model_spec
     assert result.metrics.keys() >= in_process.metrics.keys()
-    told = {name: result.metrics[name] for name in ("loglik", "aic", "bic", "iterations", "converged")}
-    assert told == dict.fromkeys(told)
+    not_given = {name: result.metrics[name] for name in ("loglik", "aic", "bic", "iterations", "converged")}
+    assert not_given == dict.fromkeys(not_given)
     assert result.warnings == ("the IRT service does not say whether the calibration converged",)
 
 
@@ -75,7 +75,7 @@ def shifted_anchors(in_process, by=0.3):
 @needs_reference
 def test_recorded_linking_is_taken_as_it_is(lsat7, in_process):
     request = CalibrationRequest(lsat7, anchors=shifted_anchors(in_process))
-    result, sent = through(recorded("patched_calibrate_obs_2PL_anchors.json"), request)
+    result, sent = calibrate_with(recorded("patched_calibrate_obs_2PL_anchors.json"), request)
     assert [(anchor["item_id"], anchor["fixed"]) for anchor in sent["anchors"]] == [
         ("Item.1", True),
         ("Item.2", True),
@@ -94,25 +94,25 @@ def test_recorded_linking_is_taken_as_it_is(lsat7, in_process):
 
 
 @needs_reference
-def test_anchors_without_constants_in_the_reply_are_linked_here_and_said(lsat7, in_process):
+def test_anchors_without_constants_in_the_reply_are_linked_here_with_a_warning(lsat7, in_process):
     request = CalibrationRequest(lsat7, anchors=shifted_anchors(in_process))
-    result, _ = through(recorded("patched_calibrate_obs_2PL.json"), request)
-    own = InProcessEngine().calibrate(request)
+    result, _ = calibrate_with(recorded("patched_calibrate_obs_2PL.json"), request)
+    expected = InProcessEngine().calibrate(request)
     constants = result.model_spec["linking_constants"]
     assert constants["A"] == pytest.approx(1, abs=2e-3)
     assert constants["B"] == pytest.approx(0.3, abs=2e-3)
     assert constants["n_anchors_used"] == 3
-    np.testing.assert_allclose(result.items[["a", "b"]], own.items[["a", "b"]], atol=3e-3)
-    np.testing.assert_allclose(result.abilities[["theta", "se"]], own.abilities[["theta", "se"]], atol=3e-3)
+    np.testing.assert_allclose(result.items[["a", "b"]], expected.items[["a", "b"]], atol=3e-3)
+    np.testing.assert_allclose(result.abilities[["theta", "se"]], expected.abilities[["theta", "se"]], atol=3e-3)
     assert "answered no linking constants; linked here by stocking_lord through 3 anchors" in "; ".join(result.warnings)
 
 
 @needs_reference
-def test_constants_that_were_not_applied_are_not_believed(lsat7, in_process):
+def test_constants_that_were_not_applied_are_replaced(lsat7, in_process):
     reply = recorded("patched_calibrate_obs_2PL.json")
     reply["fit_meta"]["linking_constants"] = {"A": [1.0006], "B": [0.3007], "n_anchors_used": [3]}
     request = CalibrationRequest(lsat7, anchors=shifted_anchors(in_process))
-    result, _ = through(reply, request)
+    result, _ = calibrate_with(reply, request)
     assert result.items["b"][0] == pytest.approx(-1.5792, abs=3e-3)
     assert "not on the bank's scale; linked here" in "; ".join(result.warnings)
 
@@ -122,7 +122,7 @@ def test_previous_calibration_is_linked_to_here(lsat7, in_process):
     request = CalibrationRequest(
         lsat7, previous=in_process.items[["item_id", "a", "b", "c"]].assign(b=lambda i: i["b"] - 1)
     )
-    result, sent = through(recorded("patched_calibrate_obs_2PL.json"), request)
+    result, sent = calibrate_with(recorded("patched_calibrate_obs_2PL.json"), request)
     assert "anchors" not in sent
     assert result.model_spec["linked_to"] == "previous"
     assert result.model_spec["linking_constants"]["B"] == pytest.approx(-1, abs=5e-3)
@@ -132,7 +132,7 @@ def test_previous_calibration_is_linked_to_here(lsat7, in_process):
 @needs_reference
 def test_linking_to_values_that_were_no_anchors_is_undone(lsat7, in_process):
     request = CalibrationRequest(lsat7, starts=shifted_anchors(in_process))
-    result, sent = through(recorded("patched_calibrate_obs_2PL_anchors.json"), request)
+    result, sent = calibrate_with(recorded("patched_calibrate_obs_2PL_anchors.json"), request)
     assert [anchor["fixed"] for anchor in sent["anchors"]] == [False] * 3
     assert result.model_spec["linked_to"] == "none"
     np.testing.assert_allclose(result.items[["a", "b"]], in_process.items[["a", "b"]], atol=2e-3)
@@ -145,11 +145,13 @@ def test_rasch_of_r_is_stored_on_the_scale_of_the_calibrated_group(lsat7):
     rows = [
         {"item_id": [i["item"]], "params": {"a": [1], "b": [round(i["b"], 4)], "c": [0]}} for i in reference["items"]
     ]
-    result, _ = through({"status": ["ok"], "item_params": rows, "fit_meta": {}}, CalibrationRequest(lsat7, "Rasch"))
-    own = InProcessEngine().calibrate(CalibrationRequest(lsat7, "Rasch"))
+    result, _ = calibrate_with(
+        {"status": ["ok"], "item_params": rows, "fit_meta": {}}, CalibrationRequest(lsat7, "Rasch")
+    )
+    expected = InProcessEngine().calibrate(CalibrationRequest(lsat7, "Rasch"))
     assert result.items["a"][0] == pytest.approx(np.sqrt(reference["group_cov"]), abs=2e-4)
-    np.testing.assert_allclose(result.items[["a", "b"]], own.items[["a", "b"]], atol=2e-3)
-    np.testing.assert_allclose(result.abilities[["theta", "se"]], own.abilities[["theta", "se"]], atol=2e-3)
+    np.testing.assert_allclose(result.items[["a", "b"]], expected.items[["a", "b"]], atol=2e-3)
+    np.testing.assert_allclose(result.abilities[["theta", "se"]], expected.abilities[["theta", "se"]], atol=2e-3)
     assert "gave no ability for 1000 of 1000 persons; their abilities were estimated here" in "; ".join(result.warnings)
 
 
@@ -158,22 +160,22 @@ def test_recorded_reply_without_parameters_is_refused_with_what_it_holds(lsat7):
     with pytest.raises(
         IrtServiceRefusal, match=r"3 items named 'items', 'means', 'cov', none with finite a and b.*R_IRT_BASE_URL"
     ):
-        through(recorded("calibrate_wrappedstring_2PL.json"), CalibrationRequest(lsat7))
+        calibrate_with(recorded("calibrate_wrappedstring_2PL.json"), CalibrationRequest(lsat7))
 
 
 @needs_reference
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "message"),
     [
         ("calibrate_obs_2PL.json", 'argument "payload" is missing'),
         ("edge_item_all_correct.json", "only one response category"),
     ],
 )
-def test_recorded_errors_are_quoted(lsat7, name, words):
-    with pytest.raises(IrtServiceError, match=words):
-        through(recorded(name), CalibrationRequest(lsat7), status=500)
-    with pytest.raises(IrtServiceRefusal, match=words):
-        through(recorded(name), CalibrationRequest(lsat7))
+def test_recorded_errors_are_quoted(lsat7, name, message):
+    with pytest.raises(IrtServiceError, match=message):
+        calibrate_with(recorded(name), CalibrationRequest(lsat7), status=500)
+    with pytest.raises(IrtServiceRefusal, match=message):
+        calibrate_with(recorded(name), CalibrationRequest(lsat7))
 
 
 MATRIX = simulated(200, 4)
@@ -188,17 +190,17 @@ def test_only_first_answers_to_items_that_can_be_fitted_are_sent():
     matrix = np.column_stack([MATRIX, np.ones(200), np.where(np.arange(200) < 3, 1.0, np.nan)])
     table = answers_to(matrix)
     later = table.slice(0, 50).set_column(
-        2, "is_correct", [[not told for told in table["is_correct"].to_pylist()[:50]]]
+        2, "correct", [[not correct for correct in table["correct"].to_pylist()[:50]]]
     )
-    at = table.schema.get_field_index("responded_at")
+    at = table.schema.get_field_index("answered_at")
     later = later.set_column(
-        at, table.schema.field(at), [[time.replace(hour=13) for time in later["responded_at"].to_pylist()]]
+        at, table.schema.field(at), [[time.replace(hour=13) for time in later["answered_at"].to_pylist()]]
     )
     both = type(table).from_batches([*later.to_batches(), *table.to_batches()])
-    result, sent = through(minimal(), CalibrationRequest(both))
-    told = {(o["user_id"], o["item_id"]): o["is_correct"] for o in sent["observations"]}
-    assert len(told) == len(sent["observations"]) == 800
-    assert all(told[f"u{p + 1}", f"i{j + 1}"] == bool(MATRIX[p, j]) for p in range(200) for j in range(4))
+    result, sent = calibrate_with(minimal(), CalibrationRequest(both))
+    marks = {(o["user_id"], o["item_id"]): o["is_correct"] for o in sent["observations"]}
+    assert len(marks) == len(sent["observations"]) == 800
+    assert all(marks[f"u{p + 1}", f"i{j + 1}"] == bool(MATRIX[p, j]) for p in range(200) for j in range(4))
     assert result.metrics["n_set_aside"] == 50
     assert result.left_out.to_dict("records") == [
         {"item_id": "i5", "n_responses": 200, "reason": "all answers right"},
@@ -216,7 +218,7 @@ def test_anchors_without_usable_values_are_not_sent_and_are_named():
         }
     )
     request = CalibrationRequest(answers_to(MATRIX), anchors=anchors)
-    result, sent = through(minimal(), request)
+    result, sent = calibrate_with(minimal(), request)
     assert [(anchor["item_id"], anchor["fixed"]) for anchor in sent["anchors"]] == [("i1", True), ("i2", True)]
     assert result.items.set_index("item_id")["is_anchor"].to_dict() == {
         "i1": True,
@@ -232,7 +234,7 @@ def test_anchors_without_usable_values_are_not_sent_and_are_named():
 def test_item_without_parameters_in_the_reply_is_left_out_and_named():
     reply = minimal(items=("i1", "i2", "i4"))
     reply["item_params"].append({"item_id": "i3", "params": {"a": "NA", "b": "NA"}})
-    result, _ = through(reply, CalibrationRequest(answers_to(MATRIX)))
+    result, _ = calibrate_with(reply, CalibrationRequest(answers_to(MATRIX)))
     assert result.items["item_id"].tolist() == ["i1", "i2", "i4"]
     assert result.left_out.to_dict("records") == [
         {"item_id": "i3", "n_responses": 200, "reason": "no parameters from the IRT service"}
@@ -243,7 +245,7 @@ def test_item_without_parameters_in_the_reply_is_left_out_and_named():
 def test_missing_abilities_are_estimated_and_given_ones_kept():
     given_ability = {"user_id": ["u1"], "theta": ["0.25"], "se": [0.5]}
     unusable = {"user_id": "u2", "theta": "NA", "se": "NA"}
-    result, _ = through(
+    result, _ = calibrate_with(
         minimal(abilities=[given_ability, unusable, {"theta": 1, "se": 1}]), CalibrationRequest(answers_to(MATRIX))
     )
     assert tuple(result.abilities.loc[0, ["theta", "se"]]) == (0.25, 0.5)
@@ -253,7 +255,7 @@ def test_missing_abilities_are_estimated_and_given_ones_kept():
 
 def test_not_converged_is_passed_on():
     meta = {"metrics": {"converged": [False], "loglik": ["-12.5"], "aic": "NA"}}
-    result, _ = through(minimal(meta=meta), CalibrationRequest(answers_to(MATRIX)))
+    result, _ = calibrate_with(minimal(meta=meta), CalibrationRequest(answers_to(MATRIX)))
     assert result.metrics["converged"] is False
     assert result.metrics["loglik"] == -12.5
     assert result.metrics["aic"] is None
@@ -268,7 +270,7 @@ def test_numbers_are_read_boxed_or_as_text(value, expected):
 
 
 @pytest.mark.parametrize("value", ["NA", "NaN", "Inf", "1e999", 10**400, {}, [], [1, 2], None, True])
-def test_what_is_no_finite_number_is_none(value):
+def test_anything_but_a_finite_number_is_none(value):
     assert number(value) is None
 
 
