@@ -52,7 +52,8 @@ def test_the_columns_that_the_ui_shows_are_those_of_the_table(graph, database, t
     shown = graph.get(dg.AssetKey(table)).metadata
     columns = rows_of(
         database,
-        "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = :table ORDER BY ordinal_position",
+        "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute "
+        "WHERE attrelid = to_regclass(:table) AND attnum > 0 ORDER BY attnum",
         table=table,
     )
     assert [(column.name, column.type) for column in shown["dagster/column_schema"].columns] == columns
