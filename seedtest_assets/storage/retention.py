@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from seedtest_assets.days import day_bounds
+from seedtest_assets.errors import TransientError
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.history_tables import HISTORY_TABLES, month_bounds
 from seedtest_assets.storage.publications import newest_accepted_day
 from seedtest_assets.storage.statements import Run, literal, on_connection
-
-LOCK_TIMEOUT = "10s"
-# Longer than a query of the report takes; then the next night tries again.
 
 _PARTITIONS = """
 SELECT child.relname::text FROM pg_inherits AS i JOIN pg_class AS child ON child.oid = i.inhrelid
@@ -43,27 +41,40 @@ _OLD_OUTCOMES = "DELETE FROM run_outcome WHERE ended_at < {before}"
 
 @dataclass(frozen=True, kw_only=True)
 class Dropped:
-    """What retention removed: the partitions of history by name, and how many incidents."""
+    """What retention removed: the partitions of history by name, and how many incidents.
+
+    postponed: partitions that somebody was reading; the next night drops them.
+    """
 
     partitions: tuple[str, ...] = ()
+    postponed: tuple[str, ...] = ()
     incidents: int = 0
 
+    @property
+    def summary(self) -> str | None:
+        """One line for the log; None when nothing was to do."""
+        facts = [
+            f"{len(self.partitions)} partitions dropped: {', '.join(self.partitions)}" if self.partitions else "",
+            f"{len(self.postponed)} in use, dropped another night: {', '.join(self.postponed)}"
+            if self.postponed
+            else "",
+            f"{self.incidents} incidents removed that were over" if self.incidents else "",
+        ]
+        return "; ".join(fact for fact in facts if fact) or None
 
-def drop_old_history(database: Database, keep_days: int, today: date) -> Dropped:
+
+def drop_old_history(database: Database, keep_days: int, today: date, *, lock_timeout: str = "5s") -> Dropped:
     """Drop the months of history that are wholly older than keep_days, and what ended before: incidents with their messages, runs.
 
-    The month of the newest accepted day stays, whatever its age: it holds the bank's scale. Raises TransientError when a
-    reader holds a partition for too long.
+    The month of the newest accepted day stays, whatever its age: it holds the bank's scale. lock_timeout: how long to wait
+    for who reads a partition.
     """
     oldest_kept = today - timedelta(days=keep_days)
     with database.transaction() as connection:
         run = on_connection(connection)
         newest = newest_accepted_day(run)
         partitions = _old_partitions(run, min(oldest_kept, newest or oldest_kept))
-    for partition in partitions:
-        with database.transaction() as connection:
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {partition}")
+    postponed = [name for name in partitions if not _drop(database, name, lock_timeout)]
     before = literal(day_bounds(oldest_kept)[0])
     with database.transaction() as connection:
         run = on_connection(connection)
@@ -71,7 +82,21 @@ def drop_old_history(database: Database, keep_days: int, today: date) -> Dropped
         run(_OLD_MESSAGES.format(before=before))
         incidents = run(_OLD_INCIDENTS.format(before=before))
         run(_OLD_OUTCOMES.format(before=before))
-    return Dropped(partitions=tuple(partitions), incidents=len(incidents))
+    return Dropped(
+        partitions=tuple(name for name in partitions if name not in postponed),
+        postponed=tuple(postponed),
+        incidents=len(incidents),
+    )
+
+
+def _drop(database: Database, partition: str, lock_timeout: str) -> bool:
+    try:
+        with database.transaction() as connection:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{lock_timeout}'")
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {partition}")
+    except TransientError:
+        return False
+    return True
 
 
 def _old_partitions(run: Run, oldest_kept: date) -> list[str]:

@@ -36,17 +36,25 @@ def upsert(found: FoundTable, rows: Rows, version: str) -> str:
 
 def rows_of_history(table: PublishedTable, rows: Rows) -> str:
     """SQL that selects the rows of a history table that are published."""
-    day = literal(rows.day)
+    history, day = table.history, literal(rows.day)
+    of_the_day = f"SELECT * FROM {history} WHERE partition_date = {day}"
     if rows.after is None or rows.until is None:
-        return f"SELECT * FROM {table.history} WHERE partition_date = {day}"
+        return of_the_day
     keys = ", ".join(table.history_key)
-    changed = f"""
-        SELECT {keys} FROM {table.history}
-        WHERE partition_date = {day} OR (partition_date > {literal(rows.after)} AND partition_date <= {literal(rows.until)})"""
+    same = " AND ".join(f"{history}.{key} = changed.{key}" for key in table.history_key)
+    # An index look-up for each key that the day lacks: sorting all of history would grow with its days.
     return f"""
-        SELECT DISTINCT ON ({keys}) * FROM {table.history}
-        WHERE partition_date <= {day} AND ({keys}) IN ({changed})
-        ORDER BY {keys}, partition_date DESC"""
+        {of_the_day}
+        UNION ALL
+        SELECT newest.* FROM (
+            SELECT {keys} FROM {history}
+            WHERE partition_date > {literal(rows.after)} AND partition_date <= {literal(rows.until)}
+            EXCEPT
+            SELECT {keys} FROM {history} WHERE partition_date = {day}
+        ) AS changed
+        CROSS JOIN LATERAL (
+            SELECT * FROM {history} WHERE {same} AND partition_date <= {day} ORDER BY partition_date DESC LIMIT 1
+        ) AS newest"""
 
 
 def _value(found: FoundTable, name: str, version: str) -> str:

@@ -51,6 +51,18 @@ def test_a_day_of_a_month_that_was_dropped_can_be_written_again(database):
     assert days_left(database) == [date(2025, 1, 31), TODAY]
 
 
+def test_a_partition_that_is_being_read_goes_another_night(database):
+    calibrate(database, date(2025, 1, 31))
+    calibrate(database, TODAY)
+    with database.transaction() as reader:
+        reader.exec_driver_sql("SELECT count(*) FROM item_history_2025_01")
+        dropped = drop_old_history(database, 60, TODAY, lock_timeout="1ms")
+        assert dropped.postponed == ("item_history_2025_01",)
+        assert "1 in use, dropped another night: item_history_2025_01" in dropped.summary
+    assert drop_old_history(database, 60, TODAY).partitions == ("item_history_2025_01",)
+    assert drop_old_history(database, 60, TODAY).summary is None
+
+
 def test_incidents_that_are_over_go_with_their_messages_and_the_others_stay(database):
     old, new = TODAY - timedelta(days=200), TODAY - timedelta(days=5)
     for key, resolved, sent in (

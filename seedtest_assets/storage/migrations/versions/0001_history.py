@@ -64,8 +64,9 @@ HISTORY = {
         computed_at timestamptz NOT NULL,
         PRIMARY KEY (partition_date, student_id, topic_id)""",
 }
-# The newest abilities of a student are looked up by student, not by day.
+# The newest row of an item, a student, or a student and topic is looked up by these, not by day.
 INDEXES = {
+    "item_history_item": "item_history (item_id, partition_date)",
     "ability_history_student": "ability_history (student_id, partition_date)",
     "topic_theta_history_student": "topic_theta_history (student_id, topic_id, partition_date)",
 }
