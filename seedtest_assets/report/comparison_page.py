@@ -25,7 +25,7 @@ def comparison_page(comparison: Comparison) -> str:
         css=Markup(files("seedtest_assets.report").joinpath("page.css").read_text(encoding="utf-8")),
         comparison=comparison,
         fitted_at=f"{comparison.old_fitted_at:%Y-%m-%d %H:%M} UTC" if comparison.old_fitted_at else "–",
-        rows=[(name, _numbers(found)) for name, found in comparison.agreements.items()],
+        rows=[(name, _numbers(compared)) for name, compared in comparison.agreements.items()],
         scatter=Markup(_scatter(comparison)),
         largest={
             name: [

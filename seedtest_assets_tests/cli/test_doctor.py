@@ -1,7 +1,7 @@
 """`seedtest doctor` on real databases: what it finds, and that it changes nothing."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, time, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
@@ -10,20 +10,20 @@ from typer.testing import CliRunner
 from seedtest_assets.cli.app import app
 from seedtest_assets.cli.diagnosis import diagnose, judge_anchors
 from seedtest_assets.cli.findings import Finding
-from seedtest_assets.days import last_full_day
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database, migrate
 from seedtest_assets.storage.platform_facts import Anchor, platform_facts
 from seedtest_assets_tests.conftest import ROOT, execute, rows_of
-from seedtest_assets_tests.old_platform import OLD_RUN, execute_all, make_old_platform
+from seedtest_assets_tests.takeover.platform import DAY, make_platform
 
-NOW = datetime.now(timezone.utc)
+NOW = datetime.combine(DAY, time(12), timezone.utc)
+"""The old job ran at 03:10 of this day."""
 
 
 @pytest.fixture
 def old_platform(empty_database, tmp_path, monkeypatch):
     """A platform that the old job filled last night."""
-    make_old_platform(empty_database, last_full_day(), n_days=3)
+    make_platform(empty_database, "A", "attempt")
     monkeypatch.setenv("DATABASE_URL", empty_database.url)
     monkeypatch.setenv("SEEDTEST_LAKE", str(tmp_path / "lake"))
     return empty_database
@@ -44,16 +44,16 @@ def as_role(database: Database, role: str) -> Database:
 
 
 def test_a_platform_ready_to_move_in_has_no_red_line(old_platform):
-    found = findings(old_platform)
-    assert {finding.level for lines in found.values() for finding in lines} == {"green", "yellow"}
-    assert "a view over exam_results" in found["source"][0].text
-    assert "(variant A)" in found["student_topic_theta"][0].text
-    assert "student ids as the view attempt has them" in found["ids"][0].text
-    assert found["anchors"][0].text == "8 usable of 8 tagged"
-    (old_jobs,) = found["old jobs"]
+    results = findings(old_platform)
+    assert {finding.level for lines in results.values() for finding in lines} == {"green", "yellow"}
+    assert "a view over exam_results" in results["source"][0].text
+    assert "(variant A)" in results["student_topic_theta"][0].text
+    assert "student ids as the view attempt has them" in results["ids"][0].text
+    assert results["anchors"][0].text == "8 usable of 8 tagged"
+    (old_jobs,) = results["old jobs"]
     assert old_jobs.level == "yellow"
     for name in (
-        OLD_RUN,
+        "irt-fit-0",
         "calibrate-irt",
         "mirt-calibrate",
         "aggregate-features-daily (02:25)",
@@ -74,7 +74,7 @@ def test_the_command_prints_levels_as_words_and_changes_nothing(old_platform, tm
     assert {line.split()[0] for line in result.output.splitlines()} == {"green", "yellow"}
     assert rows_of(old_platform, tables) == before
     assert not (tmp_path / ".seedtest").exists()
-    execute(old_platform, "ALTER TABLE mirt_ability DROP CONSTRAINT mirt_ability_pkey")
+    execute(old_platform, "ALTER TABLE mirt_ability DROP CONSTRAINT pk_mirt_ability_user_version")
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1
     assert (
@@ -97,15 +97,15 @@ def test_a_database_out_of_reach_is_one_red_line(tmp_path, monkeypatch):
 def test_the_grants_it_prints_are_all_that_is_missing(old_platform):
     role = as_role(old_platform, "role_without_rights")
     execute(old_platform, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-    found = findings(role, irt_update_question_meta=True)
-    assert {subject for subject, lines in found.items() if any(one.level == "red" for one in lines)} == {
+    results = findings(role, irt_update_question_meta=True)
+    assert {subject for subject, lines in results.items() if any(line.level == "red" for line in lines)} == {
         "history", "source", "rights", "anchors",
     }  # fmt: skip
-    for finding in (*found["history"], *found["rights"]):
+    for finding in (*results["history"], *results["rights"]):
         for statement in finding.statements:
             execute(old_platform, statement)
     mended = findings(role, irt_update_question_meta=True)
-    assert not [one for lines in mended.values() for one in lines if one.level == "red"]
+    assert not [line for lines in mended.values() for line in lines if line.level == "red"]
     migrate(role)
 
 
@@ -146,7 +146,8 @@ WHERE false
 
 
 def test_a_stub_view_beside_a_full_table_is_a_warning(old_platform):
-    execute_all(old_platform, STUB)
+    for statement in STUB.split(";"):
+        execute(old_platform, statement)
     (line,) = findings(old_platform)["source"]
     assert line.level == "yellow"
     assert "SEEDTEST_ATTEMPT_SOURCE=responses" in line.text
@@ -186,9 +187,9 @@ def test_settings_that_differ_from_the_old_jobs_are_named(old_platform):
 
 
 def test_a_new_database_has_no_old_job_to_compare_with(platform):
-    found = findings(platform)
-    assert "settings" not in found
-    assert found["old jobs"][0].level == "green"
+    results = findings(platform)
+    assert "settings" not in results
+    assert results["old jobs"][0].level == "green"
 
 
 def test_shadow_is_a_warning(old_platform):

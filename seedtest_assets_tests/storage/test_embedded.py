@@ -58,16 +58,16 @@ def test_processes_share_one_server_that_survives_their_death(home):
 
 def test_a_killed_server_comes_back_with_its_data(home):
     database = Database(start_embedded("kept", home))
-    execute(database, "CREATE TABLE kept AS SELECT 1 AS one")
+    execute(database, "CREATE TABLE kept AS SELECT 1 AS number")
     os.kill(postmaster(home), signal.SIGKILL)
-    assert rows_of(Database(start_embedded("kept", home)), "SELECT one FROM kept") == [(1,)]
+    assert rows_of(Database(start_embedded("kept", home)), "SELECT number FROM kept") == [(1,)]
 
 
 def test_down_stops_it_and_the_data_stays(home):
-    execute(Database(start_embedded("kept", home)), "CREATE TABLE kept AS SELECT 1 AS one")
+    execute(Database(start_embedded("kept", home)), "CREATE TABLE kept AS SELECT 1 AS number")
     assert stop_embedded(home)
     assert not stop_embedded(home)
-    assert rows_of(Database(start_embedded("kept", home)), "SELECT one FROM kept") == [(1,)]
+    assert rows_of(Database(start_embedded("kept", home)), "SELECT number FROM kept") == [(1,)]
 
 
 def test_an_address_starts_nothing_and_is_that_of_the_server(home):

@@ -45,9 +45,9 @@ def test_a_longer_log_adds_only_what_is_new(settings, platform, tmp_path):
 
 def test_bad_rows_stop_the_load_with_reasons_and_rows_and_change_nothing(settings, platform, tmp_path):
     (tmp_path / "bad.csv").write_text(BAD_CSV)
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         import_answers(tmp_path / "bad.csv", settings)
-    message = str(told.value)
+    message = str(raised.value)
     assert "7 bad rows and nothing was loaded" in message
     for part in (
         "no student_id (1 rows: 2)",

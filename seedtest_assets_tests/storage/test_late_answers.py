@@ -37,7 +37,7 @@ def write_days(source, lake, first, last):
 
 
 def late(source, lake, last) -> dict[date, int]:
-    return {one.day: one.late for one in last_days_counted(source, lake, last) if one.late}
+    return {count.day: count.late for count in last_days_counted(source, lake, last) if count.late}
 
 
 def test_nothing_differs_after_an_extraction(extracted):

@@ -1,4 +1,4 @@
-"""Every source on a real PostgreSQL: the same answers come out, and what is wrong is told in one line."""
+"""Every source on a real PostgreSQL: the same answers come out, and an error is one line."""
 
 import json
 from datetime import date, datetime, timezone
@@ -113,11 +113,11 @@ def test_exam_results_json_with_nulls_missing_fields_and_strings_for_numbers(pla
     source = source_of(monkeypatch)
     answers = answers_of(source, DAY)
     assert source.name == "exam_results"
-    found = {
+    given = {
         row["item_id"]: (row["correct"], row["topic_id"], row["response_time_ms"], row["hint_used"])
         for row in answers.table.to_pylist()
     }
-    assert found == {
+    assert given == {
         "1": (True, "algebra", 12500, True),
         "2": (False, None, 7000, False),
         "3": (True, None, None, True),
@@ -170,7 +170,7 @@ def test_missing_column_is_named(platform, monkeypatch):
         source_of(monkeypatch)
 
 
-def test_wrong_type_is_named_with_the_way_out(platform, monkeypatch):
+def test_wrong_type_is_named_with_what_to_do(platform, monkeypatch):
     execute(platform, "ALTER TABLE attempt ALTER COLUMN correct TYPE text")
     with pytest.raises(InputError, match=r"attempt\.correct is text, but boolean is needed; cast it in a view"):
         source_of(monkeypatch)
@@ -190,12 +190,12 @@ def test_missing_optional_columns_are_null(platform, monkeypatch):
 
 def test_unreachable_database_is_one_line_without_the_password(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:secret@127.0.0.1:1/nowhere")
-    with pytest.raises(TransientError) as told:
+    with pytest.raises(TransientError) as raised:
         source_of(monkeypatch)
-    assert "out of reach" in str(told.value)
-    assert "check DATABASE_URL" in str(told.value)
-    assert "secret" not in str(told.value)
-    assert "\n" not in str(told.value)
+    assert "out of reach" in str(raised.value)
+    assert "check DATABASE_URL" in str(raised.value)
+    assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_no_database_url_at_all(monkeypatch):
@@ -288,7 +288,7 @@ def test_responses_give_the_ids_of_the_view_where_there_is_one(exams, monkeypatc
     assert by_day(source_of(monkeypatch, "responses"), DAY, DAY) == {DAY: [("s-001", "7", True)]}
 
 
-def test_a_row_that_the_view_cannot_cast_is_told_with_its_table_and_the_source_to_use(exams, monkeypatch):
+def test_a_row_that_the_view_cannot_cast_is_named_by_its_table_and_the_source_to_use(exams, monkeypatch):
     insert_exam(exams, "s-009", "2024-01-01 00:00", "Q-9")
     source = source_of(monkeypatch)
     for read in (lambda: list(source.answers_by_day(DAY, DAY)), lambda: source.counts(DAY, DAY)):
