@@ -1,7 +1,5 @@
-"""Turn the bytes of a request into checked arrays, or a Refusal that says what is wrong."""
+"""Turn the body of a request into checked arrays, or a Refusal that says what is wrong."""
 
-import json
-import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +8,6 @@ from itertools import chain
 from math import nan
 from typing import Any
 
-import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -19,6 +16,7 @@ from seedtest_assets.calibration import ANSWER_SCHEMA, PARAMETER_COLUMNS, Calibr
 from seedtest_assets.irt.choices import LINKING_METHODS, MODELS
 from seedtest_assets.irt.usable_parameters import unusable_parameters
 from seedtest_assets.service.limits import Limits, Refusal
+from seedtest_assets.service.parsing import parsed_body
 from seedtest_assets.service.wire import (
     NOT_AVAILABLE,
     Anchor,
@@ -62,24 +60,9 @@ class ParsedCalibration:
     anchors_left_out: list[LeftOutAnchor]
 
 
-def unpacked(body: bytes, encoding: str, limits: Limits) -> bytes:
-    """Undo the gzip of a body, if it has one; refuse before it grows above the limit."""
-    if encoding == "gzip":
-        inflater = zlib.decompressobj(wbits=31)
-        try:
-            body = inflater.decompress(body, limits.bytes + 1)
-        except zlib.error as error:
-            raise Refusal(400, f"the body is announced as gzip but is not: {error}") from None
-        if len(body) <= limits.bytes and not inflater.eof:
-            raise Refusal(400, "the body's gzip stops before its end")
-    if len(body) > limits.bytes:
-        raise Refusal(413, f"the body holds more than {limits.bytes:,} bytes; send fewer answers or raise the limit")
-    return body
-
-
 def read_calibration(body: bytes, limits: Limits) -> ParsedCalibration:
     """Parse and check a calibration request."""
-    parsed: CalibrationBody = _parsed(calibration_decoder, body)
+    parsed: CalibrationBody = parsed_body(calibration_decoder, body)
     if (parsed.observations is None) == (parsed.responses is None):
         raise Refusal(400, "send either `observations` or `responses`")
     if parsed.model not in MODELS:
@@ -105,7 +88,7 @@ def read_calibration(body: bytes, limits: Limits) -> ParsedCalibration:
 
 def read_scoring(body: bytes, limits: Limits) -> ScoringBody:
     """Parse a scoring request."""
-    parsed: ScoringBody = _parsed(scoring_decoder, body)
+    parsed: ScoringBody = parsed_body(scoring_decoder, body)
     if len(parsed.item_params) > limits.items:
         raise Refusal(413, f"{len(parsed.item_params):,} items; one request may hold {limits.items:,}")
     if len(parsed.responses) > limits.persons:
@@ -145,36 +128,6 @@ def column_of_times(times: list[datetime | None]) -> pa.Array:
 def value_or_nan(value: Number) -> float:
     """Read a number; NaN for null and "NA"."""
     return nan if value is None or isinstance(value, str) else float(value)
-
-
-def _parsed(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
-    try:
-        return decoder.decode(body)
-    except RecursionError:
-        raise Refusal(400, "the body is nested too deeply") from None
-    except msgspec.ValidationError as error:
-        raise Refusal(400, str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if b"NaN" in body:
-            return _parsed_with_nan(decoder, body)
-        raise Refusal(400, f"the body is not valid JSON: {error}") from None
-
-
-def _parsed_with_nan(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
-    """Parse a body in which Python's json wrote the bare word NaN, which is no JSON; it counts as null."""
-    try:
-        return msgspec.convert(json.loads(body, parse_constant=_null_for_nan), decoder.type)
-    except RecursionError:
-        raise Refusal(400, "the body is nested too deeply") from None
-    except msgspec.ValidationError as error:
-        raise Refusal(400, str(error)) from None
-    except (ValueError, OverflowError) as error:
-        raise Refusal(400, f"the body is not valid JSON: {error}") from None
-
-
-def _null_for_nan(constant: str) -> None:
-    if constant != "NaN":
-        raise ValueError(f"{constant} is not a number")
 
 
 def _from_observations(observations: list[Observation]) -> tuple[pa.Table, list[str], list[str]]:

@@ -18,7 +18,7 @@ from seedtest_assets.irt.choices import MODELS
 from seedtest_assets.service import calibrating, scoring
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.messages import Outcome, Task
-from seedtest_assets.service.reading import unpacked
+from seedtest_assets.service.parsing import unpacked
 from seedtest_assets.service.wire import ErrorReply
 
 # Compressing less than this saves no time.

@@ -96,5 +96,5 @@ def test_results_are_those_of_the_in_process_engine(answers, bank, engine, model
 
 def test_refusal_of_the_service_is_quoted_to_the_caller(service, answers):
     engine = IrtServiceEngine(Settings(r_irt_base_url=service.url, r_irt_internal_token="wrong"))
-    with pytest.raises(InputError, match=r"401 in .* says \"send the service's token.*R_IRT_INTERNAL_TOKEN"):
+    with pytest.raises(InputError, match=r"says \"send the service's token.*status 401.*R_IRT_INTERNAL_TOKEN"):
         engine.calibrate(CalibrationRequest(answers))

@@ -3,20 +3,15 @@
 import gzip
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any
 
-import msgspec
 import requests
-import urllib3
 
 from seedtest_assets import __version__
-from seedtest_assets.errors import IrtServiceError, IrtServiceRefusal, IrtServiceTimeout, SeedtestError, SettingsError
+from seedtest_assets.engines.remote.failures import parsed_reply, service_name, translated_errors
+from seedtest_assets.errors import IrtServiceRefusal, SeedtestError, SettingsError
 
 logger = logging.getLogger(__name__)
 
@@ -24,16 +19,10 @@ logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 10.0
 # /healthz of a healthy service answers in milliseconds.
 PROBE_SECONDS = 5.0
-# Longest wait that a service can ask for by Retry-After.
-MAX_RETRY_AFTER_SECONDS = 900.0
 # No calibration needs a larger reply.
 MAX_REPLY_BYTES = 2**30
 # Compressing less than this saves no time.
 MIN_GZIP_BYTES = 16 * 1024
-# Statuses worth a retry, besides every 5xx.
-RETRYABLE_STATUSES = {408, 425, 429}
-# Characters of a service's text that a message quotes, and bytes of it that are read for that.
-QUOTED_CHARACTERS, QUOTED_BYTES = 300, 2000
 
 
 @dataclass(frozen=True)
@@ -104,11 +93,11 @@ class IrtConnection:
         if takes_gzip and len(body) > MIN_GZIP_BYTES:
             body, headers["Content-Encoding"] = gzip.compress(body, 1), "gzip"
         began = time.monotonic()
-        with self._translated_errors(url, attempt, self.timeout):
+        with translated_errors(url, attempt, seconds=self.timeout, limit=self.timeout):
             response, text, received = self._exchange("POST", url, self.timeout, data=body, headers=headers)
         call = Call(url, attempt, response.status_code, time.monotonic() - began, len(body), received, service)
         logger.log(logging.INFO if response.ok else logging.WARNING, "%s", call)
-        return _parsed(response, text, call), call
+        return parsed_reply(response, text, url, attempt), call
 
     def _probe(self) -> tuple[str, bool]:
         """Ask for the service's name and version, and whether it accepts gzip.
@@ -117,11 +106,11 @@ class IrtConnection:
         """
         url, seconds = self.base_url + "/healthz", min(PROBE_SECONDS, self.timeout)
         try:
-            with self._translated_errors(url, 1, seconds):
+            with translated_errors(url, 1, seconds=seconds, limit=self.timeout):
                 response, text, _ = self._exchange("GET", url, seconds)
         except SeedtestError:
             return "unknown", False
-        return _service_name(text), "gzip" in response.headers.get("Accept-Encoding", "")
+        return service_name(text), "gzip" in response.headers.get("Accept-Encoding", "")
 
     def _exchange(self, method: str, url: str, seconds: float, **options: Any) -> tuple[requests.Response, bytes, int]:
         """Send, and read the reply within the seconds: the timeout of a socket never ends a reply that trickles in."""
@@ -142,30 +131,6 @@ class IrtConnection:
                     raise requests.ReadTimeout()
             return response, b"".join(chunks), response.raw.tell()
 
-    @contextmanager
-    def _translated_errors(self, url: str, attempt: int, seconds: float) -> Iterator[None]:
-        """Translate the errors of the network to the classes of this project, each with a message of one line."""
-        name = f"the IRT service at {url}"
-        setting = f"R_IRT_TIMEOUT_SECS={self.timeout:g}"
-        try:
-            yield
-        except requests.exceptions.SSLError as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise IrtServiceRefusal(f"{name} has a certificate that is not trusted: {_cause(error)}") from None
-            raise IrtServiceError(f"{name} broke the TLS connection (attempt {attempt}): {_cause(error)}") from None
-        except requests.ConnectTimeout:
-            raise IrtServiceTimeout(f"{name} took no connection in time (attempt {attempt})") from None
-        except (requests.Timeout, urllib3.exceptions.ReadTimeoutError):
-            raise IrtServiceTimeout(
-                f"{name} did not answer in full within {seconds:g} s (attempt {attempt}). {setting} is the limit"
-            ) from None
-        except urllib3.exceptions.DecodeError as error:
-            raise IrtServiceRefusal(f"{name} answered with broken compression: {error}") from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise IrtServiceError(
-                f"{name} could not be reached or closed the connection (attempt {attempt}): {_cause(error)}"
-            ) from None
-
 
 class _Bearer(requests.auth.AuthBase):
     """The session's authentication; without one, requests would send what .netrc of the machine holds."""
@@ -178,76 +143,3 @@ class _Bearer(requests.auth.AuthBase):
             # As bytes: a text is sent as Latin-1.
             request.headers["Authorization"] = b"Bearer " + self.token.encode()  # type: ignore[assignment]
         return request
-
-
-def _parsed(response: requests.Response, text: bytes, call: Call) -> Any:
-    """Parse a 2xx; raise IrtServiceError or IrtServiceRefusal for everything else."""
-    if response.ok and not response.is_redirect:
-        try:
-            return msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise IrtServiceRefusal(f"{call} answered no JSON ({error}): {_one_line(text)!r}") from None
-    if response.is_redirect:
-        location = response.headers["Location"]
-        raise IrtServiceRefusal(f"{call} redirects to {location}. Set R_IRT_BASE_URL to that address")
-    message = f"{call} says {_reason(text)!r}"
-    if response.status_code in RETRYABLE_STATUSES or response.status_code >= 500:
-        raise IrtServiceError(message, _retry_after(response.headers.get("Retry-After")))
-    if response.status_code == 401:
-        message += ". R_IRT_INTERNAL_TOKEN is the token that is sent"
-    raise IrtServiceRefusal(message)
-
-
-def _reason(text: bytes) -> str:
-    """Find the reason that the service gives: its `error`, which plumber boxes, or the beginning of the page."""
-    reply = _json_object(text)
-    reason = next((reply[key] for key in ("error", "detail", "message") if reply.get(key)), None)
-    if isinstance(reason, list) and reason:
-        reason = reason[0]
-    return _one_line(text if reason is None else str(reason).encode())
-
-
-def _service_name(text: bytes) -> str:
-    """Read the service's name and version from /healthz."""
-    reply = _json_object(text)
-    try:
-        name, version = (
-            reply[key][0] if isinstance(reply[key], list) else reply[key] for key in ("service", "version")
-        )
-    except LookupError:
-        return "unknown"
-    return _one_line(f"{name} {version}".encode())
-
-
-def _json_object(text: bytes) -> dict[str, Any]:
-    """Parse a JSON object; empty for everything else."""
-    try:
-        value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _one_line(text: bytes) -> str:
-    return " ".join(text[:QUOTED_BYTES].decode("utf-8", "replace").split())[:QUOTED_CHARACTERS]
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Read seconds from a number or an HTTP date, from 0 to MAX_RETRY_AFTER_SECONDS; None for neither."""
-    if value is None:
-        return None
-    try:
-        if value.strip().isdecimal():
-            seconds = float(value)
-        else:
-            seconds = (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(MAX_RETRY_AFTER_SECONDS, max(0.0, seconds))
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Find the first cause: the layers of requests and urllib3 around it repeat it."""
-    while inner := error.__cause__ or error.__context__:
-        error = inner
-    return error

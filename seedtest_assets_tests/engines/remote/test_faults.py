@@ -55,7 +55,7 @@ def test_a_connection_that_is_not_taken_has_a_shorter_limit_than_the_answer(monk
             client.setblocking(False)
             client.connect_ex(full.getsockname())
         settings = Settings(r_irt_base_url=f"http://127.0.0.1:{full.getsockname()[1]}", r_irt_timeout_secs=600)
-        with pytest.raises(IrtServiceTimeout, match="took no connection in time"):
+        with pytest.raises(IrtServiceTimeout, match="did not accept a connection in time"):
             IrtServiceEngine(settings).calibrate(REQUEST)
 
 
@@ -73,13 +73,13 @@ def test_broken_connection_is_worth_a_retry(fault):
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_retryable_status_quotes_the_service(status):
-    with pytest.raises(IrtServiceError, match=rf"{status} in .* says 'internal_error: no memory left'"):
+    with pytest.raises(IrtServiceError, match=rf"says 'internal_error: no memory left' \(status {status}, attempt 1\)"):
         calibrate_with(answers(status, {"error": ["internal_error: no memory left"]}))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 422])
 def test_refusal_quotes_the_service(status):
-    with pytest.raises(IrtServiceRefusal, match=rf"{status} in .* says 'model 9PL is not known'"):
+    with pytest.raises(IrtServiceRefusal, match=rf"says 'model 9PL is not known' \(status {status}, attempt 1\)"):
         calibrate_with(answers(status, {"error": "model 9PL is not known"}))
 
 
