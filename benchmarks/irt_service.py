@@ -48,13 +48,13 @@ def body() -> bytes:
 
 
 def client() -> None:
-    """Build and send with IrtServiceEngine, to a service that reads everything and says no."""
+    """Build and send with IrtServiceEngine, to a service that reads everything and refuses it."""
     import pandas as pd
     import pyarrow as pa
 
     from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
     from seedtest_assets.engines.remote.engine import IrtServiceEngine
-    from seedtest_assets.errors import InputError
+    from seedtest_assets.errors import IrtServiceRefusal
     from seedtest_assets.settings import Settings
 
     person, item, right = simulated()
@@ -68,12 +68,12 @@ def client() -> None:
                 before, began, processor = peak_megabytes(), time.perf_counter(), time.process_time()
                 try:
                     IrtServiceEngine(Settings(r_irt_base_url=url)).calibrate(request)
-                except InputError as refused:
+                except IrtServiceRefusal as refused:
                     seconds, processor = time.perf_counter() - began, time.process_time() - processor
                     print(
                         f"{'gzip ' if packed else 'plain'} {run:6}: built and sent in {seconds:.2f} s, "
                         f"{processor:.2f} s of processor; "
-                        f"peak {peak_megabytes():.0f} MB, {before:.0f} MB before; {str(refused).split(',', 1)[1].strip()}"
+                        f"peak {peak_megabytes():.0f} MB, {before:.0f} MB before; {refused}"
                     )
 
 
@@ -267,12 +267,14 @@ def run_sink(takes_gzip: bool) -> None:
             self.end_headers()
 
         def do_POST(self) -> None:
-            left = int(self.headers["Content-Length"])
+            size = left = int(self.headers["Content-Length"])
             while left:
                 left -= len(self.rfile.read(min(left, 2**20)))
+            body = json.dumps({"error": f"{size:,} bytes received"}).encode()
             self.send_response(400)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
