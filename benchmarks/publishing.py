@@ -2,7 +2,8 @@
 
     python -m benchmarks.publishing [students] [nights]
 
-Times of the publication of a night, of the platform's statements by student after it, and of dropping a month of history.
+Times of the publication of a night, of the platform's statements by student after it, of an operator's way back to the night
+before, and of dropping months of history.
 A tenth of the students are active on a day, in four topics each; 10,000 items. All nights but the last three are made by
 PostgreSQL itself.
 """
@@ -12,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -23,16 +24,18 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from seedtest_assets.calibration import CalibrationResult
+from seedtest_assets.days import days_up_to
 from seedtest_assets.storage.database import Database, migrate
 from seedtest_assets.storage.embedded import start_embedded, stop_embedded
 from seedtest_assets.storage.history_tables import ensure_month
 from seedtest_assets.storage.publications import Publishing, Subject
 from seedtest_assets.storage.publishing import publish_rows, write_calibration, write_features, write_topic_theta
 from seedtest_assets.storage.retention import drop_old_history
+from seedtest_assets.storage.rolling_back import publish_day
 from seedtest_assets.storage.statements import on_cursor
 from seedtest_assets.storage.upsert import Rows
 
-FIRST = date(2025, 1, 1)
+LAST = date(2025, 3, 2)
 ITEMS, TOPICS, WRITTEN_NIGHTS = 10_000, 4, 3
 SHADOW, PUBLISHING = Publishing(enabled=False), Publishing()
 
@@ -57,19 +60,21 @@ def main(students: int = 1_000_000, nights: int = 60) -> None:
         database = Database(start_embedded("publishing", home))
         try:
             migrate(database)
-            _fill(database, students, nights - WRITTEN_NIGHTS)
-            for n in range(nights - WRITTEN_NIGHTS, nights):
-                _night(database, FIRST + timedelta(days=n), students)
+            days = days_up_to(LAST, nights)
+            _fill(database, students, days[:-WRITTEN_NIGHTS])
+            for day in days[-WRITTEN_NIGHTS:]:
+                _night(database, day, students)
             _readers(database)
+            with _timed("the night before published again, and pinned"):
+                publish_day(database, days[-2], by="benchmark", why="measured", publishing=PUBLISHING)
             _retention(database)
         finally:
             stop_embedded(home)
 
 
-def _fill(database: Database, students: int, nights: int) -> None:
-    with _timed(f"{nights} nights of history made"):
-        for n in range(nights):
-            day = FIRST + timedelta(days=n)
+def _fill(database: Database, students: int, days: Sequence[date]) -> None:
+    with _timed(f"{len(days)} nights of history made"):
+        for day in days:
             ensure_month(database, day)
             with database.transaction() as connection:
                 connection.execute(sa.text(_FILL), {"day": day, "students": students})
@@ -141,8 +146,8 @@ def _readers(database: Database) -> None:
 
 def _retention(database: Database) -> None:
     before = _size(database)
-    with _timed("a month of history dropped"):
-        dropped = drop_old_history(database, 60, date(2025, 2, 1) + timedelta(days=60))
+    with _timed("the months before the last night's dropped"):
+        dropped = drop_old_history(database, 60, LAST.replace(day=1) + timedelta(days=60))
     print(f"{', '.join(dropped.partitions)}; size {before} → {_size(database)}")
 
 

@@ -63,17 +63,19 @@ class Dropped:
         return "; ".join(fact for fact in facts if fact) or None
 
 
-def drop_old_history(database: Database, keep_days: int, today: date, *, lock_timeout: str = "5s") -> Dropped:
-    """Drop the months of history that are wholly older than keep_days, and what ended before: incidents with their messages, runs.
+def drop_old_history(database: Database, keep_days: int, day: date, *, lock_timeout: str = "5s") -> Dropped:
+    """Drop the months of history that are wholly older than keep_days before a day, and what ended before: incidents, runs.
 
-    The month of the newest accepted day stays, whatever its age: it holds the bank's scale. lock_timeout: how long to wait
-    for who reads a partition.
+    Nothing is dropped for a day with newer ones in history: a backfill of old days builds on the days before them.
+    lock_timeout: how long to wait for who reads a partition.
     """
-    oldest_kept = today - timedelta(days=keep_days)
+    oldest_kept = day - timedelta(days=keep_days)
     with database.transaction() as connection:
         run = on_connection(connection)
         newest = newest_accepted_day(run)
-        partitions = _old_partitions(run, min(oldest_kept, newest or oldest_kept))
+        if newest is not None and day < newest:
+            return Dropped()
+        partitions = _old_partitions(run, oldest_kept)
     postponed = [name for name in partitions if not _drop(database, name, lock_timeout)]
     before = literal(day_bounds(oldest_kept)[0])
     with database.transaction() as connection:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from pathlib import Path
 
@@ -25,11 +26,15 @@ CARRIED = {table.name: table.history for table in PUBLISHED.values()} | ALERTS
 @pytest.fixture
 def old(empty_database):
     """A database as version 0.1.0 left it."""
-    with empty_database.transaction() as connection:
+    return as_version_0_1_0_left_it(empty_database)
+
+
+def as_version_0_1_0_left_it(database: Database) -> Database:
+    with database.transaction() as connection:
         connection.exec_driver_sql(
             (Path(__file__).parent / "version_0_1_0.sql").read_text(encoding="utf-8").replace("%", "%%")
         )
-    return empty_database
+    return database
 
 
 def counts(database: Database, tables) -> list[int]:
@@ -175,3 +180,19 @@ def test_killed_in_the_middle_it_has_done_nothing_and_is_run_again(old):
     assert (tables(old), counts(old, CARRIED)) == before
     migrate(old)
     assert counts(old, CARRIED.values()) == before[1]
+
+
+def test_a_schema_that_is_the_platforms_can_be_ours_too(empty_database):
+    old = as_version_0_1_0_left_it(replace(empty_database, schema="public"))
+    migrate(old)
+    assert counts(old, ["item_history", "mirt_item_params", "public.seedtest_migration"]) == [7, 3, 1]
+    assert calibrate(old, NEWEST).published
+
+
+def test_tables_that_it_made_in_a_schema_of_its_role_are_carried_too(empty_database):
+    execute(empty_database, "CREATE SCHEMA seedtest")
+    old = as_version_0_1_0_left_it(empty_database)  # its role has the schema's name: that comes first
+    assert ("seedtest", "mirt_ability") in tables(old)
+    migrate(old)
+    assert counts(old, ["seedtest.item_history", "seedtest.mirt_item_params"]) == [7, 3]
+    assert calibrate(old, NEWEST).published

@@ -35,11 +35,11 @@ def test_a_month_goes_on_its_last_day_and_not_before(database):
     assert len(drop_old_history(database, keep, TODAY).partitions) == len(HISTORY_TABLES)
 
 
-def test_the_month_of_the_newest_accepted_day_stays_for_the_banks_scale(database):
+def test_a_backfill_of_old_days_drops_nothing(database):
     calibrate(database, date(2024, 1, 15))
-    calibrate(database, date(2024, 2, 15))
-    assert {name[-7:] for name in drop_old_history(database, 60, TODAY).partitions} == {"2024_01"}
-    assert days_left(database) == [date(2024, 2, 15)]
+    calibrate(database, TODAY)
+    assert drop_old_history(database, 60, date(2024, 6, 15)) == Dropped()
+    assert days_left(database) == [date(2024, 1, 15), TODAY]
 
 
 def test_a_day_of_a_month_that_was_dropped_can_be_written_again(database):
