@@ -167,22 +167,39 @@ def _integrate_between_nodes(
     while weight[n_points - 1] == 0:
         n_points -= 1
     for j in range(first_node, last_node + 1, by):
-        highest = -np.inf
-        for q in range(n_points):
-            value = 0.0
-            near = loglik[pad + j + neighbour[q] : pad + j + neighbour[q] + lagrange.shape[1]]
-            for k in range(near.size):
-                value += lagrange[q, k] * near[k]
-            read[q] = value
-            highest = max(highest, value)
-        m0 = m1 = m2 = 0.0
-        for q in range(n_points):
-            part = weight[q] * np.exp(read[q] - highest)
-            m0 += part
-            m1 += part * z[q]
-            m2 += part * z[q] ** 2
-        first[j], second[j] = m1 / m0, m2 / m0
-        total[j] += np.log(m0) + highest
+        log_m, first[j], second[j] = _moments_between_nodes(
+            loglik, pad + j, n_points, z, weight, neighbour, lagrange, read
+        )
+        total[j] += log_m
+
+
+@kernel(fastmath={"reassoc", "contract"})
+def _moments_between_nodes(
+    loglik: np.ndarray,
+    j: int,
+    n_points: int,
+    z: np.ndarray,
+    weight: np.ndarray,
+    neighbour: np.ndarray,
+    lagrange: np.ndarray,
+    read: np.ndarray,
+) -> tuple[float, float, float]:
+    """Compute log m, E[z], E[z^2] at node j."""
+    highest = -np.inf
+    for q in range(n_points):
+        value = 0.0
+        near = loglik[j + neighbour[q] : j + neighbour[q] + lagrange.shape[1]]
+        for k in range(near.size):
+            value += lagrange[q, k] * near[k]
+        read[q] = value
+        highest = max(highest, value)
+    m0 = m1 = m2 = 0.0
+    for q in range(n_points):
+        part = weight[q] * np.exp(read[q] - highest)
+        m0 += part
+        m1 += part * z[q]
+        m2 += part * z[q] ** 2
+    return np.log(m0) + highest, m1 / m0, m2 / m0
 
 
 @kernel(fastmath={"reassoc", "contract"})
