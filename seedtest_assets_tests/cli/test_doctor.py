@@ -9,10 +9,12 @@ from typer.testing import CliRunner
 
 from seedtest_assets.cli.app import app
 from seedtest_assets.cli.diagnosis import diagnose, judge_anchors
+from seedtest_assets.cli.diagnosis_of_move import judge_old_jobs
 from seedtest_assets.cli.findings import Finding
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database, migrate
 from seedtest_assets.storage.platform_facts import Anchor, platform_facts
+from seedtest_assets.storage.publications import PublicationState
 from seedtest_assets_tests.conftest import ROOT, execute, rows_of
 from seedtest_assets_tests.takeover.platform import DAY, make_platform
 
@@ -173,6 +175,23 @@ def test_an_old_job_that_stopped_is_no_warning(old_platform):
     execute(old_platform, "UPDATE mirt_fit_meta SET fitted_at = :at", at=NOW - timedelta(days=3))
     (line,) = findings(old_platform)["old jobs"]
     assert (line.level, line.text.split(";")[0]) == ("green", "stopped")
+
+
+def test_an_old_job_that_writes_after_our_newest_publication_is_named(old_platform):
+    facts = platform_facts(old_platform, load_settings())
+    fit = facts.foreign_fit
+    state = PublicationState(
+        published=DAY,
+        published_at=fit.fitted_at - timedelta(hours=1),
+        published_by="seedtest",
+        reason="the newest day",
+        pinned=None,
+        newest_accepted=DAY,
+        old_job=DAY,
+    )
+    finding = judge_old_jobs(replace(facts, publication=state), NOW)
+    assert finding.level == "yellow"
+    assert finding.text.startswith("another job still writes after our newest publication: its last fit is irt-fit-0")
 
 
 def test_settings_that_differ_from_the_old_jobs_are_named(old_platform):
