@@ -1,29 +1,47 @@
-"""Counts and times on a real answer log (../shared/data, beside the checkout), against pandas."""
+"""Counts and times of whole answer logs, a simulated one and, where it is, a real one, against pandas."""
+
+from datetime import date
 
 import pandas as pd
 import pytest
 
+from seedtest_assets.cli.demo import simulate_school
 from seedtest_assets.days import feature_windows
 from seedtest_assets.features.daily import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, features_for_day
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import FileSource
 from seedtest_assets_tests.conftest import NO_REAL_LOG, SHARED
 
-LOG = SHARED / "data" / "lkt_cloze_attempts.parquet"
-pytestmark = pytest.mark.skipif(not LOG.is_file(), reason=NO_REAL_LOG)
+REAL_LOG = SHARED / "data" / "lkt_cloze_attempts.parquet"
+LOGS = ["simulated", pytest.param("real", marks=pytest.mark.skipif(not REAL_LOG.is_file(), reason=NO_REAL_LOG))]
+
+
+@pytest.fixture(scope="module", params=LOGS)
+def path(request, tmp_path_factory):
+    """A log of answers as a file: with answers whose time or hints nobody knows, and days on which students return."""
+    if request.param == "real":
+        return REAL_LOG
+    school = simulate_school(date(2025, 3, 9), n_days=35, n_students=50, n_items=24, n_topics=3, n_anchors=0)
+    log = school.answers.to_pandas().drop_duplicates(["student_id", "item_id", "completed_at"])
+    log["response_time_ms"] = log["response_time_ms"].astype("Int32").mask(log.index % 11 == 0)
+    log["hint_used"] = log["hint_used"].astype("boolean").mask(log.index % 13 == 0)
+    path = tmp_path_factory.mktemp("log") / "simulated.parquet"
+    log.to_parquet(path)
+    return path
 
 
 @pytest.fixture(scope="module")
-def log():
-    return pd.read_parquet(LOG).rename(columns={"student_id": "user_id"}).sort_values("completed_at")
+def log(path):
+    return pd.read_parquet(path).rename(columns={"student_id": "user_id"}).sort_values("completed_at")
 
 
 @pytest.fixture(scope="module")
-def lake(log, tmp_path_factory):
-    lake, source = Lake(str(tmp_path_factory.mktemp("lake"))), FileSource(str(LOG))
+def lake(path, log, tmp_path_factory):
+    lake, source = Lake(str(tmp_path_factory.mktemp("lake"))), FileSource(str(path))
     days = log["completed_at"].dt.date
     for day, answers in source.answers_by_day(days.min(), days.max()):
-        lake.write_observations(day, answers.table)
+        if len(answers.table):
+            lake.write_observations(day, answers.table)
     return lake
 
 
