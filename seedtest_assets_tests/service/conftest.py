@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import requests
 
-from seedtest_assets_tests.conftest import SHARED
+from seedtest_assets_tests.engines.remote.recordings import ITEMS, USERS
+from seedtest_assets_tests.irt.reference import answers_of
 
-REFERENCE = SHARED / "reference"
 TOKEN = "a token with ümlaut"
 
 
@@ -105,9 +105,5 @@ def run_service():
 
 @pytest.fixture(scope="session")
 def lsat7() -> tuple[list[str], list[str], np.ndarray]:
-    """Persons, items and answers of the LSAT7 data; skipped where the reference results are absent."""
-    path = REFERENCE / "data" / "LSAT7.csv"
-    if not path.is_file():
-        pytest.skip("the reference results (../shared/reference) are not beside this checkout")
-    rows = [line.split(",") for line in path.read_text().split()]
-    return [row[0] for row in rows[1:]], rows[0][1:], np.array([row[1:] for row in rows[1:]], int)
+    """Persons, items and answers of the LSAT7 data."""
+    return USERS, ITEMS, answers_of("LSAT7").astype(int)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from seedtest_assets_tests.service.conftest import REFERENCE
+from seedtest_assets_tests.irt.reference import answers_of, result_of
 
 
 def pattern(n_persons=300, n_items=6, seed=5):
@@ -117,33 +117,20 @@ def test_fixed_item_calibration_holds_the_anchors(service):
     assert [item["is_anchor"] for item in reply["item_params"]] == [True] * 3 + [False] * 3
 
 
-def test_linking_agrees_with_the_reference(service):
-    """linking_2pl.json: plink's constants from two mirt calibrations, without screening the anchors for drift.
-
-    Ours screens them, so the constants agree within their sampling error of about 0.03 and not to the digits.
-    """
-    path = REFERENCE / "linking_2pl.json"
-    if not path.is_file():
-        pytest.skip("the reference results (../shared/reference) are not beside this checkout")
-    reference = json.loads(path.read_text())
+def test_linking_finds_the_scale_of_simulated_answers(service):
+    """2,000 persons with abilities of N(0.5, 1.2^2) on the bank's scale; some of the anchors may be screened out by chance."""
+    bank = result_of("held_anchors")["anchors"]
+    names = [f"I{number:02d}" for number in range(1, 31)]
     anchors = [
-        {"item_id": item["item"], "params": {"a": item["a"], "b": item["b"]}, "fixed": True}
-        for item in reference["group1_to"]
-        if item["item"] in reference["common_items"]
+        {"item_id": names[item], "params": {"a": a, "b": b}, "fixed": True}
+        for item, a, b in zip(bank["item"], bank["a"], bank["b"], strict=True)
     ]
-    header, *lines = (REFERENCE / "data" / "link_group2.csv").read_text().split()
-    observations = [
-        {"user_id": user, "item_id": item, "is_correct": int(answer)}
-        for user, *answers in (line.split(",") for line in lines)
-        for item, answer in zip(header.split(",")[1:], answers, strict=True)
-    ]
-    for method, theirs in (("stocking_lord", "SL"), ("haebara", "HB")):
-        body = {"observations": observations, "anchors": anchors, "linking_method": method}
-        constants = calibrated(service, body)["fit_meta"]["linking_constants"]
-        expected = reference["plink"]["one_directional"][theirs]
-        assert constants["n_anchors_used"] + len(constants["screened_out"]) == 10
-        assert constants["A"] == pytest.approx(expected["A"], abs=0.03)
-        assert constants["B"] == pytest.approx(expected["B"], abs=0.03)
+    body = {"responses": answers_of("held_anchors").astype(int).tolist(), "item_ids": names, "anchors": anchors}
+    for method in ("stocking_lord", "haebara"):
+        constants = calibrated(service, body | {"linking_method": method})["fit_meta"]["linking_constants"]
+        assert constants["n_anchors_used"] + len(constants["screened_out"]) == len(anchors)
+        assert constants["A"] == pytest.approx(1.2, abs=0.1)
+        assert constants["B"] == pytest.approx(0.5, abs=0.1)
 
 
 def test_gzip_both_ways(service):

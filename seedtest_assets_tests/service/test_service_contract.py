@@ -1,13 +1,13 @@
 """The same cases asked of our service and of the replies recorded from real R services."""
 
-import json
 from typing import Any
 
 import numpy as np
 import pytest
 
 from seedtest_assets.engines.remote.reply import number, read_reply, text
-from seedtest_assets_tests.service.conftest import REFERENCE
+from seedtest_assets_tests.engines.remote.recordings import ITEMS, recorded
+from seedtest_assets_tests.irt.reference import result_of
 
 OURS, RECORDED = "ours", "recorded"
 
@@ -18,7 +18,7 @@ def ask(request, service, lsat7):
 
     def reply(path: str, body: dict[str, Any] | None, recording: str) -> Any:
         if request.param == RECORDED:
-            return json.loads((REFERENCE / "service_replies" / recording).read_text())
+            return recorded(recording)
         response = service.get(path) if body is None else service.post(path, body)
         assert response.status_code == 200, response.text
         return response.json()
@@ -36,18 +36,19 @@ def observations(lsat7):
 
 
 def reference_items():
-    return json.loads((REFERENCE / "LSAT7_2PL.json").read_text())["items"]
+    optimum = result_of("LSAT7_2PL")["optimum"]
+    return [{"item": item, "a": a, "b": b} for item, a, b in zip(ITEMS, optimum["a"], optimum["b"], strict=True)]
 
 
 def test_healthz(ask):
-    reply = ask("/healthz", None, "healthz.json")
+    reply = ask("/healthz", None, "health")
     assert text(reply["status"]) == "ok"
     assert all(text(reply[key]) for key in ("service", "version", "time"))
 
 
 def test_calibration_of_observations(ask, lsat7):
     users, items, _ = lsat7
-    reply = ask("/irt/calibrate", {"observations": observations(lsat7)}, "patched_calibrate_obs_2PL.json")
+    reply = ask("/irt/calibrate", {"observations": observations(lsat7)}, "calibration")
     read = read_reply(reply)
     assert list(read.items) == items
     assert set(read.abilities) == set(users)
@@ -67,7 +68,7 @@ def test_three_anchors_shifted_by_three_tenths_give_that_line(ask, lsat7):
         for item in reference_items()[:3]
     ]
     body = {"observations": observations(lsat7), "model": "2PL", "anchors": anchors}
-    read = read_reply(ask("/irt/calibrate", body, "patched_calibrate_obs_2PL_anchors.json"))
+    read = read_reply(ask("/irt/calibrate", body, "calibration_with_anchors"))
     assert read.linking is not None
     assert pytest.approx(1, abs=2e-3) == read.linking.A
     assert pytest.approx(0.3, abs=2e-3) == read.linking.B
@@ -80,7 +81,7 @@ def test_three_anchors_shifted_by_three_tenths_give_that_line(ask, lsat7):
 def test_score_gives_an_ability_for_each_row(ask):
     items = [{"item": item["item"], "a": item["a"], "b": item["b"], "c": 0} for item in reference_items()]
     rows = [[0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [1, 1, 0, 1, 1], [1, 1, 1, 1, 1]]
-    reply = ask("/irt/score", {"item_params": items, "responses": rows}, "patched_score_toplevel.json")
+    reply = ask("/irt/score", {"item_params": items, "responses": rows}, "scores")
     thetas = [number(ability["theta"]) for ability in reply["abilities"]]
     assert len(thetas) == 4
     assert thetas == sorted(thetas)

@@ -12,16 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pytest
 
 from seedtest_assets.calibration import ANSWER_SCHEMA
 from seedtest_assets.settings import Settings
-from seedtest_assets_tests.conftest import SHARED
-
-REFERENCE = SHARED / "reference"
-needs_reference = pytest.mark.skipif(
-    not REFERENCE.is_dir(), reason="the reference results (../shared/reference) are not beside this checkout"
-)
 
 Action = Callable[["Handler"], None]
 
@@ -140,9 +133,3 @@ def simulated(n_persons: int = 400, n_items: int = 12, seed: int = 1) -> np.ndar
     slope, difficulty = rng.lognormal(0, 0.3, n_items), rng.normal(0, 1, n_items)
     chance = 1 / (1 + np.exp(-slope * (rng.normal(size=(n_persons, 1)) - difficulty)))
     return (rng.random((n_persons, n_items)) < chance).astype(float)
-
-
-def reference_answers(name: str) -> pa.Table:
-    """A data set of ../shared/reference as ANSWER_SCHEMA."""
-    wide = pd.read_csv(REFERENCE / "data" / f"{name}.csv", dtype={"user_id": str}).set_index("user_id")
-    return answers_to(wide.to_numpy(float), list(wide.columns), list(wide.index))

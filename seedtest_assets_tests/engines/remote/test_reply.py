@@ -13,15 +13,14 @@ from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.engines.remote.engine import IrtServiceEngine
 from seedtest_assets.engines.remote.reply import number, read_reply, text
 from seedtest_assets.errors import IrtServiceError, IrtServiceRefusal
+from seedtest_assets_tests.engines.remote.recordings import ITEMS, USERS, recorded
 from seedtest_assets_tests.engines.remote.service_double import (
-    REFERENCE,
     answers,
     answers_to,
     double,
-    needs_reference,
-    reference_answers,
     simulated,
 )
+from seedtest_assets_tests.irt.reference import answers_of, result_of
 
 
 def calibrate_with(reply, request, status=200):
@@ -31,13 +30,9 @@ def calibrate_with(reply, request, status=200):
     return result, json.loads(service.requests[0][2])
 
 
-def recorded(name):
-    return json.loads((REFERENCE / "service_replies" / name).read_text())
-
-
 @pytest.fixture(scope="module")
 def lsat7():
-    return reference_answers("LSAT7")
+    return answers_to(answers_of("LSAT7"), ITEMS, USERS)
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +40,8 @@ def in_process(lsat7):
     return InProcessEngine().calibrate(CalibrationRequest(lsat7))
 
 
-@needs_reference
 def test_recorded_calibration_is_stored_like_one_of_our_own(lsat7, in_process):
-    result, sent = calibrate_with(recorded("patched_calibrate_obs_2PL.json"), CalibrationRequest(lsat7))
+    result, sent = calibrate_with(recorded("calibration"), CalibrationRequest(lsat7))
     assert len(sent["observations"]) == 5000
     assert sent["observations"][0].keys() == {"user_id", "item_id", "is_correct", "responded_at"}
     assert sent["observations"][0]["responded_at"] == "2025-11-02T12:00:00Z"
@@ -72,10 +66,9 @@ def shifted_anchors(in_process, by=0.3):
     return in_process.items[["item_id", "a", "b", "c"]].head(3).assign(b=lambda items: items["b"] + by)
 
 
-@needs_reference
 def test_recorded_linking_is_taken_as_it_is(lsat7, in_process):
     request = CalibrationRequest(lsat7, anchors=shifted_anchors(in_process))
-    result, sent = calibrate_with(recorded("patched_calibrate_obs_2PL_anchors.json"), request)
+    result, sent = calibrate_with(recorded("calibration_with_anchors"), request)
     assert [(anchor["item_id"], anchor["fixed"]) for anchor in sent["anchors"]] == [
         ("Item.1", True),
         ("Item.2", True),
@@ -93,10 +86,9 @@ def test_recorded_linking_is_taken_as_it_is(lsat7, in_process):
     assert result.abilities["theta"][0] == -1.5703
 
 
-@needs_reference
 def test_anchors_without_constants_in_the_reply_are_linked_here_with_a_warning(lsat7, in_process):
     request = CalibrationRequest(lsat7, anchors=shifted_anchors(in_process))
-    result, _ = calibrate_with(recorded("patched_calibrate_obs_2PL.json"), request)
+    result, _ = calibrate_with(recorded("calibration"), request)
     expected = InProcessEngine().calibrate(request)
     constants = result.model_spec["linking_constants"]
     assert constants["A"] == pytest.approx(1, abs=2e-3)
@@ -107,9 +99,8 @@ def test_anchors_without_constants_in_the_reply_are_linked_here_with_a_warning(l
     assert "answered no linking constants; linked here by stocking_lord through 3 anchors" in "; ".join(result.warnings)
 
 
-@needs_reference
 def test_constants_that_were_not_applied_are_replaced(lsat7, in_process):
-    reply = recorded("patched_calibrate_obs_2PL.json")
+    reply = recorded("calibration")
     reply["fit_meta"]["linking_constants"] = {"A": [1.0006], "B": [0.3007], "n_anchors_used": [3]}
     request = CalibrationRequest(lsat7, anchors=shifted_anchors(in_process))
     result, _ = calibrate_with(reply, request)
@@ -117,58 +108,54 @@ def test_constants_that_were_not_applied_are_replaced(lsat7, in_process):
     assert "not on the bank's scale; linked here" in "; ".join(result.warnings)
 
 
-@needs_reference
 def test_previous_calibration_is_linked_to_here(lsat7, in_process):
     request = CalibrationRequest(
         lsat7, previous=in_process.items[["item_id", "a", "b", "c"]].assign(b=lambda i: i["b"] - 1)
     )
-    result, sent = calibrate_with(recorded("patched_calibrate_obs_2PL.json"), request)
+    result, sent = calibrate_with(recorded("calibration"), request)
     assert "anchors" not in sent
     assert result.model_spec["linked_to"] == "previous"
     assert result.model_spec["linking_constants"]["B"] == pytest.approx(-1, abs=5e-3)
     assert result.model_spec["group_mean"] == result.model_spec["linking_constants"]["B"]
 
 
-@needs_reference
 def test_linking_to_values_that_were_no_anchors_is_undone(lsat7, in_process):
     request = CalibrationRequest(lsat7, starts=shifted_anchors(in_process))
-    result, sent = calibrate_with(recorded("patched_calibrate_obs_2PL_anchors.json"), request)
+    result, sent = calibrate_with(recorded("calibration_with_anchors"), request)
     assert [anchor["fixed"] for anchor in sent["anchors"]] == [False] * 3
     assert result.model_spec["linked_to"] == "none"
     np.testing.assert_allclose(result.items[["a", "b"]], in_process.items[["a", "b"]], atol=2e-3)
     assert "its linking was undone" in "; ".join(result.warnings)
 
 
-@needs_reference
 def test_rasch_of_r_is_stored_on_the_scale_of_the_calibrated_group(lsat7):
-    reference = json.loads((REFERENCE / "LSAT7_Rasch.json").read_text())
+    reference = result_of("LSAT7_Rasch")
     rows = [
-        {"item_id": [i["item"]], "params": {"a": [1], "b": [round(i["b"], 4)], "c": [0]}} for i in reference["items"]
+        {"item_id": [item], "params": {"a": [1], "b": [round(b, 4)], "c": [0]}}
+        for item, b in zip(ITEMS, reference["optimum"]["b"], strict=True)
     ]
     result, _ = calibrate_with(
         {"status": ["ok"], "item_params": rows, "fit_meta": {}}, CalibrationRequest(lsat7, "Rasch")
     )
     expected = InProcessEngine().calibrate(CalibrationRequest(lsat7, "Rasch"))
-    assert result.items["a"][0] == pytest.approx(np.sqrt(reference["group_cov"]), abs=2e-4)
+    assert result.items["a"][0] == pytest.approx(reference["group_sd"], abs=2e-4)
     np.testing.assert_allclose(result.items[["a", "b"]], expected.items[["a", "b"]], atol=2e-3)
     np.testing.assert_allclose(result.abilities[["theta", "se"]], expected.abilities[["theta", "se"]], atol=2e-3)
     assert "gave no ability for 1000 of 1000 persons; their abilities were estimated here" in "; ".join(result.warnings)
 
 
-@needs_reference
 def test_recorded_reply_without_parameters_is_refused_with_what_it_holds(lsat7):
     with pytest.raises(
         IrtServiceRefusal, match=r"3 items named 'items', 'means', 'cov', none with finite a and b.*R_IRT_BASE_URL"
     ):
-        calibrate_with(recorded("calibrate_wrappedstring_2PL.json"), CalibrationRequest(lsat7))
+        calibrate_with(recorded("calibration_without_parameters"), CalibrationRequest(lsat7))
 
 
-@needs_reference
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("calibrate_obs_2PL.json", 'argument "payload" is missing'),
-        ("edge_item_all_correct.json", "only one response category"),
+        ("error_of_the_payload", 'argument "payload" is missing'),
+        ("error_of_an_item", "only one response category"),
     ],
 )
 def test_recorded_errors_are_quoted(lsat7, name, message):
