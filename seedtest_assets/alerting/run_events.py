@@ -117,7 +117,7 @@ def _rejection_alert(check: EvaluatedCheck, others: Sequence[EvaluatedCheck], en
     return replace(
         alert,
         finding=step.reason if repeats else alert.finding,
-        advice=(*alert.advice, step.advice) if step.advice else alert.advice,
+        advice=(step.advice,) if step.advice else alert.advice,
         details=(*details, *_not_materialized(ended)),
         pending=alert.pending | ended.run.missing,
     )

@@ -76,7 +76,9 @@ def calibrate(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult
     if share < 1 and world.blocking:
         raise dg.Failure(
             f"calibration of {DAY} rejected, nothing written: {finding}",
-            metadata={"what_to_do": "to accept it: seedtest run --accept-failed-checks"},
+            metadata={
+                "what_to_do": "look at the answers of the last days. To accept it: seedtest run --accept-failed-checks"
+            },
             allow_retries=False,
         )
     yield dg.MaterializeResult(asset_key="mirt_item_params")

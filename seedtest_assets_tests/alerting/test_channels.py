@@ -36,6 +36,12 @@ def test_a_plain_list_of_apprise_urls_gets_every_level():
     assert [channel.level for channel in channels] == ["warn"] * 3
 
 
+def test_a_comma_before_another_url_is_written_with_its_code():
+    (split, _), (whole,) = (read_channels(f"json://a.example/{comma}json://b.example") for comma in (",", "%2C"))
+    assert split.address == "json://a.example/"
+    assert whole.address == "json://a.example/%2Cjson://b.example"
+
+
 def test_a_level_stands_before_its_url():
     channels = read_channels("error:json://a.example, WARN:json://b.example\njson://c.example")
     assert [(channel.address, channel.level) for channel in channels] == [

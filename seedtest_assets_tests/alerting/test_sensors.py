@@ -12,12 +12,15 @@ from seedtest_assets.alerting.sensors import alert_delivery_sensor, alerts_sent,
 from seedtest_assets.cli.app import app
 from seedtest_assets.cli.status import status_lines
 from seedtest_assets.definitions import defs
+from seedtest_assets.errors import InputError, TransientError
 from seedtest_assets.resources import resources_from
 from seedtest_assets.settings import load_settings
 from seedtest_assets_tests.alerting.conftest import UI
+from seedtest_assets_tests.alerting.night import DAY, run_night
 from seedtest_assets_tests.alerting.test_outbox import DROP, OPENED, make_due
 from seedtest_assets_tests.conftest import ROOT
 from seedtest_assets_tests.dagster_log.heartbeats import beat
+from seedtest_assets_tests.deployment import free_port
 
 
 @pytest.fixture
@@ -88,10 +91,27 @@ def test_the_incident_sensor_hands_on_its_state_and_says_that_nobody_is_alerted(
     assert second.cursor != first.cursor
 
 
+def test_what_happens_while_the_database_is_out_of_reach_is_alerted_when_it_is_back(
+    kept_instance, platform, webhook, world, monkeypatch
+):
+    first = tick(incident_sensor, kept_instance)
+    world.error = InputError("the disk is full")
+    run_night(kept_instance)
+    with monkeypatch.context() as out_of_reach:
+        out_of_reach.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{free_port()}/gone")
+        with pytest.raises(TransientError, match="out of reach"):
+            tick(incident_sensor, kept_instance, first.cursor)  # the tick fails in the UI, and its cursor stays
+    assert tick(incident_sensor, kept_instance, first.cursor).skip_reason.skip_message.startswith("1 new messages")
+    tick(alert_delivery_sensor, kept_instance)
+    assert webhook.titles == [f"ERROR run failed {DAY}"]
+
+
 @pytest.mark.usefixtures("drop")
-def test_status_shows_channels_incidents_and_what_could_not_be_sent(kept_instance, webhook):
+def test_status_shows_channels_incidents_and_what_could_not_be_sent(kept_instance, webhook, monkeypatch):
     webhook.status = 403
     tick(alert_delivery_sensor, kept_instance)
+    monkeypatch.chdir(ROOT)
+    assert "1 not sent to json #1" in CliRunner().invoke(app, ["alert", "list"]).output
     lines = dict(status_lines(kept_instance, load_settings()))
     assert lines["alerts"] == "to json #1 from warn"
     assert lines["open incidents"].startswith(f"1, newest: {OPENED}")
