@@ -8,8 +8,9 @@ from seedtest_assets.alerting.events import Alert
 from seedtest_assets.alerting.incidents import is_pending
 from seedtest_assets.alerting.run_events import CALIBRATION, no_calibration
 from seedtest_assets.dagster_log.daemon import is_on, last_tick_error
-from seedtest_assets.dagster_log.logged_run import asset_partition, newest_run
+from seedtest_assets.dagster_log.logged_run import asset_partition
 from seedtest_assets.dagster_log.materializations import is_materialized
+from seedtest_assets.dagster_log.run_reader import newest_run
 from seedtest_assets.schedules import nightly_schedule
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.database import Database

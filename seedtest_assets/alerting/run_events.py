@@ -86,7 +86,7 @@ def _rejections(
 
 def _check_alert(check: EvaluatedCheck, ended: EndedRun) -> Alert:
     partition = check.partition or ended.run.partition
-    finding, advice = check.finding or "the check failed", (check.advice,) if check.advice else ()
+    finding, advice = check.finding or "the check failed", _lines(check.advice)
     if check.name == FRESHNESS.name:
         return no_calibration(
             [partition], at=check.at, location=check.asset, finding=finding, advice=advice, link=run_link(ended)
@@ -117,7 +117,7 @@ def _rejection_alert(check: EvaluatedCheck, others: Sequence[EvaluatedCheck], en
     return replace(
         alert,
         finding=step.reason if repeats else alert.finding,
-        advice=(step.advice,) if step.advice else alert.advice,
+        advice=_lines(step.advice) or alert.advice,
         details=(*details, *_not_materialized(ended)),
         pending=alert.pending | ended.run.missing,
     )
@@ -126,7 +126,7 @@ def _rejection_alert(check: EvaluatedCheck, others: Sequence[EvaluatedCheck], en
 def _failure_alert(ended: EndedRun, steps: Sequence[FailedStep], service_failing: str | None) -> Alert:
     run = ended.run
     findings = [f"{step.key}: {step.reason}{_tries(step)}" for step in steps] or [run.failure]
-    advice = tuple(step.advice for step in steps if step.advice)
+    advice = tuple(line for step in steps for line in _lines(step.advice))
     retried = (f"Dagster had started the run {run.run_retries + 1} times",) if run.run_retries else ()
     alert = Alert(
         key=f"run {run.partition or run.job} at {', '.join(sorted(step.key for step in steps))}"
@@ -184,6 +184,10 @@ def _location(ended: EndedRun) -> str:
     run = ended.run
     job = "materialisation from the UI" if run.job.startswith("__") else f"job {run.job}"
     return f"{job}, partition {run.partition}" if run.partition else job
+
+
+def _lines(advice: str | None) -> tuple[str, ...]:
+    return tuple(advice.splitlines()) if advice else ()
 
 
 def _tries(step: FailedStep) -> str:

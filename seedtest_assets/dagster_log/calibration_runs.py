@@ -4,7 +4,8 @@ from datetime import datetime, timezone
 
 import dagster as dg
 
-from seedtest_assets.dagster_log.logged_run import LoggedRun, read_run
+from seedtest_assets.dagster_log.logged_run import LoggedRun
+from seedtest_assets.dagster_log.run_reader import read_run
 from seedtest_assets.report.data import CalibrationRun, CheckOutcome
 
 # The step whose retries are counted.

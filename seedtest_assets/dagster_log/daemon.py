@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from seedtest_assets.dagster_log.logged_run import utc
+from seedtest_assets.dagster_log.run_reader import utc
 
 
 def last_heartbeats(instance: dg.DagsterInstance) -> Mapping[str, datetime]:

@@ -8,7 +8,8 @@ from typing import Literal
 
 import dagster as dg
 
-from seedtest_assets.dagster_log.logged_run import LoggedRun, read_run, utc
+from seedtest_assets.dagster_log.logged_run import LoggedRun
+from seedtest_assets.dagster_log.run_reader import read_run, utc
 
 # Runs that are read at a time.
 MOST = 100

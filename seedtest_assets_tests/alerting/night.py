@@ -77,7 +77,7 @@ def calibrate(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult
         raise dg.Failure(
             f"calibration of {DAY} rejected, nothing written: {finding}",
             metadata={
-                "what_to_do": "look at the answers of the last days. To accept it: seedtest run --accept-failed-checks"
+                "what_to_do": "look at the answers of the last days\nto accept it: seedtest run --accept-failed-checks"
             },
             allow_retries=False,
         )

@@ -32,16 +32,17 @@ def test_a_failed_check_that_fails_the_run_is_one_incident_until_everything_is_m
     failed = run_night(instance)
     assert sensor.titles == [f"ERROR item_count_drop {DAY}"]
     lines = sensor.newest_body.splitlines()
-    assert lines[:6] == [
+    assert lines[:7] == [
         f"mirt_item_params, partition {DAY}",
         f"calibration of {DAY} rejected, nothing written: 90 items fitted, 30% of the 300 usual",
-        "What to do: look at the answers of the last days. To accept it: seedtest run --accept-failed-checks",
+        "What to do: look at the answers of the last days",
+        "What to do: to accept it: seedtest run --accept-failed-checks",
         "items 90, share 0.3",
         "the run failed",
         "not materialized: mirt_fit_meta, mirt_item_params, student_topic_theta",
     ]
-    assert lines[6].startswith("since 20")
-    assert lines[7] == f"http://ui.example:3000/runs/{failed.run_id}"
+    assert lines[7].startswith("since 20")
+    assert lines[8] == f"http://ui.example:3000/runs/{failed.run_id}"
 
     world.share_of_items, world.topics_fail = 1.0, True
     run_night(instance)

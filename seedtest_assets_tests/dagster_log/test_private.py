@@ -8,8 +8,8 @@ from dagster._daemon.auto_run_reexecution import auto_run_reexecution
 
 from seedtest_assets.dagster_log import private
 from seedtest_assets.dagster_log.daemon import is_on, last_heartbeats, last_tick_error, parts_needed
-from seedtest_assets.dagster_log.logged_run import newest_run, read_run
 from seedtest_assets.dagster_log.materializations import check_evaluation, is_materialized
+from seedtest_assets.dagster_log.run_reader import newest_run, read_run
 from seedtest_assets_tests.conftest import ROOT
 from seedtest_assets_tests.dagster_log.heartbeats import beat
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
-from seedtest_assets.dagster_log.logged_run import LoggedRun, read_run
+from seedtest_assets.dagster_log.logged_run import LoggedRun
+from seedtest_assets.dagster_log.run_reader import read_run
 from seedtest_assets.errors import (
     InputError,
     IrtServiceError,
