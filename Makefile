@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo dev test lint docs tables bench lock upgrade down
+.PHONY: install demo dev test test-fast lint docs tables bench lock upgrade down
 
 install: .venv/installed
 
@@ -26,6 +26,9 @@ docs: install  ## the documentation as a site, in site/index.html
 
 tables: install  ## the tables in docs/ that the code can give
 	$(BIN)/python docs/tables.py
+
+test-fast: install lint  ## linter, types, and the tests that start no server: under a minute
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow"
 
 lint: install
 	$(BIN)/ruff check --quiet .

@@ -31,11 +31,21 @@ _SERVER_FOLDER = "SEEDTEST_TESTS_SERVER"
 """Environment variable: the folder of the embedded PostgreSQL, set by the process that starts the workers."""
 TEMPLATE, SCHOOL, NIGHT = "template_platform", "template_school", "template_night"
 
+# Fixtures that start a server, a service, Dagster's commands or a browser. Tests that come to use one of them, however indirectly, are marked slow,
+# as are those that say so themselves (simulations of many calibrations); `make test-fast` leaves both out.
+STARTING_FIXTURES = frozenset({"template", "home", "postgres", "project", "run_service", "opened"})
+
 _number = count()
 
 
 def pytest_addoption(parser):
     parser.addoption("--screenshots", type=Path, help="folder to keep what the browser tests see in, as in docs/")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if STARTING_FIXTURES & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

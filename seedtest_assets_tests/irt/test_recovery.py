@@ -7,6 +7,8 @@ import pytest
 from seedtest_assets import irt
 from seedtest_assets_tests.irt.simulate import responses_of, simulate
 
+pytestmark = pytest.mark.slow
+
 
 def coverage_and_bias(model, seeds, n_persons, n_items, **kind):
     inside_a, inside_b, z_a, z_b = [], [], [], []

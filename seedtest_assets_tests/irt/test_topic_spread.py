@@ -9,6 +9,8 @@ from scipy.stats import norm
 
 from seedtest_assets.irt import ItemParameters, TopicAnswers, topic_abilities, topic_spread
 
+pytestmark = pytest.mark.slow
+
 
 def simulate(n_students, n_topics, per_topic, tau, seed, mean=0.0, sd=1.0):
     """Answers, items, and the true topic abilities [n_students, n_topics]; tau: one value, or one a topic."""
