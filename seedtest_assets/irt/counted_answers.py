@@ -63,11 +63,17 @@ class KeptAnswers(NamedTuple):
     n: np.ndarray
 
 
-def codes_of(codes: ArrayLike, size: int | None, name: str) -> tuple[np.ndarray, int]:
-    """Convert codes to int32 [n], and say how many there may be. Raises DataError for codes out of range."""
+def integers(codes: ArrayLike, name: str) -> np.ndarray:
+    """Convert codes to an array of integers [n]. Raises DataError for any others."""
     codes = np.asarray(codes)
     if codes.ndim != 1 or (codes.dtype.kind not in "iu" and codes.size):
         raise DataError(f"{name} codes must be a one-dimensional array of integers")
+    return codes
+
+
+def codes_of(codes: ArrayLike, size: int | None, name: str) -> tuple[np.ndarray, int]:
+    """Convert codes to int32 [n], and say how many there may be. Raises DataError for codes out of range."""
+    codes = integers(codes, name)
     low, high = (int(codes.min()), int(codes.max())) if codes.size else (0, -1)
     size = high + 1 if size is None else int(size)
     if low < 0 or high >= size or size > np.iinfo(np.int32).max:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seedtest_assets.irt.counted_answers import marks
+from seedtest_assets.irt.counted_answers import integers, marks
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.parallel import kernel
 from seedtest_assets.irt.parameters import ItemParameters
@@ -40,7 +40,7 @@ class TopicAnswers:
 
     def __init__(self, person: ArrayLike, topic: ArrayLike, item: ArrayLike, correct: ArrayLike) -> None:
         for name, codes in (("person", person), ("topic", topic), ("item", item)):
-            object.__setattr__(self, name, integer_codes(codes, name))
+            object.__setattr__(self, name, np.ascontiguousarray(integers(codes, name), np.int32))
         object.__setattr__(self, "correct", np.asarray(correct))
         columns = (self.person, self.topic, self.item, self.correct)
         if len({len(column) for column in columns}) > 1:
@@ -105,7 +105,7 @@ def group_by_student_and_topic(
     person, topic, item_row, correct = _to_known_items(answers, items)
     n_answers = len(person)
     if pairs is not None:
-        asked_person, asked_topic = (integer_codes(codes, "pairs") for codes in pairs)
+        asked_person, asked_topic = (np.ascontiguousarray(integers(codes, "pairs"), np.int32) for codes in pairs)
         if len(asked_person) != len(asked_topic) or asked_person.min(initial=0) < 0 or asked_topic.min(initial=0) < 0:
             raise DataError("pairs must be as many person codes as topic codes, all from 0")
         person, topic = np.concatenate([person, asked_person]), np.concatenate([topic, asked_topic])
@@ -129,14 +129,6 @@ def group_by_student_and_topic(
         item_row=item_row[rows],
         correct=correct[rows],
     )
-
-
-def integer_codes(codes: ArrayLike, name: str) -> np.ndarray:
-    """Convert codes to int32 [n]. Raises DataError for any that are no integers."""
-    codes = np.asarray(codes)
-    if codes.ndim != 1 or (codes.dtype.kind not in "iu" and codes.size):
-        raise DataError(f"{name} codes must be a one-dimensional array of integers")
-    return np.ascontiguousarray(codes, dtype=np.int32)
 
 
 def _to_known_items(

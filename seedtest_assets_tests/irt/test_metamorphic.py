@@ -16,11 +16,11 @@ def answer_list(truth):
     return person, item, truth.right[person, item].astype(int)
 
 
-def assert_same(one, other, atol=1e-6):
+def assert_same(first, second, atol=1e-6):
     for name in ("a", "b", "c"):
-        np.testing.assert_allclose(getattr(one.items, name), getattr(other.items, name), atol=atol)
-    np.testing.assert_allclose(one.theta, other.theta, atol=atol)
-    np.testing.assert_allclose(one.loglik, other.loglik, rtol=1e-9)
+        np.testing.assert_allclose(getattr(first.items, name), getattr(second.items, name), atol=atol)
+    np.testing.assert_allclose(first.theta, second.theta, atol=atol)
+    np.testing.assert_allclose(first.loglik, second.loglik, rtol=1e-9)
 
 
 @pytest.mark.parametrize("model", ["Rasch", "2PL", "3PL"])
@@ -28,10 +28,10 @@ def test_order_of_rows_does_not_matter(model):
     truth = simulate(400, 12, 1, seen=0.7)
     person, item, correct = answer_list(truth)
     shuffled = np.random.default_rng(2).permutation(len(person))
-    one = irt.calibrate(irt.Responses.from_answers(person, item, correct), model)
-    other = irt.calibrate(irt.Responses.from_answers(person[shuffled], item[shuffled], correct[shuffled]), model)
-    np.testing.assert_array_equal(one.items.a, other.items.a)
-    np.testing.assert_array_equal(one.theta, other.theta)
+    first = irt.calibrate(irt.Responses.from_answers(person, item, correct), model)
+    second = irt.calibrate(irt.Responses.from_answers(person[shuffled], item[shuffled], correct[shuffled]), model)
+    np.testing.assert_array_equal(first.items.a, second.items.a)
+    np.testing.assert_array_equal(first.theta, second.theta)
 
 
 def test_names_of_persons_and_items_do_not_matter():
@@ -39,23 +39,23 @@ def test_names_of_persons_and_items_do_not_matter():
     person, item, correct = answer_list(truth)
     rng = np.random.default_rng(4)
     new_person, new_item = rng.permutation(400), rng.permutation(30)[:12]
-    one = irt.calibrate(irt.Responses.from_answers(person, item, correct), options=TIGHT)
-    other = irt.calibrate(
+    first = irt.calibrate(irt.Responses.from_answers(person, item, correct), options=TIGHT)
+    second = irt.calibrate(
         irt.Responses.from_answers(new_person[person], new_item[item], correct, n_items=30), options=TIGHT
     )
-    back = np.searchsorted(other.items.item, new_item)
-    np.testing.assert_allclose(one.items.a, other.items.a[back], atol=1e-6)
-    np.testing.assert_allclose(one.items.b, other.items.b[back], atol=1e-6)
-    np.testing.assert_allclose(one.theta, other.theta[new_person], atol=1e-6)
+    back = np.searchsorted(second.items.item, new_item)
+    np.testing.assert_allclose(first.items.a, second.items.a[back], atol=1e-6)
+    np.testing.assert_allclose(first.items.b, second.items.b[back], atol=1e-6)
+    np.testing.assert_allclose(first.theta, second.theta[new_person], atol=1e-6)
 
 
 def test_everyone_twice_gives_the_same_parameters_and_errors_smaller_by_root_2():
     truth = simulate(500, 10, 5)
-    one = irt.calibrate(truth.responses, options=TIGHT)
+    first = irt.calibrate(truth.responses, options=TIGHT)
     twice = irt.calibrate(responses_of(np.vstack([truth.right, truth.right])), options=TIGHT)
-    np.testing.assert_allclose(one.items.a, twice.items.a, atol=1e-6)
-    np.testing.assert_allclose(one.se_a, twice.se_a * np.sqrt(2), rtol=1e-4)
-    assert twice.loglik == pytest.approx(2 * one.loglik, rel=1e-9)
+    np.testing.assert_allclose(first.items.a, twice.items.a, atol=1e-6)
+    np.testing.assert_allclose(first.se_a, twice.se_a * np.sqrt(2), rtol=1e-4)
+    assert twice.loglik == pytest.approx(2 * first.loglik, rel=1e-9)
 
 
 def test_persons_answers_in_several_pieces_are_one_person():
@@ -70,13 +70,13 @@ def test_persons_answers_in_several_pieces_are_one_person():
 
 def test_right_and_wrong_exchanged_turns_the_scale_round():
     truth = simulate(800, 12, 7)
-    one, other = (
+    first, second = (
         irt.calibrate(truth.responses, options=TIGHT),
         irt.calibrate(responses_of(1 - truth.right), options=TIGHT),
     )
-    np.testing.assert_allclose(one.items.a, other.items.a, atol=1e-5)
-    np.testing.assert_allclose(one.items.b, -other.items.b, atol=1e-5)
-    np.testing.assert_allclose(one.theta, -other.theta, atol=1e-5)
+    np.testing.assert_allclose(first.items.a, second.items.a, atol=1e-5)
+    np.testing.assert_allclose(first.items.b, -second.items.b, atol=1e-5)
+    np.testing.assert_allclose(first.theta, -second.theta, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", ["mean_mean", "mean_sigma", "haebara", "stocking_lord"])
@@ -121,18 +121,18 @@ def test_bank_far_from_the_persons_is_linked_to_all_the_same():
 def test_group_without_answers_changes_nothing():
     truth = simulate(800, 10, 14)
     groups = np.where(np.arange(800) < 400, 0, 2)
-    one, other = (irt.calibrate(truth.responses, groups=each) for each in (groups // 2, groups))
-    np.testing.assert_allclose(one.items.b, other.items.b, atol=1e-4)
-    np.testing.assert_allclose(one.se_b, other.se_b, rtol=1e-3)
-    assert one.n_parameters == other.n_parameters == 22
+    first, second = (irt.calibrate(truth.responses, groups=each) for each in (groups // 2, groups))
+    np.testing.assert_allclose(first.items.b, second.items.b, atol=1e-4)
+    np.testing.assert_allclose(first.se_b, second.se_b, rtol=1e-3)
+    assert first.n_parameters == second.n_parameters == 22
 
 
 def test_start_does_not_decide_the_estimate():
     truth = simulate(1000, 12, 10)
     rng = np.random.default_rng(11)
     starts = irt.ItemParameters(np.arange(12), rng.lognormal(0, 0.6, 12), rng.normal(0, 2, 12), np.zeros(12))
-    one = irt.calibrate(truth.responses, options=TIGHT)
-    assert_same(one, irt.calibrate(truth.responses, starts=starts, options=TIGHT), atol=1e-5)
+    first = irt.calibrate(truth.responses, options=TIGHT)
+    assert_same(first, irt.calibrate(truth.responses, starts=starts, options=TIGHT), atol=1e-5)
 
 
 def test_fixed_anchors_give_the_scale_that_they_are_on():
@@ -194,11 +194,11 @@ def test_responses_are_the_earliest_answers_whatever_the_order(rows, random):
         wanted[person, item] = min(wanted.get((person, item), (9, 9)), (time, int(correct)))
     for responses in built:
         person = np.repeat(np.arange(6), np.diff(responses.person_start))
-        found = {
+        kept = {
             (p, i): c
             for p, i, c in zip(person.tolist(), responses.item.tolist(), responses.correct.tolist(), strict=True)
         }
-        assert found == {key: correct for key, (_, correct) in wanted.items()}
+        assert kept == {key: correct for key, (_, correct) in wanted.items()}
         assert responses.n_set_aside == len(rows) - len(wanted)
 
 

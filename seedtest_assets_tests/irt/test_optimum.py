@@ -118,10 +118,10 @@ def test_standard_errors_of_large_banks_are_those_of_the_whole_matrix(model, mon
     monkeypatch.setattr(standard_errors, "FULL_LIMIT", 10_000)
     whole = irt.calibrate(truth.responses, model)
     monkeypatch.setattr(standard_errors, "FULL_LIMIT", 0)
-    own = irt.calibrate(truth.responses, model)
+    by_item = irt.calibrate(truth.responses, model)
     limit = 0.015 if model == "3PL" else 0.01
-    np.testing.assert_allclose(own.se_a, whole.se_a, rtol=limit)
-    np.testing.assert_allclose(own.se_b, whole.se_b, rtol=limit)
+    np.testing.assert_allclose(by_item.se_a, whole.se_a, rtol=limit)
+    np.testing.assert_allclose(by_item.se_b, whole.se_b, rtol=limit)
 
 
 def test_mixing_ends_where_plain_em_ends(monkeypatch):
@@ -166,8 +166,8 @@ def test_neighbours_with_the_same_items_are_counted_as_if_they_were_apart(single
         problem = em.Problem(answers, "2PL", np.ones(12, bool))
         state = em.State(truth.items.a, truth.items.d, np.zeros(12), np.zeros(1), np.ones(1))
         results.append(problem.expect(state, single=single))
-    one, other = results
+    first, second = results
     exactness = 1e-6 if single else 1e-12
-    np.testing.assert_allclose(one.answers, other.answers, rtol=exactness, atol=1e-6)
-    np.testing.assert_allclose(one.right_theta, other.right_theta, rtol=exactness, atol=1e-5)
-    np.testing.assert_allclose(one.loglik, other.loglik, rtol=1e-9)
+    np.testing.assert_allclose(first.answers, second.answers, rtol=exactness, atol=1e-6)
+    np.testing.assert_allclose(first.right_theta, second.right_theta, rtol=exactness, atol=1e-5)
+    np.testing.assert_allclose(first.loglik, second.loglik, rtol=1e-9)

@@ -109,13 +109,13 @@ def test_adaptive_test_whose_items_follow_from_the_answers_does_not_bias():
 
 def test_two_forms_taken_by_groups_of_different_ability_do_not_bias():
     rng = np.random.default_rng(504)
-    n, own, common = 2000, 25, 10
-    truth = simulate(2 * n, 2 * own + common, 505)
+    n, separate, common = 2000, 25, 10
+    truth = simulate(2 * n, 2 * separate + common, 505)
     theta = np.repeat([-1.0, 1.0], n) + rng.normal(0, 1, 2 * n)
-    right = (rng.random((2 * n, 2 * own + common)) < irt.probability(theta, truth.items).T).astype(int)
+    right = (rng.random((2 * n, 2 * separate + common)) < irt.probability(theta, truth.items).T).astype(int)
     seen = np.ones(right.shape, bool)
-    seen[:n, :own] = False
-    seen[n:, own : 2 * own] = False
+    seen[:n, :separate] = False
+    seen[n:, separate : 2 * separate] = False
     person, item = np.nonzero(seen)
     responses = irt.Responses.from_answers(person, item, right[person, item])
     sd = theta.std()
@@ -123,7 +123,7 @@ def test_two_forms_taken_by_groups_of_different_ability_do_not_bias():
         fit = irt.calibrate(responses, groups=groups)
         assert np.mean(np.abs(fit.items.b - truth.items.b / sd) < 3 * fit.se_b) > 0.97
         assert fit.groups_mean[1] - fit.groups_mean[0] == pytest.approx(2 / sd, abs=0.1)
-        assert np.abs(fit.items.b[:own] - truth.items.b[:own] / sd).mean() < 0.15
+        assert np.abs(fit.items.b[:separate] - truth.items.b[:separate] / sd).mean() < 0.15
 
 
 def test_seeds_pull_items_with_few_answers_and_leave_the_others():
@@ -148,13 +148,13 @@ def test_item_fit_finds_the_item_that_does_not_fit_in_sparse_data():
     right[:, 7] = rng.random(len(right)) < curve
     responses = responses_of(np.where(truth.seen, right, np.nan))
     fit = irt.calibrate(responses, options=irt.Options(standard_errors=False))
-    found = irt.item_fit(responses, fit.items, fit.theta)
-    assert np.argmin(found.p) == 7
-    assert found.p[7] < 1e-6
-    others = np.delete(found.p, 7)
+    item_fit = irt.item_fit(responses, fit.items, fit.theta)
+    assert np.argmin(item_fit.p) == 7
+    assert item_fit.p[7] < 1e-6
+    others = np.delete(item_fit.p, 7)
     assert 0.3 < others.mean() < 0.7
     assert (others < 0.01).mean() < 0.1
-    assert np.nanmax(np.abs(found.group_observed[7] - found.group_expected[7])) > 0.1
+    assert np.nanmax(np.abs(item_fit.group_observed[7] - item_fit.group_expected[7])) > 0.1
 
 
 def test_person_fit_finds_who_answered_at_random():

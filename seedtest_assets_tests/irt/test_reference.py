@@ -15,13 +15,13 @@ COMPLETE = [name for name in EVERY if "missing" not in name]
 @pytest.fixture(scope="module")
 def fits():
     """Every reference with the answers and the engine's fit to them."""
-    found = {}
+    results = {}
     for name in EVERY:
         data, model = name.split("_")
         responses = irt.Responses.from_matrix(answers_of(data))
         fit = irt.calibrate(responses, model, options=irt.Options(tolerance=1e-8))
-        found[name] = result_of(name), responses, fit
-    return found
+        results[name] = result_of(name), responses, fit
+    return results
 
 
 @pytest.mark.parametrize("name", [*TWO_PL, *RASCH])
