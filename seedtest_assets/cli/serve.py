@@ -21,10 +21,12 @@ def serve(
     ] = 120,
 ) -> None:
     """Run the IRT service (the HTTP contract of the R service). R_IRT_INTERNAL_TOKEN is the token callers must send."""
-    from seedtest_assets.service.app import Options
+    from seedtest_assets.service.app import ServiceOptions
     from seedtest_assets.service.limits import MEBIBYTE, Limits
     from seedtest_assets.service.server import serve as run
     from seedtest_assets.settings import load_settings
 
-    options = Options(load_settings().r_irt_internal_token, workers, queue, Limits(bytes=max_megabytes * MEBIBYTE))
+    options = ServiceOptions(
+        load_settings().r_irt_internal_token, workers, queue, Limits(bytes=max_megabytes * MEBIBYTE)
+    )
     run(options, host, port, grace_seconds)

@@ -29,7 +29,7 @@ QUEUED_SCORES = 1_000
 
 
 @dataclass(frozen=True)
-class Options:
+class ServiceOptions:
     """Options of a service.
 
     token: bearer token that callers must send; None admits everyone who reaches the port.
@@ -43,7 +43,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
 
 
-def create_app(options: Options) -> FastAPI:
+def create_app(options: ServiceOptions) -> FastAPI:
     """Make the ASGI application; its processes start and end with its lifespan."""
     metrics = Metrics()
     calibrating = Workers("calibration", options.workers, options.queue)
@@ -90,7 +90,9 @@ def create_app(options: Options) -> FastAPI:
     return app
 
 
-async def _work(request: Request, options: Options, workers: Workers, function: Callable[[Task], Outcome]) -> Response:
+async def _work(
+    request: Request, options: ServiceOptions, workers: Workers, function: Callable[[Task], Outcome]
+) -> Response:
     _check_token(request, options.token)
     encoding = _check_head(request, options.limits)
 

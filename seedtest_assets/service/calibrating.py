@@ -17,8 +17,8 @@ from seedtest_assets.service.wire import (
     FitMeta,
     FittedItem,
     FittedParameters,
-    ItemEstimate,
     LeftOutItem,
+    MonitoredItem,
     StandardErrors,
 )
 
@@ -65,9 +65,9 @@ def _items(result: CalibrationResult, parsed: ParsedCalibration) -> list[FittedI
     ]
 
 
-def _estimate(item: FittedItem) -> ItemEstimate:
+def _estimate(item: FittedItem) -> MonitoredItem:
     a_se, b_se, c_se = (UNSET if value is None else value for value in (item.se.a, item.se.b, item.se.c))
-    return ItemEstimate(item.item_id, item.params.a, item.params.b, item.params.c or 0.0, a_se, b_se, c_se)
+    return MonitoredItem(item.item_id, item.params.a, item.params.b, item.params.c or 0.0, a_se, b_se, c_se)
 
 
 def _abilities(result: CalibrationResult, parsed: ParsedCalibration) -> list[Ability]:
@@ -87,7 +87,7 @@ def _abilities(result: CalibrationResult, parsed: ParsedCalibration) -> list[Abi
     ]
 
 
-def _fit_meta(result: CalibrationResult, parsed: ParsedCalibration, extra: list[ItemEstimate]) -> FitMeta:
+def _fit_meta(result: CalibrationResult, parsed: ParsedCalibration, extra: list[MonitoredItem]) -> FitMeta:
     fitted_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return FitMeta(
         run_id=f"fit-{fitted_at}",
@@ -114,7 +114,7 @@ def _anchor_warnings(parsed: ParsedCalibration) -> list[str]:
     return [f"{n_left_out} of {n_sent} fixed anchors were left out; fit_meta.anchors_left_out has the reasons"]
 
 
-def _prior_warnings(extra: list[ItemEstimate]) -> list[str]:
+def _prior_warnings(extra: list[MonitoredItem]) -> list[str]:
     if not extra:
         return []
     listed = ", ".join(item.item_id for item in extra)

@@ -8,7 +8,7 @@ from seedtest_assets.calibration import CalibrationRequest, CalibrationResult
 from seedtest_assets.engines.coded_request import CodedRequest, code_request
 from seedtest_assets.engines.codes import coded
 from seedtest_assets.engines.result_tables import item_ids_of
-from seedtest_assets.service.wire import ItemEstimate
+from seedtest_assets.service.wire import MonitoredItem
 
 # Weight of the prior, in answers: as many as an item needs to be calibrated at all.
 PRIOR_ANSWERS = float(irt.MIN_RESPONSES)
@@ -16,7 +16,7 @@ PRIOR_ANSWERS = float(irt.MIN_RESPONSES)
 PRIOR_GUESSING = 0.2
 
 
-def estimates_with_prior(request: CalibrationRequest, result: CalibrationResult) -> list[ItemEstimate]:
+def estimates_with_prior(request: CalibrationRequest, result: CalibrationResult) -> list[MonitoredItem]:
     """Estimate the items that have both marks but no finite maximum-likelihood estimate.
 
     The fitted items are held. The prior is PRIOR_ANSWERS answers of N(0, 1) to an item of average discrimination, as
@@ -49,7 +49,7 @@ def estimates_with_prior(request: CalibrationRequest, result: CalibrationResult)
     )
     new = set(starts.item.tolist())
     return [
-        ItemEstimate(str(item_ids[item]), a, b, c, *(UNSET if np.isnan(se) else se for se in standard_errors))
+        MonitoredItem(str(item_ids[item]), a, b, c, *(UNSET if np.isnan(se) else se for se in standard_errors))
         for item, a, b, c, *standard_errors in rows
         if int(item) in new
     ]

@@ -10,7 +10,7 @@ import uvicorn
 
 from seedtest_assets.errors import SettingsError
 from seedtest_assets.service import logs
-from seedtest_assets.service.app import Options, create_app
+from seedtest_assets.service.app import ServiceOptions, create_app
 from seedtest_assets.service.logs import logger
 from seedtest_assets.service.workers import Workers
 
@@ -19,7 +19,7 @@ LOOPBACK = "127.0.0.1"
 REFUSAL_SECONDS = 5
 
 
-def serve(options: Options, host: str | None = None, port: int = 8000, grace_seconds: float = 120.0) -> None:
+def serve(options: ServiceOptions, host: str | None = None, port: int = 8000, grace_seconds: float = 120.0) -> None:
     """Listen on host and port until INT or TERM.
 
     host: by default every address with a token, and 127.0.0.1 without one.

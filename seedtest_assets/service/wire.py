@@ -130,7 +130,7 @@ class FittedItem(Struct):
     version: str = "v1"
 
 
-class ItemEstimate(Struct):
+class MonitoredItem(Struct):
     """The same item as the drift monitor of the platform reads it; a standard error that is not known is absent."""
 
     item_id: str
@@ -187,7 +187,7 @@ class CalibrationReply(Struct):
     """A finished calibration."""
 
     item_params: list[FittedItem]
-    items: list[ItemEstimate]
+    items: list[MonitoredItem]
     abilities: list[Ability]
     fit_meta: FitMeta
     status: str = "ok"

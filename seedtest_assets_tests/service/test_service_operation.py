@@ -53,11 +53,11 @@ def test_probes_and_scrapes_need_no_token(service):
 
 
 SMALL_AND_OPEN = """
-from seedtest_assets.service.app import Options
+from seedtest_assets.service.app import ServiceOptions
 from seedtest_assets.service.limits import Limits
 from seedtest_assets.service.server import serve
 limits = Limits(bytes=2**20, items=60, persons=3000, upload_seconds=1.5)
-serve(Options(queue=1, limits=limits), host="0.0.0.0", port=0, grace_seconds=0)
+serve(ServiceOptions(queue=1, limits=limits), host="0.0.0.0", port=0, grace_seconds=0)
 """
 
 
