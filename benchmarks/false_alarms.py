@@ -87,7 +87,7 @@ def of_school(seed: int, n_nights: int, n_faults: int, with_errors: bool) -> See
                 for one in failed if number >= first else []:
                     alarms.append(one.check)
                     print(
-                        f"school {seed}, {night.day}, healthy: {one.level.name} {one.check}: {one.said}",
+                        f"school {seed}, {night.day}, healthy: {one.verdict.name} {one.check}: {one.finding}",
                         file=sys.stderr,
                     )
                 if number in chosen:
@@ -103,11 +103,11 @@ def put_in(night: Night, rng: np.random.Generator) -> list[tuple[str, bool]]:
     """Every fault, and whether the check that has to tell of it did; a check that breaks tells nothing."""
     told = []
     for fault in FAULTS:
-        failed = {one.check: one for one in fault.inject(night, rng) if not one.passed and "broke" not in one.said}
-        there = failed[fault.check].level >= fault.level if fault.check in failed else False
+        failed = {one.check: one for one in fault.inject(night, rng) if not one.passed and "broke" not in one.finding}
+        there = failed[fault.check].verdict >= fault.level if fault.check in failed else False
         told.append((fault.name, there))
         if not there:
-            said = "; ".join(f"{one.level.name} {one.check}" for one in failed.values()) or "nothing"
+            said = "; ".join(f"{one.verdict.name} {one.check}" for one in failed.values()) or "nothing"
             print(f"{night.day}, missed: {fault.name}; told was {said}", file=sys.stderr)
     return told
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from benchmarks.nights import SHADOW, Night
 from seedtest_assets import irt
-from seedtest_assets.checks.judgement import Judgement, Level
+from seedtest_assets.checks.judgement import Judgement, Verdict
 from seedtest_assets.days import day_bounds
 from seedtest_assets.engines.coded_request import code_request
 from seedtest_assets.engines.in_process import result_of
@@ -27,7 +27,7 @@ class Fault:
 
     name: str
     check: str
-    level: Level
+    level: Verdict
     inject: Inject
 
 
@@ -146,9 +146,9 @@ def damaged(table: str, damage: Callable[[pd.DataFrame, np.ndarray], pd.DataFram
             rows = night.topic_rows
             few = rng.random(len(rows)) < rng.uniform(0.02, 0.2)
             write_topic_theta(database, day, damage(rows, few), publishing=SHADOW)
-            told = night.of_table(table)
+            judgements = night.of_table(table)
             write_topic_theta(database, day, rows, publishing=SHADOW)
-            return told
+            return judgements
         whole = night.feature_rows
         rows = whole.to_pandas()
         few = rng.random(len(rows)) < rng.uniform(0.02, 0.2)
@@ -159,9 +159,9 @@ def damaged(table: str, damage: Callable[[pd.DataFrame, np.ndarray], pd.DataFram
             pa.Table.from_pandas(damage(rows, few), schema=schema, preserve_index=False),
             publishing=SHADOW,
         )
-        told = night.of_table(table)
+        judgements = night.of_table(table)
         write_features(database, day, whole, publishing=SHADOW)
-        return told
+        return judgements
 
     return inject
 
@@ -185,7 +185,7 @@ def some_items(night: Night, rng: np.random.Generator, share: float) -> list[str
 
 def well_known(night: Night) -> list[str]:
     """Items with as many answers as drift is judged from, of usual difficulty and discrimination, on the last nights, too."""
-    items, known = night.result.items, set(night.earlier.parameters["item_id"])
+    items, known = night.result.items, set(night.earlier.newest_parameters["item_id"])
     usual = items[(items["n_responses"] >= 100) & items["b"].abs().lt(1.5) & items["a"].between(0.7, 2)]
     return [name for name in usual["item_id"] if name in known]
 
@@ -204,7 +204,7 @@ def with_column(window: pa.Table, name: str, values: object) -> pa.Table:
     return window.set_column(window.schema.get_field_index(name), name, array)
 
 
-WARN, ERROR = Level.WARN, Level.ERROR
+WARN, ERROR = Verdict.WARN, Verdict.ERROR
 THETA, FEATURES = "student_topic_theta", "features_topic_daily"
 FAULTS = (
     Fault("25 to 70 % of the items are gone", "item_count_drop", WARN, items_gone),

@@ -11,12 +11,11 @@ import pyarrow as pa
 
 from benchmarks.healthy_school import HealthySchool
 from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
-from seedtest_assets.checks import tables
 from seedtest_assets.checks.answers import answer_volume, source_matches_lake
+from seedtest_assets.checks.calibration import CalibratedDay, EarlierPartitions, earlier_partitions, judge_calibration
 from seedtest_assets.checks.freshness import freshness
-from seedtest_assets.checks.judgement import Judgement
-from seedtest_assets.checks.on_calibration import Earlier, earlier_partitions, judge_calibration
-from seedtest_assets.checks.specs import numbers_of
+from seedtest_assets.checks.judgement import Judgement, numbers_to_record
+from seedtest_assets.checks.tables import judge_table
 from seedtest_assets.days import feature_windows
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.features.daily import active_pairs, features_for_day
@@ -31,7 +30,7 @@ from seedtest_assets.storage.late_answers import DayCount
 from seedtest_assets.storage.publications import Publishing
 from seedtest_assets.storage.publishing import write_calibration, write_features, write_topic_theta
 from seedtest_assets.storage.table_facts import table_facts
-from seedtest_assets.storage.window import read_window
+from seedtest_assets.storage.window import Window, read_window
 
 LATE = 0.001
 """Share of a day's answers that come a day late on a healthy platform."""
@@ -72,7 +71,7 @@ class Platform:
             day,
             read_window(self.lake, day, self.settings).answers,
             self.school.anchors,
-            earlier_partitions(self.database, day, self.settings),
+            earlier_partitions(self.database, day, self.settings.history_partitions),
         )
 
 
@@ -84,12 +83,12 @@ class Night:
     day: date
     window: pa.Table
     anchors: pd.DataFrame
-    earlier: Earlier
+    earlier: EarlierPartitions
 
     @cached_property
     def request(self) -> CalibrationRequest:
         answers = self.window.drop_columns("topic_id").rename_columns(ANSWER_SCHEMA.names)
-        previous = self.earlier.parameters[["item_id", "a", "b", "c"]]
+        previous = self.earlier.newest_parameters[["item_id", "a", "b", "c"]]
         return CalibrationRequest(answers, anchors=self.anchors, previous=previous)
 
     @cached_property
@@ -108,9 +107,16 @@ class Night:
         return self.of_calibration()
 
     def of_calibration(self, result: CalibrationResult | None = None) -> list[Judgement]:
-        return judge_calibration(
-            result or self.result, self.anchors, self.window, self.day, self.earlier, self.platform.settings
+        settings = self.platform.settings
+        first = self.day - timedelta(days=settings.mirt_lookback_days - 1)
+        calibrated = CalibratedDay(
+            window=Window(first, self.day, self.window, []),
+            result=result or self.result,
+            anchors=self.anchors,
+            earlier=self.earlier,
+            linking_method=settings.mirt_linking_method,
         )
+        return judge_calibration(calibrated, settings)
 
     @cached_property
     def counts(self) -> dict[date, int]:
@@ -156,12 +162,7 @@ class Night:
         """The checks of what the table has for the day."""
         limits = self.platform.settings
         facts = table_facts(self.platform.database, table, self.day, self.pairs, limits.theta_limit)
-        return [
-            tables.theta_coverage(facts, limits),
-            tables.keys_unique(facts),
-            tables.no_nulls(facts),
-            tables.values_in_range(facts),
-        ]
+        return judge_table(facts, limits)
 
     def judgements(self) -> list[Judgement]:
         """Every check of the healthy night; the tables are written."""
@@ -180,7 +181,7 @@ class Night:
 
     def publish(self) -> None:
         """Write the calibration, so that later nights compare with it."""
-        checks = {"checks": numbers_of(self.healthy)}
+        checks = {"checks": numbers_to_record(self.healthy)}
         result = replace(self.result, metrics=self.result.metrics | checks)
         write_calibration(
             self.platform.database,

@@ -9,12 +9,15 @@ from seedtest_assets.assets.calibration_report import calibration_report
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
-from seedtest_assets.checks.on_freshness import freshness_check, freshness_job, freshness_schedule
-from seedtest_assets.checks.on_observations import observations_checks
-from seedtest_assets.checks.on_tables import features_topic_daily_checks, student_topic_theta_checks
+from seedtest_assets.checks.asset_checks import (
+    features_topic_daily_checks,
+    freshness_check,
+    observations_checks,
+    student_topic_theta_checks,
+)
 from seedtest_assets.engines import engine_for
 from seedtest_assets.resources import resources_from
-from seedtest_assets.schedules import extract_job, nightly_job, nightly_schedule
+from seedtest_assets.schedules import extract_job, freshness_job, freshness_schedule, nightly_job, nightly_schedule
 from seedtest_assets.settings import load_settings
 
 settings = load_settings()

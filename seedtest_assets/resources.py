@@ -20,6 +20,7 @@ from seedtest_assets.errors import SettingsError
 from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.publications import Publishing
 from seedtest_assets.storage.sources import Source, find_source
 from seedtest_assets.storage.window import Window, missing_days, read_window
 from seedtest_assets.thresholds import Thresholds
@@ -86,6 +87,11 @@ class PlatformDatabase(SettingsResource):
             self._prepared = prepared_database(self.settings)
         return self._prepared
 
+    @property
+    def publishing(self) -> Publishing:
+        """How results are published in the platform's tables."""
+        return Publishing.from_settings(self.settings)
+
 
 class AnswerSource(SettingsResource):
     """Where the day's answers come from: a table or view of the platform, or files."""
@@ -109,8 +115,8 @@ class AnswerLake(SettingsResource):
     seedtest_reports_url: str | None = _setting("seedtest_reports_url")
 
     @property
-    def lake(self) -> Lake:
-        """The lake.
+    def storage(self) -> Lake:
+        """The opened lake.
 
         Raises InputError for an address that cannot be opened.
         """
@@ -118,11 +124,11 @@ class AnswerLake(SettingsResource):
 
     def window(self, day: date) -> Window:
         """Read the answers of the look-back window that ends with a day."""
-        return read_window(self.lake, day, self.settings)
+        return read_window(self.storage, day, self.settings)
 
     def missing_days(self, day: date, n_days: int) -> list[date]:
         """List the days that the lake lacks, of the n_days that end with a day."""
-        return missing_days(self.lake, day, self.settings, n_days)
+        return missing_days(self.storage, day, self.settings, n_days)
 
 
 class IrtEngine(SettingsResource):

@@ -1,4 +1,4 @@
-"""When things run: the nightly job and its 03:00 UTC schedule, and the job that only fills the lake."""
+"""When things run: the nightly job at 03:00 UTC, its check in the morning, and the job that only fills the lake."""
 
 from datetime import date, timedelta
 
@@ -6,10 +6,13 @@ import dagster as dg
 
 from seedtest_assets.days import FEATURE_WINDOW_DAYS
 from seedtest_assets.errors import SeedtestError
-from seedtest_assets.settings import Settings, load_settings
+from seedtest_assets.resources import AnswerLake
 from seedtest_assets.step.arguments import POOL
-from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.window import missing_days
+from seedtest_assets.step.load_time import FRESH_BY_HOUR
+
+FRESHNESS = dg.AssetCheckKey(dg.AssetKey("mirt_fit_meta"), "freshness")
+MINUTES_PAST = 5
+"""The hour by which yesterday should be calibrated."""
 
 ALERTS_SENT = dg.AssetCheckKey(dg.AssetKey("mirt_fit_meta"), "alerts_sent")
 
@@ -28,27 +31,35 @@ extract_job = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
+freshness_job = dg.define_asset_job(
+    "freshness",
+    selection=dg.AssetSelection.checks(FRESHNESS),
+    description="Is yesterday's calibration finished in the morning?",
+    executor_def=dg.in_process_executor,
+)
+
 
 def limit_runs(instance: dg.DagsterInstance) -> None:
-    """Make the pool's limit known before the queue meets its first run of all.
+    """Declare the pool's limit before the queue meets its first run.
 
     The queue reads the limits, and only then makes those of new pools from dagster.yaml's default: on a fresh instance it
-    lets all runs out at once that wait by then, and a first night would calibrate while its window is still being filled.
+    starts all runs at once that wait by then, and a first night would calibrate while its window is still being filled.
     """
     if POOL not in instance.event_log_storage.get_concurrency_keys():
         instance.event_log_storage.initialize_concurrency_limit_to_default(POOL)
 
 
-def requests_for(day: date, settings: Settings) -> list[dg.RunRequest]:
-    """The runs that make a day: where the look-back window or the features' 28 days have days that the lake lacks, one that fills them; then the day's own.
+def requests_for(day: date, lake: AnswerLake) -> list[dg.RunRequest]:
+    """List the runs that make a day: a backfill run if the lake lacks days, then the day's own run.
 
-    They are asked for in this order and run one after the other, since one run at a time leaves the queue.
+    The days that the lake must have are those of the look-back window and of the features' 28 days. The runs leave the queue
+    in this order, one at a time.
     """
-    of_day = dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
-    n_days = max(settings.mirt_lookback_days, 2 * FEATURE_WINDOW_DAYS)
-    missing = [before for before in missing_days(Lake(settings.seedtest_lake), day, settings, n_days) if before < day]
+    night = dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
+    n_days = max(lake.mirt_lookback_days, 2 * FEATURE_WINDOW_DAYS)
+    missing = [before for before in lake.missing_days(day, n_days) if before < day]
     if not missing:
-        return [of_day]
+        return [night]
     fill = dg.RunRequest(
         run_key=f"{day} fills {missing[0]} to {missing[-1]}",
         asset_selection=[dg.AssetKey("observations")],
@@ -59,17 +70,30 @@ def requests_for(day: date, settings: Settings) -> list[dg.RunRequest]:
         },
         run_config={"ops": {"observations": {"config": {"only_missing": True}}}},
     )
-    return [fill, of_day]
+    return [fill, night]
 
 
 @dg.schedule(job=nightly_job, cron_schedule="0 3 * * *", execution_timezone="UTC")
-def nightly_schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
+def nightly_schedule(context: dg.ScheduleEvaluationContext, lake: AnswerLake) -> list[dg.RunRequest]:
     """At 03:00 UTC, yesterday: its answers, the calibration of the window that ends with it, abilities and features."""
     limit_runs(context.instance)
     day = (context.scheduled_execution_time - timedelta(days=1)).date()
     try:
-        return requests_for(day, load_settings())
+        return requests_for(day, lake)
     except SeedtestError as error:
-        # A lake that does not answer now is the run's to try again; without a run the night would be lost.
+        # A lake that does not answer now may answer the run's retries; without a run the night would be lost.
         context.log.warning(f"the window cannot be filled: {error}")
         return [dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())]
+
+
+@dg.schedule(
+    job=freshness_job,
+    cron_schedule=f"{MINUTES_PAST} {FRESH_BY_HOUR} * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def freshness_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """In the morning, of yesterday. On from the start: it is there for the case that nothing else runs."""
+    day = (context.scheduled_execution_time - timedelta(days=1)).date().isoformat()
+    # As a tag: Dagster knows the partitions of a job from its assets, and this one has none, only a check.
+    return dg.RunRequest(run_key=day, tags={"dagster/partition": day})

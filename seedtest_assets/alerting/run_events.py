@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from seedtest_assets.alerting.events import Alert, Event, Level, Recovery
-from seedtest_assets.checks.specs import FRESHNESS
+from seedtest_assets.checks.catalogue import FRESHNESS
 from seedtest_assets.dagster_log.ended_runs import EndedRun
 from seedtest_assets.dagster_log.logged_run import EvaluatedCheck, FailedStep, asset_partition
 from seedtest_assets.schedules import ALERTS_SENT
 
 # The asset whose partition says that a day was calibrated.
-CALIBRATION = FRESHNESS.asset_key.to_user_string()
+CALIBRATION = FRESHNESS.asset
 # The asset that is there after a calibration that did something, by the IRT service or without it.
 ITEMS = "mirt_item_params"
 # Key of the incident of a service that keeps failing, and of its recovery.

@@ -1,44 +1,47 @@
 """calibrate: one step that makes mirt_item_params, mirt_ability and mirt_fit_meta, and writes all three or none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timezone
-from typing import Any
+from typing import Any, NoReturn
 
 import dagster as dg
-import pandas as pd
 
-from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
-from seedtest_assets.checks.on_calibration import earlier_partitions, judge_calibration, rejected_by
-from seedtest_assets.checks.specs import CALIBRATION, accepted, numbers_of, results
-from seedtest_assets.engines import engine_for
-from seedtest_assets.report.pictures import histogram, item_map
-from seedtest_assets.settings import Settings, load_settings
+from seedtest_assets.assets.calibrate_metadata import materializations, nothing_to_do, with_metrics
+from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest, CalibrationResult, Progress
+from seedtest_assets.checks import catalogue
+from seedtest_assets.checks.asset_checks import result_of, specs_of
+from seedtest_assets.checks.calibration import (
+    NEVER_ACCEPTED,
+    CalibratedDay,
+    EarlierPartitions,
+    earlier_partitions,
+    judge_calibration,
+    rejected_by,
+)
+from seedtest_assets.checks.judgement import Judgement, numbers_to_record
+from seedtest_assets.dagster_log.failures import ADVICE
+from seedtest_assets.resources import AnswerLake, CheckLimits, IrtEngine, PlatformDatabase
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
-from seedtest_assets.step.metadata import picture, previewed, table_metadata
+from seedtest_assets.step.metadata import table_metadata
 from seedtest_assets.storage.calibration_lock import one_calibration_at_a_time
-from seedtest_assets.storage.database import Database, prepared_database
+from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.history import previous_item_parameters
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.publications import Publication, Publishing
 from seedtest_assets.storage.publishing import clear_calibration, write_calibration
 from seedtest_assets.storage.questions import anchors_and_starts
-from seedtest_assets.storage.window import Window, read_window
+from seedtest_assets.storage.window import Window
 
 LOG_EVERY = 10
 """Iterations between two lines of progress in the log, each of which is a row in Dagster's database."""
 
 
-NEVER_ACCEPTED = {"finite"}
-"""Checks that nobody overrules: the tables take numbers only."""
-
-
 class CalibrateConfig(dg.Config):
-    """How a run of the calibrate step goes."""
+    """Options of a run of the calibrate step."""
 
     accept_failed_checks: bool = False
-    """Write a calibration that a blocking check rejects: an operator looked at it and wants it."""
+    """Write a calibration that a blocking check rejects: an operator examined it and wants it."""
 
 
 @dg.multi_asset(
@@ -69,165 +72,114 @@ class CalibrateConfig(dg.Config):
             kinds={"postgres"},
         ),
     ],
-    check_specs=CALIBRATION,
+    check_specs=specs_of(catalogue.CALIBRATION),
     **DAILY_STEP,
 )
-def calibrate(context: dg.AssetExecutionContext, config: CalibrateConfig) -> Iterator[Any]:
+def calibrate(
+    context: dg.AssetExecutionContext,
+    config: CalibrateConfig,
+    platform: PlatformDatabase,
+    lake: AnswerLake,
+    engine: IrtEngine,
+    limits: CheckLimits,
+) -> Iterator[Any]:
     """Calibrate the item bank on the look-back window, link it to the bank's scale, estimate every ability."""
     with failures_in_one_line():
-        settings, day = load_settings(), date.fromisoformat(context.partition_key)
-        database, lake = prepared_database(settings), Lake(settings.seedtest_lake)
-        window = read_window(lake, day, settings)
+        database, day = platform.database, date.fromisoformat(context.partition_key)
+        window, thresholds = lake.window(day), limits.thresholds
         with one_calibration_at_a_time(database):
-            earlier = earlier_partitions(database, day, settings)
+            earlier = earlier_partitions(database, day, thresholds.history_partitions)
             if not len(window.answers) and not earlier.fits:
                 clear_calibration(database, day)
-                yield from _nothing_to_do(window)
+                yield from nothing_to_do(window)
                 return
-            anchors, starts = anchors_and_starts(database)
-            result = _calibrate(context, settings, database, day, window, anchors, starts)
-            judgements = judge_calibration(result, anchors, window.answers, day, earlier, settings)
-            result = replace(result, metrics=result.metrics | {"checks": numbers_of(judgements)})
-            checked, rejected = results(judgements, CALIBRATION), rejected_by(judgements)
+            calibrated = _calibrate(context, database, engine, window, earlier)
+            judgements = judge_calibration(calibrated, thresholds)
+            result = with_metrics(calibrated.result, checks=numbers_to_record(judgements))
             run_id = f"fit-{day}-{context.run.run_id[:8]}"
-            never = [one for one in rejected if one.check in NEVER_ACCEPTED]
-            if rejected and (never or not config.accept_failed_checks):
-                folder = lake.keep_rejected(
-                    day,
-                    run_id,
-                    {"items": result.items, "abilities": result.abilities},
-                    result.model_spec | result.metrics,
-                )
-                yield from checked
-                reasons = "; ".join(one.description for one in rejected)
-                raise dg.Failure(
-                    f"calibration of {day} rejected, nothing written: {reasons}{'' if reasons.endswith('?') else '.'} "
-                    f"It is kept in {folder}"
-                    + (
-                        ""
-                        if never
-                        else f"; to accept it: seedtest run --date {day} --accept-failed-checks, or run the partition with "
-                        "ops.calibrate.config.accept_failed_checks: true"
-                    ),
-                    allow_retries=False,
-                )
-            fitted_at = datetime.now(timezone.utc)
+            rejections = rejected_by(judgements, accept=config.accept_failed_checks)
+            if rejections:
+                yield from _check_results(judgements)
+                _reject(day, rejections, _keep(lake.storage, day, run_id, result))
             publication = write_calibration(
-                database, day, result, run_id=run_id, fitted_at=fitted_at, publishing=Publishing.from_settings(settings)
+                database,
+                day,
+                result,
+                run_id=run_id,
+                fitted_at=datetime.now(timezone.utc),
+                publishing=platform.publishing,
             )
-        yield from _materialized(result, window, run_id, publication)
-        yield from (accepted(one) if one.check_name in {bad.check for bad in rejected} else one for one in checked)
+        yield from materializations(result, window, run_id, publication)
+        yield from _check_results(judgements, accepted=config.accept_failed_checks)
 
 
 def _calibrate(
     context: dg.AssetExecutionContext,
-    settings: Settings,
     database: Database,
-    day: date,
+    engine: IrtEngine,
     window: Window,
-    anchors: pd.DataFrame,
-    starts: pd.DataFrame,
-) -> CalibrationResult:
-    def progress(iteration: int, change: float, loglik: float) -> None:
-        if iteration % LOG_EVERY == 0:
-            context.log.info(f"iteration {iteration}: change {change:.2e}, logLik {loglik:.3f}")
-
-    previous_day, previous = previous_item_parameters(database, day)
-    answers = window.answers.drop_columns("topic_id").rename_columns(ANSWER_SCHEMA.names)
-    attempt = context.retry_number + 1
-    method = settings.mirt_linking_method
-    request = CalibrationRequest(answers, settings.mirt_model, anchors, starts, previous, method, attempt)
-    result = engine_for(settings).calibrate(request, progress)
+    earlier: EarlierPartitions,
+) -> CalibratedDay:
+    """Ask the engine, and record how the fit came about."""
+    options = engine.settings
+    anchors, starts = anchors_and_starts(database)
+    previous_day, previous = previous_item_parameters(database, window.last)
+    request = CalibrationRequest(
+        answers=window.answers.drop_columns("topic_id").rename_columns(ANSWER_SCHEMA.names),
+        model=options.mirt_model,
+        anchors=anchors,
+        starts=starts,
+        previous=previous,
+        linking_method=options.mirt_linking_method,
+        attempt=context.retry_number + 1,
+    )
+    result = engine.calibrate(request, _progress_in(context.log))
     for warning in result.warnings:
         context.log.warning(warning)
-    spec = result.model_spec | {"lookback_days": settings.mirt_lookback_days}
-    if spec["linked_to"] == "previous":
-        spec["linked_to_partition"] = previous_day
-    metrics = result.metrics | {
-        "retries": context.retry_number,
-        "dagster_run_id": context.run.run_id,
-        "days_missing_in_lake": [day.isoformat() for day in window.missing],
-    }
-    return replace(result, model_spec=spec, metrics=metrics)
-
-
-def _materialized(
-    result: CalibrationResult, window: Window, run_id: str, publication: Publication
-) -> Iterator[dg.MaterializeResult]:
-    spec, metrics = result.model_spec, result.metrics
-    yield dg.MaterializeResult(
-        asset_key="mirt_item_params",
-        metadata={
-            "dagster/row_count": len(result.items),
-            **_described(window),
-            "left_out": len(result.left_out),
-            "left_out_items": previewed(result.left_out.head(20)),
-            "preview": previewed(result.items.head(5)),
-            "item_map": picture(
-                item_map(result.items["b"], result.abilities["theta"]), "item difficulties against abilities"
-            ),
-        },
+    specification = result.model_spec | {"lookback_days": window.n_days}
+    if specification["linked_to"] == "previous":
+        specification["linked_to_partition"] = previous_day
+    result = with_metrics(
+        replace(result, model_spec=specification),
+        retries=context.retry_number,
+        dagster_run_id=context.run.run_id,
+        days_missing_in_lake=[day.isoformat() for day in window.missing],
     )
-    yield dg.MaterializeResult(
-        asset_key="mirt_ability",
-        metadata={
-            "dagster/row_count": len(result.abilities),
-            "mean": float(result.abilities["theta"].mean()),
-            "sd": float(result.abilities["theta"].std(ddof=0)),
-            "preview": previewed(result.abilities.head(5)),
-            "distribution": picture(
-                histogram(result.abilities["theta"], "ability", "students"), "distribution of abilities"
-            ),
-        },
-    )
-    constants = spec.get("linking_constants") or {}
-    yield dg.MaterializeResult(
-        asset_key="mirt_fit_meta",
-        metadata={
-            "dagster/row_count": 1,
-            "run_id": run_id,
-            "published": publication.summary,
-            "loglik": metrics["loglik"],
-            "aic": metrics["aic"],
-            "bic": metrics["bic"],
-            "reliability": metrics.get("reliability"),
-            "iterations": metrics["iterations"],
-            "converged": metrics["converged"],
-            "seconds": metrics["seconds"],
-            "retries": metrics["retries"],
-            "linked_to": spec["linked_to"],
-            **{f"linking_{name}": constants[name] for name in ("A", "B", "n_anchors_used") if name in constants},
-            "model_spec": dg.MetadataValue.json(_plain(spec)),
-            "metrics": dg.MetadataValue.json(_plain(metrics)),
-        },
+    return CalibratedDay(
+        window=window, result=result, anchors=anchors, earlier=earlier, linking_method=options.mirt_linking_method
     )
 
 
-def _described(window: Window) -> dict[str, Any]:
-    return {
-        "window": f"{window.first} to {window.last}",
-        "answers": len(window.answers),
-        "days_missing_in_lake": dg.MetadataValue.json([day.isoformat() for day in window.missing]),
-    }
+def _progress_in(log: dg.DagsterLogManager) -> Progress:
+    def progress(iteration: int, change: float, loglik: float) -> None:
+        if iteration % LOG_EVERY == 0:
+            log.info(f"iteration {iteration}: change {change:.2e}, logLik {loglik:.3f}")
+
+    return progress
 
 
-def _nothing_to_do(window: Window) -> Iterator[Any]:
-    for key in ("mirt_item_params", "mirt_ability", "mirt_fit_meta"):
-        yield dg.MaterializeResult(
-            asset_key=key,
-            metadata={"dagster/row_count": 0, "nothing_to_do": "no answers in the window", **_described(window)},
+def _check_results(judgements: Sequence[Judgement], *, accepted: bool = False) -> Iterator[dg.AssetCheckResult]:
+    overruled = rejected_by(judgements) if accepted else []
+    for check, judgement in zip(catalogue.CALIBRATION, judgements, strict=True):
+        yield result_of(judgement, check, overruled=judgement in overruled)
+
+
+def _keep(lake: Lake, day: date, run_id: str, result: CalibrationResult) -> str:
+    """Keep a rejected calibration in the lake, for inspection; give its folder."""
+    tables = {"items": result.items, "abilities": result.abilities}
+    return lake.keep_rejected(day, run_id, tables, result.model_spec | result.metrics)
+
+
+def _reject(day: date, rejections: Sequence[Judgement], folder: str) -> NoReturn:
+    advice = [judgement.advice for judgement in rejections if judgement.advice]
+    if not NEVER_ACCEPTED & {judgement.check for judgement in rejections}:
+        advice.append(
+            f"To accept it: seedtest run --date {day} --accept-failed-checks, or run the partition with "
+            "ops.calibrate.config.accept_failed_checks: true"
         )
-    for spec in CALIBRATION:
-        yield dg.AssetCheckResult(
-            asset_key=spec.asset_key,
-            check_name=spec.name,
-            passed=True,
-            description="nothing to do: no answers in the window, and no calibration before it",
-        )
-
-
-def _plain(facts: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value if isinstance(value, str | int | float | bool | dict | list | None) else str(value)
-        for name, value in facts.items()
-    }
+    raise dg.Failure(
+        f"calibration of {day} rejected, nothing written: {'; '.join(judgement.finding for judgement in rejections)}. "
+        f"It is kept in {folder}",
+        metadata={ADVICE: ". ".join(advice)},
+        allow_retries=False,
+    )

@@ -10,10 +10,10 @@ from seedtest_assets.calibration import PARAMETER_COLUMNS
 from seedtest_assets.dagster_log.calibration_runs import calibration_runs, checks_of_run
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.page import calibration_page
-from seedtest_assets.settings import Settings, load_settings
+from seedtest_assets.resources import AnswerLake, PlatformDatabase
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
-from seedtest_assets.storage.database import Database, prepared_database
+from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.history import (
     abilities,
     fit_history,
@@ -22,9 +22,8 @@ from seedtest_assets.storage.history import (
     item_parameters,
     previous_item_parameters,
 )
-from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.questions import anchors_and_starts
-from seedtest_assets.storage.window import read_window
+from seedtest_assets.storage.window import Window
 
 HISTORY_PARTITIONS = 90
 RUNS = 60
@@ -36,26 +35,27 @@ RUNS = 60
     **CATALOGUE,
     kinds={"html"},
 )
-def calibration_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+def calibration_report(
+    context: dg.AssetExecutionContext, platform: PlatformDatabase, lake: AnswerLake
+) -> dg.MaterializeResult:
     """One page about the day's calibration, in English and Korean: items, anchors, fit, students, runs; opens without a network."""
     with failures_in_one_line():
-        settings, day = load_settings(), date.fromisoformat(context.partition_key)
-        database, lake = prepared_database(settings), Lake(settings.seedtest_lake)
-        fit = fit_meta(database, day)
+        day = date.fromisoformat(context.partition_key)
+        fit = fit_meta(platform.database, day)
         if fit is None:
-            lake.remove_report(day)
+            lake.storage.remove_report(day)
             return dg.MaterializeResult(metadata={"nothing_to_do": "no calibration of this day"})
-        data = _gathered(context.instance, settings, database, lake, day, fit)
+        data = _report_data(context.instance, platform.database, lake.window(day), fit)
         page = calibration_page(data)
-        path = lake.write_report(day, page)
-        return dg.MaterializeResult(metadata=_described(data, page, path, lake, settings.seedtest_reports_url))
+        path = lake.storage.write_report(day, page)
+        return dg.MaterializeResult(
+            metadata={"report": _link(lake, path), "bytes": len(page.encode()), **_described(data)}
+        )
 
 
-def _gathered(
-    instance: dg.DagsterInstance, settings: Settings, database: Database, lake: Lake, day: date, fit: dict[str, Any]
-) -> ReportData:
+def _report_data(instance: dg.DagsterInstance, database: Database, window: Window, fit: dict[str, Any]) -> ReportData:
+    day = window.last
     spec, metrics = fit["model_spec"], fit["metrics"]
-    window = read_window(lake, day, settings)
     _, previous = previous_item_parameters(database, day)
     run_id = metrics.get("dagster_run_id")
     return ReportData(
@@ -86,20 +86,18 @@ def _reference(database: Database, spec: dict[str, Any], previous: pd.DataFrame)
     return (anchors if len(anchors) else previous)[PARAMETER_COLUMNS]
 
 
-def _described(data: ReportData, page: str, path: str, lake: Lake, reports_url: str | None) -> dict[str, Any]:
+def _described(data: ReportData) -> dict[str, Any]:
     return {
-        "report": _link(lake, path, reports_url),
-        "bytes": len(page.encode()),
         "runs_shown": len(data.runs),
         "failed_checks": sum(not check.passed for check in data.checks),
         "mean_standard_error": float(data.abilities["se"].mean()),
     }
 
 
-def _link(lake: Lake, path: str, reports_url: str | None) -> dg.MetadataValue:
+def _link(lake: AnswerLake, path: str) -> dg.MetadataValue:
     """A link where a browser can open the lake, else the path; a page served over HTTP must not open a local file."""
-    if reports_url:
-        return dg.MetadataValue.url(f"{reports_url.rstrip('/')}/{'/'.join(path.rsplit('/', 2)[-2:])}")
-    if lake.url.startswith(("gs://", "gcs://")):
+    if lake.seedtest_reports_url:
+        return dg.MetadataValue.url(f"{lake.seedtest_reports_url.rstrip('/')}/{'/'.join(path.rsplit('/', 2)[-2:])}")
+    if lake.seedtest_lake.startswith(("gs://", "gcs://")):
         return dg.MetadataValue.url(f"https://storage.cloud.google.com/{path}")
     return dg.MetadataValue.path(path)

@@ -1,6 +1,7 @@
 """features_topic_daily: what the rest of the platform reads of a student's day in a topic."""
 
 from datetime import date, datetime, timezone
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -9,16 +10,12 @@ import pyarrow.compute as pc
 from seedtest_assets.days import FEATURE_WINDOW_DAYS, feature_windows
 from seedtest_assets.features.daily import active_pairs, features_for_day
 from seedtest_assets.report.pictures import histogram
-from seedtest_assets.settings import load_settings
+from seedtest_assets.resources import AnswerLake, FeatureRules, PlatformDatabase
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import picture, previewed, table_metadata
 from seedtest_assets.storage.abilities import newest_abilities
-from seedtest_assets.storage.database import prepared_database
-from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.publications import Publishing
 from seedtest_assets.storage.publishing import write_features
-from seedtest_assets.storage.window import missing_days
 
 
 @dg.asset(
@@ -28,46 +25,43 @@ from seedtest_assets.storage.window import missing_days
     kinds={"duckdb", "postgres"},
     metadata=table_metadata("features_topic_daily"),
 )
-def features_topic_daily(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+def features_topic_daily(
+    context: dg.AssetExecutionContext, platform: PlatformDatabase, lake: AnswerLake, feature_rules: FeatureRules
+) -> dg.MaterializeResult:
     """Attempts, times, hints, ability and improvement of every student in every topic they worked on that day."""
     with failures_in_one_line():
-        settings, day = load_settings(), date.fromisoformat(context.partition_key)
-        database, lake = prepared_database(settings), Lake(settings.seedtest_lake)
-        answers = lake.read_observations([day], ["student_id", "topic_id"])
+        database, day = platform.database, date.fromisoformat(context.partition_key)
+        answers = lake.storage.read_observations([day], ["student_id", "topic_id"])
         topic_theta, overall_theta = newest_abilities(database, day, active_pairs(answers))
         rows = features_for_day(
             day,
-            [lake.observations_path(past) for past in lake.days(feature_windows(day)[0], day)],
+            [lake.storage.observations_path(past) for past in lake.storage.days(feature_windows(day)[0], day)],
             topic_theta,
             overall_theta,
-            include_theta=settings.agg_include_theta,
-            use_theta=settings.metrics_use_irt_theta,
-            filesystem=lake.filesystem,
+            include_theta=feature_rules.agg_include_theta,
+            use_theta=feature_rules.metrics_use_irt_theta,
+            filesystem=lake.storage.filesystem,
         )
         computed_at = pa.array([datetime.now(timezone.utc)] * len(rows), pa.timestamp("us", tz="UTC"))
-        publication = write_features(
-            database,
-            day,
-            rows.append_column("computed_at", computed_at),
-            publishing=Publishing.from_settings(settings),
-        )
-        basis = rows["improvement_basis"]
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": len(rows),
-                "published": publication.summary,
-                "answers": len(answers),
-                "days_missing_in_lake": dg.MetadataValue.json(
-                    [past.isoformat() for past in missing_days(lake, day, settings, 2 * FEATURE_WINDOW_DAYS)]
-                ),
-                "answers_without_topic": answers["topic_id"].null_count,
-                "improvement_by_ability": pc.sum(pc.equal(basis, "theta")).as_py() or 0,
-                "improvement_by_accuracy": pc.sum(pc.equal(basis, "accuracy")).as_py() or 0,
-                "improvement_unknown": basis.null_count,
-                "preview": previewed(rows.slice(0, 5).to_pandas()),
-                "improvement": picture(
-                    histogram(rows["improvement"].to_pandas(), "improvement", "students, topics"),
-                    "distribution of improvement",
-                ),
-            }
-        )
+        rows_to_write = rows.append_column("computed_at", computed_at)
+        publication = write_features(database, day, rows_to_write, publishing=platform.publishing)
+        missing = lake.missing_days(day, 2 * FEATURE_WINDOW_DAYS)
+        return dg.MaterializeResult(metadata={"published": publication.summary, **_described(rows, answers, missing)})
+
+
+def _described(rows: pa.Table, answers: pa.Table, missing: list[date]) -> dict[str, Any]:
+    basis = rows["improvement_basis"]
+    return {
+        "dagster/row_count": len(rows),
+        "answers": len(answers),
+        "days_missing_in_lake": dg.MetadataValue.json([past.isoformat() for past in missing]),
+        "answers_without_topic": answers["topic_id"].null_count,
+        "improvement_by_ability": pc.sum(pc.equal(basis, "theta")).as_py() or 0,
+        "improvement_by_accuracy": pc.sum(pc.equal(basis, "accuracy")).as_py() or 0,
+        "improvement_unknown": basis.null_count,
+        "preview": previewed(rows.slice(0, 5).to_pandas()),
+        "improvement": picture(
+            histogram(rows["improvement"].to_pandas(), "improvement", "students, topics"),
+            "distribution of improvement",
+        ),
+    }

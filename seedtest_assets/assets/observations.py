@@ -1,21 +1,19 @@
 """observations: the answers completed on a day, from the platform into the lake."""
 
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
-from seedtest_assets.settings import load_settings
+from seedtest_assets.resources import AnswerLake, AnswerSource, PlatformDatabase
 from seedtest_assets.step.arguments import CATALOGUE, DAYS_IN_ONE_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import file_metadata, previewed
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
-from seedtest_assets.storage.database import prepared_database
-from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.sources import find_source
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, Answers
 
 
 class ObservationsConfig(dg.Config):
-    """How a run of observations goes."""
+    """Options of a run of observations."""
 
     only_missing: bool = False
     """Leave the days alone that the lake already has."""
@@ -27,35 +25,42 @@ class ObservationsConfig(dg.Config):
     kinds={"postgres", "parquet"},
     metadata=file_metadata(OBSERVATION_SCHEMA),
 )
-def observations(context: dg.AssetExecutionContext, config: ObservationsConfig) -> None:
+def observations(
+    context: dg.AssetExecutionContext,
+    config: ObservationsConfig,
+    platform: PlatformDatabase,
+    source: AnswerSource,
+    lake: AnswerLake,
+) -> None:
     """The answers completed on the day, as the platform had them when the day was extracted."""
     with failures_in_one_line():
-        settings = load_settings()
-        lake, source = Lake(settings.seedtest_lake), find_source(settings, prepared_database(settings))
         days = [date.fromisoformat(key) for key in context.partition_keys]
-        present = set(lake.days(days[0], days[-1])) if config.only_missing else set()
+        present = set(lake.storage.days(days[0], days[-1])) if config.only_missing else set()
         wanted = [day for day in days if day not in present]
         if not wanted:
             return
-        for number, (day, answers) in enumerate(source.answers_by_day(wanted[0], wanted[-1]), start=1):
+        answers_source = source.find(platform)
+        for day, answers in answers_source.answers_by_day(wanted[0], wanted[-1]):
             if day in present:
                 continue
-            path = lake.write_observations(day, answers.table)
+            path = lake.storage.write_observations(day, answers.table)
             for reason, count in answers.left_out.items():
-                context.log.warning(f"{day}: {count} rows of {source.name} left out: {reason}")
+                context.log.warning(f"{day}: {count} rows of {answers_source.name} left out: {reason}")
             context.log.info(
-                f"observations {number}/{(wanted[-1] - wanted[0]).days + 1}: {day} has {len(answers.table):,} answers"
+                f"observations {wanted.index(day) + 1}/{len(wanted)}: {day} has {len(answers.table):,} answers"
             )
             context.add_asset_metadata(
-                {
-                    "dagster/row_count": len(answers.table),
-                    "source": source.name,
-                    "path": dg.MetadataValue.path(path),
-                    "left_out": dg.MetadataValue.json(answers.left_out),
-                    "students": len(answers.table["student_id"].unique()),
-                    "items": len(answers.table["item_id"].unique()),
-                    "preview": previewed(answers.table.slice(0, 5).to_pandas()),
-                },
+                {"source": answers_source.name, "path": dg.MetadataValue.path(path), **_described(answers)},
                 asset_key="observations",
                 partition_key=day.isoformat(),
             )
+
+
+def _described(answers: Answers) -> dict[str, Any]:
+    return {
+        "dagster/row_count": len(answers.table),
+        "left_out": dg.MetadataValue.json(answers.left_out),
+        "students": len(answers.table["student_id"].unique()),
+        "items": len(answers.table["item_id"].unique()),
+        "preview": previewed(answers.table.slice(0, 5).to_pandas()),
+    }

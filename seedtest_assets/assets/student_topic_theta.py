@@ -9,16 +9,12 @@ import pandas as pd
 from seedtest_assets.features.topic_theta import topic_theta
 from seedtest_assets.irt import TopicSpread
 from seedtest_assets.report.pictures import histogram
-from seedtest_assets.settings import load_settings
+from seedtest_assets.resources import AnswerLake, PlatformDatabase
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import picture, previewed, table_metadata
-from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.history import fit_meta, item_parameters
-from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.publications import Publishing
 from seedtest_assets.storage.publishing import write_topic_theta
-from seedtest_assets.storage.window import read_window
 
 
 @dg.asset(
@@ -28,48 +24,49 @@ from seedtest_assets.storage.window import read_window
     kinds={"numba", "postgres"},
     metadata=table_metadata("student_topic_theta"),
 )
-def student_topic_theta(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+def student_topic_theta(
+    context: dg.AssetExecutionContext, platform: PlatformDatabase, lake: AnswerLake
+) -> dg.MaterializeResult:
     """Ability per student and topic for the students active on the day; a topic with few answers leans on the others."""
     with failures_in_one_line():
-        settings, day = load_settings(), date.fromisoformat(context.partition_key)
-        database, lake = prepared_database(settings), Lake(settings.seedtest_lake)
-        fit, active = fit_meta(database, day), lake.read_observations([day], ["student_id", "topic_id"])
+        database, day = platform.database, date.fromisoformat(context.partition_key)
+        fit, active = fit_meta(database, day), lake.storage.read_observations([day], ["student_id", "topic_id"])
         if fit is None or not len(active):
-            write_topic_theta(database, day, pd.DataFrame(), publishing=Publishing.from_settings(settings))
+            write_topic_theta(database, day, pd.DataFrame(), publishing=platform.publishing)
             return dg.MaterializeResult(
                 metadata={
                     "dagster/row_count": 0,
                     "nothing_to_do": "no answers on this day" if fit else "no calibration of this day",
                 }
             )
-        spec = fit["model_spec"]
+        specification = fit["model_spec"]
         abilities = topic_theta(
-            read_window(lake, day, settings).answers,
+            lake.window(day).answers,
             active,
             item_parameters(database, day),
-            spec["group_mean"],
-            spec["group_sd"],
+            specification["group_mean"],
+            specification["group_sd"],
         )
-        rows = abilities.rows.assign(model=spec["model"], fitted_at=datetime.now(timezone.utc))
-        publication = write_topic_theta(database, day, rows, publishing=Publishing.from_settings(settings))
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": len(rows),
-                "published": publication.summary,
-                "students": rows["user_id"].nunique(),
-                "topics": rows["topic_id"].nunique(),
-                **(_described(abilities.spread) if abilities.spread else {}),
-                "mean_standard_error": float(rows["se"].mean()) if len(rows) else 0.0,
-                "preview": previewed(rows.head(5)),
-                "distribution": picture(
-                    histogram(rows["theta"], "ability in a topic", "students, topics"),
-                    "distribution of topic abilities",
-                ),
-            }
-        )
+        rows = abilities.rows.assign(model=specification["model"], fitted_at=datetime.now(timezone.utc))
+        publication = write_topic_theta(database, day, rows, publishing=platform.publishing)
+        return dg.MaterializeResult(metadata={"published": publication.summary, **_described(rows, abilities.spread)})
 
 
-def _described(spread: TopicSpread) -> dict[str, Any]:
+def _described(rows: pd.DataFrame, spread: TopicSpread | None) -> dict[str, Any]:
+    return {
+        "dagster/row_count": len(rows),
+        "students": rows["user_id"].nunique(),
+        "topics": rows["topic_id"].nunique(),
+        **(_spread(spread) if spread else {}),
+        "mean_standard_error": float(rows["se"].mean()) if len(rows) else 0.0,
+        "preview": previewed(rows.head(5)),
+        "distribution": picture(
+            histogram(rows["theta"], "ability in a topic", "students, topics"), "distribution of topic abilities"
+        ),
+    }
+
+
+def _spread(spread: TopicSpread) -> dict[str, Any]:
     return {
         "tau": spread.tau,
         "tau_standard_error": spread.tau_se,

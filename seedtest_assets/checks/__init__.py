@@ -1,5 +1,6 @@
 """Asset checks: is what was made fit to be used?
 
-thresholds.py has every limit; answers, calibration, scale, drift, prediction, tables and freshness judge plain numbers; specs.py and the
-on_ modules are their side towards Dagster.
+To add a check: write its judgement in the module of its subject (`answers`, `soundness`, `drift`, `scale`, `prediction`, `tables`,
+`freshness`, `published`), list it in `catalogue.py`, and call it where its kind is judged: `calibration.py` for checks of a
+calibration, `asset_checks.py` for all others. Limits are in `thresholds.py`. Only `asset_checks.py` knows Dagster.
 """

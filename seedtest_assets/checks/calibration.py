@@ -1,118 +1,136 @@
-"""Is a calibration whole and sound? Judged before it is written, and not written when it is not."""
+"""Judge a calibration before it is written, against what the earlier partitions left."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 
-import numpy as np
+import pandas as pd
 
-from seedtest_assets.calibration import CalibrationResult
-from seedtest_assets.checks.judgement import Fit, Judgement, Level, known, usual
+from seedtest_assets.calibration import CalibrationResult, no_parameters
+from seedtest_assets.checks import catalogue, drift, predicted_answers, prediction, scale, soundness
+from seedtest_assets.checks.judgement import EarlierFit, Judgement, Verdict
+from seedtest_assets.storage.database import Database
+from seedtest_assets.storage.history import abilities, fits_before, parameters_of_days
+from seedtest_assets.storage.window import Window
 from seedtest_assets.thresholds import Thresholds
 
+BLOCKING = frozenset(check.name for check in catalogue.CALIBRATION if check.blocking)
 
-def item_count_drop(result: CalibrationResult, before: Sequence[Fit], limits: Thresholds) -> Judgement:
-    """Fewer items fitted than usual: a source, a topic or an item table went missing."""
-    n, counts = len(result.items), [fit.model_spec["n_items"] for fit in before]
-    expected = usual(counts)
-    share = n / expected if expected else 1.0
-    warn, error = limits.item_count_warn_below, limits.item_count_error_below
-    numbers = {
-        "items": n,
-        "usual_items": expected,
-        "share": share,
-        "warn_below": warn,
-        "error_below": error,
-    }
-    said = (
-        f"{n:,} items fitted; no earlier partition to compare with"
-        if expected is None
-        else f"{n:,} items fitted, {share:.0%} of the {expected:,g} usual in the last {len(counts)} partition{'s' * (len(counts) > 1)}"
-    )
-    return Judgement(
-        "item_count_drop",
-        Level.ERROR if share < error else Level.WARN if share < warn else Level.PASS,
-        said,
-        "look at the answers of the last days: is a source, a topic or an item table missing?",
-        numbers,
-        [*counts, n],
-        "items fitted",
-        [limit * expected for limit in (warn, error)] if expected else (),
-    )
+NEVER_ACCEPTED = frozenset({"finite"})
+"""Checks that no operator can overrule: the tables take numbers only."""
 
 
-def converged(result: CalibrationResult, before: Sequence[Fit]) -> Judgement:
-    """The estimation ended because nothing moved any more, not because it ran out of iterations."""
-    done, iterations = result.metrics.get("converged"), result.metrics.get("iterations")
-    said = {True: "converged", False: "did not converge", None: "the IRT service does not say whether it converged"}[
-        done
+@dataclass(frozen=True, kw_only=True)
+class EarlierPartitions:
+    """What the earlier partitions left.
+
+    fits: oldest first. parameters: partition_date, item_id, a, b, c, se_a, se_b, n_responses of the same partitions.
+    newest: the newest of them, None where there is none. abilities: user_id, theta, se of that one.
+    """
+
+    fits: Sequence[EarlierFit]
+    parameters: pd.DataFrame
+    newest: date | None
+    abilities: pd.DataFrame
+
+    @property
+    def newest_parameters(self) -> pd.DataFrame:
+        """Item parameters of the newest partition."""
+        return self.parameters[self.parameters["partition_date"] == self.newest] if self.newest else no_parameters()
+
+
+def earlier_partitions(database: Database, day: date, n_partitions: int) -> EarlierPartitions:
+    """Read the n partitions before a day."""
+    fits = [
+        EarlierFit(day=fitted, model_spec=model_spec, metrics=metrics)
+        for fitted, model_spec, metrics in fits_before(database, day, n_partitions)
     ]
-    counts = [fit.metrics["iterations"] for fit in before if fit.metrics.get("iterations")]
-    return Judgement(
-        "converged",
-        Level.ERROR if done is False else Level.PASS,
-        said + (f" after {iterations:,} iterations" if iterations else ""),
-        "look at the items with huge standard errors and at the newest answers; a broken source is likelier than bad luck",
-        {"converged": done, "iterations": iterations, "allowed": "converged"},
-        [*counts, iterations] if iterations else (),
-        "iterations",
+    newest = fits[-1].day if fits else None
+    return EarlierPartitions(
+        fits=fits,
+        parameters=parameters_of_days(database, [fit.day for fit in fits]),
+        newest=newest,
+        abilities=abilities(database, newest) if newest else pd.DataFrame(),
     )
 
 
-def finite(result: CalibrationResult, before: Sequence[Fit]) -> Judgement:
-    """Every parameter and ability is a number, and every item and person comes once."""
-    items, abilities = result.items, result.abilities
-    bad_items = items["item_id"][~np.isfinite(items[["a", "b", "c"]].to_numpy(float)).all(axis=1)]
-    bad_users = abilities["user_id"][~np.isfinite(abilities[["theta", "se"]].to_numpy(float)).all(axis=1)]
-    twice = int(items["item_id"].duplicated().sum() + abilities["user_id"].duplicated().sum())
-    bad = len(bad_items) + len(bad_users) + twice
-    return Judgement(
-        "finite",
-        Level.ERROR if bad else Level.PASS,
-        f"{len(bad_items):,} items and {len(bad_users):,} abilities are not finite numbers, {twice:,} rows come twice"
-        if bad
-        else f"all {len(items):,} items and {len(abilities):,} abilities are finite and come once",
-        "the engine is at fault: compare with a run in-process (R_IRT_BASE_URL unset), and keep the rejected result for its makers",
-        {
-            "items_not_finite": len(bad_items),
-            "abilities_not_finite": len(bad_users),
-            "rows_twice": twice,
-            "bad": bad,
-            "allowed": 0,
-        },
-        [*known(before, "finite", "bad"), bad],
-        "rows not finite or twice",
-        worst=items[items["item_id"].isin(bad_items)].head(10) if bad else None,
-    )
+@dataclass(frozen=True, kw_only=True)
+class CalibratedDay:
+    """A calibration, and what it is judged by. anchors: item_id, a, b, c of the bank's anchors."""
+
+    window: Window
+    result: CalibrationResult
+    anchors: pd.DataFrame
+    earlier: EarlierPartitions
+    linking_method: str
+
+    @property
+    def day(self) -> date:
+        """The day that the window ends with."""
+        return self.window.last
 
 
-def plausible_ranges(result: CalibrationResult, before: Sequence[Fit], limits: Thresholds) -> Judgement:
-    """Share of items with parameters that no sound item has; thin items (few answers) are why it is never 0 in a young bank."""
-    items = result.items
-    inside = (
-        items["a"].between(limits.range_a_low, limits.range_a_high)
-        & items["b"].between(-limits.range_b, limits.range_b)
-        & (items["c"] < limits.range_c)
-    )
-    n, share = int((~inside).sum()), float((~inside).mean()) if len(items) else 0.0
-    shares = known(before, "plausible_ranges", "share_outside")
-    expected = usual(shares)
-    warn = max(limits.outside_warn_above, 2 * (expected or 0))
-    error = limits.outside_error_above
-    return Judgement(
-        "plausible_ranges",
-        Level.ERROR if share > error else Level.WARN if share > warn else Level.PASS,
-        f"{n:,} of {len(items):,} items ({share:.1%}) lie outside a {limits.range_a_low:g} to "
-        f"{limits.range_a_high:g}, |b| up to {limits.range_b:g}, c below {limits.range_c:g}"
-        + ("" if expected is None else f"; usual is {expected:.1%}"),
-        "look at these items: a negative or tiny a is a wrong key or a broken item, a huge b an item that all get right or wrong",
-        {
-            "items_outside": n,
-            "share_outside": share,
-            "usual_share": expected,
-            "warn_above": warn,
-            "error_above": error,
-        },
-        [*shares, share],
-        "share outside",
-        [warn, error],
-        worst=items.loc[~inside, ["item_id", "a", "b", "c", "n_responses"]].nlargest(10, "n_responses") if n else None,
-    )
+def judge_calibration(calibrated: CalibratedDay, limits: Thresholds) -> list[Judgement]:
+    """Judge by every check of catalogue.CALIBRATION, in its order."""
+    checks = _checks(calibrated, limits)
+    return [_judge(check.name, checks[check.name]) for check in catalogue.CALIBRATION]
+
+
+def rejected_by(judgements: Sequence[Judgement], *, accept: bool = False) -> list[Judgement]:
+    """List the blocking checks at ERROR. accept: an operator overrules those that can be overruled."""
+    failed = [
+        judgement for judgement in judgements if judgement.check in BLOCKING and judgement.verdict == Verdict.ERROR
+    ]
+    overruled = accept and not any(judgement.check in NEVER_ACCEPTED for judgement in failed)
+    return [] if overruled else failed
+
+
+def _checks(calibrated: CalibratedDay, limits: Thresholds) -> Mapping[str, Callable[[], Judgement]]:
+    result, earlier = calibrated.result, calibrated.earlier
+    fits = earlier.fits
+    return {
+        "item_count_drop": lambda: soundness.item_count_drop(result, fits, limits),
+        "converged": lambda: soundness.converged(result, fits),
+        "finite": lambda: soundness.finite(result, fits),
+        "plausible_ranges": lambda: soundness.plausible_ranges(result, fits, limits),
+        "anchor_drift": lambda: _anchor_drift(calibrated, limits),
+        "item_drift": lambda: drift.item_drift(
+            calibrated.day, result.items, earlier.parameters, calibrated.window.n_days, limits
+        ),
+        "ability_distribution": lambda: scale.ability_distribution(result, fits, limits),
+        "anchors_present": lambda: scale.anchors_present(
+            result, len(calibrated.anchors), calibrated.linking_method, fits, limits
+        ),
+        "linking_constants": lambda: scale.linking_constants(result, fits, limits),
+        "predictive_validity": lambda: _predictive_validity(calibrated, limits),
+    }
+
+
+def _anchor_drift(calibrated: CalibratedDay, limits: Thresholds) -> Judgement:
+    result, anchors = calibrated.result, calibrated.anchors
+    residuals = predicted_answers.residuals_of(calibrated.window.answers, anchors, result.abilities)
+    return drift.anchor_drift(result.items, anchors, residuals, calibrated.earlier.parameters, limits)
+
+
+def _predictive_validity(calibrated: CalibratedDay, limits: Thresholds) -> Judgement:
+    earlier, predicted = calibrated.earlier, None
+    if earlier.newest is not None:
+        predicted = predicted_answers.predict(
+            calibrated.window.answers, calibrated.day, earlier.newest_parameters, earlier.abilities
+        )
+    return prediction.predictive_validity(predicted, earlier.newest, earlier.fits, limits)
+
+
+def _judge(name: str, check: Callable[[], Judgement]) -> Judgement:
+    if name in BLOCKING:
+        return check()
+    try:
+        return check()
+    except Exception as error:
+        # A sound calibration is not lost because a check of it is broken.
+        return Judgement(
+            check=name,
+            verdict=Verdict.WARN,
+            finding=f"the check itself broke: {type(error).__name__}: {error}",
+            advice="Report it to the makers of seedtest",
+        )

@@ -1,15 +1,17 @@
-"""What a check says, before Dagster hears of it."""
+"""The result of a check, without Dagster."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum
+from math import isfinite
 from statistics import median
+from typing import Any
 
 import pandas as pd
 
 
-class Level(IntEnum):
+class Verdict(IntEnum):
     """How bad it is."""
 
     PASS = 0
@@ -20,60 +22,73 @@ class Level(IntEnum):
 Number = float | int | str | bool | None
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """A check's result.
+@dataclass(frozen=True, kw_only=True)
+class Trend:
+    """The number that matters most, over the earlier partitions and this one, oldest first.
 
-    said: what was seen, in one line. to_do: what an operator does about it. numbers: what was judged, and the
-    thresholds it was judged by. history: the number that matters most over the earlier partitions and this one,
-    oldest first; history_limits: what it is held against, on the same axis. worst: the rows it is about. curve: predicted,
-    seen and how many, where answers were predicted.
+    label: what the number is. limits: what the last one is compared with, on the same axis.
+    """
+
+    values: Sequence[float] = ()
+    label: str = ""
+    limits: Sequence[float] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The result of a check.
+
+    finding: what was seen, in one line. advice: what an operator does about it. numbers: what was judged, and the limits.
+    worst: the rows at fault. curve: predicted, seen and how many, where answers were predicted.
     """
 
     check: str
-    level: Level
-    said: str
-    to_do: str = ""
+    verdict: Verdict
+    finding: str
+    advice: str = ""
     numbers: Mapping[str, Number] = field(default_factory=dict)
-    history: Sequence[float] = ()
-    history_of: str = ""
-    history_limits: Sequence[float] = ()
+    history: Trend = Trend()
     worst: pd.DataFrame | None = None
     curve: pd.DataFrame | None = None
 
     @property
     def passed(self) -> bool:
-        return self.level == Level.PASS
-
-    @property
-    def description(self) -> str:
-        return self.said if self.passed or not self.to_do else f"{self.said}; {self.to_do}"
+        return self.verdict == Verdict.PASS
 
 
-@dataclass(frozen=True)
-class Fit:
-    """What mirt_fit_meta says of an earlier partition."""
+@dataclass(frozen=True, kw_only=True)
+class EarlierFit:
+    """Fit metadata of an earlier partition."""
 
     day: date
-    model_spec: Mapping
-    metrics: Mapping
+    model_spec: Mapping[str, Any]
+    metrics: Mapping[str, Any]
 
-    def said(self, check: str, number: str) -> float | None:
-        """A number that a check wrote down for that partition; None where it did not."""
-        value = self.metrics.get("checks", {}).get(check, {}).get(number)
+    def number(self, check: str, name: str) -> float | None:
+        """Give a number that a check recorded for the partition; None where it recorded none."""
+        value = self.metrics.get("checks", {}).get(check, {}).get(name)
         return value if isinstance(value, int | float) else None
 
 
-def known(fits: Sequence[Fit], check: str, number: str) -> list[float]:
-    """A check's number over earlier partitions, oldest first, where it is known."""
-    return [value for fit in fits if (value := fit.said(check, number)) is not None]
+def recorded(fits: Sequence[EarlierFit], check: str, name: str) -> list[float]:
+    """List a check's number over earlier partitions, oldest first, where it was recorded."""
+    return [value for fit in fits if (value := fit.number(check, name)) is not None]
 
 
 def usual(values: Sequence[float]) -> float | None:
-    """The median of the earlier partitions: one bad night does not move it."""
+    """Give the median of the earlier partitions: one bad night does not move it."""
     return float(median(values)) if values else None
 
 
-def worse(*levels: Level) -> Level:
-    """The worst of some levels."""
-    return max(levels, default=Level.PASS)
+def worst_of(*verdicts: Verdict) -> Verdict:
+    """Give the worst of some verdicts."""
+    return max(verdicts, default=Verdict.PASS)
+
+
+def numbers_to_record(judgements: Sequence[Judgement]) -> dict[str, dict[str, Any]]:
+    """Collect what later nights compare with, for the fit's metadata: by check, as far as JSON has the numbers."""
+    return {
+        judgement.check: {"level": judgement.verdict.name}
+        | {name: value for name, value in judgement.numbers.items() if not isinstance(value, float) or isfinite(value)}
+        for judgement in judgements
+    }

@@ -15,7 +15,7 @@ from seedtest_assets.engines.codes import codes_and_names
 
 
 @dataclass(frozen=True)
-class Predicted:
+class PredictedAnswers:
     """Answers of a day as they were predicted the night before.
 
     item_id: object [n]; correct: bool [n]; by_model, by_share: chance of a right answer, float64 [n], from the earlier
@@ -44,7 +44,7 @@ class _Coded:
         return irt.first_answers(self.person, self.item, self.correct, time=np.arange(len(self.person)))
 
 
-def predict(answers: pa.Table, day: date, items: pd.DataFrame, abilities: pd.DataFrame) -> Predicted:
+def predict(answers: pa.Table, day: date, items: pd.DataFrame, abilities: pd.DataFrame) -> PredictedAnswers:
     """Predict the answers of a day that are a student's first to the item.
 
     answers: student_id, item_id, correct, completed_at of the window that ends with the day, oldest first.
@@ -58,9 +58,9 @@ def predict(answers: pa.Table, day: date, items: pd.DataFrame, abilities: pd.Dat
     right = np.bincount(coded.item[earlier], weights=coded.correct[earlier], minlength=len(coded.items))
     share = (right + 0.5) / (n + 1)
 
-    chosen, chance = _told(coded, coded.first & today, items, abilities)
+    chosen, chance = _chances(coded, coded.first & today, items, abilities)
     names = np.asarray(coded.items, object)
-    return Predicted(names[coded.item[chosen]], coded.correct[chosen], chance, share[coded.item[chosen]])
+    return PredictedAnswers(names[coded.item[chosen]], coded.correct[chosen], chance, share[coded.item[chosen]])
 
 
 def residuals_of(answers: pa.Table, items: pd.DataFrame, abilities: pd.DataFrame) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def residuals_of(answers: pa.Table, items: pd.DataFrame, abilities: pd.DataFrame
     answers: student_id, item_id, correct, oldest first; items: item_id, a, b, c; abilities: user_id, theta, se.
     """
     coded = _coded(answers.filter(pa.compute.is_in(answers["item_id"], pa.array(items["item_id"], pa.string()))))
-    chosen, chance = _told(coded, coded.first, items, abilities)
+    chosen, chance = _chances(coded, coded.first, items, abilities)
     return item_residuals(np.asarray(coded.items, object)[coded.item[chosen]], coded.correct[chosen], chance)
 
 
@@ -79,7 +79,7 @@ def _coded(answers: pa.Table) -> _Coded:
     )
 
 
-def _told(
+def _chances(
     coded: _Coded, wanted: np.ndarray, items: pd.DataFrame, abilities: pd.DataFrame
 ) -> tuple[np.ndarray, np.ndarray]:
     """The rows of the wanted answers whose student and item are known, and the chance that each is right.

@@ -1,13 +1,14 @@
 """Is a calibration on the bank's scale, and are the abilities where they usually are?"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
 import numpy as np
 
 from seedtest_assets.calibration import CalibrationResult
-from seedtest_assets.checks.judgement import Fit, Judgement, Level, known, usual
+from seedtest_assets.checks.judgement import EarlierFit, Judgement, Trend, Verdict, recorded, usual
 from seedtest_assets.thresholds import Thresholds
 
 FAR = 5.0
@@ -15,44 +16,27 @@ FAR = 5.0
 
 
 def anchors_present(
-    result: CalibrationResult, n_anchors_in_bank: int, method: str, before: Sequence[Fit], limits: Thresholds
+    result: CalibrationResult, n_anchors_in_bank: int, method: str, before: Sequence[EarlierFit], limits: Thresholds
 ) -> Judgement:
     """ERROR when the calibration is not on the bank's scale though it could be; WARN when few of the usual anchors link."""
-    spec = result.model_spec
-    linked_to, n_used = spec["linked_to"], _n_linking(spec)
-    earlier = [_n_linking(fit.model_spec) for fit in before if fit.model_spec["linked_to"] == "anchors"]
-    expected = usual(earlier)
-    level, said = Level.PASS, ""
+    linked_to, n_used = result.model_spec["linked_to"], _n_linking(result.model_spec)
+    expected = usual([_n_linking(fit.model_spec) for fit in before if fit.model_spec["linked_to"] == "anchors"])
+    verdict, finding = Verdict.PASS, ""
     if method == "none":
-        said = "linking is switched off (MIRT_LINKING_METHOD=none)"
+        finding = "linking is switched off (MIRT_LINKING_METHOD=none)"
     elif linked_to == "anchors":
-        said = f"linked through {n_used} of the bank's {n_anchors_in_bank} anchors"
+        finding = f"linked through {n_used} of the bank's {n_anchors_in_bank} anchors"
         if expected is not None:
-            said += f"; usual are {expected:g}"
-            level = Level.WARN if n_used < limits.anchors_warn_below * expected else Level.PASS
-    elif earlier:
-        level = Level.ERROR
-        said = f"linked to {linked_to}, though earlier partitions were linked through {expected:g} anchors"
-    elif n_anchors_in_bank >= 2:
-        level, said = (
-            Level.ERROR,
-            f"the bank has {n_anchors_in_bank} anchors, but the calibration is linked to {linked_to}",
-        )
-    elif linked_to == "none" and before:
-        level, said = (
-            Level.ERROR,
-            "not linked to the earlier partitions, so abilities of different days cannot be compared",
-        )
-    elif linked_to == "none":
-        said = "the first calibration: it defines the scale"
+            finding += f". Usual are {expected:g}"
+            verdict = Verdict.WARN if n_used < limits.anchors_warn_below * expected else Verdict.PASS
     else:
-        said = f"no tagged anchors; linked to the previous partition through {n_used} items"
+        verdict, finding = _without_anchors(linked_to, n_used, expected, n_anchors_in_bank, bool(before))
     return Judgement(
-        "anchors_present",
-        level,
-        said,
-        "see that the anchors are tagged in question.meta with finite irt a and b, and that students still answer them",
-        {
+        check="anchors_present",
+        verdict=verdict,
+        finding=finding,
+        advice="See that the anchors are tagged in question.meta with finite irt a and b, and that students still answer them",
+        numbers={
             "anchors_used": n_used,
             "usual_anchors": expected,
             "anchors_in_bank": n_anchors_in_bank,
@@ -61,13 +45,42 @@ def anchors_present(
             "least": 2,
             "warn_below": limits.anchors_warn_below,
         },
-        [*(_n_linking(fit.model_spec) for fit in before if fit.model_spec["linked_to"] == linked_to), n_used],
-        f"items that link to {linked_to}",
-        [limits.anchors_warn_below * expected] if expected and linked_to == "anchors" else (),
+        history=Trend(
+            values=[
+                *(_n_linking(fit.model_spec) for fit in before if fit.model_spec["linked_to"] == linked_to),
+                n_used,
+            ],
+            label=f"items that link to {linked_to}",
+            limits=[limits.anchors_warn_below * expected] if expected and linked_to == "anchors" else (),
+        ),
     )
 
 
-def linking_constants(result: CalibrationResult, before: Sequence[Fit], limits: Thresholds) -> Judgement:
+def _without_anchors(
+    linked_to: str, n_used: int, expected: float | None, n_anchors_in_bank: int, has_history: bool
+) -> tuple[Verdict, str]:
+    """Judge a calibration that no anchors link."""
+    if expected is not None:
+        return (
+            Verdict.ERROR,
+            f"linked to {linked_to}, though earlier partitions were linked through {expected:g} anchors",
+        )
+    if n_anchors_in_bank >= 2:
+        return (
+            Verdict.ERROR,
+            f"the bank has {n_anchors_in_bank} anchors, but the calibration is linked to {linked_to}",
+        )
+    if linked_to != "none":
+        return Verdict.PASS, f"no tagged anchors; linked to the previous partition through {n_used} items"
+    if has_history:
+        return (
+            Verdict.ERROR,
+            "not linked to the earlier partitions, so abilities of different days cannot be compared",
+        )
+    return Verdict.PASS, "the first calibration: it defines the scale"
+
+
+def linking_constants(result: CalibrationResult, before: Sequence[EarlierFit], limits: Thresholds) -> Judgement:
     """WARN when A or B is far from the last partitions', or far from A = 1, B = 0 when there are none."""
     constants, source = result.model_spec.get("linking_constants") or {}, result.model_spec["linked_to"]
     earlier = [
@@ -77,23 +90,24 @@ def linking_constants(result: CalibrationResult, before: Sequence[Fit], limits: 
     ]
     usual_A, usual_B = (usual([row[name] for row in earlier]) for name in ("A", "B"))
     A, B = constants.get("A"), constants.get("B")
-    A_limits = [(usual_A or 1.0) * limit for limit in (limits.linking_a_low, limits.linking_a_high)]
-    B_limits = [(usual_B or 0.0) + side * limits.linking_b for side in (-1, 1)]
-    A_fine = B_fine = True
+    bounds = {
+        "A": [(usual_A or 1.0) * limit for limit in (limits.linking_a_low, limits.linking_a_high)],
+        "B": [(usual_B or 0.0) + side * limits.linking_b for side in (-1, 1)],
+    }
+    beyond = [name for name in constants.keys() & bounds if not bounds[name][0] <= constants[name] <= bounds[name][1]]
     if A is None or B is None:
-        said = "not linked: there are no constants to judge"
+        finding = "not linked: no constants to judge"
+    elif usual_A is None:
+        finding = f"A {A:.3f}, B {B:+.3f}. There is no earlier partition to compare with"
     else:
-        A_fine, B_fine = A_limits[0] <= A <= A_limits[1], B_limits[0] <= B <= B_limits[1]
-        said = f"A {A:.3f}, B {B:+.3f}; " + (
-            "no earlier partition to compare with" if usual_A is None else f"usual are {usual_A:.3f} and {usual_B:+.3f}"
-        )
-    shown = "A" if B_fine and not A_fine else "B"
+        finding = f"A {A:.3f}, B {B:+.3f}. Usual are {usual_A:.3f} and {usual_B:+.3f}"
+    shown = "A" if beyond == ["A"] else "B"
     return Judgement(
-        "linking_constants",
-        Level.PASS if A_fine and B_fine else Level.WARN,
-        said,
-        "the calibrated group or the bank's anchor values changed: see anchor_drift, and who changed question.meta",
-        {
+        check="linking_constants",
+        verdict=Verdict.WARN if beyond else Verdict.PASS,
+        finding=finding,
+        advice="The calibrated group or the bank's anchor values changed: see anchor_drift, and who changed question.meta",
+        numbers={
             "A": A,
             "B": B,
             "usual_A": usual_A,
@@ -102,60 +116,94 @@ def linking_constants(result: CalibrationResult, before: Sequence[Fit], limits: 
             "A_high": limits.linking_a_high,
             "B_limit": limits.linking_b,
         },
-        [row[shown] for row in (*earlier, constants) if shown in row],
-        shown,
-        A_limits if shown == "A" else B_limits,
+        history=Trend(
+            values=[row[shown] for row in (*earlier, constants) if shown in row], label=shown, limits=bounds[shown]
+        ),
     )
 
 
-def ability_distribution(result: CalibrationResult, before: Sequence[Fit], limits: Thresholds) -> Judgement:
+@dataclass(frozen=True, kw_only=True)
+class _Deviation:
+    """A number of the abilities, unlike the last partitions': in words, and over the partitions."""
+
+    finding: str
+    history: Trend
+
+
+def ability_distribution(result: CalibrationResult, before: Sequence[EarlierFit], limits: Thresholds) -> Judgement:
     """WARN when mean, SD or the share at the grid's ends is unlike the last partitions'; sampling error is allowed for."""
     theta, spec = result.abilities["theta"].to_numpy(float), result.model_spec
     mean, sd = (float(theta.mean()), float(theta.std())) if len(theta) else (0.0, 0.0)
     far = np.abs(theta - spec.get("group_mean", 0.0)) >= FAR * (spec.get("group_sd") or 1.0)
-    ends = float(far.mean()) if len(theta) else 0.0
-    means, sds, ends_before = (known(before, "ability_distribution", name) for name in ("mean", "sd", "share_at_ends"))
-    usual_mean, usual_sd, usual_ends = usual(means), usual(sds), usual(ends_before)
-    noise = 4 / sqrt(max(len(theta), 1))
-    mean_limit, sd_limit = max(limits.ability_mean, noise), max(limits.ability_sd, noise)
-    ends_limit = (usual_ends or 0.0) + limits.ability_ends
-    history, history_of, lines = [*means, mean], "mean ability", list[float]()
-    unlike = []
-    if usual_mean is not None and usual_sd:
-        lines = [usual_mean + side * mean_limit * usual_sd for side in (-1, 1)]
-        if abs(mean - usual_mean) / usual_sd > mean_limit:
-            unlike.append(f"mean {mean:+.2f}, usual is {usual_mean:+.2f}")
-        if abs(sd / usual_sd - 1) > sd_limit:
-            if not unlike:
-                history, history_of = [*sds, sd], "SD of the abilities"
-                lines = [usual_sd * (1 + side * sd_limit) for side in (-1, 1)]
-            unlike.append(f"SD {sd:.2f}, usual is {usual_sd:.2f}")
-    if ends > ends_limit and far.sum() > 1:
-        if not unlike:
-            history, history_of, lines = [*ends_before, ends], "share at the grid's ends", [ends_limit]
-        unlike.append(f"{ends:.2%} at the grid's ends")
+    numbers = {"mean": mean, "sd": sd, "share_at_ends": float(far.mean()) if len(theta) else 0.0}
+    earlier = {name: recorded(before, "ability_distribution", name) for name in numbers}
+    usual_numbers = {name: usual(values) for name, values in earlier.items()}
+    sampling_error = 4 / sqrt(max(len(theta), 1))
+    allowed = {
+        "mean_limit": max(limits.ability_mean, sampling_error),
+        "sd_limit": max(limits.ability_sd, sampling_error),
+        "ends_limit": (usual_numbers["share_at_ends"] or 0.0) + limits.ability_ends,
+    }
+    deviations = _deviations(numbers, earlier, usual_numbers, allowed, several_far=bool(far.sum() > 1))
+    if deviations:
+        finding, history = ". ".join(deviation.finding for deviation in deviations), deviations[0].history
+    else:
+        finding = f"mean {mean:+.2f}, SD {sd:.2f}, {numbers['share_at_ends']:.2%} at the grid's ends"
+        if usual_numbers["mean"] is None:
+            finding += ". There is no earlier partition to compare with"
+        history = Trend(
+            values=[*earlier["mean"], mean], label="mean ability", limits=_mean_limits(usual_numbers, allowed)
+        )
     return Judgement(
-        "ability_distribution",
-        Level.WARN if unlike else Level.PASS,
-        "; ".join(unlike)
-        or f"mean {mean:+.2f}, SD {sd:.2f}, {ends:.2%} at the grid's ends"
-        + ("" if usual_mean is not None else "; no earlier partition to compare with"),
-        "other students than usual (a new school, a new year) explain it; else compare the answers and the linking with the last days'",
-        {
-            "mean": mean,
-            "sd": sd,
-            "share_at_ends": ends,
-            "usual_mean": usual_mean,
-            "usual_sd": usual_sd,
-            "usual_share_at_ends": usual_ends,
-            "mean_limit": mean_limit,
-            "sd_limit": sd_limit,
-            "ends_limit": ends_limit,
-        },
-        history,
-        history_of,
-        lines,
+        check="ability_distribution",
+        verdict=Verdict.WARN if deviations else Verdict.PASS,
+        finding=finding,
+        advice=(
+            "Other students than usual (a new school, a new year) explain it. If there are none, compare the answers and the "
+            "linking with the last days'"
+        ),
+        numbers={**numbers, **{f"usual_{name}": value for name, value in usual_numbers.items()}, **allowed},
+        history=history,
     )
+
+
+def _deviations(
+    numbers: Mapping[str, float],
+    earlier: Mapping[str, list[float]],
+    usual_numbers: Mapping[str, float | None],
+    allowed: Mapping[str, float],
+    *,
+    several_far: bool,
+) -> list[_Deviation]:
+    mean, sd, ends = numbers["mean"], numbers["sd"], numbers["share_at_ends"]
+    usual_mean, usual_sd = usual_numbers["mean"], usual_numbers["sd"]
+    deviations = []
+    if usual_mean is not None and usual_sd:
+        if abs(mean - usual_mean) / usual_sd > allowed["mean_limit"]:
+            history = Trend(
+                values=[*earlier["mean"], mean], label="mean ability", limits=_mean_limits(usual_numbers, allowed)
+            )
+            deviations.append(_Deviation(finding=f"mean {mean:+.2f}, usual is {usual_mean:+.2f}", history=history))
+        if abs(sd / usual_sd - 1) > allowed["sd_limit"]:
+            history = Trend(
+                values=[*earlier["sd"], sd],
+                label="SD of the abilities",
+                limits=[usual_sd * (1 + side * allowed["sd_limit"]) for side in (-1, 1)],
+            )
+            deviations.append(_Deviation(finding=f"SD {sd:.2f}, usual is {usual_sd:.2f}", history=history))
+    if ends > allowed["ends_limit"] and several_far:
+        history = Trend(
+            values=[*earlier["share_at_ends"], ends], label="share at the grid's ends", limits=[allowed["ends_limit"]]
+        )
+        deviations.append(_Deviation(finding=f"{ends:.2%} at the grid's ends", history=history))
+    return deviations
+
+
+def _mean_limits(usual_numbers: Mapping[str, float | None], allowed: Mapping[str, float]) -> list[float]:
+    usual_mean, usual_sd = usual_numbers["mean"], usual_numbers["sd"]
+    if usual_mean is None or not usual_sd:
+        return []
+    return [usual_mean + side * allowed["mean_limit"] * usual_sd for side in (-1, 1)]
 
 
 def _n_linking(spec: Mapping[str, Any]) -> int:

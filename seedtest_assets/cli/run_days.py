@@ -3,19 +3,21 @@
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
 import psutil
 
-from seedtest_assets.dagster_log.failures import reason_of
+from seedtest_assets.dagster_log.failures import ADVICE, advice_of, reason_of
 from seedtest_assets.days import days_up_to, last_full_day
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError
+from seedtest_assets.resources import resources_from
 from seedtest_assets.schedules import extract_job, nightly_job, requests_for
 from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.database import prepared_database
@@ -42,23 +44,32 @@ class DayRun:
     failed_checks: tuple[str, ...] = ()
 
 
-def run_day(instance: dg.DagsterInstance, day: date, show: ShowStep, *, accept_failed_checks: bool = False) -> DayRun:
+def run_day(
+    instance: dg.DagsterInstance,
+    day: date,
+    show: ShowStep,
+    *,
+    accept_failed_checks: bool = False,
+    resources: Mapping[str, Any] | None = None,
+) -> DayRun:
     """Fill the days that the look-back window lacks in one run, then run everything of `day` in another.
 
-    Raises InputError for a day outside the partitions, or while another run works on them.
+    resources: take the place of the deployment's. Raises InputError for a day outside the partitions, or while another run
+    works on them.
     """
     settings = load_settings()
+    available: dict[str, Any] = {**resources_from(settings), **(resources or {})}
     _require_partition(day, settings)
     active = _active_run(instance)
     if active:
         raise InputError(f"run {active.run_id} ({active.job_name}) is active; wait for its end or cancel it in the UI")
-    find_source(settings, prepared_database(settings))  # a missing source fails here, not after the step's retries
-    for request in requests_for(day, settings):
+    available["source"].find(available["platform"])  # a missing source fails here, not after the step's retries
+    for request in requests_for(day, available["lake"]):
         if request.asset_selection:
             show(f"filling the look-back window: {request.run_key}")
         elif accept_failed_checks:
             request = request._replace(run_config={"ops": {"calibrate": {"config": {"accept_failed_checks": True}}}})
-        result = _execute(instance, request, show)
+        result = _execute(instance, request, show, available)
         if result.failure:
             break
     return result
@@ -92,7 +103,9 @@ def _active_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
     return None
 
 
-def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, show: ShowStep) -> DayRun:
+def _execute(
+    instance: dg.DagsterInstance, request: dg.RunRequest, show: ShowStep, resources: Mapping[str, Any]
+) -> DayRun:
     run_id = str(uuid4())
     instance.add_event_listener(run_id, partial(_show_event, show))
     job = extract_job if request.asset_selection else nightly_job
@@ -102,14 +115,20 @@ def _execute(instance: dg.DagsterInstance, request: dg.RunRequest, show: ShowSte
         raise_on_error=False,
         run_config={**request.run_config, **_QUIET},
         partition_key=request.partition_key,
+        resources=resources,
         tags={**request.tags, _HOST: socket.gethostname(), _PID: str(os.getpid())},
     )
     failed_checks = tuple(
-        f"{check.severity.value} {check.check_name}: {check.description}"
+        f"{check.severity.value} {check.check_name}: {_with_advice(check.description or 'failed', check.metadata)}"
         for check in result.get_asset_check_evaluations()
         if not check.passed
     )
     return DayRun(run_id, None if result.success else _reason(result), failed_checks)
+
+
+def _with_advice(finding: str, metadata: Mapping[str, dg.MetadataValue]) -> str:
+    advice = metadata.get(ADVICE)
+    return f"{finding}. {advice.value}" if advice else finding
 
 
 def _show_event(show: ShowStep, event: dg.EventLogEntry) -> None:
@@ -124,5 +143,6 @@ def _show_event(show: ShowStep, event: dg.EventLogEntry) -> None:
 def _reason(result: dg.ExecuteInProcessResult) -> str:
     for event in result.all_events:
         if event.is_step_failure:
-            return f"{event.step_key}: {reason_of(event)}"
+            advice = advice_of(event)
+            return f"{event.step_key}: {reason_of(event)}" + (f". {advice}" if advice else "")
     return "failed before its first step; see the run in the UI"

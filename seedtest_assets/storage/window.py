@@ -21,6 +21,11 @@ class Window:
     answers: pa.Table
     missing: list[date]
 
+    @property
+    def n_days(self) -> int:
+        """The number of its days, missing ones too."""
+        return (self.last - self.first).days + 1
+
 
 def missing_days(lake: Lake, day: date, settings: Settings, n_days: int) -> list[date]:
     """Of the n_days that end with `day`, those from the first partition on that the lake does not have; oldest first."""

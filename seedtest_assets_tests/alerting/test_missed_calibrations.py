@@ -7,7 +7,8 @@ import dagster as dg
 import pytest
 
 from seedtest_assets.alerting.missed_calibrations import missed_calibrations
-from seedtest_assets.checks.specs import FRESHNESS
+from seedtest_assets.checks.asset_checks import specs_of
+from seedtest_assets.checks.catalogue import FRESHNESS
 from seedtest_assets.dagster_log.private import PARTITION_NAME_TAG
 from seedtest_assets.errors import InputError
 from seedtest_assets.settings import load_settings
@@ -41,7 +42,7 @@ def sensor(kept_instance, outbox, world) -> Sensor:
 def check_freshness(instance: dg.DagsterInstance, day: str) -> None:
     """The check as the project's own morning job runs it, failing."""
 
-    @dg.multi_asset_check(specs=[FRESHNESS])
+    @dg.multi_asset_check(specs=specs_of([FRESHNESS]))
     def freshness() -> dg.AssetCheckResult:
         finding = "no calibration of the day; the newest is of 2025-10-30"
         return dg.AssetCheckResult(passed=False, asset_key="mirt_fit_meta", check_name="freshness", description=finding)

@@ -10,7 +10,8 @@ from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
 from seedtest_assets.cli.demo import load_school, simulate_school
 from seedtest_assets.days import days_up_to
-from seedtest_assets.definitions import defs
+from seedtest_assets.resources import resources_from
+from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.history_tables import HISTORY_TABLES
 from seedtest_assets_tests.conftest import rows_of
 
@@ -27,6 +28,7 @@ def run(instance, day):
         [observations, calibrate, student_topic_theta, features_topic_daily],
         partition_key=day.isoformat(),
         instance=instance,
+        resources=resources_from(load_settings()),
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
     assert done.success
@@ -34,7 +36,8 @@ def run(instance, day):
 
 def fill_lake(instance, first, last):
     tags = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
-    assert defs.resolve_job_def("extract").execute_in_process(instance=instance, tags=tags).success
+    resources = resources_from(load_settings())
+    assert dg.materialize([observations], instance=instance, resources=resources, tags=tags).success
 
 
 def checksums(database):

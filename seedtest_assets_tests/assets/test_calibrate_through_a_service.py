@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from seedtest_assets.assets.calibrate import calibrate
+from seedtest_assets.resources import IrtEngine, resources_from
 from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
@@ -22,7 +23,7 @@ FINE = {
 
 
 @pytest.fixture
-def run(platform, monkeypatch):
+def run(platform):
     """Run the step against a service with prescribed behaviour; the result, and the requests it received."""
     table = answers_to(simulated(100, 4))
     columns = {name: table[name] for name in ("student_id", "item_id", "correct")}
@@ -34,8 +35,13 @@ def run(platform, monkeypatch):
 
     def against(*actions):
         with double(*actions) as service, dg.DagsterInstance.ephemeral() as instance:
-            monkeypatch.setenv("R_IRT_BASE_URL", service.url)
-            result = dg.materialize([calibrate], partition_key=str(DAY), instance=instance, raise_on_error=False)
+            result = dg.materialize(
+                [calibrate],
+                partition_key=str(DAY),
+                instance=instance,
+                resources=resources_from(load_settings()) | {"engine": IrtEngine(r_irt_base_url=service.url)},
+                raise_on_error=False,
+            )
         return result, service.requests
 
     return against

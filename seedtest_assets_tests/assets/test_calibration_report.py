@@ -7,10 +7,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from seedtest_assets.assets.calibration_report import calibration_report
 from seedtest_assets.cli.demo import load_school, simulate_school
 from seedtest_assets.cli.run_days import run_day
 from seedtest_assets.dagster_log.calibration_runs import calibration_runs, checks_of_run
 from seedtest_assets.definitions import defs
+from seedtest_assets.resources import resources_from
+from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.calibration_lock import one_calibration_at_a_time
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.history import fit_history, fit_meta
@@ -38,10 +41,11 @@ class Nights:
         return event.asset_materialization.metadata
 
     def report_again(self, day: date) -> dg.ExecuteInProcessResult:
-        return defs.resolve_job_def("nightly").execute_in_process(
+        return dg.materialize(
+            [calibration_report],
             instance=self.instance,
             partition_key=day.isoformat(),
-            asset_selection=[dg.AssetKey("calibration_report")],
+            resources=resources_from(load_settings()),
         )
 
 

@@ -11,6 +11,7 @@ from dagster._core.execution.asset_backfill import AssetBackfillData
 
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError, TransientError
+from seedtest_assets.resources import AnswerLake
 from seedtest_assets.schedules import nightly_schedule, requests_for
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.load_time import RETRIES
@@ -100,12 +101,18 @@ def test_only_what_may_pass_by_itself_is_retried():
         assert "\n" not in failure.value.description
 
 
+def evaluate_nightly_schedule(instance) -> list[dg.RunRequest]:
+    """Evaluate the tick of 2025-03-10, as the daemon does."""
+    tick = datetime(2025, 3, 10, 3, tzinfo=timezone.utc)
+    with dg.build_schedule_context(instance, scheduled_execution_time=tick) as context:
+        return nightly_schedule(context, lake=AnswerLake())
+
+
 def test_the_schedule_asks_at_three_for_yesterday_after_filling_the_window(settings):
     assert nightly_schedule.cron_schedule == "0 3 * * *"
     assert nightly_schedule.execution_timezone == "UTC"
-    tick = datetime(2025, 3, 10, 3, tzinfo=timezone.utc)
     with dg.instance_for_test() as instance:
-        fill, of_day = nightly_schedule(dg.build_schedule_context(instance, scheduled_execution_time=tick))
+        fill, of_day = evaluate_nightly_schedule(instance)
     assert of_day.partition_key == "2025-03-09"
     assert fill.asset_selection == [dg.AssetKey("observations")]
     assert fill.asset_check_keys == [], "days long past are not judged by what is usual now"
@@ -116,9 +123,8 @@ def test_the_schedule_asks_at_three_for_yesterday_after_filling_the_window(setti
 def test_the_first_night_of_a_fresh_instance_is_limited_before_its_runs_are_queued(settings):
     """The queue lets every run out at once that waits when it first meets a pool."""
     concurrency = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))["concurrency"]
-    tick = datetime(2025, 3, 10, 3, tzinfo=timezone.utc)
     with dg.instance_for_test({"concurrency": concurrency}) as instance:
-        nightly_schedule(dg.build_schedule_context(instance, scheduled_execution_time=tick))
+        evaluate_nightly_schedule(instance)
         limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
     assert limits == {"seedtest": 1}
     assert {asset.op.pool for asset in defs.assets if isinstance(asset, dg.AssetsDefinition)} == set(limits)
@@ -128,9 +134,9 @@ def test_nothing_is_filled_that_the_lake_has(settings):
     lake, empty = Lake(settings.seedtest_lake), OBSERVATION_SCHEMA.empty_table()
     for number in range(1, 10):
         lake.write_observations(date(2025, 1, number), empty)
-    (of_day,) = requests_for(date(2025, 1, 9), settings)
+    (of_day,) = requests_for(date(2025, 1, 9), AnswerLake())
     assert of_day.partition_key == "2025-01-09"
-    first, second = requests_for(date(2025, 1, 12), settings)
+    first, second = requests_for(date(2025, 1, 12), AnswerLake())
     assert first.run_key == "2025-01-12 fills 2025-01-10 to 2025-01-11"
     assert second.partition_key == "2025-01-12"
 

@@ -23,7 +23,7 @@ def test_late_answers_warn_and_a_refresh_takes_them_in(instance, night):
     check = checks_of(instance, done.run_id)[OF_LATE_ANSWERS]
     assert (check.passed, check.severity, check.blocking) == (False, dg.AssetCheckSeverity.WARN, False)
     assert f"{DAY_BEFORE} (+100)" in check.description
-    assert "seedtest run --refresh" in check.description
+    assert "seedtest run --refresh" in check.metadata["what_to_do"].value
     assert any(line.startswith("WARN source_matches_lake: ") for line in done.failed_checks), "shown in the terminal"
     attempts = "SELECT partition_date, sum(attempts) FROM feature_history WHERE student_id LIKE 'offline-%' GROUP BY 1"
     assert rows_of(night, attempts) == []

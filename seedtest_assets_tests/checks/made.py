@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from seedtest_assets.calibration import LEFT_OUT_COLUMNS, CalibrationResult
-from seedtest_assets.checks.judgement import Fit
+from seedtest_assets.checks.judgement import EarlierFit
 
 DAY = date(2025, 3, 20)
 
@@ -40,7 +40,9 @@ def calibration(items=None, theta=None, linked_to="anchors", A=1.0, B=0.0, n_use
     )
 
 
-def fits(result: CalibrationResult, n: int = 7, **checks) -> list[Fit]:
+def fits(result: CalibrationResult, n: int = 7, **checks) -> list[EarlierFit]:
     """n earlier partitions that were like a calibration, and what checks wrote down for them."""
     metrics = dict(result.metrics) | {"checks": checks}
-    return [Fit(DAY - timedelta(days=n - k), result.model_spec, metrics) for k in range(n)]
+    return [
+        EarlierFit(day=DAY - timedelta(days=n - k), model_spec=result.model_spec, metrics=metrics) for k in range(n)
+    ]

@@ -5,13 +5,13 @@ from datetime import date, timedelta
 import pytest
 
 from seedtest_assets.checks.answers import answer_volume, source_matches_lake
-from seedtest_assets.checks.judgement import Level
+from seedtest_assets.checks.judgement import Verdict
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.late_answers import DayCount
 
 LIMITS = Settings()
 SUNDAY = date(2025, 3, 9)
-PASS, WARN, ERROR = Level.PASS, Level.WARN, Level.ERROR
+PASS, WARN, ERROR = Verdict.PASS, Verdict.WARN, Verdict.ERROR
 
 
 def volume(today: int, *sundays: int):
@@ -22,10 +22,10 @@ def volume(today: int, *sundays: int):
 
 @pytest.mark.parametrize(("today", "level"), [(600, PASS), (599, WARN), (2400, PASS), (2401, WARN), (0, ERROR)])
 def test_a_sunday_is_judged_by_sundays(today, level):
-    told = volume(today, 1000, 1200, 1100, 1000)
-    assert told.level == level
-    assert (told.numbers["same_weekday_smallest"], told.numbers["same_weekday_largest"]) == (1000, 1200)
-    assert told.history[-1] == today
+    judgement = volume(today, 1000, 1200, 1100, 1000)
+    assert judgement.verdict == level
+    assert (judgement.numbers["same_weekday_smallest"], judgement.numbers["same_weekday_largest"]) == (1000, 1200)
+    assert judgement.history.values[-1] == today
 
 
 def test_no_answers_on_a_day_that_had_none_before_is_usual():
@@ -36,30 +36,30 @@ def test_no_answers_on_a_day_that_had_none_before_is_usual():
 
 def test_fewer_than_two_same_weekdays_tell_nothing_but_a_zero():
     assert volume(10, 1000).passed
-    assert volume(0, 1000).level == ERROR
-    assert volume(599, 1000, 1000).level == WARN
+    assert volume(0, 1000).verdict == ERROR
+    assert volume(599, 1000, 1000).verdict == WARN
 
 
 def test_volume_without_history_passes_and_says_so():
     for n in (0, 500):
-        told = answer_volume(SUNDAY, {SUNDAY: n}, LIMITS)
-        assert told.passed
-        assert "no earlier Sunday" in told.said
+        judgement = answer_volume(SUNDAY, {SUNDAY: n}, LIMITS)
+        assert judgement.passed
+        assert "no earlier Sunday" in judgement.finding
 
 
 def test_only_four_weeks_count():
     assert volume(600, 10, 1000, 1000, 1000, 1000).passed
-    assert volume(599, 10, 1000, 1000, 1000, 1000).level == WARN
+    assert volume(599, 10, 1000, 1000, 1000, 1000).verdict == WARN
 
 
 @pytest.mark.parametrize(("late", "level"), [(0, PASS), (5, PASS), (6, WARN), (-6, WARN)])
 def test_late_answers(late, level):
     days = [DayCount(SUNDAY - timedelta(days=k), 100, 100) for k in range(6, 0, -1)]
-    told = source_matches_lake([*days, DayCount(SUNDAY, 400 + late, 400)], LIMITS)
-    assert told.level == level
-    assert list(told.history) == [0] * 6 + [late]
-    assert told.numbers["answers_that_differ"] == abs(late)
-    assert (f"{SUNDAY} ({late:+})" in told.said) is bool(late)
+    judgement = source_matches_lake([*days, DayCount(SUNDAY, 400 + late, 400)], LIMITS)
+    assert judgement.verdict == level
+    assert list(judgement.history.values) == [0] * 6 + [late]
+    assert judgement.numbers["answers_that_differ"] == abs(late)
+    assert (f"{SUNDAY} ({late:+})" in judgement.finding) is bool(late)
 
 
 def test_late_and_deleted_answers_do_not_make_up_for_each_other():
@@ -68,6 +68,6 @@ def test_late_and_deleted_answers_do_not_make_up_for_each_other():
 
 
 def test_a_lake_without_the_last_days_has_nothing_to_compare():
-    told = source_matches_lake([], LIMITS)
-    assert told.passed
-    assert "none of the last days" in told.said
+    judgement = source_matches_lake([], LIMITS)
+    assert judgement.passed
+    assert "none of the last days" in judgement.finding

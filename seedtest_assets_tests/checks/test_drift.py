@@ -9,7 +9,7 @@ import pytest
 
 from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
 from seedtest_assets.checks.drift import anchor_drift, item_drift
-from seedtest_assets.checks.judgement import Level
+from seedtest_assets.checks.judgement import Verdict
 from seedtest_assets.checks.predicted_answers import residuals_of
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.settings import Settings
@@ -17,7 +17,7 @@ from seedtest_assets_tests.checks.made import DAY, item_table
 
 LIMITS = Settings()
 NO_ANSWERS = pd.DataFrame({"item_id": [], "z": []})
-PASS, WARN, ERROR = Level.PASS, Level.WARN, Level.ERROR
+PASS, WARN, ERROR = Verdict.PASS, Verdict.WARN, Verdict.ERROR
 
 
 def published(items: pd.DataFrame, n: int = 7) -> pd.DataFrame:
@@ -41,38 +41,38 @@ def drift_of(items: pd.DataFrame, **columns):
      ("a", 0.19, PASS), ("a", 0.21, WARN), ("a", -0.21, WARN), ("a", 0.39, WARN), ("a", 0.41, ERROR)],
 )  # fmt: skip
 def test_one_item_that_moves(parameter, by, level):
-    told = drift_of(moved(parameter, by))
-    assert told.level == level
+    judgement = drift_of(moved(parameter, by))
+    assert judgement.verdict == level
     if level > PASS:
-        assert told.worst["item_id"].tolist() == ["i3"]
-        assert "1 of 100 items moved" in told.said
-    assert len(told.history) == 8
+        assert judgement.worst["item_id"].tolist() == ["i3"]
+        assert "1 of 100 items moved" in judgement.finding
+    assert len(judgement.history.values) == 8
 
 
 def test_a_large_move_within_its_sampling_error_is_left_alone():
-    assert drift_of(moved("b", 0.6, se_b=0.1), se_b=0.1).level == ERROR
+    assert drift_of(moved("b", 0.6, se_b=0.1), se_b=0.1).verdict == ERROR
     assert drift_of(moved("b", 0.6, se_b=0.4), se_b=0.4).passed
 
 
 def test_the_shared_answers_of_two_nights_are_known_to_move_less():
     items = moved("b", 0.6, se_b=0.2)
-    assert drift_of(items, se_b=0.2).level == ERROR
+    assert drift_of(items, se_b=0.2).verdict == ERROR
     months_ago = published(item_table(se_b=0.2)).assign(partition_date=DAY - timedelta(days=90))
     assert item_drift(DAY, items, months_ago, 60, LIMITS).passed
 
 
 def test_items_with_few_answers_are_not_judged():
     for n_responses, n_judged in ((49, 0), (50, 100)):
-        told = drift_of(moved("b", 3.0, n_responses=n_responses), n_responses=n_responses)
-        assert told.numbers["judged"] == n_judged
-        assert told.passed is (n_judged == 0)
+        judgement = drift_of(moved("b", 3.0, n_responses=n_responses), n_responses=n_responses)
+        assert judgement.numbers["judged"] == n_judged
+        assert judgement.passed is (n_judged == 0)
 
 
 def test_one_item_without_a_standard_error_is_not_judged():
     unknown = item_table()["se_b"].mask(item_table().index == 3)
-    told = drift_of(moved("b", 3.0, se_b=unknown))
-    assert told.passed
-    assert told.numbers["judged"] == 99
+    judgement = drift_of(moved("b", 3.0, se_b=unknown))
+    assert judgement.passed
+    assert judgement.numbers["judged"] == 99
 
 
 def test_without_standard_errors_items_are_judged_by_what_their_answers_could_tell():
@@ -87,8 +87,8 @@ def test_without_standard_errors_items_are_judged_by_what_their_answers_could_te
     assert item_drift(DAY, healthy, usual, 60, LIMITS).passed
     known = int(np.argmax(n * np.exp(-(b**2))))
     healthy.loc[known, "b"] += 0.6
-    told = item_drift(DAY, healthy, usual, 60, LIMITS)
-    assert (told.level, told.worst["item_id"].tolist()) == (ERROR, [f"i{known}"])
+    judgement = item_drift(DAY, healthy, usual, 60, LIMITS)
+    assert (judgement.verdict, judgement.worst["item_id"].tolist()) == (ERROR, [f"i{known}"])
 
 
 def test_a_noisy_night_does_not_accuse_its_items():
@@ -102,15 +102,15 @@ def test_a_noisy_night_does_not_accuse_its_items():
 
 @pytest.mark.parametrize(("shift", "level"), [(0.24, PASS), (0.26, WARN), (-0.51, ERROR)])
 def test_a_scale_that_moves_as_a_whole_is_told_as_such(shift, level):
-    told = drift_of(item_table(b=item_table()["b"] + shift))
-    assert told.level == level
-    assert ("the whole scale moved" in told.said) is (level > PASS)
+    judgement = drift_of(item_table(b=item_table()["b"] + shift))
+    assert judgement.verdict == level
+    assert ("the whole scale moved" in judgement.finding) is (level > PASS)
 
 
 def test_items_without_history_pass():
-    told = item_drift(DAY, item_table(), published(item_table(0)), 60, LIMITS)
-    assert told.passed
-    assert "no earlier partition" in told.said
+    judgement = item_drift(DAY, item_table(), published(item_table(0)), 60, LIMITS)
+    assert judgement.passed
+    assert "no earlier partition" in judgement.finding
     new = item_table(item_id=[f"new{n}" for n in range(100)])
     assert item_drift(DAY, new, published(item_table()), 60, LIMITS).passed
 
@@ -118,9 +118,9 @@ def test_items_without_history_pass():
 @pytest.mark.parametrize(("by", "level"), [(0.24, PASS), (0.45, WARN), (0.55, ERROR)])
 def test_an_anchor_against_its_bank_value(by, level):
     anchors = item_table()[["item_id", "a", "b", "c"]].head(20)
-    told = anchor_drift(moved("b", by), anchors, NO_ANSWERS, published(item_table()), LIMITS)
-    assert told.level == level
-    assert told.numbers["judged"] == 20
+    judgement = anchor_drift(moved("b", by), anchors, NO_ANSWERS, published(item_table()), LIMITS)
+    assert judgement.verdict == level
+    assert judgement.numbers["judged"] == 20
 
 
 def test_an_anchor_off_its_bank_value_by_chance_is_left_alone():
@@ -132,9 +132,9 @@ def test_an_anchor_off_its_bank_value_by_chance_is_left_alone():
 
 def test_a_bank_without_anchors_has_none_that_drift():
     none = item_table(0)[["item_id", "a", "b", "c"]]
-    told = anchor_drift(item_table(), none, NO_ANSWERS, published(item_table()), LIMITS)
-    assert told.passed
-    assert "no anchors" in told.said
+    judgement = anchor_drift(item_table(), none, NO_ANSWERS, published(item_table()), LIMITS)
+    assert judgement.passed
+    assert "no anchors" in judgement.finding
 
 
 @pytest.mark.parametrize(("parameter", "usual"), [("b", "difficulty"), ("a", "discrimination")])
@@ -142,10 +142,10 @@ def test_the_history_is_that_of_the_parameter_that_moved(parameter, usual):
     items = moved(parameter, 0.6)
     was, now = item_table()[parameter][3], items[parameter][3]
     anchors = item_table()[["item_id", "a", "b", "c"]].head(20)
-    for told in (drift_of(items), anchor_drift(items, anchors, NO_ANSWERS, published(item_table()), LIMITS)):
-        assert told.history_of == f"{usual} of i3"
-        assert list(told.history) == [was] * 7 + [now]
-        assert list(told.history_limits) == [was]
+    for judgement in (drift_of(items), anchor_drift(items, anchors, NO_ANSWERS, published(item_table()), LIMITS)):
+        assert judgement.history.label == f"{usual} of i3"
+        assert list(judgement.history.values) == [was] * 7 + [now]
+        assert list(judgement.history.limits) == [was]
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_answers_that_contradict_the_bank_tell_of_an_anchor_whose_errors_are_wid
     residuals = anchors[["item_id"]].assign(z=np.where(anchors["item_id"] == "i3", z, 0.0))
     for error in (0.5, np.nan):
         items = moved("b", by, se_a=error, se_b=error)
-        told = anchor_drift(items, anchors, residuals, published(item_table()), LIMITS)
-        assert (told.level, told.numbers["judged"]) == (level, 20)
+        judgement = anchor_drift(items, anchors, residuals, published(item_table()), LIMITS)
+        assert (judgement.verdict, judgement.numbers["judged"]) == (level, 20)
 
 
 def test_answers_that_contradict_a_difficulty_say_nothing_of_a_noisy_discrimination():
@@ -174,14 +174,14 @@ def test_a_night_whose_answers_fit_the_bank_worse_does_not_accuse_its_anchors():
     assert anchor_drift(items, anchors, anchors[["item_id"]].assign(z=noise), published(item_table()), LIMITS).passed
     quiet = anchors[["item_id"]].assign(z=noise / 3)
     quiet.loc[3, "z"] = 6.0
-    assert anchor_drift(items, anchors, quiet, published(item_table()), LIMITS).level == ERROR
+    assert anchor_drift(items, anchors, quiet, published(item_table()), LIMITS).verdict == ERROR
 
 
 def test_an_anchor_without_earlier_partitions_is_judged_and_shown_alone():
     anchors = item_table()[["item_id", "a", "b", "c"]].head(20)
-    told = anchor_drift(moved("b", 0.6), anchors, NO_ANSWERS, published(item_table(0)), LIMITS)
-    assert told.level == ERROR
-    assert len(told.history) == 1
+    judgement = anchor_drift(moved("b", 0.6), anchors, NO_ANSWERS, published(item_table(0)), LIMITS)
+    assert judgement.verdict == ERROR
+    assert len(judgement.history.values) == 1
 
 
 @pytest.mark.parametrize(("off", "level"), [(0.0, PASS), (1.0, ERROR)])
@@ -206,7 +206,7 @@ def test_fixed_anchors_do_not_drift_but_for_those_that_were_screened_out(off, le
     moves = result.items.set_index("item_id")["b"] - anchors.set_index("item_id")["b"]
     screened_out = set(result.model_spec["linking_constants"]["screened_out"])
     assert set(moves.index[moves.abs() > 1e-9]) == screened_out
-    assert judged.level == level
+    assert judged.verdict == level
     if off:
         assert "i3" in screened_out
         assert list(judged.worst["item_id"]) == ["i3"]

@@ -7,12 +7,14 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from seedtest_assets.assets.observations import observations
 from seedtest_assets.checks import drift
-from seedtest_assets.checks.on_freshness import freshness_job, freshness_schedule
+from seedtest_assets.checks.asset_checks import observations_checks
 from seedtest_assets.cli.demo import load_school, simulate_school
 from seedtest_assets.definitions import defs
-from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.schedules import ALERTS_SENT
+from seedtest_assets.resources import IrtEngine, resources_from
+from seedtest_assets.schedules import ALERTS_SENT, freshness_job, freshness_schedule
+from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.history_tables import ensure_month
 from seedtest_assets_tests.conftest import ROOT, SCHOOL, deploy, execute, new_database, rows_of
@@ -51,12 +53,13 @@ def nights(school_template, tmp_path_factory) -> Nights:
         return Nights(database, *(checks_of(instance, run) for run in (filling.run_id, first.run_id, second.run_id)))
 
 
-def extract(instance, first, last, job="nightly") -> list[dg.AssetCheckEvaluation]:
-    """Extract a range of days in one run, as a backfill from the UI does; gives what the checks said."""
-    done = defs.resolve_job_def(job).execute_in_process(
+def extract(instance, first, last, *, judged=True) -> list[dg.AssetCheckEvaluation]:
+    """Extract a range of days in one run, as a backfill from the UI does; gives the evaluated checks."""
+    done = dg.materialize(
+        [observations, observations_checks] if judged else [observations],
         instance=instance,
+        resources=resources_from(load_settings()),
         tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},
-        asset_selection=[dg.AssetKey("observations")],
     )
     return [
         event.asset_check_evaluation_data
@@ -114,7 +117,7 @@ def test_the_days_of_a_range_are_judged_one_by_one_but_none_long_past(instance, 
         last=yesterday,
     )
     early = extract(instance, first, first + timedelta(days=3))
-    extract(instance, first + timedelta(days=4), yesterday - timedelta(days=3), job="extract")
+    extract(instance, first + timedelta(days=4), yesterday - timedelta(days=3), judged=False)
     late = extract(instance, yesterday - timedelta(days=2), yesterday)
     days = [first + timedelta(days=n) for n in (0, 1, 2, 3, 28, 29, 30)]
     assert {(check.check_name, check.partition) for check in early + late} == {
@@ -135,35 +138,33 @@ def test_the_run_that_fills_the_window_judges_nothing(nights):
 def test_one_check_of_observations_runs_by_itself_also_for_a_day_that_is_not_extracted(instance, school):
     of_volume = dg.AssetCheckKey(dg.AssetKey("observations"), "answer_volume")
     job = defs.resolve_job_def("nightly").get_subset(asset_check_selection={of_volume})
-    done = job.execute_in_process(instance=instance, partition_key=str(LAST))
+    done = job.execute_in_process(instance=instance, resources=resources_from(load_settings()), partition_key=str(LAST))
     told = checks_of(instance, done.run_id)
     assert list(told) == [("observations", "answer_volume")]
     assert "is not extracted yet" in told["observations", "answer_volume"].description
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
-def test_an_engine_that_gives_no_numbers_is_rejected_with_its_reason_and_kept(instance, night, monkeypatch, number):
-    class Broken(InProcessEngine):
-        def calibrate(self, request, progress=lambda *_: None):
+def test_an_engine_that_gives_no_numbers_is_rejected_with_its_reason_and_kept(instance, night, number):
+    class Broken(IrtEngine):
+        def calibrate(self, request, progress=None):
             sound = super().calibrate(request, progress)
             spec = sound.model_spec | {"linking_constants": sound.model_spec["linking_constants"] | {"B": number}}
             abilities = sound.abilities.assign(theta=sound.abilities["theta"].mask(sound.abilities.index == 3, number))
             return replace(sound, model_spec=spec, abilities=abilities)
 
-    monkeypatch.setattr("seedtest_assets.assets.calibrate.engine_for", lambda settings: Broken())
-    done = run_night(instance)
+    done = run_night(instance, resources={"engine": Broken()})
     assert "rejected, nothing written: 0 items and 1 abilities are not finite numbers" in done.failure
     assert checks_of(instance, done.run_id)["mirt_item_params", "finite"].severity == dg.AssetCheckSeverity.ERROR
     assert rows_of(night, "SELECT count(*) FROM item_history WHERE partition_date = :day", day=LAST) == [(0,)]
 
 
-def test_an_anchor_of_an_engine_without_standard_errors_is_judged_by_its_answers(instance, night, monkeypatch):
-    class WithoutErrors(InProcessEngine):
-        def calibrate(self, request, progress=lambda *_: None):
+def test_an_anchor_of_an_engine_without_standard_errors_is_judged_by_its_answers(instance, night):
+    class WithoutErrors(IrtEngine):
+        def calibrate(self, request, progress=None):
             sound = super().calibrate(request, progress)
             return replace(sound, items=sound.items.assign(se_a=np.nan, se_b=np.nan, se_c=np.nan))
 
-    monkeypatch.setattr("seedtest_assets.assets.calibrate.engine_for", lambda settings: WithoutErrors())
     ((anchor,),) = rows_of(
         night, "SELECT id FROM question WHERE meta->'tags' ? 'anchor' ORDER BY abs((meta#>>'{irt,b}')::float8) LIMIT 1"
     )
@@ -172,7 +173,7 @@ def test_an_anchor_of_an_engine_without_standard_errors_is_judged_by_its_answers
         "UPDATE question SET meta = jsonb_set(meta, '{irt,b}', to_jsonb((meta#>>'{irt,b}')::float8 + 1.5)) WHERE id = :id",
         id=anchor,
     )
-    done = run_night(instance)
+    done = run_night(instance, resources={"engine": WithoutErrors()})
     assert done.failure is None
     told = checks_of(instance, done.run_id)["mirt_item_params", "anchor_drift"]
     assert (told.passed, told.severity) == (False, dg.AssetCheckSeverity.ERROR)
@@ -195,7 +196,7 @@ def test_a_check_that_breaks_is_told_and_costs_no_calibration(instance, night, m
 def test_parameters_that_no_sound_item_has_are_not_written_until_an_operator_accepts_them(instance, night):
     execute(night, "UPDATE attempt SET correct = NOT correct WHERE item_id::int % 3 = 0")
     execute(night, "UPDATE question SET meta = '{}' WHERE id % 3 = 0")
-    extract(instance, LAST - timedelta(days=9), DAY_BEFORE, job="extract")
+    extract(instance, LAST - timedelta(days=9), DAY_BEFORE, judged=False)
     done = run_night(instance)
     assert "lie outside a 0.2 to 4" in done.failure
     assert rows_of(night, "SELECT count(*) FROM item_history WHERE partition_date = :day", day=LAST) == [(0,)]
@@ -222,12 +223,12 @@ def test_the_morning_asks_for_yesterday_and_waits_for_no_pool(instance, platform
 
     ensure_month(platform, LAST)
     execute(platform, "INSERT INTO fit_history VALUES ('2025-03-19', 'fit', '{}', '{}', '2025-03-20 03:10+00')")
-    stale = job.execute_in_process(instance=instance, tags=dict(asked.tags))
+    stale = job.execute_in_process(instance=instance, resources=resources_from(load_settings()), tags=dict(asked.tags))
     assert stale.success
     told = checks_of(instance, stale.run_id)["mirt_fit_meta", "freshness"]
     assert (told.passed, told.severity, told.partition) == (False, dg.AssetCheckSeverity.ERROR, str(LAST))
     execute(platform, "INSERT INTO fit_history VALUES ('2025-03-20', 'late', '{}', '{}', '2025-03-21 09:00+00')")
-    again = job.execute_in_process(instance=instance, tags=dict(asked.tags))
+    again = job.execute_in_process(instance=instance, resources=resources_from(load_settings()), tags=dict(asked.tags))
     assert checks_of(instance, again.run_id)["mirt_fit_meta", "freshness"].passed
 
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from seedtest_assets.checks import prediction
-from seedtest_assets.checks.judgement import Level
-from seedtest_assets.checks.predicted_answers import Predicted, predict, residuals_of
+from seedtest_assets.checks.judgement import Verdict
+from seedtest_assets.checks.predicted_answers import PredictedAnswers, predict, residuals_of
 from seedtest_assets.checks.prediction import (
     auc,
     log_loss,
@@ -41,22 +41,22 @@ ABILITIES = pd.DataFrame({"user_id": ["u1", "u2"], "theta": [0.0, 1.0], "se": [0
 
 
 def test_only_the_days_first_answers_of_known_students_to_known_items_are_predicted():
-    told = predict(
+    judgement = predict(
         answers(
             (2, "u1", "i1", 1), (1, "u3", "i1", 0),
             (0, "u1", "i1", 1), (0, "u1", "i2", 1), (0, "u1", "i2", 0), (0, "u2", "i1", 0), (0, "u3", "i2", 1), (0, "u2", "i9", 1),
         ), DAY, ITEMS, ABILITIES,
     )  # fmt: skip
-    assert told.item_id.tolist() == ["i2", "i1"]
-    assert told.correct.tolist() == [True, False]
-    assert told.by_share.tolist() == [0.5, pytest.approx(1.5 / 3)]
+    assert judgement.item_id.tolist() == ["i2", "i1"]
+    assert judgement.correct.tolist() == [True, False]
+    assert judgement.by_share.tolist() == [0.5, pytest.approx(1.5 / 3)]
 
 
 def test_the_chance_is_the_curves_averaged_over_the_error_of_the_ability():
-    told = predict(answers((0, "u1", "i1", 1), (0, "u1", "i2", 1), (0, "u2", "i1", 1)), DAY, ITEMS, ABILITIES)
-    assert told.by_model[:2] == pytest.approx([0.5, 0.2 + 0.8 / (1 + np.exp(2))])
+    judgement = predict(answers((0, "u1", "i1", 1), (0, "u1", "i2", 1), (0, "u2", "i1", 1)), DAY, ITEMS, ABILITIES)
+    assert judgement.by_model[:2] == pytest.approx([0.5, 0.2 + 0.8 / (1 + np.exp(2))])
     theta = np.random.default_rng(1).normal(1, 1, 400_000)
-    assert told.by_model[2] == pytest.approx(np.mean(1 / (1 + np.exp(-theta))), abs=0.01)
+    assert judgement.by_model[2] == pytest.approx(np.mean(1 / (1 + np.exp(-theta))), abs=0.01)
 
 
 def test_the_numbers_of_four_answers_by_hand():
@@ -74,7 +74,7 @@ def test_the_reliability_curve_groups_like_predictions():
     assert np.abs(curve["predicted"] - curve["seen"]).max() < 0.15
 
 
-def night(n=2000, skill=1.0, seed=4, **change) -> Predicted:
+def night(n=2000, skill=1.0, seed=4, **change) -> PredictedAnswers:
     """n answers to 20 items by students whose abilities the model knows so well."""
     rng = np.random.default_rng(seed)
     item, theta = rng.integers(0, 20, n), rng.normal(size=n)
@@ -82,7 +82,7 @@ def night(n=2000, skill=1.0, seed=4, **change) -> Predicted:
     chance = 1 / (1 + np.exp(-(skill * theta - b)))
     correct = rng.random(n) < 1 / (1 + np.exp(-(theta - b)))
     share = 1 / (1 + np.exp(b / np.sqrt(1 + 1 / 1.702**2)))
-    return Predicted(
+    return PredictedAnswers(
         **(
             {"item_id": item.astype(str).astype(object), "correct": correct, "by_model": chance, "by_share": share}
             | change
@@ -95,26 +95,26 @@ def judged(predicted, before=()):
 
 
 def test_abilities_that_predict_pass_and_tell_by_how_much():
-    told = judged(night(), fits(calibration(), predictive_validity={"gain": 0.05}))
-    assert told.passed
-    assert told.numbers["log_loss"] < told.numbers["log_loss_of_share"]
-    assert told.numbers["auc"] > told.numbers["auc_of_share"]
-    assert told.numbers["brier"] < told.numbers["brier_of_share"]
-    assert list(told.history[:-1]) == [0.05] * 7
-    assert len(told.curve) == 10
+    judgement = judged(night(), fits(calibration(), predictive_validity={"gain": 0.05}))
+    assert judgement.passed
+    assert judgement.numbers["log_loss"] < judgement.numbers["log_loss_of_share"]
+    assert judgement.numbers["auc"] > judgement.numbers["auc_of_share"]
+    assert judgement.numbers["brier"] < judgement.numbers["brier_of_share"]
+    assert list(judgement.history.values[:-1]) == [0.05] * 7
+    assert len(judgement.curve) == 10
 
 
 def test_a_model_no_better_than_the_plain_share_warns():
     as_good = night()
-    told = judged(Predicted(as_good.item_id, as_good.correct, as_good.by_share, as_good.by_share))
-    assert told.level == Level.WARN
-    assert told.numbers["gain"] == 0.0
+    judgement = judged(PredictedAnswers(as_good.item_id, as_good.correct, as_good.by_share, as_good.by_share))
+    assert judgement.verdict == Verdict.WARN
+    assert judgement.numbers["gain"] == 0.0
 
 
 def test_abilities_of_other_students_warn():
     mixed = night()
     shuffled = np.random.default_rng(5).permutation(mixed.by_model)
-    assert judged(Predicted(mixed.item_id, mixed.correct, shuffled, mixed.by_share)).level == Level.WARN
+    assert judged(PredictedAnswers(mixed.item_id, mixed.correct, shuffled, mixed.by_share)).verdict == Verdict.WARN
 
 
 LOG_ODDS = np.random.default_rng(6).normal(0.8, 1, 100_000)
@@ -132,55 +132,55 @@ def test_the_line_of_answers_that_are_all_right_is_a_number():
     assert np.isfinite(reliability_line(np.full(400, 0.5), np.ones(400, bool))).all()
 
 
-@pytest.mark.parametrize(("inverted", "level"), [(0.0, Level.PASS), (0.05, Level.PASS), (0.25, Level.WARN)])
+@pytest.mark.parametrize(("inverted", "level"), [(0.0, Verdict.PASS), (0.05, Verdict.PASS), (0.25, Verdict.WARN)])
 def test_marks_that_a_client_inverts_warn_though_the_model_still_beats_the_shares(inverted, level):
     fine = night(skill=1.0)
     wrong = np.random.default_rng(8).random(len(fine.correct)) < inverted
-    told = judged(Predicted(fine.item_id, fine.correct ^ wrong, fine.by_model, fine.by_share))
-    assert told.level == level
-    assert ("do not follow" in told.said) is (level == Level.WARN)
+    judgement = judged(PredictedAnswers(fine.item_id, fine.correct ^ wrong, fine.by_model, fine.by_share))
+    assert judgement.verdict == level
+    assert ("do not follow" in judgement.finding) is (level == Verdict.WARN)
 
 
 @pytest.mark.parametrize(
     ("slope", "z", "level"),
-    [(0.59, 4.0, Level.WARN), (0.61, 4.0, Level.PASS), (0.59, 4.1, Level.PASS), (1.5, 4.0, Level.PASS)],
+    [(0.59, 4.0, Verdict.WARN), (0.61, 4.0, Verdict.PASS), (0.59, 4.1, Verdict.PASS), (1.5, 4.0, Verdict.PASS)],
 )
 def test_a_slope_warns_below_its_limit_and_beyond_its_error(slope, z, level, monkeypatch):
     error = abs(1 - slope) / (z + 0.05) if z == 4.0 else abs(1 - slope) / 4.05
     monkeypatch.setattr(prediction, "reliability_line", lambda *_: (0.0, slope, error))
     limits = LIMITS.model_copy(update={"slope_z": z})
-    assert predictive_validity(night(), DAY - timedelta(days=1), [], limits).level == level
+    assert predictive_validity(night(), DAY - timedelta(days=1), [], limits).verdict == level
 
 
 def test_residuals_are_those_of_the_first_answers_of_known_students():
-    told = residuals_of(
+    judgement = residuals_of(
         answers((2, "u1", "i1", 1), (1, "u1", "i1", 0), (1, "u2", "i2", 0), (0, "u3", "i1", 1), (0, "u1", "i9", 1)),
         ITEMS, ABILITIES,
     ).set_index("item_id")  # fmt: skip
-    assert told["answers"].to_dict() == {"i1": 1, "i2": 1}
-    assert told.loc["i1", "z"] == pytest.approx(1.0)  # right, of 0.5 predicted
-    assert told.loc["i2", "z"] < -1
+    assert judgement["answers"].to_dict() == {"i1": 1, "i2": 1}
+    assert judgement.loc["i1", "z"] == pytest.approx(1.0)  # right, of 0.5 predicted
+    assert judgement.loc["i2", "z"] < -1
     assert residuals_of(answers((0, "u1", "i1", 1)), ITEMS.head(0), ABILITIES).empty
 
 
 def test_few_answers_are_not_judged():
     least = LIMITS.prediction_min_answers
     bad = night(least, skill=-1.0)
-    assert judged(bad).level == Level.WARN
-    fewer = Predicted(*(column[1:] for column in (bad.item_id, bad.correct, bad.by_model, bad.by_share)))
+    assert judged(bad).verdict == Verdict.WARN
+    fewer = PredictedAnswers(*(column[1:] for column in (bad.item_id, bad.correct, bad.by_model, bad.by_share)))
     assert judged(fewer).passed
 
 
 def test_without_an_earlier_partition_there_is_nothing_to_judge():
-    told = predictive_validity(None, None, [], LIMITS)
-    assert told.passed
-    assert "no earlier partition" in told.said
+    judgement = predictive_validity(None, None, [], LIMITS)
+    assert judgement.passed
+    assert "no earlier partition" in judgement.finding
 
 
 def test_an_item_whose_key_is_wrong_today_is_named_and_its_neighbours_are_not():
     fine = night()
     wrong = fine.item_id == "2"
-    told = judged(Predicted(fine.item_id, fine.correct ^ wrong, fine.by_model, fine.by_share))
-    assert told.level == Level.WARN
-    assert told.worst["item_id"].tolist() == ["2"]
+    judgement = judged(PredictedAnswers(fine.item_id, fine.correct ^ wrong, fine.by_model, fine.by_share))
+    assert judgement.verdict == Verdict.WARN
+    assert judgement.worst["item_id"].tolist() == ["2"]
     assert surprising_items(fine, LIMITS).empty

@@ -4,41 +4,41 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seedtest_assets.checks.judgement import Level
+from seedtest_assets.checks.judgement import Verdict
 from seedtest_assets.checks.scale import ability_distribution, anchors_present, linking_constants
 from seedtest_assets.settings import Settings
 from seedtest_assets_tests.checks.made import calibration, fits
 
 LIMITS = Settings()
-PASS, WARN, ERROR = Level.PASS, Level.WARN, Level.ERROR
+PASS, WARN, ERROR = Verdict.PASS, Verdict.WARN, Verdict.ERROR
 
 
 @pytest.mark.parametrize(("n_used", "level"), [(20, PASS), (10, PASS), (9, WARN)])
 def test_anchors_that_link_against_the_usual_number(n_used, level):
-    told = anchors_present(calibration(n_used=n_used), 24, "stocking_lord", fits(calibration()), LIMITS)
-    assert told.level == level
+    judgement = anchors_present(calibration(n_used=n_used), 24, "stocking_lord", fits(calibration()), LIMITS)
+    assert judgement.verdict == level
 
 
 def test_a_calibration_that_lost_the_banks_scale_is_an_error():
     before = fits(calibration())
     for linked_to in ("previous", "none"):
-        told = anchors_present(calibration(linked_to=linked_to), 0, "stocking_lord", before, LIMITS)
-        assert told.level == ERROR
-        assert "through 20 anchors" in told.said
+        judgement = anchors_present(calibration(linked_to=linked_to), 0, "stocking_lord", before, LIMITS)
+        assert judgement.verdict == ERROR
+        assert "through 20 anchors" in judgement.finding
 
 
 def test_anchors_of_the_bank_that_do_not_link_are_an_error_even_without_history():
-    assert anchors_present(calibration(linked_to="none"), 2, "haebara", [], LIMITS).level == ERROR
+    assert anchors_present(calibration(linked_to="none"), 2, "haebara", [], LIMITS).verdict == ERROR
     assert anchors_present(calibration(linked_to="none"), 2, "none", [], LIMITS).passed
 
 
 def test_a_bank_without_anchors_is_linked_to_the_previous_partition_or_it_is_an_error():
     before = fits(calibration(linked_to="previous"))
     assert anchors_present(calibration(linked_to="previous"), 0, "stocking_lord", before, LIMITS).passed
-    assert anchors_present(calibration(linked_to="none"), 0, "stocking_lord", before, LIMITS).level == ERROR
+    assert anchors_present(calibration(linked_to="none"), 0, "stocking_lord", before, LIMITS).verdict == ERROR
     first = anchors_present(calibration(linked_to="none"), 0, "stocking_lord", [], LIMITS)
     assert first.passed
-    assert "defines the scale" in first.said
+    assert "defines the scale" in first.finding
 
 
 @pytest.mark.parametrize(
@@ -47,16 +47,16 @@ def test_a_bank_without_anchors_is_linked_to_the_previous_partition_or_it_is_an_
      (1.2, 1.51, WARN), (1.2, -0.51, WARN)],
 )  # fmt: skip
 def test_linking_constants_against_the_last_partitions(A, B, level):
-    told = linking_constants(calibration(A=A, B=B), fits(calibration(A=1.2, B=0.5)), LIMITS)
-    assert told.level == level
-    assert list(told.history) == ([1.2] * 7 + [A] if abs(B - 0.5) <= 1 and level else [0.5] * 7 + [B])
+    judgement = linking_constants(calibration(A=A, B=B), fits(calibration(A=1.2, B=0.5)), LIMITS)
+    assert judgement.verdict == level
+    assert list(judgement.history.values) == ([1.2] * 7 + [A] if abs(B - 0.5) <= 1 and level else [0.5] * 7 + [B])
 
 
 @pytest.mark.parametrize(("A", "B", "level"), [(1.9, 0.9, PASS), (2.1, 0, WARN), (0.4, 0, WARN), (1, -1.1, WARN)])
 def test_linking_constants_without_history_against_the_same_scale(A, B, level):
-    assert linking_constants(calibration(A=A, B=B), [], LIMITS).level == level
+    assert linking_constants(calibration(A=A, B=B), [], LIMITS).verdict == level
     of_another_source = fits(calibration(A=9.0, B=9.0, linked_to="previous"))
-    assert linking_constants(calibration(A=A, B=B), of_another_source, LIMITS).level == level
+    assert linking_constants(calibration(A=A, B=B), of_another_source, LIMITS).verdict == level
 
 
 def test_no_link_has_no_constants_to_judge():
@@ -79,27 +79,27 @@ def standard(n=2000):
      (standard() * 1.19, PASS), (standard() * 1.21, WARN), (standard() * 0.79, WARN)],
 )  # fmt: skip
 def test_mean_and_sd_of_the_abilities(theta, level):
-    assert distribution(theta).level == level
+    assert distribution(theta).verdict == level
 
 
 @pytest.mark.parametrize(("n_far", "level"), [(0, PASS), (2, PASS), (3, WARN)])
 def test_abilities_at_the_grids_ends(n_far, level):
     theta = standard()
     theta[:n_far] = 6.0
-    told = distribution(theta)
-    assert told.level == level
-    assert told.numbers["share_at_ends"] == pytest.approx(n_far / 2000)
+    judgement = distribution(theta)
+    assert judgement.verdict == level
+    assert judgement.numbers["share_at_ends"] == pytest.approx(n_far / 2000)
 
 
 def test_few_students_may_differ_by_their_sampling_error():
     assert distribution(standard(40) + 0.5).passed
-    assert distribution(standard(40) + 0.8).level == WARN
+    assert distribution(standard(40) + 0.8).verdict == WARN
 
 
 def test_abilities_without_history_pass_unless_they_stick_at_the_ends():
     assert ability_distribution(calibration(theta=standard() + 1), [], LIMITS).passed
     assert (
-        ability_distribution(calibration(theta=pd.Series(standard()).where(standard() < 2, 6.0)), [], LIMITS).level
+        ability_distribution(calibration(theta=pd.Series(standard()).where(standard() < 2, 6.0)), [], LIMITS).verdict
         == WARN
     )
 
@@ -107,22 +107,24 @@ def test_abilities_without_history_pass_unless_they_stick_at_the_ends():
 def test_the_picture_shows_the_number_that_failed_beyond_its_limit():
     before = fits(calibration(A=1.2, B=0.5))
     of_a = linking_constants(calibration(A=2.6, B=0.5), before, LIMITS)
-    assert (of_a.history_of, of_a.history[-1]) == ("A", 2.6)
+    assert (of_a.history.label, of_a.history.values[-1]) == ("A", 2.6)
     of_b = linking_constants(calibration(A=1.2, B=1.6), before, LIMITS)
-    assert (of_b.history_of, of_b.history[-1]) == ("B", 1.6)
+    assert (of_b.history.label, of_b.history.values[-1]) == ("B", 1.6)
     of_sd = distribution(standard() * 1.3)
-    assert of_sd.history_of == "SD of the abilities"
+    assert of_sd.history.label == "SD of the abilities"
     theta = standard()
     theta[:9] = 6.0
     of_ends = distribution(theta, mean=theta.mean(), sd=theta.std())
-    assert of_ends.history_of == "share at the grid's ends"
-    for told in (of_a, of_b, of_sd, of_ends):
-        assert told.level == WARN
-        assert not min(told.history_limits, default=0) <= told.history[-1] <= max(told.history_limits) or (
-            len(told.history_limits) == 1 and told.history[-1] > told.history_limits[0]
-        )
+    assert of_ends.history.label == "share at the grid's ends"
+    for judgement in (of_a, of_b, of_sd, of_ends):
+        assert judgement.verdict == WARN
+        assert not min(judgement.history.limits, default=0) <= judgement.history.values[-1] <= max(
+            judgement.history.limits
+        ) or (len(judgement.history.limits) == 1 and judgement.history.values[-1] > judgement.history.limits[0])
 
 
 def test_the_history_is_of_nights_that_were_linked_alike():
     before = [*fits(calibration(linked_to="previous", n_used=90), 4), *fits(calibration(n_used=20), 3)]
-    assert list(anchors_present(calibration(n_used=19), 20, "stocking_lord", before, LIMITS).history) == [20] * 3 + [19]
+    assert list(anchors_present(calibration(n_used=19), 20, "stocking_lord", before, LIMITS).history.values) == [
+        20
+    ] * 3 + [19]

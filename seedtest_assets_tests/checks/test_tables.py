@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pytest
 
-from seedtest_assets.checks.judgement import Level
+from seedtest_assets.checks.judgement import Verdict
 from seedtest_assets.checks.tables import keys_unique, no_nulls, theta_coverage, values_in_range
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.history_tables import ensure_month
@@ -58,28 +58,28 @@ def facts_of(database, table, n_active=100) -> TableFacts:
 def test_sound_rows_pass_and_show_the_days_before(database, table):
     facts = facts_of(database, table)
     assert facts == TableFacts(rows=100, keys=100, nulls=0, outside=0, active=100, covered=100, rows_before=[90])
-    for told in (theta_coverage(facts, LIMITS), keys_unique(facts), no_nulls(facts), values_in_range(facts)):
-        assert told.passed
-        assert list(told.history) == [90, 100]
+    for judgement in (theta_coverage(facts, LIMITS), keys_unique(facts), no_nulls(facts), values_in_range(facts)):
+        assert judgement.passed
+        assert list(judgement.history.values) == [90, 100]
 
 
-@pytest.mark.parametrize(("n_active", "level"), [(101, Level.PASS), (102, Level.ERROR)])
+@pytest.mark.parametrize(("n_active", "level"), [(101, Verdict.PASS), (102, Verdict.ERROR)])
 def test_pairs_without_an_ability_are_counted(database, table, n_active, level):
     facts = facts_of(database, table, n_active)
     assert (facts.active, facts.covered) == (n_active, 100)
-    assert theta_coverage(facts, LIMITS).level == level
+    assert theta_coverage(facts, LIMITS).verdict == level
 
 
 def test_one_row_that_comes_twice_is_an_error(database, table):
     put(database, table, 7)
-    assert keys_unique(facts_of(database, table)).level == Level.ERROR
+    assert keys_unique(facts_of(database, table)).verdict == Verdict.ERROR
 
 
 def test_one_key_that_is_unknown_is_an_error(database, table):
     execute(database, f"UPDATE {HISTORY[table]} SET topic_id = NULL WHERE student_id = 'u7'")
     facts = facts_of(database, table)
     assert no_nulls(facts).numbers["bad_rows"] == 1
-    assert no_nulls(facts).level == Level.ERROR
+    assert no_nulls(facts).verdict == Verdict.ERROR
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_one_key_that_is_unknown_is_an_error(database, table):
 )
 def test_one_value_that_cannot_be_is_an_error(database, table, values):
     put(database, table, 100, **values)
-    assert values_in_range(facts_of(database, table)).level == Level.ERROR
+    assert values_in_range(facts_of(database, table)).verdict == Verdict.ERROR
 
 
 @pytest.mark.parametrize("values", [{"correct": 5}, {"correct": -1}, {"gain": 1.01}, {"gain": -1.01}])
@@ -95,27 +95,27 @@ def test_a_feature_that_cannot_be_is_an_error(database, values):
     put(database, FEATURES, 1)
     assert values_in_range(facts_of(database, FEATURES)).passed
     put(database, FEATURES, 2, **values)
-    assert values_in_range(facts_of(database, FEATURES)).level == Level.ERROR
+    assert values_in_range(facts_of(database, FEATURES)).verdict == Verdict.ERROR
 
 
 def test_an_ability_without_its_error_is_an_error_and_neither_is_not(database):
     put(database, FEATURES, 1, theta=None, se=None, gain=None, basis=None)
     assert no_nulls(facts_of(database, FEATURES)).passed
     put(database, FEATURES, 2, theta=None)
-    assert no_nulls(facts_of(database, FEATURES)).level == Level.ERROR
+    assert no_nulls(facts_of(database, FEATURES)).verdict == Verdict.ERROR
 
 
 def test_abilities_that_are_switched_off_are_not_missed(database):
     put(database, FEATURES, 0, theta=None, se=None)
     facts = facts_of(database, FEATURES, 1)
-    assert theta_coverage(facts, LIMITS).level == Level.ERROR
-    told = theta_coverage(facts, LIMITS, wanted=False)
-    assert told.passed
-    assert told.numbers["share"] == 0
-    assert "switched off" in told.said
+    assert theta_coverage(facts, LIMITS).verdict == Verdict.ERROR
+    judgement = theta_coverage(facts, LIMITS, abilities_expected=False)
+    assert judgement.passed
+    assert judgement.numbers["share"] == 0
+    assert "switched off" in judgement.finding
 
 
 def test_a_day_without_answers_and_without_history_passes(database):
     facts = facts_of(database, THETA, 0)
-    for told in (theta_coverage(facts, LIMITS), keys_unique(facts), no_nulls(facts), values_in_range(facts)):
-        assert told.passed
+    for judgement in (theta_coverage(facts, LIMITS), keys_unique(facts), no_nulls(facts), values_in_range(facts)):
+        assert judgement.passed

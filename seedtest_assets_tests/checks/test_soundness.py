@@ -3,42 +3,42 @@
 import numpy as np
 import pytest
 
-from seedtest_assets.checks.calibration import converged, finite, item_count_drop, plausible_ranges
-from seedtest_assets.checks.judgement import Fit, Level
+from seedtest_assets.checks.judgement import EarlierFit, Verdict
+from seedtest_assets.checks.soundness import converged, finite, item_count_drop, plausible_ranges
 from seedtest_assets.settings import Settings
 from seedtest_assets_tests.checks.made import DAY, calibration, fits, item_table
 
 LIMITS = Settings()
-PASS, WARN, ERROR = Level.PASS, Level.WARN, Level.ERROR
+PASS, WARN, ERROR = Verdict.PASS, Verdict.WARN, Verdict.ERROR
 
 
 @pytest.mark.parametrize(("n", "level"), [(100, PASS), (90, PASS), (89, WARN), (80, WARN), (79, ERROR), (30, ERROR)])
 def test_item_count_drop(n, level):
-    told = item_count_drop(calibration(item_table(n)), fits(calibration()), LIMITS)
-    assert told.level == level
-    assert (told.numbers["items"], told.numbers["usual_items"]) == (n, 100)
-    assert list(told.history) == [100] * 7 + [n]
+    judgement = item_count_drop(calibration(item_table(n)), fits(calibration()), LIMITS)
+    assert judgement.verdict == level
+    assert (judgement.numbers["items"], judgement.numbers["usual_items"]) == (n, 100)
+    assert list(judgement.history.values) == [100] * 7 + [n]
 
 
 def test_one_bad_night_among_the_earlier_does_not_move_the_usual_item_count():
     before = fits(calibration())
-    before[-1] = Fit(DAY, {"n_items": 10}, {})
+    before[-1] = EarlierFit(day=DAY, model_spec={"n_items": 10}, metrics={})
     assert item_count_drop(calibration(), before, LIMITS).passed
-    assert item_count_drop(calibration(item_table(79)), before, LIMITS).level == ERROR
+    assert item_count_drop(calibration(item_table(79)), before, LIMITS).verdict == ERROR
 
 
 def test_item_count_without_history_passes_and_says_so():
-    told = item_count_drop(calibration(item_table(3)), [], LIMITS)
-    assert told.passed
-    assert "no earlier partition" in told.said
+    judgement = item_count_drop(calibration(item_table(3)), [], LIMITS)
+    assert judgement.passed
+    assert "no earlier partition" in judgement.finding
 
 
 @pytest.mark.parametrize(("said", "level"), [(True, PASS), (False, ERROR), (None, PASS)])
 @pytest.mark.parametrize("n_before", [0, 7])
 def test_converged(said, level, n_before):
-    told = converged(calibration(converged=said), fits(calibration(), n_before))
-    assert told.level == level
-    assert len(told.history) == n_before + 1
+    judgement = converged(calibration(converged=said), fits(calibration(), n_before))
+    assert judgement.verdict == level
+    assert len(judgement.history.values) == n_before + 1
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -46,16 +46,16 @@ def test_one_parameter_or_ability_that_is_no_number_is_an_error(bad):
     before = fits(calibration(), finite={"bad": 0})
     assert finite(calibration(), before).passed
     b = item_table()["b"].mask(item_table().index == 5, bad)
-    told = finite(calibration(item_table(b=b)), before)
-    assert told.level == ERROR
-    assert told.worst["item_id"].tolist() == ["i5"]
-    assert list(told.history) == [0] * 7 + [1]
-    assert finite(calibration(theta=[0.1, bad]), before).level == ERROR
+    judgement = finite(calibration(item_table(b=b)), before)
+    assert judgement.verdict == ERROR
+    assert judgement.worst["item_id"].tolist() == ["i5"]
+    assert list(judgement.history.values) == [0] * 7 + [1]
+    assert finite(calibration(theta=[0.1, bad]), before).verdict == ERROR
 
 
 def test_an_item_or_a_person_that_comes_twice_is_an_error():
-    told = finite(calibration(item_table(3, item_id=["i1", "i2", "i1"])), [])
-    assert (told.level, told.numbers["rows_twice"]) == (ERROR, 1)
+    judgement = finite(calibration(item_table(3, item_id=["i1", "i2", "i1"])), [])
+    assert (judgement.verdict, judgement.numbers["rows_twice"]) == (ERROR, 1)
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_an_item_or_a_person_that_comes_twice_is_an_error():
 def test_plausible_ranges_without_history(column, value, n_outside, level):
     items = item_table()
     items.loc[items.index < n_outside, column] = value
-    told = plausible_ranges(calibration(items), [], LIMITS)
-    assert told.level == level
-    assert told.numbers["items_outside"] == n_outside
+    judgement = plausible_ranges(calibration(items), [], LIMITS)
+    assert judgement.verdict == level
+    assert judgement.numbers["items_outside"] == n_outside
 
 
 def test_the_edges_of_the_ranges_are_plausible():
@@ -80,6 +80,6 @@ def test_a_young_bank_that_always_has_some_items_outside_warns_at_twice_its_usua
     items = item_table()
     items.loc[items.index < n_outside, "a"] = 9.0
     before = fits(calibration(), plausible_ranges={"share_outside": 0.08})
-    told = plausible_ranges(calibration(items), before, LIMITS)
-    assert told.level == level
-    assert list(told.history_limits) == [0.16, 0.2]
+    judgement = plausible_ranges(calibration(items), before, LIMITS)
+    assert judgement.verdict == level
+    assert list(judgement.history.limits) == [0.16, 0.2]

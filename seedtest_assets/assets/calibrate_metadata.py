@@ -1,0 +1,99 @@
+"""Metadata of the calibrate step's assets, as the UI shows it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+
+from seedtest_assets.calibration import CalibrationResult
+from seedtest_assets.checks import catalogue
+from seedtest_assets.report.pictures import histogram, item_map
+from seedtest_assets.step.metadata import picture, previewed
+from seedtest_assets.storage.publications import Publication
+from seedtest_assets.storage.window import Window
+
+NOT_DONE = "no answers in the window"
+
+
+def with_metrics(result: CalibrationResult, **metrics: Any) -> CalibrationResult:
+    """Add metrics to a calibration."""
+    return replace(result, metrics=result.metrics | metrics)
+
+
+def materializations(
+    result: CalibrationResult, window: Window, run_id: str, publication: Publication
+) -> Iterator[dg.MaterializeResult]:
+    """Describe the three assets of a calibration that was written."""
+    published = {"published": publication.summary}
+    theta = result.abilities["theta"]
+    yield dg.MaterializeResult(
+        asset_key="mirt_item_params",
+        metadata={
+            "dagster/row_count": len(result.items),
+            **published,
+            **_window(window),
+            "left_out": len(result.left_out),
+            "left_out_items": previewed(result.left_out.head(20)),
+            "preview": previewed(result.items.head(5)),
+            "item_map": picture(item_map(result.items["b"], theta), "item difficulties against abilities"),
+        },
+    )
+    yield dg.MaterializeResult(
+        asset_key="mirt_ability",
+        metadata={
+            "dagster/row_count": len(result.abilities),
+            **published,
+            "mean": float(theta.mean()),
+            "sd": float(theta.std(ddof=0)),
+            "preview": previewed(result.abilities.head(5)),
+            "distribution": picture(histogram(theta, "ability", "students"), "distribution of abilities"),
+        },
+    )
+    yield dg.MaterializeResult(
+        asset_key="mirt_fit_meta", metadata={"dagster/row_count": 1, **published, **_fit(result, run_id)}
+    )
+
+
+def nothing_to_do(window: Window) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """Describe a day without answers in its window and without a calibration before it."""
+    for key in ("mirt_item_params", "mirt_ability", "mirt_fit_meta"):
+        yield dg.MaterializeResult(
+            asset_key=key, metadata={"dagster/row_count": 0, "nothing_to_do": NOT_DONE, **_window(window)}
+        )
+    for check in catalogue.CALIBRATION:
+        yield dg.AssetCheckResult(
+            asset_key=check.asset,
+            check_name=check.name,
+            passed=True,
+            description=f"nothing to do: {NOT_DONE}, and no calibration before it",
+        )
+
+
+def _fit(result: CalibrationResult, run_id: str) -> dict[str, Any]:
+    specification, metrics = result.model_spec, result.metrics
+    constants = specification.get("linking_constants") or {}
+    shown = ("loglik", "aic", "bic", "reliability", "iterations", "converged", "seconds", "retries")
+    return {
+        "run_id": run_id,
+        **{name: metrics.get(name) for name in shown},
+        "linked_to": specification["linked_to"],
+        **{f"linking_{name}": constants[name] for name in ("A", "B", "n_anchors_used") if name in constants},
+        "model_spec": dg.MetadataValue.json(_as_json(specification)),
+        "metrics": dg.MetadataValue.json(_as_json(metrics)),
+    }
+
+
+def _window(window: Window) -> dict[str, Any]:
+    return {
+        "window": f"{window.first} to {window.last}",
+        "answers": len(window.answers),
+        "days_missing_in_lake": dg.MetadataValue.json([day.isoformat() for day in window.missing]),
+    }
+
+
+def _as_json(facts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value if isinstance(value, str | int | float | bool | dict | list | None) else str(value)
+        for name, value in facts.items()
+    }
