@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pyarrow as pa
 import sqlalchemy as sa
 
@@ -103,7 +104,11 @@ def _night(database: Database, day: date, students: int) -> None:
     subjects: tuple[Subject, ...] = ("calibration", "topic_theta", "features")
     for subject in subjects:
         with _timed(f"{day}: {subject} published"), database.bulk_transaction() as cursor:
-            publish_rows(on_cursor(cursor), subject, Rows(day=day), PUBLISHING, by="benchmark", why="measured")
+            run = on_cursor(cursor)
+            server = psutil.Process(run("SELECT pg_backend_pid()")[0][0])
+            before = sum(server.cpu_times()[:2])
+            publish_rows(run, subject, Rows(day=day), PUBLISHING, by="benchmark", why="measured")
+            print(f"{day}: {subject}, processor time of the server: {sum(server.cpu_times()[:2]) - before:.1f} s")
 
 
 def _calibration(ids: pd.Series, random: np.random.Generator) -> CalibrationResult:
