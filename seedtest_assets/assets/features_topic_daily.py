@@ -16,6 +16,7 @@ from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import picture, previewed, table_metadata
 from seedtest_assets.storage.abilities import newest_abilities
 from seedtest_assets.storage.publishing import write_features
+from seedtest_assets.storage.retention import drop_old_history
 
 
 @dg.asset(
@@ -45,8 +46,17 @@ def features_topic_daily(
         computed_at = pa.array([datetime.now(timezone.utc)] * len(rows), pa.timestamp("us", tz="UTC"))
         rows_to_write = rows.append_column("computed_at", computed_at)
         publication = write_features(database, day, rows_to_write, publishing=platform.publishing)
+        dropped = drop_old_history(database, platform.seedtest_keep_days, day)
+        if dropped.summary:
+            context.log.info(f"history: {dropped.summary}")
         missing = lake.missing_days(day, 2 * FEATURE_WINDOW_DAYS)
-        return dg.MaterializeResult(metadata={"published": publication.summary, **_described(rows, answers, missing)})
+        return dg.MaterializeResult(
+            metadata={
+                "published": publication.summary,
+                "history_dropped": dropped.summary or "nothing",
+                **_described(rows, answers, missing),
+            }
+        )
 
 
 def _described(rows: pa.Table, answers: pa.Table, missing: list[date]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError, SeedtestError
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.calibration_lock import one_calibration_at_a_time
+from seedtest_assets.storage.history_tables import ensure_month
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.school import DAY_BEFORE, LAST, checks_of, run_night
@@ -229,3 +230,11 @@ def test_days_are_run_oldest_first_and_stop_at_the_first_that_fails(instance, ni
     with pytest.raises(SeedtestError, match=f"of {DAY_BEFORE} failed at calibrate: .* is no readable Parquet file"):
         run_and_report(instance, [DAY_BEFORE, LAST], lambda line: None)
     assert [run.tags["dagster/partition"] for run in instance.get_runs()] == [str(DAY_BEFORE)]
+
+
+def test_a_night_drops_history_that_is_too_old_and_says_so(instance, night):
+    ensure_month(night, date(2024, 1, 15))
+    assert run_night(instance, LAST).failure is None
+    (event,) = instance.fetch_materializations(dg.AssetKey("features_topic_daily"), limit=1).records
+    assert "item_history_2024_01" in event.asset_materialization.metadata["history_dropped"].value
+    assert rows_of(night, "SELECT to_regclass('item_history_2024_01')") == [(None,)]
