@@ -49,7 +49,7 @@ def calibration_report(
         page = calibration_page(data)
         path = lake.storage.write_report(day, page)
         return dg.MaterializeResult(
-            metadata={"report": _link(lake, path), "bytes": len(page.encode()), **_described(data)}
+            metadata={"report": report_link(lake, path), "bytes": len(page.encode()), **_described(data)}
         )
 
 
@@ -94,7 +94,7 @@ def _described(data: ReportData) -> dict[str, Any]:
     }
 
 
-def _link(lake: AnswerLake, path: str) -> dg.MetadataValue:
+def report_link(lake: AnswerLake, path: str) -> dg.MetadataValue:
     """A link where a browser can open the lake, else the path; a page served over HTTP must not open a local file."""
     if lake.seedtest_reports_url:
         return dg.MetadataValue.url(f"{lake.seedtest_reports_url.rstrip('/')}/{'/'.join(path.rsplit('/', 2)[-2:])}")

@@ -7,12 +7,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from seedtest_assets.assets.calibration_report import calibration_report
+from seedtest_assets.assets.calibration_report import calibration_report, report_link
 from seedtest_assets.cli.demo import load_school, simulate_school
 from seedtest_assets.cli.run_days import run_day
 from seedtest_assets.dagster_log.calibration_runs import calibration_runs, checks_of_run
 from seedtest_assets.definitions import defs
-from seedtest_assets.resources import resources_from
+from seedtest_assets.resources import AnswerLake, resources_from
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.calibration_lock import one_calibration_at_a_time
 from seedtest_assets.storage.database import Database
@@ -139,3 +139,13 @@ def test_without_a_calibration_there_is_no_report_and_an_old_one_goes(nights):
     assert nights.report_again(day).success
     assert nights.shown(day)["nothing_to_do"].value == "no calibration of this day"
     assert not Path(path).exists()
+
+
+@pytest.mark.parametrize("protocol", ["gs", "gcs"])
+def test_a_report_in_a_bucket_of_google_cloud_has_a_link(protocol):
+    """The path is what gcsfs gives: bucket and name, without the protocol."""
+    lake = AnswerLake(seedtest_lake=f"{protocol}://school/lake", seedtest_reports_url=None)
+    link = report_link(lake, "school/lake/reports/date=2025-03-20/calibration.html")
+    assert link == dg.MetadataValue.url(
+        "https://storage.cloud.google.com/school/lake/reports/date=2025-03-20/calibration.html"
+    )
