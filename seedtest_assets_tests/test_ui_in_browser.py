@@ -35,19 +35,19 @@ ASSETS = {
 
 @pytest.fixture(scope="module")
 def deployment(template, tmp_path_factory):
-    """A deployment with three healthy nights before yesterday."""
+    """A deployment with two healthy nights before yesterday."""
     folder, database = tmp_path_factory.mktemp("deployment"), new_database(template)
-    school = simulate_school(YESTERDAY, n_days=28, n_students=800, n_items=60, n_topics=6, n_anchors=12)
+    school = simulate_school(YESTERDAY, n_days=28, n_students=400, n_items=60, n_topics=6, n_anchors=12)
     load_school(database, school)
     environment = {
         "DATABASE_URL": database.url,
-        "DAGSTER_POSTGRES_URL": new_database(template, like="template0"),
+        "DAGSTER_POSTGRES_URL": new_database(template, like="template0").url,
         "SEEDTEST_LAKE": str(folder / "lake"),
         "SEEDTEST_START_DATE": str(YESTERDAY - timedelta(days=27)),
         "MIRT_LOOKBACK_DAYS": "14",
     }
     with Deployment(folder, environment) as running:
-        running.command("seedtest", "run", "--date", str(YESTERDAY - timedelta(days=1)), "--days", "3")
+        running.command("seedtest", "run", "--date", str(YESTERDAY - timedelta(days=1)), "--days", "2")
         wait_for("the webserver", running.answers)
         yield running
 

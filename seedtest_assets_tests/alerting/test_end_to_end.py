@@ -23,7 +23,7 @@ def deployment(night, empty_database, tmp_path, webhook):
         "DAGSTER_POSTGRES_URL": empty_database.url,
         # A calibration of a small school may rightly warn of this and that; the bad night is an error.
         "SEEDTEST_ALERT_URLS": f"error:{webhook.url}",
-        "SEEDTEST_ALERT_INTERVAL_SECS": "1",
+        "SEEDTEST_ALERT_INTERVAL_SECS": "3",
         "SEEDTEST_UI_URL": "http://seedtest.example:3000",
         # Far from now: a day that falls due while the test runs would be alerted, too.
         "SEEDTEST_FRESH_BY_HOUR": "23" if datetime.now(timezone.utc).hour < 12 else "4",
