@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from seedtest_assets.resources import AnswerLake, AnswerSource, PlatformDatabase
+from seedtest_assets.settings import old_name_warnings
 from seedtest_assets.step.arguments import CATALOGUE, DAYS_IN_ONE_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import file_metadata, previewed
@@ -34,6 +35,8 @@ def observations(
 ) -> None:
     """The answers completed on the day, as the platform had them when the day was extracted."""
     with failures_in_one_line():
+        for line in old_name_warnings():
+            context.log.warning(line)
         days = [date.fromisoformat(key) for key in context.partition_keys]
         present = set(lake.storage.days(days[0], days[-1])) if config.only_missing else set()
         wanted = [day for day in days if day not in present]

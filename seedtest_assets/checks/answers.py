@@ -5,6 +5,7 @@ from datetime import date
 
 from seedtest_assets.checks.judgement import Judgement, Trend, Verdict
 from seedtest_assets.storage.late_answers import DayCount
+from seedtest_assets.storage.sources import EmptySource
 from seedtest_assets.thresholds import Thresholds
 
 WEEKS = 4
@@ -57,8 +58,13 @@ def answer_volume(day: date, counts: dict[date, int], limits: Thresholds) -> Jud
     )
 
 
-def source_matches_lake(counted: Sequence[DayCount], limits: Thresholds) -> Judgement:
-    """WARN when answers of the last days arrived, or were deleted, after their day was extracted. counted: those days."""
+def source_matches_lake(counted: Sequence[DayCount], limits: Thresholds, empty: EmptySource | None = None) -> Judgement:
+    """WARN when answers of the last days arrived, or were deleted, after their day was extracted; or the source is empty.
+
+    counted: those days. empty: the source that has no answers while another table has.
+    """
+    if empty is not None:
+        return Judgement(check="source_matches_lake", verdict=Verdict.WARN, finding=empty.finding, advice=empty.advice)
     n_in_lake = sum(day.in_lake for day in counted)
     n_differ = sum(abs(day.late) for day in counted)
     share = n_differ / max(n_in_lake, 1)

@@ -23,7 +23,7 @@ from seedtest_assets.step.metadata import picture, previewed
 from seedtest_assets.storage.history import fitted_at
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import last_days_counted
-from seedtest_assets.storage.sources import Source
+from seedtest_assets.storage.sources import Source, empty_beside_full
 from seedtest_assets.storage.table_facts import TableFacts, table_facts
 from seedtest_assets.thresholds import Thresholds
 
@@ -108,7 +108,7 @@ def _not_judged(check: Check, day: date, lake: Lake, *, in_range: bool) -> Judge
 
 def _judge_answers(check: Check, day: date, source: Source, lake: Lake, limits: Thresholds) -> Judgement:
     if check.name == "source_matches_lake":
-        return source_matches_lake(last_days_counted(source, lake, day), limits)
+        return source_matches_lake(last_days_counted(source, lake, day), limits, empty_beside_full(source))
     days = lake.days(day - timedelta(weeks=WEEKS), day)
     return answer_volume(day, {each: lake.observations_count(each) for each in days}, limits)
 

@@ -8,6 +8,7 @@ from seedtest_assets.checks.answers import answer_volume, source_matches_lake
 from seedtest_assets.checks.judgement import Verdict
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.late_answers import DayCount
+from seedtest_assets.storage.sources import EmptySource
 
 LIMITS = Settings()
 SUNDAY = date(2025, 3, 9)
@@ -71,3 +72,11 @@ def test_a_lake_without_the_last_days_has_nothing_to_compare():
     judgement = source_matches_lake([], LIMITS)
     assert judgement.passed
     assert "none of the last days" in judgement.finding
+
+
+def test_an_empty_source_beside_a_full_table_is_a_warning():
+    empty = EmptySource(name="attempt", full=["responses"])
+    judgement = source_matches_lake([DayCount(SUNDAY, 0, 0)], LIMITS, empty)
+    assert judgement.verdict == WARN
+    assert judgement.finding == "the source attempt has no answers at all, but responses has"
+    assert judgement.advice == "Set SEEDTEST_ATTEMPT_SOURCE=responses, or repair attempt"
