@@ -22,7 +22,8 @@ def judge_source(source: SourceFacts) -> Iterator[Finding]:
     elif source.answers is None:
         yield Finding(level="red", subject="source", text=f"{chosen}{over}: cannot be read; see rights")
     elif source.empty_beside:
-        yield Finding(level="yellow", subject="source", text=source.empty_beside)
+        empty = source.empty_beside
+        yield Finding(level="yellow", subject="source", text=f"{empty.finding}. {empty.advice}")
     else:
         level: Level = "green" if source.answers else "yellow"
         yield Finding(level=level, subject="source", text=f"{chosen}{over}: {source.answers:,} answers in 7 days")

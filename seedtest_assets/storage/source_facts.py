@@ -11,7 +11,7 @@ from seedtest_assets.storage.answer_files import is_answer_file
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.source_queries import between, view_makes_ids
-from seedtest_assets.storage.sources import DatabaseSource, empty_beside_full, find_source
+from seedtest_assets.storage.sources import DatabaseSource, EmptySource, empty_beside_full, find_source
 
 DAYS_READ = 7
 """Days of answers that are looked at: enough for every student who is active, and quick."""
@@ -64,7 +64,7 @@ class SourceFacts:
     bad_items: int = 0
     bad_item: str | None = None
     unmarked: int = 0
-    empty_beside: str | None = None
+    empty_beside: EmptySource | None = None
     ids_of_view: bool = False
     known_ids: KnownIds | None = None
 
@@ -97,7 +97,7 @@ def source_facts(database: Database, settings: Settings, privileges: Mapping[str
         bad_items=bad_items,
         bad_item=bad_item,
         unmarked=_counted(database, _UNMARKED)[0] if over_exams else 0,
-        empty_beside=None if failure else empty_beside_full(database, settings),
+        empty_beside=None if failure else empty_beside_full(source),
         ids_of_view=ids_of_view,
         known_ids=_known_ids(source) if not failure and "mirt_ability" in readable else None,
     )

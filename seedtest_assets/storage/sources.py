@@ -1,6 +1,6 @@
 """Where the answers come from: a table or view of the platform, or a file; each is read as a range of days."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -62,25 +62,34 @@ def find_source(settings: Settings, database: Database) -> Source:
     )
 
 
-def empty_beside_full(database: Database, settings: Settings) -> str | None:
-    """Say that the source is empty while another table has answers, or None.
+@dataclass(frozen=True, kw_only=True)
+class EmptySource:
+    """A source without answers beside tables that have some; `auto` takes an empty view `attempt` all the same."""
 
-    `auto` takes an empty view `attempt` that stands in for a missing one, and every night then has nothing to do.
-    """
-    source = find_source(settings, database)
+    name: str
+    full: Sequence[str]
+
+    @property
+    def finding(self) -> str:
+        """What was seen."""
+        return f"the source {self.name} has no answers at all, but {' and '.join(self.full)} has"
+
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        return f"Set SEEDTEST_ATTEMPT_SOURCE={self.full[0]}, or repair {self.name}"
+
+
+def empty_beside_full(source: Source) -> EmptySource | None:
+    """Tell whether the source is empty while another table has answers; None where all is well."""
     if not isinstance(source, DatabaseSource):
         return None
     others = [name for name in TABLES if name != source.name]
-    with database.transaction() as connection:
+    with source.database.transaction() as connection:
         if not _readable(connection, source.name) or _has_rows(connection, source.name):
             return None
         full = [name for name in others if _readable(connection, name) and _has_rows(connection, name)]
-    if not full:
-        return None
-    return (
-        f"the source {source.name} has no answers at all, but {' and '.join(full)} has. "
-        f"Set SEEDTEST_ATTEMPT_SOURCE={full[0]}, or repair {source.name}"
-    )
+    return EmptySource(name=source.name, full=full) if full else None
 
 
 @dataclass(frozen=True)

@@ -311,11 +311,12 @@ def test_a_missing_right_is_not_taken_for_a_bad_row(exams, monkeypatch):
     assert "SEEDTEST_ATTEMPT_SOURCE" not in str(raised.value)
 
 
-def test_an_empty_view_beside_a_full_table_is_reported(platform, settings):
-    assert empty_beside_full(platform, settings) is None
+def test_an_empty_view_beside_a_full_table_is_reported(platform, monkeypatch):
+    source = source_of(monkeypatch)
+    assert empty_beside_full(source) is None
     execute(platform, "INSERT INTO responses VALUES ('u1', '5', true, :noon)", noon=NOON)
-    assert empty_beside_full(platform, settings) == (
-        "the source attempt has no answers at all, but responses has. Set SEEDTEST_ATTEMPT_SOURCE=responses, or repair attempt"
-    )
+    empty = empty_beside_full(source)
+    assert empty.finding == "the source attempt has no answers at all, but responses has"
+    assert empty.advice == "Set SEEDTEST_ATTEMPT_SOURCE=responses, or repair attempt"
     insert_attempt(platform)
-    assert empty_beside_full(platform, settings) is None
+    assert empty_beside_full(source) is None
