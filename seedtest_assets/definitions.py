@@ -13,11 +13,19 @@ from seedtest_assets.checks.asset_checks import (
     features_topic_daily_checks,
     freshness_check,
     observations_checks,
+    published_check,
     student_topic_theta_checks,
 )
 from seedtest_assets.engines import engine_for
 from seedtest_assets.resources import resources_from
-from seedtest_assets.schedules import extract_job, freshness_job, freshness_schedule, nightly_job, nightly_schedule
+from seedtest_assets.schedules import (
+    extract_job,
+    freshness_job,
+    freshness_schedule,
+    nightly_job,
+    nightly_schedule,
+    publish_job,
+)
 from seedtest_assets.settings import load_settings
 
 settings = load_settings()
@@ -32,9 +40,10 @@ defs = dg.Definitions(
         student_topic_theta_checks,
         features_topic_daily_checks,
         freshness_check,
+        published_check,
         alerts_sent,
     ],
-    jobs=[nightly_job, extract_job, freshness_job],
+    jobs=[nightly_job, extract_job, freshness_job, publish_job],
     schedules=[nightly_schedule, freshness_schedule],
     sensors=[incident_sensor, alert_delivery_sensor],
     resources=resources_from(settings),

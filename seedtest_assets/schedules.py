@@ -5,10 +5,12 @@ from datetime import date, timedelta
 import dagster as dg
 
 from seedtest_assets.days import FEATURE_WINDOW_DAYS
-from seedtest_assets.errors import SeedtestError
-from seedtest_assets.resources import AnswerLake
+from seedtest_assets.errors import InputError, SeedtestError, SettingsError
+from seedtest_assets.resources import AnswerLake, PlatformDatabase
 from seedtest_assets.step.arguments import POOL
+from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.load_time import FRESH_BY_HOUR
+from seedtest_assets.storage.rolling_back import publish_day, publish_newest
 
 FRESHNESS = dg.AssetCheckKey(dg.AssetKey("mirt_fit_meta"), "freshness")
 MINUTES_PAST = 5
@@ -37,6 +39,50 @@ freshness_job = dg.define_asset_job(
     description="Is yesterday's calibration finished in the morning?",
     executor_def=dg.in_process_executor,
 )
+
+
+class PublishConfig(dg.Config):
+    """What the job publish does."""
+
+    date: str | None = None
+    """An accepted day (YYYY-MM-DD) to publish again and pin; without a date: unpin, and publish the newest accepted day."""
+
+    reason: str = "by an operator"
+    """Kept with the publication."""
+
+
+@dg.op(pool=POOL)
+def publish_day_op(context: dg.OpExecutionContext, config: PublishConfig, platform: PlatformDatabase) -> None:
+    """Publish an accepted day from history and pin it, or unpin and publish the newest; as `seedtest publish`."""
+    with failures_in_one_line():
+        publishing = platform.publishing
+        if not publishing.enabled:
+            raise SettingsError("publishing is off (SEEDTEST_PUBLISH=false); set it to true to publish a day")
+        asked = {"by": f"run {context.run.run_id[:8]}", "why": config.reason}
+        if config.date:
+            publication = publish_day(platform.database, _day(config.date), publishing=publishing, **asked)
+            outcome = "pinned: nights go to history only until the newest is published again"
+        else:
+            publication = publish_newest(platform.database, publishing=publishing, **asked)
+            outcome = "not pinned"
+        context.log.info(f"published {publication.day}: {publication.summary}. Publishing is {outcome}")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{text!r} is no day; write YYYY-MM-DD") from None
+
+
+@dg.job(
+    name="publish",
+    description="Choose the day that readers of the platform's tables see; history stays as it is.",
+    executor_def=dg.in_process_executor,
+)
+def publish_job() -> None:
+    """`seedtest publish`, with run config in its place."""
+    publish_day_op()
 
 
 def limit_runs(instance: dg.DagsterInstance) -> None:

@@ -10,7 +10,6 @@ from seedtest_assets.calibration import CalibrationResult
 from seedtest_assets.checks import catalogue
 from seedtest_assets.report.pictures import histogram, item_map
 from seedtest_assets.step.metadata import picture, previewed
-from seedtest_assets.storage.publications import Publication
 from seedtest_assets.storage.window import Window
 
 NOT_DONE = "no answers in the window"
@@ -22,10 +21,13 @@ def with_metrics(result: CalibrationResult, **metrics: Any) -> CalibrationResult
 
 
 def materializations(
-    result: CalibrationResult, window: Window, run_id: str, publication: Publication
+    result: CalibrationResult, window: Window, run_id: str, publication: str, dropped: str | None
 ) -> Iterator[dg.MaterializeResult]:
-    """Describe the three assets of a calibration that was written."""
-    published = {"published": publication.summary}
+    """Describe the three assets of a calibration that was written.
+
+    publication: what was published, or why not. dropped: what was removed of old history, None where nothing was.
+    """
+    published = {"published": publication}
     theta = result.abilities["theta"]
     yield dg.MaterializeResult(
         asset_key="mirt_item_params",
@@ -51,7 +53,8 @@ def materializations(
         },
     )
     yield dg.MaterializeResult(
-        asset_key="mirt_fit_meta", metadata={"dagster/row_count": 1, **published, **_fit(result, run_id)}
+        asset_key="mirt_fit_meta",
+        metadata={"dagster/row_count": 1, **published, "history_dropped": dropped or "nothing", **_fit(result, run_id)},
     )
 
 

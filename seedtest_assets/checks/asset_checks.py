@@ -11,6 +11,7 @@ from seedtest_assets.checks.answers import WEEKS, answer_volume, source_matches_
 from seedtest_assets.checks.catalogue import Check
 from seedtest_assets.checks.freshness import freshness
 from seedtest_assets.checks.judgement import Judgement, Verdict
+from seedtest_assets.checks.published import published
 from seedtest_assets.checks.tables import judge_table
 from seedtest_assets.dagster_log.failures import ADVICE
 from seedtest_assets.dagster_log.materializations import check_evaluation
@@ -23,6 +24,7 @@ from seedtest_assets.step.metadata import picture, previewed
 from seedtest_assets.storage.history import fitted_at
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import last_days_counted
+from seedtest_assets.storage.publications import publication_state
 from seedtest_assets.storage.sources import Source, empty_beside_full
 from seedtest_assets.storage.table_facts import TableFacts, table_facts
 from seedtest_assets.thresholds import Thresholds
@@ -158,3 +160,11 @@ def freshness_check(
         day, thresholds = date.fromisoformat(context.partition_key), limits.thresholds
         fits = fitted_at(platform.database, day, thresholds.history_partitions)
         return result_of(freshness(day, fits, datetime.now(timezone.utc), thresholds), catalogue.FRESHNESS)
+
+
+@dg.multi_asset_check(specs=specs_of([catalogue.PUBLISHED]), name="published_check")
+def published_check(platform: PlatformDatabase) -> dg.AssetCheckResult:
+    """Do readers of the platform's tables see the newest accepted day?"""
+    with failures_in_one_line():
+        state = publication_state(platform.database, platform.seedtest_published_version)
+        return result_of(published(state, enabled=platform.seedtest_publish), catalogue.PUBLISHED)

@@ -88,6 +88,10 @@ FRESHNESS = Check(
     name="freshness", asset="mirt_fit_meta", description="Yesterday's calibration is finished in the morning."
 )
 
+PUBLISHED = Check(
+    name="published", asset="mirt_fit_meta", description="Readers of the platform's tables see the newest accepted day."
+)
+
 
 def of_table(asset: str) -> tuple[Check, ...]:
     """List the checks of a table with a row a (student, topic)."""

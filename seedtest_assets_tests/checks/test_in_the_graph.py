@@ -25,7 +25,7 @@ EXPECTED = {
     "observations": {"answer_volume", "source_matches_lake"},
     "mirt_item_params": {"item_count_drop", "converged", "finite", "plausible_ranges", "anchor_drift", "item_drift"},
     "mirt_ability": {"ability_distribution"},
-    "mirt_fit_meta": {"anchors_present", "linking_constants", "predictive_validity", "freshness"},
+    "mirt_fit_meta": {"anchors_present", "linking_constants", "predictive_validity", "freshness", "published"},
     "student_topic_theta": OF_TABLES,
     "features_topic_daily": OF_TABLES,
 }
