@@ -184,6 +184,6 @@ def _reject(day: date, rejections: Sequence[Judgement], folder: str) -> NoReturn
     raise dg.Failure(
         f"calibration of {day} rejected, nothing written: {'; '.join(judgement.finding for judgement in rejections)}. "
         f"It is kept in {folder}",
-        metadata={ADVICE: ". ".join(advice)},
+        metadata={ADVICE: "\n".join(advice)},
         allow_retries=False,
     )

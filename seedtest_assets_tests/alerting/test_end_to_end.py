@@ -1,5 +1,6 @@
 """A bad night with the real webserver and daemon: one alert, nothing written; one message when it is repaired."""
 
+import re
 import shutil
 import time
 from datetime import date, datetime, timezone
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from seedtest_assets_tests.conftest import execute, rows_of
+from seedtest_assets_tests.conftest import ROOT, execute, rows_of
 from seedtest_assets_tests.deployment import Deployment, wait_for
 from seedtest_assets_tests.school import DAY_BEFORE, LAST, N_ANCHORS, N_ITEMS
 
@@ -41,6 +42,21 @@ def keep_items(lake: Path, item_ids: list[str]) -> None:
     for path in lake.rglob("answers.parquet"):
         answers = pq.read_table(path)
         pq.write_table(answers.filter(pc.is_in(answers["item_id"], pa.array(item_ids))), path)
+
+
+def documented_messages() -> list[str]:
+    """The messages that docs/alerts.md shows."""
+    page = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)\n```$", page, re.DOTALL | re.MULTILINE)
+    (block,) = [block for block in blocks if "RESOLVED" in block]
+    return block.split("\n\n")
+
+
+def shape(message: str) -> str:
+    """A message without what is different each time: the lake's folder, runs, times."""
+    message = re.sub(r"kept in \S+(?=/rejected/)", "kept in …", message)
+    message = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=-)[0-9a-f]{8}\b", "RUN", message)
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC|(?<=for )\d+ min", "TIME", message)
 
 
 def published(database) -> list[tuple]:
@@ -97,3 +113,5 @@ def test_a_day_without_most_items_is_one_alert_and_one_message_when_it_is_repair
     assert webhook.titles[1:] == [f"RESOLVED item_count_drop {LAST}"]
     assert f"http://seedtest.example:3000/runs/{run_id}" in webhook.messages[1]["message"]
     assert rows_of(night, "SELECT title FROM incident WHERE resolved_at IS NULL AND level = 'error'") == []
+    received = [f"{message['title']}\n{message['message']}" for message in webhook.messages]
+    assert [shape(message) for message in received] == [shape(message) for message in documented_messages()]
