@@ -19,6 +19,7 @@ from seedtest_assets.checks.asset_checks import (
 from seedtest_assets.engines import engine_for
 from seedtest_assets.resources import resources_from
 from seedtest_assets.schedules import (
+    check_resources_job,
     extract_job,
     freshness_job,
     freshness_schedule,
@@ -43,7 +44,7 @@ defs = dg.Definitions(
         published_check,
         alerts_sent,
     ],
-    jobs=[nightly_job, extract_job, freshness_job, publish_job],
+    jobs=[nightly_job, extract_job, freshness_job, publish_job, check_resources_job],
     schedules=[nightly_schedule, freshness_schedule],
     sensors=[incident_sensor, alert_delivery_sensor],
     resources=resources_from(settings),

@@ -140,6 +140,14 @@ class IrtEngine(SettingsResource):
     mirt_model: str = _setting("mirt_model")
     mirt_linking_method: str = _setting("mirt_linking_method")
 
+    @property
+    def name(self) -> str:
+        """The engine's name.
+
+        Raises SettingsError for an address that no engine can use.
+        """
+        return engine_for(self.settings).name
+
     def calibrate(self, request: CalibrationRequest, progress: Progress | None = None) -> CalibrationResult:
         """Fit, estimate and link.
 

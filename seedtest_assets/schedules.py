@@ -6,7 +6,7 @@ import dagster as dg
 
 from seedtest_assets.days import FEATURE_WINDOW_DAYS
 from seedtest_assets.errors import InputError, SeedtestError, SettingsError
-from seedtest_assets.resources import AnswerLake, PlatformDatabase
+from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, IrtEngine, PlatformDatabase
 from seedtest_assets.step.arguments import POOL
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.load_time import FRESH_BY_HOUR
@@ -83,6 +83,39 @@ def _day(text: str) -> date:
 def publish_job() -> None:
     """`seedtest publish`, with run config in its place."""
     publish_day_op()
+
+
+@dg.op
+def check_resources_op(
+    context: dg.OpExecutionContext,
+    platform: PlatformDatabase,
+    source: AnswerSource,
+    lake: AnswerLake,
+    engine: IrtEngine,
+    limits: CheckLimits,
+) -> None:
+    """Open every resource, and log what it leads to."""
+    with failures_in_one_line():
+        facts = {
+            "platform": platform.database.address,
+            "source": source.find(platform).name,
+            "lake": f"{lake.seedtest_lake}: {len(lake.storage.all_days()):,} days",
+            "engine": f"{engine.name}, {engine.mirt_model}, {engine.mirt_linking_method}",
+            "limits": f"compared with {limits.thresholds.history_partitions} earlier partitions",
+        }
+        for name, fact in facts.items():
+            context.log.info(f"{name}: {fact}")
+        context.add_output_metadata(facts)
+
+
+@dg.job(
+    name="check_resources",
+    description="Does every resource work, as it is set or as run config changes it? Writes nothing.",
+    executor_def=dg.in_process_executor,
+)
+def check_resources_job() -> None:
+    """Try the resources of a run before the run."""
+    check_resources_op()
 
 
 def limit_runs(instance: dg.DagsterInstance) -> None:

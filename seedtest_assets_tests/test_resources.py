@@ -7,6 +7,7 @@ from dagster._core.remote_representation.external_data import RepositorySnap
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import SettingsError
 from seedtest_assets.resources import AlertChannels, CheckLimits, IrtEngine, PlatformDatabase, resources_from
+from seedtest_assets.schedules import check_resources_job
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import platform_database, prepared_database
 from seedtest_assets_tests.conftest import execute, rows_of
@@ -107,3 +108,31 @@ def test_a_database_that_is_prepared_is_only_read(settings, platform):
     (name,) = rows_of(platform, "SELECT current_database()")[0]
     execute(platform, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     assert prepared_database(settings).url == platform.url
+
+
+def check_resources(**changed):
+    return check_resources_job.execute_in_process(
+        resources=resources_from(load_settings()), run_config={"resources": changed}, raise_on_error=False
+    )
+
+
+def test_a_job_opens_every_resource_and_says_what_it_leads_to(platform):
+    done = check_resources()
+    assert done.success
+    (output,) = [event.step_output_data for event in done.all_events if event.is_successful_output]
+    facts = {name: value.value for name, value in output.metadata.items()}
+    assert facts["platform"] == platform.address
+    assert facts["source"] == "attempt"
+    assert facts["lake"].endswith("/lake: 0 days")
+    assert facts["engine"] == "in-process, 2PL, stocking_lord"
+
+
+@pytest.mark.usefixtures("platform")
+def test_the_job_names_a_value_of_run_config_that_does_not_work():
+    for changed, reason in (
+        ({"engine": {"config": {"r_irt_base_url": "ftp://irt"}}}, "R_IRT_BASE_URL='ftp://irt' is not allowed"),
+        ({"limits": {"config": {"limits": {"range_x": 1.0}}}}, "range_x: no such limit"),
+    ):
+        done = check_resources(**changed)
+        (failure,) = [event.step_failure_data for event in done.all_events if event.is_step_failure]
+        assert reason in failure.user_failure_data.description

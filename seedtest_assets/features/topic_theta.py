@@ -74,6 +74,6 @@ def topic_theta(
 
 
 def _codes_in(ids: pa.ChunkedArray, names: pa.Array) -> np.ndarray:
-    codes, own_names = codes_and_names(ids)
-    place = pc.index_in(own_names, names).fill_null(-1).to_numpy()
+    codes, names_of_day = codes_and_names(ids)
+    place = pc.index_in(names_of_day, names).fill_null(-1).to_numpy()
     return np.where(codes >= 0, place[codes], -1) if len(place) else codes
