@@ -76,18 +76,8 @@ def simulate_school(
         schema=OBSERVATION_SCHEMA,
     )
     anchors = set(rng.choice(n_items, n_anchors, replace=False).tolist())
-    questions = pd.DataFrame(
-        {
-            "id": np.arange(1, n_items + 1),
-            "content": [f"Question {number}" for number in range(1, n_items + 1)],
-            "topic_id": [f"topic-{number + 1:02d}" for number in item_topic],
-            "meta": [
-                json.dumps(_anchor(discrimination[j], difficulty[j]) if j in anchors else {"tags": []})
-                for j in range(n_items)
-            ],
-        }
-    )
-    return School(answers, questions)
+    meta = [_anchor(discrimination[j], difficulty[j]) if j in anchors else {"tags": []} for j in range(n_items)]
+    return School(answers, _questions(item_topic, meta))
 
 
 def load_school(database: Database, school: School) -> int:
@@ -110,6 +100,18 @@ def load_school(database: Database, school: School) -> int:
         names = ", ".join(OBSERVATION_SCHEMA.names)
         cursor.execute(f"INSERT INTO attempt ({names}) SELECT {names} FROM incoming ON CONFLICT DO NOTHING")
         return cursor.rowcount
+
+
+def _questions(item_topic: np.ndarray, meta: list[dict[str, object]]) -> pd.DataFrame:
+    n_items = len(item_topic)
+    return pd.DataFrame(
+        {
+            "id": np.arange(1, n_items + 1),
+            "content": [f"Question {number}" for number in range(1, n_items + 1)],
+            "topic_id": [f"topic-{number + 1:02d}" for number in item_topic],
+            "meta": [json.dumps(document) for document in meta],
+        }
+    )
 
 
 def _anchor(discrimination: float, difficulty: float) -> dict[str, object]:
