@@ -76,7 +76,9 @@ def simulate_school(
         schema=OBSERVATION_SCHEMA,
     )
     anchors = set(rng.choice(n_items, n_anchors, replace=False).tolist())
-    meta = [_anchor(discrimination[j], difficulty[j]) if j in anchors else {"tags": []} for j in range(n_items)]
+    meta: list[dict[str, object]] = [
+        _anchor(discrimination[j], difficulty[j]) if j in anchors else {"tags": []} for j in range(n_items)
+    ]
     return School(answers, _questions(item_topic, meta))
 
 
