@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
+from seedtest_assets.dagster_log.run_queue import limit_pool
 from seedtest_assets.days import FEATURE_WINDOW_DAYS
 from seedtest_assets.errors import InputError, SeedtestError, SettingsError
 from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, IrtEngine, PlatformDatabase
@@ -118,16 +119,6 @@ def check_resources_job() -> None:
     check_resources_op()
 
 
-def limit_runs(instance: dg.DagsterInstance) -> None:
-    """Declare the pool's limit before the queue meets its first run.
-
-    The queue reads the limits, and only then makes those of new pools from dagster.yaml's default: on a fresh instance it
-    starts all runs at once that wait by then, and a first night would calibrate while its window is still being filled.
-    """
-    if POOL not in instance.event_log_storage.get_concurrency_keys():
-        instance.event_log_storage.initialize_concurrency_limit_to_default(POOL)
-
-
 def requests_for(day: date, lake: AnswerLake) -> list[dg.RunRequest]:
     """List the runs that make a day: a backfill run if the lake lacks days, then the day's own run.
 
@@ -155,7 +146,7 @@ def requests_for(day: date, lake: AnswerLake) -> list[dg.RunRequest]:
 @dg.schedule(job=nightly_job, cron_schedule="0 3 * * *", execution_timezone="UTC")
 def nightly_schedule(context: dg.ScheduleEvaluationContext, lake: AnswerLake) -> list[dg.RunRequest]:
     """At 03:00 UTC, yesterday: its answers, the calibration of the window that ends with it, abilities and features."""
-    limit_runs(context.instance)
+    limit_pool(context.instance, POOL)
     day = (context.scheduled_execution_time - timedelta(days=1)).date()
     try:
         return requests_for(day, lake)

@@ -31,8 +31,9 @@ def open_instance() -> "Iterator[dg.DagsterInstance]":
     os.environ.update(dagster_environment())
     import dagster as dg
 
-    from seedtest_assets.schedules import limit_runs
+    from seedtest_assets.dagster_log.run_queue import limit_pool
+    from seedtest_assets.step.arguments import POOL
 
     with dg.DagsterInstance.get() as instance:
-        limit_runs(instance)
+        limit_pool(instance, POOL)
         yield instance

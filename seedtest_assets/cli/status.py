@@ -36,6 +36,8 @@ def show_status(instance: "dg.DagsterInstance") -> None:
 def status_lines(instance: "dg.DagsterInstance", settings: "Settings") -> list[tuple[str, str]]:
     """Give pairs of a name and its state."""
     from seedtest_assets.cli.diagnosis import judge_publishing
+    from seedtest_assets.dagster_log.daemon import is_on
+    from seedtest_assets.schedules import nightly_schedule
     from seedtest_assets.settings import HOME, old_name_warnings
     from seedtest_assets.storage.database import prepared_database
     from seedtest_assets.storage.history import history_summary, newest_fit
@@ -58,9 +60,8 @@ def status_lines(instance: "dg.DagsterInstance", settings: "Settings") -> list[t
     )
     state = publication_state(database, settings.seedtest_published_version)
     lines.append(("publishing", judge_publishing(state, settings).text))
-    running = {schedule.name for schedule in instance.all_instigator_state() if schedule.is_running}
-    schedule = "nightly_schedule"
-    lines.append(("schedule 03:00 UTC", "on" if schedule in running else f"off: turn {schedule} on in the UI"))
+    on = is_on(instance, nightly_schedule)
+    lines.append(("schedule 03:00 UTC", "on" if on else f"off: turn {nightly_schedule.name} on in the UI"))
     lines.append(("daemon", _daemon(instance)))
     lines += _alerts(database, settings)
     return lines + [("warning", line) for line in old_name_warnings()]

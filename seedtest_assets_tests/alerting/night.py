@@ -31,6 +31,7 @@ class World:
         self.blocking = True
         self.topics_fail = False
         self.items_drift = False
+        self.pinned = False
 
 
 World.current = World()
@@ -42,6 +43,7 @@ World.current = World()
     check_specs=[
         dg.AssetCheckSpec("item_count_drop", asset="mirt_item_params", partitions_def=daily),
         dg.AssetCheckSpec("item_drift", asset="mirt_item_params", partitions_def=daily),
+        dg.AssetCheckSpec("published", asset="mirt_fit_meta", partitions_def=daily),
     ],
     partitions_def=daily,
     retry_policy=dg.RetryPolicy(max_retries=3, delay=0),
@@ -72,6 +74,14 @@ def calibrate(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult
         check_name="item_drift",
         severity=dg.AssetCheckSeverity.WARN,
         description="3 items drifted",
+    )
+    yield dg.AssetCheckResult(
+        passed=not world.pinned,
+        asset_key="mirt_fit_meta",
+        check_name="published",
+        severity=dg.AssetCheckSeverity.WARN,
+        description="publishing is pinned to 2025-10-20" if world.pinned else "readers see the newest day",
+        metadata={"what_to_do": "seedtest publish --newest"} if world.pinned else {},
     )
     if share < 1 and world.blocking:
         raise dg.Failure(

@@ -78,6 +78,18 @@ def test_a_warning_of_a_run_that_succeeds_is_alerted_and_resolved(instance, sens
     assert "300 items fitted, 100% of the 300 usual" in sensor.newest_body
 
 
+def test_publishing_that_is_pinned_is_one_incident_over_all_nights(instance, sensor, world):
+    world.pinned = True
+    run_night(instance, "2025-11-01")
+    run_night(instance, "2025-11-02")
+    assert sensor.titles == ["WARN published 2025-11-01"]
+    assert "What to do: seedtest publish --newest" in sensor.newest_body
+    world.pinned = False
+    run_night(instance, "2025-11-03")
+    assert sensor.titles[1:] == ["RESOLVED published 2025-11-01"]
+    assert "readers see the newest day" in sensor.newest_body
+
+
 def test_events_that_are_read_again_send_nothing_again(instance, sensor, world):
     world.share_of_items = 0.3
     run_night(instance)

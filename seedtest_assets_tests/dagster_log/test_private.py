@@ -9,6 +9,7 @@ from dagster._daemon.auto_run_reexecution import auto_run_reexecution
 from seedtest_assets.dagster_log import private
 from seedtest_assets.dagster_log.daemon import is_on, last_heartbeats, last_tick_error, parts_needed
 from seedtest_assets.dagster_log.materializations import check_evaluation, is_materialized
+from seedtest_assets.dagster_log.run_queue import limit_pool
 from seedtest_assets.dagster_log.run_reader import newest_run, read_run
 from seedtest_assets_tests.conftest import ROOT
 from seedtest_assets_tests.dagster_log.heartbeats import beat
@@ -95,6 +96,16 @@ def test_an_evaluation_names_the_materialization_that_it_is_about(instance):
     key = dg.AssetCheckKey(numbers.key, "numbers_are_there")
     (record,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
     assert record.event.dagster_event.asset_check_evaluation_data == evaluation
+
+
+def test_a_pool_has_its_default_limit_before_the_queue_runs():
+    one_at_a_time = {"concurrency": {"pools": {"granularity": "run", "default_limit": 1}}}
+    with dg.DagsterInstance.ephemeral(settings=one_at_a_time) as instance:
+        for _ in range(2):
+            limit_pool(instance, "seedtest")
+        assert [(limit.name, limit.limit) for limit in instance.event_log_storage.get_pool_limits()] == [
+            ("seedtest", 1)
+        ]
 
 
 def test_the_daemon_and_the_schedules_are_read(tmp_path):
