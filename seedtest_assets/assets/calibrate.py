@@ -31,7 +31,6 @@ from seedtest_assets.storage.history import previous_item_parameters
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.publishing import clear_calibration, write_calibration
 from seedtest_assets.storage.questions import anchors_and_starts
-from seedtest_assets.storage.retention import drop_old_history
 from seedtest_assets.storage.window import Window
 
 LOG_EVERY = 10
@@ -110,10 +109,7 @@ def calibrate(
                 fitted_at=datetime.now(timezone.utc),
                 publishing=platform.publishing,
             )
-        dropped = drop_old_history(database, platform.seedtest_keep_days, day).summary
-        if dropped:
-            context.log.info(f"history older than {platform.seedtest_keep_days} days: {dropped}")
-        yield from materializations(result, window, run_id, publication.summary, dropped)
+        yield from materializations(result, window, run_id, publication.summary)
         yield from _check_results(judgements, accepted=config.accept_failed_checks)
 
 

@@ -21,11 +21,11 @@ def with_metrics(result: CalibrationResult, **metrics: Any) -> CalibrationResult
 
 
 def materializations(
-    result: CalibrationResult, window: Window, run_id: str, publication: str, dropped: str | None
+    result: CalibrationResult, window: Window, run_id: str, publication: str
 ) -> Iterator[dg.MaterializeResult]:
     """Describe the three assets of a calibration that was written.
 
-    publication: what was published, or why not. dropped: what was removed of old history, None where nothing was.
+    publication: what was published, or why not.
     """
     published = {"published": publication}
     theta = result.abilities["theta"]
@@ -54,7 +54,7 @@ def materializations(
     )
     yield dg.MaterializeResult(
         asset_key="mirt_fit_meta",
-        metadata={"dagster/row_count": 1, **published, "history_dropped": dropped or "nothing", **_fit(result, run_id)},
+        metadata={"dagster/row_count": 1, **published, **_fit(result, run_id)},
     )
 
 
