@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
+LEFT, RIGHT, BOTTOM, TOP = 0.78, 0.22, 0.48, 0.2
+"""Margins in inches, with room for the axis labels."""
 
 
 def item_map(difficulty: ArrayLike, theta: ArrayLike) -> bytes:
@@ -52,7 +54,7 @@ def history(values: Sequence[float], label: str, limits: Sequence[float] = ()) -
 
     A value that is not finite leaves a gap: the picture of a bad night must not fail.
     """
-    figure, axes = _figure(height=1.6)
+    figure, axes = _figure(height=1.6, bottom=0.1)
     for limit in limits:
         axes.axhline(limit, color=ORANGE, linewidth=0.8, linestyle="--")
     axes.plot(values, color=GREY, marker="o", markersize=3)
@@ -73,9 +75,11 @@ def reliability_curve(predicted: Sequence[float], observed: Sequence[float]) -> 
     return _png(figure)
 
 
-def _figure(width: float = 4.2, height: float = 2.2) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
+def _figure(width: float = 4.2, height: float = 2.2, bottom: float = BOTTOM) -> tuple[Figure, Axes]:
+    # Fixed margins: a layout engine would draw every picture twice, and a night makes dozens.
+    figure = Figure(figsize=(width, height))
+    size = 1 - (LEFT + RIGHT) / width, 1 - (bottom + TOP) / height
+    axes = figure.add_axes((LEFT / width, bottom / height, *size))
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
