@@ -20,12 +20,12 @@ def main() -> None:
     for name in ("S1", "S3", "S4"):
         for model in ("2PL", "Rasch"):
             if (name, model) != ("S4", "Rasch"):
-                own, whole = _fit(name, model, limit=0), _fit(name, model, limit=5000)
-                ratios = [np.asarray(getattr(own, x) / getattr(whole, x) - 1) for x in ("se_a", "se_b")]
-                told = ", ".join(
+                diagonal, whole = _fit(name, model, limit=0), _fit(name, model, limit=5000)
+                ratios = [np.asarray(getattr(diagonal, x) / getattr(whole, x) - 1) for x in ("se_a", "se_b")]
+                ranges = ", ".join(
                     f"{x} {ratio.min():+.2%} {ratio.max():+.2%}" for x, ratio in zip("ab", ratios, strict=True)
                 )
-                print(f"  {name} {model}: {told}")
+                print(f"  {name} {model}: {ranges}")
     print("8 polynomials against 24: largest relative change of a standard error")
     for name in ("S1", "S3"):
         few, many = _fit(name), _fit(name, degree=24)

@@ -33,10 +33,10 @@ DAYS_A_MONTH = 30.4
 
 @dataclass(frozen=True)
 class Seen:
-    """alarms: check of each alert on a healthy night; found, missed: name of each fault put in; seconds: of a night."""
+    """alarms: check of each alert on a healthy night; detected, missed: name of each fault put in; seconds: of a night."""
 
     alarms: list[str]
-    found: list[str]
+    detected: list[str]
     missed: list[str]
     seconds: float
 
@@ -48,18 +48,20 @@ def main(
     with ProcessPoolExecutor(n_schools, mp_context=get_context("spawn")) as pool:
         schools = range(first_school, first_school + n_schools)
         seen = list(pool.map(of_school, schools, *([part] * n_schools for part in (*a_school, with_errors))))
-    alarms = Counter(check for one in seen for check in one.alarms)
-    found, missed = (Counter(name for one in seen for name in getattr(one, kind)) for kind in ("found", "missed"))
+    alarms = Counter(check for school in seen for check in school.alarms)
+    detected, missed = (
+        Counter(name for school in seen for name in getattr(school, kind)) for kind in ("detected", "missed")
+    )
     nights = a_school[0] * n_schools
     print(
-        f"{nights} healthy nights, {np.mean([one.seconds for one in seen]):.1f} s each, load {os.getloadavg()[0]:.1f}\n"
+        f"{nights} healthy nights, {np.mean([school.seconds for school in seen]):.1f} s each, load {os.getloadavg()[0]:.1f}\n"
     )
     print(f"Alerts: {alarms.total()}, {alarms.total() / nights * DAYS_A_MONTH:.2f} a month\n")
     for check, count in alarms.items():
         print(f"- {check}: {count}")
     print("\n| fault, put into one night | found by | at least | found the same day |\n|---|---|---|---|")
     for fault in FAULTS:
-        n = found[fault.name]
+        n = detected[fault.name]
         print(f"| {fault.name} | `{fault.check}` | {fault.level.name} | {n} of {n + missed[fault.name]} |")
 
 
@@ -70,7 +72,7 @@ def of_school(seed: int, n_nights: int, n_faults: int, with_errors: bool) -> See
     first = settings.mirt_lookback_days + warm_up - 1
     chosen = set(np.linspace(first, first + n_nights - 1, n_faults).astype(int).tolist())
     school = healthy_school(first + n_nights, seed=seed)
-    alarms, found, missed, seconds = [], [], [], []
+    alarms, detected, missed, seconds = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         platform = Platform(
@@ -82,34 +84,40 @@ def of_school(seed: int, n_nights: int, n_faults: int, with_errors: bool) -> See
             for number in range(first - warm_up, first + n_nights):
                 began = time.perf_counter()
                 night = platform.night(FIRST + timedelta(days=number))
-                failed = [one for one in night.judgements() if not one.passed]
+                failed = [judgement for judgement in night.judgements() if not judgement.passed]
                 seconds.append(time.perf_counter() - began)
-                for one in failed if number >= first else []:
-                    alarms.append(one.check)
+                for judgement in failed if number >= first else []:
+                    alarms.append(judgement.check)
                     print(
-                        f"school {seed}, {night.day}, healthy: {one.verdict.name} {one.check}: {one.finding}",
+                        f"school {seed}, {night.day}, healthy: {judgement.verdict.name} {judgement.check}: {judgement.finding}",
                         file=sys.stderr,
                     )
                 if number in chosen:
-                    for name, there in put_in(night, np.random.default_rng([seed, number])):
-                        (found if there else missed).append(name)
+                    for name, is_detected in put_in(night, np.random.default_rng([seed, number])):
+                        (detected if is_detected else missed).append(name)
                 night.publish()
         finally:
             stop_embedded(home)
-    return Seen(alarms, found, missed, float(np.median(seconds)))
+    return Seen(alarms, detected, missed, float(np.median(seconds)))
 
 
 def put_in(night: Night, rng: np.random.Generator) -> list[tuple[str, bool]]:
-    """Every fault, and whether the check that has to tell of it did; a check that breaks tells nothing."""
-    told = []
+    """Inject every fault, and give whether its check detected it; a check that broke detected nothing."""
+    outcomes = []
     for fault in FAULTS:
-        failed = {one.check: one for one in fault.inject(night, rng) if not one.passed and "broke" not in one.finding}
-        there = failed[fault.check].verdict >= fault.level if fault.check in failed else False
-        told.append((fault.name, there))
-        if not there:
-            said = "; ".join(f"{one.verdict.name} {one.check}" for one in failed.values()) or "nothing"
-            print(f"{night.day}, missed: {fault.name}; told was {said}", file=sys.stderr)
-    return told
+        failed = {
+            judgement.check: judgement
+            for judgement in fault.inject(night, rng)
+            if not judgement.passed and "broke" not in judgement.finding
+        }
+        is_detected = failed[fault.check].verdict >= fault.level if fault.check in failed else False
+        outcomes.append((fault.name, is_detected))
+        if not is_detected:
+            raised = (
+                "; ".join(f"{judgement.verdict.name} {judgement.check}" for judgement in failed.values()) or "nothing"
+            )
+            print(f"{night.day}, missed: {fault.name}; raised instead: {raised}", file=sys.stderr)
+    return outcomes
 
 
 if __name__ == "__main__":

@@ -69,10 +69,10 @@ def one_key_inverted(night: Night, rng: np.random.Generator) -> list[Judgement]:
 def two_items_swapped(night: Night, rng: np.random.Generator) -> list[Judgement]:
     b = night.result.items.set_index("item_id")["b"]
     names = rng.permutation(well_known(night))
-    one = names[0]
-    other = next(name for name in names[1:] if 1.0 <= abs(b[name] - b[one]) <= 2.5)
+    first = names[0]
+    second = next(name for name in names[1:] if 1.0 <= abs(b[name] - b[first]) <= 2.5)
     ids = night.window["item_id"].to_pandas().astype(object)
-    swapped = ids.map({one: other, other: one}).fillna(ids)
+    swapped = ids.map({first: second, second: first}).fillna(ids)
     return night.with_answers(with_column(night.window, "item_id", swapped)).of_calibration()
 
 

@@ -174,8 +174,8 @@ def _memory(server: int) -> Iterator[Callable[[], float]]:
 def _processor_seconds(server: int) -> float:
     """Of the server and its processes; tells the work apart from what else the machine does."""
     process = psutil.Process(server)
-    times = [one.cpu_times() for one in [process, *process.children(recursive=True)]]
-    return sum(one.user + one.system for one in times)
+    times = [member.cpu_times() for member in [process, *process.children(recursive=True)]]
+    return sum(spent.user + spent.system for spent in times)
 
 
 def _proportional_megabytes(pid: str) -> float:
@@ -230,9 +230,9 @@ def _prober(port: int) -> Iterator[Callable[[], list[float]]]:
     process = subprocess.Popen(
         [sys.executable, "-c", PROBE, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    told = ""
-    yield lambda: json.loads(told)
-    told = process.communicate("stop\n")[0]
+    reply = ""
+    yield lambda: json.loads(reply)
+    reply = process.communicate("stop\n")[0]
 
 
 SINK = """

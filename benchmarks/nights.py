@@ -175,7 +175,8 @@ class Night:
             *self.healthy,
             *self.of_volume(self.counts[self.day]),
             *self.of_source(LATE),
-            *(one for table in ("student_topic_theta", "features_topic_daily") for one in self.of_table(table)),
+            *self.of_table("student_topic_theta"),
+            *self.of_table("features_topic_daily"),
             *self.of_freshness(fits),
         ]
 

@@ -16,8 +16,8 @@ ACCELERATE = "squarem" if "S2" in sys.argv else "none"
 
 def fit(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     result = mirt.fit_mirt(cells, "2PL", n_quadpts=41, compute_standard_errors=False, accelerate=ACCELERATE)
-    found = result.model.parameters
-    a, b = np.ravel(found["discrimination"]), np.ravel(found["difficulty"])
+    parameters = result.model.parameters
+    a, b = np.ravel(parameters["discrimination"]), np.ravel(parameters["difficulty"])
     return a, -a * b
 
 

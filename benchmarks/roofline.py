@@ -57,8 +57,8 @@ def _row_bandwidth(n_items: int, code: np.ndarray) -> float:
     code = code[:5_000_000]
     halves = [(core * len(code) // threads(), (core + 1) * len(code) // threads()) for core in range(threads())]
 
-    def rows(low: int, high: int, own: tuple[np.ndarray, np.ndarray]) -> None:
-        _rows(low, high, code, table, *own)
+    def rows(low: int, high: int, buffer: tuple[np.ndarray, np.ndarray]) -> None:
+        _rows(low, high, code, table, *buffer)
 
     def buffers() -> tuple[np.ndarray, np.ndarray]:
         return aligned_zeros((n_items, WIDTH), np.float32), aligned_zeros((WIDTH,), np.float32)
@@ -82,11 +82,11 @@ def _multiply_add(low: int, high: int, out: np.ndarray) -> None:
 
 @kernel(fastmath=True)
 def _fma(out):
-    one = out.copy()
+    values = out.copy()
     for _ in range(4_000_000):
         for q in range(64):
-            one[q] = one[q] * np.float32(0.999) + np.float32(0.001)
-    out[:] = one
+            values[q] = values[q] * np.float32(0.999) + np.float32(0.001)
+    out[:] = values
 
 
 @kernel(fastmath=True)

@@ -105,17 +105,17 @@ def _written(default: object) -> str:
 def _calls(text: str) -> list[str]:
     """What follows `seedtest ` in code, to the end of the command."""
     lines = [line for code in CODE.findall(text) for line in code.strip("`").splitlines()]
-    found = [CALL.search(line.split("#")[0]) for line in lines]
-    return [re.split(r"[\"')|;&]", match.group(1))[0].strip() for match in found if match]
+    matches = [CALL.search(line.split("#")[0]) for line in lines]
+    return [re.split(r"[\"')|;&]", match.group(1))[0].strip() for match in matches if match]
 
 
 def _command(call: str) -> tuple[Any, str]:
     command: Any = typer.main.get_command(app)
-    words = call.split()
-    while words and hasattr(command, "commands"):
-        assert words[0] in command.commands, f"`seedtest {call}`: there is no command {words[0]}"
-        command = command.commands[words.pop(0)]
-    return command, " ".join(words)
+    arguments = call.split()
+    while arguments and hasattr(command, "commands"):
+        assert arguments[0] in command.commands, f"`seedtest {call}`: there is no command {arguments[0]}"
+        command = command.commands[arguments.pop(0)]
+    return command, " ".join(arguments)
 
 
 @cache

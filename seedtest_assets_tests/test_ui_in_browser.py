@@ -71,7 +71,7 @@ class Page:
         """The first visible element, once it is there; fails with what the page shows instead."""
 
         def visible(driver):
-            return next((one for one in driver.find_elements(By.XPATH, xpath) if one.is_displayed()), None)
+            return next((element for element in driver.find_elements(By.XPATH, xpath) if element.is_displayed()), None)
 
         try:
             return WebDriverWait(self.driver, 60, ignored_exceptions=[StaleElementReferenceException]).until(visible)

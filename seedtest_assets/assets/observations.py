@@ -10,7 +10,7 @@ from seedtest_assets.settings import old_name_warnings
 from seedtest_assets.step.arguments import CATALOGUE, DAYS_IN_ONE_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import file_metadata, previewed
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, Answers
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, UsableAnswers
 
 
 class ObservationsConfig(dg.Config):
@@ -59,7 +59,7 @@ def observations(
             )
 
 
-def _described(answers: Answers) -> dict[str, Any]:
+def _described(answers: UsableAnswers) -> dict[str, Any]:
     return {
         "dagster/row_count": len(answers.table),
         "left_out": dg.MetadataValue.json(answers.left_out),

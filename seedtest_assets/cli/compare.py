@@ -75,9 +75,13 @@ def _compared(database: "Database", lake: "Lake", settings: "Settings", day: dat
     old = _published(database, lake, settings, day, keep=is_newest)
     ours = Results(items=items, abilities=theta.rename(columns={"user_id": "student_id"}))
     after = day + timedelta(days=1)
-    there = bool(lake.days(after, after))
+    has_next_day = bool(lake.days(after, after))
     return compare_results(
-        day, old, ours, predicted=after if there else None, answers=_answers(lake, after) if there else None
+        day,
+        old,
+        ours,
+        predicted=after if has_next_day else None,
+        answers=_answers(lake, after) if has_next_day else None,
     )
 
 

@@ -18,7 +18,10 @@ BANK_A, BANK_B = 1.1, 0.2
 
 @dataclass(frozen=True)
 class School:
-    """answers: rows of OBSERVATION_SCHEMA; questions: id, content, topic_id, meta (JSON text)."""
+    """A simulated school.
+
+    answers: rows of OBSERVATION_SCHEMA. questions: id, content, topic_id, meta (JSON text).
+    """
 
     answers: pa.Table
     questions: pd.DataFrame
@@ -56,9 +59,7 @@ def simulate_school(
     chance = 1 / (1 + np.exp(-discrimination[item] * (theta - difficulty[item])))
     correct = rng.random(len(day)) < chance
     seconds = np.clip(rng.lognormal(3.2 + 0.2 * (difficulty[item] - theta).clip(-2, 2), 0.5), 2, 600)
-    start = rng.integers(7 * 3600, 22 * 3600, len(works)).repeat(8) + np.tile(np.arange(8) * 75, len(works))
-    midnight = np.datetime64(last_day - timedelta(days=n_days - 1), "us")
-    completed = midnight + day.astype("timedelta64[D]") + start.astype("timedelta64[s]")
+    completed = _completion_times(rng, day, last_day - timedelta(days=n_days - 1))
 
     width = len(str(n_students))
     names = np.array([f"student-{number:0{width}d}" for number in range(1, n_students + 1)])
@@ -76,10 +77,7 @@ def simulate_school(
         schema=OBSERVATION_SCHEMA,
     )
     anchors = set(rng.choice(n_items, n_anchors, replace=False).tolist())
-    meta: list[dict[str, object]] = [
-        _anchor(discrimination[j], difficulty[j]) if j in anchors else {"tags": []} for j in range(n_items)
-    ]
-    return School(answers, _questions(item_topic, meta))
+    return School(answers, _questions(item_topic, _meta(discrimination, difficulty, anchors)))
 
 
 def load_school(database: Database, school: School) -> int:
@@ -90,9 +88,7 @@ def load_school(database: Database, school: School) -> int:
     with database.bulk_transaction() as cursor:
         cursor.execute("SELECT count(*) FROM attempt WHERE student_id NOT LIKE 'student-%'")
         if cursor.fetchone()[0]:
-            raise InputError(
-                "the table attempt holds answers that are not the demonstration's; use an empty database for the demonstration"
-            )
+            raise InputError("the table attempt has answers that are not from the demonstration. Use an empty database")
         cursor.adbc_ingest("incoming_question", pa.Table.from_pandas(school.questions), mode="create", temporary=True)
         cursor.execute(
             "INSERT INTO question (id, content, topic_id, meta) SELECT id, content, topic_id, meta::jsonb FROM incoming_question "
@@ -102,6 +98,19 @@ def load_school(database: Database, school: School) -> int:
         names = ", ".join(OBSERVATION_SCHEMA.names)
         cursor.execute(f"INSERT INTO attempt ({names}) SELECT {names} FROM incoming ON CONFLICT DO NOTHING")
         return cursor.rowcount
+
+
+def _completion_times(rng: np.random.Generator, day: np.ndarray, first_day: date) -> np.ndarray:
+    """Draw the times of answers: eight per student and day, 75 seconds apart, from 7:00 to 22:00."""
+    n_visits = len(day) // 8
+    start = rng.integers(7 * 3600, 22 * 3600, n_visits).repeat(8) + np.tile(np.arange(8) * 75, n_visits)
+    times: np.ndarray = np.datetime64(first_day, "us") + day.astype("timedelta64[D]") + start.astype("timedelta64[s]")
+    return times
+
+
+def _meta(discrimination: np.ndarray, difficulty: np.ndarray, anchors: set[int]) -> list[dict[str, object]]:
+    """Make the questions' meta: bank parameters and the tag `anchor` for anchors, no tags for the others."""
+    return [_anchor(discrimination[j], difficulty[j]) if j in anchors else {"tags": []} for j in range(len(difficulty))]
 
 
 def _questions(item_topic: np.ndarray, meta: list[dict[str, object]]) -> pd.DataFrame:

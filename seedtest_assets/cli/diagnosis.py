@@ -6,10 +6,10 @@ from datetime import datetime
 
 from seedtest_assets.cli.diagnosis_of_move import judge_old_jobs, judge_settings
 from seedtest_assets.cli.diagnosis_of_source import judge_ids, judge_source
-from seedtest_assets.cli.findings import Finding, Level
+from seedtest_assets.cli.findings import DoctorFinding, Level
 from seedtest_assets.irt.usable_parameters import unusable_parameters
 from seedtest_assets.settings import Settings
-from seedtest_assets.storage.platform_facts import Anchor, PlatformFacts
+from seedtest_assets.storage.platform_facts import AnchorQuestion, PlatformFacts
 from seedtest_assets.storage.publications import PublicationState
 from seedtest_assets.storage.published_tables import PUBLISHED, FoundTable
 from seedtest_assets.storage.source_queries import TABLES
@@ -20,10 +20,12 @@ SHOWN = 8
 """Names listed of a longer list."""
 
 
-def diagnose(facts: PlatformFacts, settings: Settings, environment: Mapping[str, str], now: datetime) -> list[Finding]:
+def diagnose(
+    facts: PlatformFacts, settings: Settings, environment: Mapping[str, str], now: datetime
+) -> list[DoctorFinding]:
     """Judge whether a night can run on this database, and what to look at before it does."""
     return [
-        Finding(
+        DoctorFinding(
             level="green",
             subject="database",
             text=f"{facts.address}, PostgreSQL {facts.version}, as role {facts.role}",
@@ -40,21 +42,23 @@ def diagnose(facts: PlatformFacts, settings: Settings, environment: Mapping[str,
     ]
 
 
-def judge_schema(facts: PlatformFacts) -> Iterator[Finding]:
+def judge_schema(facts: PlatformFacts) -> Iterator[DoctorFinding]:
     """Judge whether history has its schema, or may make it."""
     if facts.schema_exists and facts.may_create_tables:
-        yield Finding(level="green", subject="history", text=f"schema {facts.schema} is there")
+        yield DoctorFinding(level="green", subject="history", text=f"schema {facts.schema} is there")
     elif facts.schema_exists:
-        yield Finding(
+        yield DoctorFinding(
             level="red",
             subject="history",
             text=f"the role {facts.role} may not create tables in the schema {facts.schema}",
             statements=[f"GRANT USAGE, CREATE ON SCHEMA {_quoted(facts.schema)} TO {_quoted(facts.role)};"],
         )
     elif facts.may_create_schema:
-        yield Finding(level="green", subject="history", text=f"schema {facts.schema} will be made by the first night")
+        yield DoctorFinding(
+            level="green", subject="history", text=f"schema {facts.schema} will be made by the first night"
+        )
     else:
-        yield Finding(
+        yield DoctorFinding(
             level="red",
             subject="history",
             text=f"there is no schema {facts.schema}, and the role {facts.role} may not create it",
@@ -62,13 +66,13 @@ def judge_schema(facts: PlatformFacts) -> Iterator[Finding]:
         )
 
 
-def judge_table(facts: PlatformFacts, name: str, settings: Settings) -> Finding:
+def judge_table(facts: PlatformFacts, name: str, settings: Settings) -> DoctorFinding:
     """Judge whether a table can be published to."""
     table = facts.published[name]
     if table is None and (facts.may_create_in_public or not settings.seedtest_publish):
-        return Finding(level="green", subject=name, text="absent; the first night makes it")
+        return DoctorFinding(level="green", subject=name, text="absent; the first night makes it")
     if table is None:
-        return Finding(
+        return DoctorFinding(
             level="red",
             subject=name,
             text=f"absent, and the role {facts.role} may not create it",
@@ -76,27 +80,29 @@ def judge_table(facts: PlatformFacts, name: str, settings: Settings) -> Finding:
         )
     if table.problems:
         level: Level = "red" if settings.seedtest_publish else "yellow"
-        return Finding(level=level, subject=name, text=f"cannot be published to: it {', and '.join(table.problems)}")
-    return Finding(level="green", subject=name, text=f"adopted as it is{_variant(table)}")
+        return DoctorFinding(
+            level=level, subject=name, text=f"cannot be published to: it {', and '.join(table.problems)}"
+        )
+    return DoctorFinding(level="green", subject=name, text=f"adopted as it is{_variant(table)}")
 
 
 def _variant(table: FoundTable) -> str:
     if table.table.name != "student_topic_theta":
         return ""
     kinds = {"se": "se, fitted_at (variant B)", "standard_error": "standard_error, updated_at (variant A)"}
-    there = [kind for column, kind in kinds.items() if column in table.columns]
-    return f", with {' and '.join(there)}" if there else ""
+    variants = [kind for column, kind in kinds.items() if column in table.columns]
+    return f", with {' and '.join(variants)}" if variants else ""
 
 
-def judge_rights(facts: PlatformFacts, settings: Settings) -> Finding:
+def judge_rights(facts: PlatformFacts, settings: Settings) -> DoctorFinding:
     """Judge the role's rights on the platform's tables, with the statements that give what is missing."""
     needed = _needed_rights(facts, settings)
     missing = {name: wanted - facts.privileges[name] for name, wanted in needed.items()}
     missing = {name: rights for name, rights in missing.items() if rights}
     if not missing:
-        return Finding(level="green", subject="rights", text=f"the role {facts.role} has those it needs")
+        return DoctorFinding(level="green", subject="rights", text=f"the role {facts.role} has those it needs")
     order = ("SELECT", "INSERT", "UPDATE")
-    return Finding(
+    return DoctorFinding(
         level="red",
         subject="rights",
         text=f"the role {facts.role} lacks rights on {', '.join(missing)}",
@@ -119,16 +125,16 @@ def _needed_rights(facts: PlatformFacts, settings: Settings) -> dict[str, frozen
     return needed
 
 
-def judge_anchors(question: Mapping[str, str], anchors: Sequence[Anchor] | None) -> Finding:
+def judge_anchors(question: Mapping[str, str], anchors: Sequence[AnchorQuestion] | None) -> DoctorFinding:
     """Judge whether the bank's scale is held. anchors: None where they may not be read."""
     if "meta" not in question:
-        return Finding(
+        return DoctorFinding(
             level="yellow", subject="anchors", text="no table question with a column meta: a new scale begins"
         )
     if question["meta"] != "jsonb":
-        return Finding(level="red", subject="anchors", text=f"question.meta is {question['meta']}, not jsonb")
+        return DoctorFinding(level="red", subject="anchors", text=f"question.meta is {question['meta']}, not jsonb")
     if anchors is None:
-        return Finding(level="red", subject="anchors", text="question cannot be read; see rights")
+        return DoctorFinding(level="red", subject="anchors", text="question cannot be read; see rights")
     unusable = [anchor.item_id for anchor in anchors if not _usable(anchor)]
     n_usable = len(anchors) - len(unusable)
     text = f"{n_usable} usable of {len(anchors)} tagged"
@@ -138,10 +144,12 @@ def judge_anchors(question: Mapping[str, str], anchors: Sequence[Anchor] | None)
         text += ". At least 2 are needed to keep the bank's scale; the first calibration defines a new one"
     elif n_usable < FEW_ANCHORS:
         text += ". Few: one wrong value moves the whole scale"
-    return Finding(level="yellow" if unusable or n_usable < FEW_ANCHORS else "green", subject="anchors", text=text)
+    return DoctorFinding(
+        level="yellow" if unusable or n_usable < FEW_ANCHORS else "green", subject="anchors", text=text
+    )
 
 
-def _usable(anchor: Anchor) -> bool:
+def _usable(anchor: AnchorQuestion) -> bool:
     a, b, c = (_number_or_nan(value) for value in (anchor.a, anchor.b, anchor.c))
     return bool(unusable_parameters([a], [b], [c])[0] == "")
 
@@ -153,18 +161,18 @@ def _number_or_nan(value: str | None) -> float:
         return math.nan
 
 
-def judge_publishing(state: PublicationState | None, settings: Settings) -> Finding:
+def judge_publishing(state: PublicationState | None, settings: Settings) -> DoctorFinding:
     """Judge what readers of the platform's tables see. state: None before our schema exists."""
     seen = f"readers see {state.published}" if state and state.published else "nothing of ours is published yet"
     if not settings.seedtest_publish:
-        return Finding(level="yellow", subject="publishing", text=f"shadow (SEEDTEST_PUBLISH=false); {seen}")
+        return DoctorFinding(level="yellow", subject="publishing", text=f"shadow (SEEDTEST_PUBLISH=false); {seen}")
     if state and state.pinned:
-        return Finding(
+        return DoctorFinding(
             level="yellow",
             subject="publishing",
             text=f"pinned to {state.pinned}: {state.reason}. Nights go to history only until seedtest publish --newest",
         )
-    return Finding(level="green", subject="publishing", text=seen)
+    return DoctorFinding(level="green", subject="publishing", text=seen)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from seedtest_assets.cli.findings import Finding
+from seedtest_assets.cli.findings import DoctorFinding
 from seedtest_assets.settings import Settings, old_name_warnings
 from seedtest_assets.storage.platform_facts import PlatformFacts
 
@@ -30,24 +30,24 @@ STILL_RUNS = timedelta(hours=26)
 """A nightly job whose newest result is younger than this runs still."""
 
 
-def judge_old_jobs(facts: PlatformFacts, now: datetime) -> Finding:
+def judge_old_jobs(facts: PlatformFacts, now: datetime) -> DoctorFinding:
     """Judge whether the jobs that are replaced have stopped."""
     fit = facts.foreign_fit
     if not facts.fits_readable:
-        return Finding(level="yellow", subject="old jobs", text="mirt_fit_meta cannot be read; see rights")
+        return DoctorFinding(level="yellow", subject="old jobs", text="mirt_fit_meta cannot be read; see rights")
     if fit is None or fit.fitted_at is None:
-        return Finding(level="green", subject="old jobs", text="no sign of any in mirt_fit_meta")
+        return DoctorFinding(level="green", subject="old jobs", text="no sign of any in mirt_fit_meta")
     last = f"its last fit is {fit.run_id} of {fit.fitted_at:%Y-%m-%d %H:%M} UTC"
     if now - fit.fitted_at > STILL_RUNS:
-        return Finding(level="green", subject="old jobs", text=f"stopped; {last}")
+        return DoctorFinding(level="green", subject="old jobs", text=f"stopped; {last}")
     published = facts.publication.published_at if facts.publication else None
     if published and fit.fitted_at > published:
-        return Finding(
+        return DoctorFinding(
             level="yellow",
             subject="old jobs",
             text=f"another job still writes after our newest publication: {last}. Suspend {OLD_JOBS}",
         )
-    return Finding(
+    return DoctorFinding(
         level="yellow",
         subject="old jobs",
         text=f"another job wrote the tables: {last}. Before publishing, suspend {OLD_JOBS}. Reports, KPI, question and "
@@ -55,15 +55,15 @@ def judge_old_jobs(facts: PlatformFacts, now: datetime) -> Finding:
     )
 
 
-def judge_settings(facts: PlatformFacts, settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
+def judge_settings(facts: PlatformFacts, settings: Settings, environment: Mapping[str, str]) -> Iterator[DoctorFinding]:
     """Judge the environment by what the old jobs made of it."""
     for line in old_name_warnings(environment):
-        yield Finding(level="yellow", subject="settings", text=line)
+        yield DoctorFinding(level="yellow", subject="settings", text=line)
     for name, instead in NOT_READ.items():
         if environment.get(name):
-            yield Finding(level="yellow", subject="settings", text=f"{name} has no effect here: {instead}")
+            yield DoctorFinding(level="yellow", subject="settings", text=f"{name} has no effect here: {instead}")
     if settings.mirt_max_obs:
-        yield Finding(
+        yield DoctorFinding(
             level="yellow",
             subject="settings",
             text=f"MIRT_MAX_OBS={settings.mirt_max_obs} keeps the newest answers of the window; the old job kept the oldest",
@@ -75,7 +75,7 @@ def judge_settings(facts: PlatformFacts, settings: Settings, environment: Mappin
             continue
         default = str(Settings.model_fields[name.lower()].default).removesuffix(".0").lower()
         if not environment.get(name) and str(getattr(settings, name.lower())).removesuffix(".0").lower() == default:
-            yield Finding(
+            yield DoctorFinding(
                 level="yellow",
                 subject="settings",
                 text=f"{name} is unset: {default} here, {old} in the old job. Set it to keep the old value",

@@ -8,7 +8,7 @@ from rich.markup import escape
 from seedtest_assets.cli.terminal import console
 
 if TYPE_CHECKING:
-    from seedtest_assets.cli.diagnosis import Finding
+    from seedtest_assets.cli.diagnosis import DoctorFinding
 
 
 def doctor() -> None:
@@ -27,11 +27,11 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def _findings() -> "list[Finding]":
+def _findings() -> "list[DoctorFinding]":
     import os
     from datetime import datetime, timezone
 
-    from seedtest_assets.cli.diagnosis import Finding, diagnose
+    from seedtest_assets.cli.diagnosis import DoctorFinding, diagnose
     from seedtest_assets.errors import SeedtestError
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.database import platform_database
@@ -44,5 +44,5 @@ def _findings() -> "list[Finding]":
         advice = (
             "" if settings.database_url else "; DATABASE_URL is unset, and `seedtest status` starts the embedded one"
         )
-        return [Finding(level="red", subject="database", text=f"{error}{advice}")]
+        return [DoctorFinding(level="red", subject="database", text=f"{error}{advice}")]
     return diagnose(facts, settings, os.environ, datetime.now(timezone.utc))

@@ -1,4 +1,4 @@
-"""What `seedtest doctor` finds: a line each."""
+"""Findings of `seedtest doctor`, one line each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ Level = Literal["green", "yellow", "red"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One line of the diagnosis, and the SQL statements that would mend it."""
+class DoctorFinding:
+    """One line of the diagnosis, and the SQL statements that would fix it."""
 
     level: Level
     subject: str

@@ -19,7 +19,7 @@ from seedtest_assets.irt.curves import log_probabilities
 from seedtest_assets.irt.parallel import chunks, run
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.topic_answers import GroupedAnswers
-from seedtest_assets.irt.topic_kernel import LIMIT, Moments, Students, Tables, integrate_each
+from seedtest_assets.irt.topic_kernel import LIMIT, Students, Tables, TopicMoments, integrate_each
 
 # Level k has the step COARSEST_STEP / 2^(k / 2): down to 1/64 of a population SD, for thousands of answers to a topic.
 COARSEST_STEP = 0.25
@@ -83,7 +83,7 @@ def integrate(
             kind=kind[pairs],
             rule=_rule(tau[kind[pairs]], shape.width[pairs], shape.steepness[pairs], step),
         )
-        out = Moments(*_zeros(len(pairs), len(students)))
+        out = TopicMoments(*_zeros(len(pairs), len(students)))
         _integrate_chunks(given, tables, out, _work(chunk))
         result.theta[pairs], result.se[pairs], result.score[pairs] = mean + sd * out.theta, sd * out.se, out.score
         result.student_theta[students], result.student_se[students] = mean + sd * out.student_theta, sd * out.student_se
@@ -91,7 +91,7 @@ def integrate(
     return result
 
 
-def _integrate_chunks(students: Students, tables: Tables, out: Moments, work: np.ndarray) -> None:
+def _integrate_chunks(students: Students, tables: Tables, out: TopicMoments, work: np.ndarray) -> None:
     run(lambda low, high: integrate_each(low, high, students, tables, out), chunks(work))
 
 

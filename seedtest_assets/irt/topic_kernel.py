@@ -46,7 +46,7 @@ class Tables(NamedTuple):
     lagrange: np.ndarray
 
 
-class Moments(NamedTuple):
+class TopicMoments(NamedTuple):
     """What is computed: see `topic_integration.Posterior`."""
 
     theta: np.ndarray
@@ -58,7 +58,7 @@ class Moments(NamedTuple):
 
 
 @kernel(fastmath={"reassoc", "contract"})
-def integrate_each(low: int, high: int, students: Students, tables: Tables, out: Moments) -> None:
+def integrate_each(low: int, high: int, students: Students, tables: Tables, out: TopicMoments) -> None:
     """Fill `out` for the students low .. high - 1.
 
     A pair's integrals over z are kept at every node of the student's ability: where phi is sampled at the nodes, the
@@ -231,7 +231,7 @@ def _integrate_at_nodes(
 
 @kernel(fastmath={"reassoc", "contract"})
 def _student_moments(
-    s: int, node: np.ndarray, span: tuple, total: np.ndarray, posterior: np.ndarray, out: Moments
+    s: int, node: np.ndarray, span: tuple, total: np.ndarray, posterior: np.ndarray, out: TopicMoments
 ) -> tuple[float, float]:
     """Normalise the student's posterior; write and return its mean and variance."""
     by, first_node, last_node = span

@@ -22,14 +22,14 @@ KEY = ["student_id", "item_id", "completed_at"]
 
 
 @dataclass(frozen=True)
-class Answers:
+class UsableAnswers:
     """Rows of OBSERVATION_SCHEMA in the order of their completion, and how many were left out for which reason."""
 
     table: pa.Table
     left_out: dict[str, int]
 
 
-def usable_answers(table: pa.Table) -> Answers:
+def usable_answers(table: pa.Table) -> UsableAnswers:
     """Leave out the rows that no calibration can use: no student, item, mark or time; the same answer twice.
 
     table: columns of OBSERVATION_SCHEMA, any of them null. A negative response time counts as unknown.
@@ -51,4 +51,4 @@ def usable_answers(table: pa.Table) -> Answers:
     if len(first) < len(table):
         left_out["the same student, item and time twice"] = len(table) - len(first)
         table = table.take(first)
-    return Answers(table.combine_chunks(), left_out)
+    return UsableAnswers(table.combine_chunks(), left_out)

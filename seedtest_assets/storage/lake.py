@@ -54,8 +54,8 @@ class Lake:
             paths = self.filesystem.find(f"{self.root}/observations")
         except OSError as error:
             raise self._out_of_reach("read", f"{self.root}/observations", error) from error
-        written = (re.search(r"/date=(\d{4}-\d\d-\d\d)/answers\.parquet$", path) for path in paths)
-        return sorted(date.fromisoformat(found[1]) for found in written if found)
+        matches = (re.search(r"/date=(\d{4}-\d\d-\d\d)/answers\.parquet$", path) for path in paths)
+        return sorted(date.fromisoformat(match[1]) for match in matches if match)
 
     def read_observations(self, days: Sequence[date], columns: Sequence[str] | None = None) -> pa.Table:
         """The answers of some days, oldest first; ids come dictionary-encoded, so that a long window stays small."""

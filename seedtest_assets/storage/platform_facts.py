@@ -43,7 +43,7 @@ AND NOT EXISTS (SELECT FROM fit_history AS ours WHERE ours.run_id = fit.run_id)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Anchor:
+class AnchorQuestion:
     """A question tagged `anchor`, and its irt values as they are written."""
 
     item_id: str
@@ -82,7 +82,7 @@ class PlatformFacts:
     published: Mapping[str, FoundTable | None]
     source: SourceFacts
     question_columns: Mapping[str, str] = field(default_factory=dict)
-    anchors: Sequence[Anchor] | None = None
+    anchors: Sequence[AnchorQuestion] | None = None
     fits_readable: bool = True
     foreign_fit: ForeignFit | None = None
     publication: PublicationState | None = None
@@ -140,9 +140,9 @@ def _readable_meta(question: Mapping[str, str], privileges: Mapping[str, frozens
     return question.get("meta") == "jsonb" and "SELECT" in privileges["question"]
 
 
-def _anchors(database: Database) -> list[Anchor]:
+def _anchors(database: Database) -> list[AnchorQuestion]:
     with database.transaction() as connection:
-        return [Anchor(**row) for row in connection.execute(sa.text(_ANCHORS)).mappings()]
+        return [AnchorQuestion(**row) for row in connection.execute(sa.text(_ANCHORS)).mappings()]
 
 
 def _foreign_fit(database: Database, *, ours_known: bool) -> ForeignFit | None:

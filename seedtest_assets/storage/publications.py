@@ -1,4 +1,4 @@
-"""What is published, and whether a day may be: the newest accepted day wins, unless an operator pinned another."""
+"""The published day: the newest accepted day, unless an operator pinned another."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -37,7 +37,7 @@ class Publishing:
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
-    """What became of a day's results: published, or why not."""
+    """Whether a day's results were published, and the reason if they were not."""
 
     day: date
     published: bool
@@ -50,12 +50,28 @@ class Publication:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublicationState:
-    """What readers of the platform's tables see, and why.
+class PublicationEntry:
+    """A row of the table publication.
 
-    published: the day they see, None before the first publication; published_at, published_by, reason: of that one.
-    pinned: the day that an operator pinned. newest_accepted: the newest day in history. old_job: the last day of the job
-    that filled the tables before, where it wrote any.
+    day: None if publishing was unpinned and no day was published. run_id, fitted_at: of the published calibration.
+    """
+
+    subject: Subject
+    day: date | None
+    action: Action = "night"
+    published_by: str
+    reason: str
+    run_id: str | None = None
+    fitted_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublicationState:
+    """The published day, and how it came to be published.
+
+    published: the day in the platform's tables, None before the first publication. published_at, published_by, reason: of
+    that publication. pinned: the day that an operator pinned. newest_accepted: the newest day in history. old_job: the last
+    day that another job published, if it wrote any.
     """
 
     published: date | None
@@ -67,23 +83,23 @@ class PublicationState:
     old_job: date | None
 
 
-# Of a job that is not ours: rows of runs that we do not know. It runs after midnight for the day before.
+# Rows of runs that are in none of our tables were written by another job. It runs after midnight for the day before.
 _LAST_FOREIGN_FIT = """
 SELECT max(fit.fitted_at::timestamptz) FROM mirt_fit_meta AS fit
 WHERE NOT EXISTS (SELECT FROM publication AS ours WHERE ours.run_id = fit.run_id)
   AND NOT EXISTS (SELECT FROM fit_history AS ours WHERE ours.run_id = fit.run_id)
 """
 _LAST_FOREIGN_ROW = """
-SELECT max(fitted_at::timestamptz) FROM {table} AS there
+SELECT max(fitted_at::timestamptz) FROM {table} AS result
 WHERE version = {version}
-  AND NOT EXISTS (SELECT FROM publication AS ours WHERE ours.fitted_at = there.fitted_at::timestamptz)
-  AND NOT EXISTS (SELECT FROM fit_history AS ours WHERE ours.fitted_at = there.fitted_at::timestamptz)
+  AND NOT EXISTS (SELECT FROM publication AS ours WHERE ours.fitted_at = result.fitted_at::timestamptz)
+  AND NOT EXISTS (SELECT FROM fit_history AS ours WHERE ours.fitted_at = result.fitted_at::timestamptz)
 """
 _LAST = "SELECT day, published_at, published_by, reason FROM publication WHERE subject = 'calibration' AND {which} ORDER BY publication_id DESC LIMIT 1"
 
 
 def publication_state(database: Database, version: str = "v1") -> PublicationState:
-    """Look up what is published, pinned, accepted, and what the old job did last."""
+    """Read the published, pinned and newest accepted days, and the last day of another job."""
     with database.transaction() as connection:
         run = on_connection(connection)
         last = run(_LAST.format(which="day IS NOT NULL"))
@@ -100,12 +116,12 @@ def publication_state(database: Database, version: str = "v1") -> PublicationSta
 
 
 def lock_publishing(run: Run) -> None:
-    """Hold the right to publish until the transaction ends: two publications are one after the other."""
+    """Lock publishing until the transaction ends, so that two publications do not overlap."""
     run("SELECT pg_advisory_xact_lock(hashtext('seedtest publishing'))")
 
 
 def why_not(run: Run, publishing: Publishing, day: date) -> str | None:
-    """Tell why a night's day is not published; None when it is."""
+    """Give the reason why a night's day is not published; None if it is published."""
     if not publishing.enabled:
         return "publishing is off (SEEDTEST_PUBLISH=false)"
     pinned = pinned_day(run)
@@ -121,27 +137,27 @@ def why_not(run: Run, publishing: Publishing, day: date) -> str | None:
 
 
 def pinned_day(run: Run) -> date | None:
-    """The day that an operator pinned, None where nothing is pinned."""
+    """Read the day that an operator pinned; None if no day is pinned."""
     rows = run("SELECT action, day FROM publication WHERE action <> 'night' ORDER BY publication_id DESC LIMIT 1")
     return rows[0][1] if rows and rows[0][0] == "pin" else None
 
 
 def published_day(run: Run) -> date | None:
-    """The day whose calibration readers see, None before the first publication."""
+    """Read the day whose calibration is published; None before the first publication."""
     rows = run(_LAST.format(which="day IS NOT NULL"))
     return rows[0][0] if rows else None
 
 
 def newest_accepted_day(run: Run) -> date | None:
-    """The newest day in history; None when there is none."""
+    """Read the newest day in history; None if history is empty."""
     return run("SELECT max(partition_date) FROM fit_history")[0][0]
 
 
 def last_day_of_old_job(run: Run, version: str) -> date | None:
-    """The last day that another job published, None where there is no sign of one.
+    """Read the last day that another job published; None if no row of another job is found.
 
-    Its runs in mirt_fit_meta tell; without any, its items; before our first publication, its abilities. Later an ability of
-    the published version may be a session's, scored online.
+    The day is taken from its runs in mirt_fit_meta, or else from its items. Before our first publication, its abilities
+    are used too. After it, an ability of the published version may come from online scoring of a session.
     """
     fitted_at = None
     if _has(run, "mirt_fit_meta", "run_id", "fitted_at"):
@@ -155,22 +171,23 @@ def last_day_of_old_job(run: Run, version: str) -> date | None:
     return run(f"SELECT (least({literal(fitted_at)}, now()) AT TIME ZONE 'UTC')::date - 1")[0][0]
 
 
-def record(
-    run: Run,
-    subject: Subject,
-    day: date | None,
-    *,
-    action: Action = "night",
-    by: str,
-    why: str,
-    run_id: str | None = None,
-    fitted_at: datetime | None = None,
-) -> None:
-    """Note a publication."""
-    values = ", ".join(literal(value) for value in (subject, day, run_id, fitted_at, action, by, why))
+def record(run: Run, entry: PublicationEntry) -> None:
+    """Insert a row into the table publication."""
+    values = ", ".join(
+        literal(value)
+        for value in (
+            entry.subject,
+            entry.day,
+            entry.run_id,
+            entry.fitted_at,
+            entry.action,
+            entry.published_by,
+            entry.reason,
+        )
+    )
     run(f"INSERT INTO publication (subject, day, run_id, fitted_at, action, published_by, reason) VALUES ({values})")
 
 
 def _has(run: Run, name: str, *columns: str) -> bool:
-    found = find_table(run, name)
-    return found is not None and all(column in found.columns for column in columns)
+    table = find_table(run, name)
+    return table is not None and all(column in table.columns for column in columns)

@@ -196,22 +196,22 @@ def usable_table(run: Run, name: str) -> FoundTable:
 
     Raises InputError, one line with the table's name, where it is still absent or cannot be published to.
     """
-    found = find_table(run, name)
-    if found is None and make_missing_tables(run):
-        found = find_table(run, name)
-    if found is None:
+    existing = find_table(run, name)
+    if existing is None and make_missing_tables(run):
+        existing = find_table(run, name)
+    if existing is None:
         ((role,),) = run("SELECT current_user::text")
         raise InputError(
             f"the table {name} does not exist, and the role {role} may not create it. "
             f'As an administrator: GRANT CREATE ON SCHEMA public TO "{role}", or create it; '
             "or write history only, with SEEDTEST_PUBLISH=false"
         )
-    if found.problems:
+    if existing.problems:
         raise InputError(
-            f"the table {found.schema}.{name} cannot be published to: it {', and '.join(found.problems)}. "
+            f"the table {existing.schema}.{name} cannot be published to: it {', and '.join(existing.problems)}. "
             "Mend the table, or write history only, with SEEDTEST_PUBLISH=false"
         )
-    return found
+    return existing
 
 
 def make_missing_tables(run: Run, schema: str | None = None) -> list[str]:

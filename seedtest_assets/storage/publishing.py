@@ -12,6 +12,7 @@ from seedtest_assets.storage.history_tables import HISTORY, ensure_month, replac
 from seedtest_assets.storage.publications import (
     Action,
     Publication,
+    PublicationEntry,
     Publishing,
     Subject,
     lock_publishing,
@@ -30,7 +31,7 @@ SUBJECTS: dict[Subject, tuple[str, ...]] = {
 }
 """The published tables that are written together."""
 NIGHT = "seedtest"
-"""Who published, when no operator asked for it."""
+"""Value of published_by if no operator asked for the publication."""
 
 _REPLACE_FIT = """
 INSERT INTO fit_history (partition_date, run_id, model_spec, metrics, fitted_at)
@@ -89,20 +90,29 @@ def write_features(database: Database, day: date, rows: pa.Table, *, publishing:
 def publish_rows(
     run: Run, subject: Subject, rows: Rows, publishing: Publishing, *, action: Action = "night", by: str, why: str
 ) -> None:
-    """Upsert rows of history into a subject's published tables, and note it.
+    """Upsert rows of history into a subject's published tables, and record the publication.
 
     Raises InputError where one of the tables cannot be published to.
     """
     for name in SUBJECTS[subject]:
         run(upsert(usable_table(run, name), rows, publishing.version))
     if subject != "calibration":
-        record(run, subject, rows.day, action=action, by=by, why=why)
+        record(run, PublicationEntry(subject=subject, day=rows.day, action=action, published_by=by, reason=why))
         return
     if publishing.update_questions:
         update_question_meta(run, rows_of_history(PUBLISHED["mirt_item_params"], rows), publishing.version)
     fits = rows_of_history(PUBLISHED["mirt_fit_meta"], rows)
     for day, run_id, fitted_at in run(f"SELECT partition_date, run_id, fitted_at FROM ({fits}) AS fit ORDER BY 1"):
-        record(run, subject, day, action=action, by=by, why=why, run_id=run_id, fitted_at=fitted_at)
+        entry = PublicationEntry(
+            subject=subject,
+            day=day,
+            action=action,
+            published_by=by,
+            reason=why,
+            run_id=run_id,
+            fitted_at=fitted_at,
+        )
+        record(run, entry)
 
 
 def _write(

@@ -1,4 +1,4 @@
-"""Publish another day on purpose: an earlier one, which stays until it is unpinned, or the newest again."""
+"""Publish an earlier day and pin it, or unpin and publish the newest day again."""
 
 from datetime import date
 
@@ -7,6 +7,7 @@ from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.publications import (
     Action,
     Publication,
+    PublicationEntry,
     Publishing,
     last_day_of_old_job,
     lock_publishing,
@@ -33,8 +34,8 @@ WHERE fit.fitted_at >= published.fitted_at
 def publish_day(database: Database, day: date, *, by: str, why: str, publishing: Publishing) -> Publication:
     """Publish an accepted day from history and pin it: later nights go to history only.
 
-    What readers see becomes what it was after that day's night, as far as history goes back; nothing is deleted. Raises
-    InputError when the day is not in history.
+    The published tables then hold what they held after that day's night, as far as history goes back. Nothing is deleted.
+    Raises InputError if the day is not in history.
     """
     with database.bulk_transaction() as cursor:
         run = on_cursor(cursor)
@@ -54,10 +55,13 @@ def publish_newest(database: Database, *, by: str, why: str, publishing: Publish
         lock_publishing(run)
         newest = newest_accepted_day(run)
         if newest is None:
-            raise InputError("there is no accepted calibration to publish; run a night first: seedtest run")
+            raise InputError("history has no accepted calibration to publish. Run a night first: seedtest run")
         old_job = last_day_of_old_job(run, publishing.version)
         if old_job is not None and newest < old_job:
-            record(run, "calibration", None, action="unpin", by=by, why=why)
+            record(
+                run,
+                PublicationEntry(subject="calibration", day=None, action="unpin", published_by=by, reason=why),
+            )
             return Publication(
                 day=newest, published=False, reason=f"a newer day, {old_job}, was published by another job"
             )
@@ -66,7 +70,7 @@ def publish_newest(database: Database, *, by: str, why: str, publishing: Publish
 
 
 def _move(run: Run, day: date, publishing: Publishing, *, action: Action, by: str, why: str) -> None:
-    """Bring the published tables from the day they hold to another."""
+    """Replace the published day by another."""
     current = published_day(run)
     rows = Rows(day=day, after=min(current, day), until=max(current, day)) if current else Rows(day=day)
     for subject in SUBJECTS:

@@ -15,7 +15,7 @@ from seedtest_assets.days import day_bounds, days_up_to
 from seedtest_assets.errors import InputError, first_line
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import AnswerFile, is_answer_file, read_answer_file
-from seedtest_assets.storage.answers import Answers, usable_answers
+from seedtest_assets.storage.answers import UsableAnswers, usable_answers
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.relations import columns_of, tables_behind
 from seedtest_assets.storage.source_queries import TABLES, answers_query, counted, in_order
@@ -30,7 +30,7 @@ class Source(Protocol):
     @property
     def name(self) -> str: ...
 
-    def answers_by_day(self, first: date, last: date) -> Iterator[tuple[date, Answers]]:
+    def answers_by_day(self, first: date, last: date) -> Iterator[tuple[date, UsableAnswers]]:
         """Give every day of first..last with the answers completed on it (UTC), oldest first, from one reading.
 
         A day at a time is in memory.
@@ -104,7 +104,7 @@ class DatabaseSource:
     query: str
     behind: tuple[str, ...] = ()
 
-    def answers_by_day(self, first: date, last: date) -> Iterator[tuple[date, Answers]]:
+    def answers_by_day(self, first: date, last: date) -> Iterator[tuple[date, UsableAnswers]]:
         try:
             with self.database.bulk_transaction() as cursor:
                 cursor.execute(in_order(self.query, first, last))
@@ -156,11 +156,11 @@ class FileSource:
 
     name: str
 
-    def answers_by_day(self, first: date, last: date) -> Iterator[tuple[date, Answers]]:
+    def answers_by_day(self, first: date, last: date) -> Iterator[tuple[date, UsableAnswers]]:
         reasons = self._file.bad["reason"].value_counts().items()
         left_out = {f"{reason} (whole file)": int(n) for reason, n in reasons}
         for day in _days(first, last):
-            yield day, Answers(self._answers_of(day), left_out)
+            yield day, UsableAnswers(self._answers_of(day), left_out)
 
     def counts(self, first: date, last: date) -> dict[date, int]:
         return {day: len(self._answers_of(day)) for day in _days(first, last)}

@@ -20,14 +20,14 @@ class Rows:
     until: date | None = None
 
 
-def upsert(found: FoundTable, rows: Rows, version: str) -> str:
+def upsert(target: FoundTable, rows: Rows, version: str) -> str:
     """SQL that writes rows of history into a published table, in the order of its key: two writers cannot deadlock."""
-    table = found.table
-    values = [_value(found, name, version) for name in found.written]
-    names = [identifier(name) for name in found.written]
+    table = target.table
+    values = [_value(target, name, version) for name in target.written]
+    names = [identifier(name) for name in target.written]
     updates = [f"{name} = excluded.{name}" for name in names[len(table.key) :]]
     return f"""
-        INSERT INTO {found.qualified} ({", ".join(names)})
+        INSERT INTO {target.qualified} ({", ".join(names)})
         SELECT {", ".join(values)}
         FROM ({rows_of_history(table, rows)}) AS history
         ORDER BY {", ".join(str(position) for position in range(1, len(table.key) + 1))}
@@ -57,8 +57,8 @@ def rows_of_history(table: PublishedTable, rows: Rows) -> str:
         ) AS newest"""
 
 
-def _value(found: FoundTable, name: str, version: str) -> str:
+def _value(target: FoundTable, name: str, version: str) -> str:
     """An expression for a column, in the type that the column has; text is left to PostgreSQL, which refuses what is too long."""
-    expression = found.table.columns[name].format(version=literal(version))
-    kind = found.columns[name]
+    expression = target.table.columns[name].format(version=literal(version))
+    kind = target.columns[name]
     return expression if kind.startswith(("text", "character")) else f"CAST({expression} AS {kind})"

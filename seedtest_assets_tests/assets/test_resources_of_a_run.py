@@ -9,7 +9,7 @@ from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.resources import AnswerLake, resources_from
 from seedtest_assets.settings import load_settings
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, Answers
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, UsableAnswers
 from seedtest_assets_tests.conftest import rows_of
 from seedtest_assets_tests.school import LAST
 
@@ -28,7 +28,7 @@ class SimulatedSource:
         columns = {"student_id": ["u1", "u2", "u3"], "item_id": ["i1"] * 3, "correct": [True, False, True]}
         columns["completed_at"] = [datetime(first.year, first.month, first.day, 12, tzinfo=timezone.utc)] * 3
         rows = {name: columns.get(name, [None] * 3) for name in OBSERVATION_SCHEMA.names}
-        yield first, Answers(pa.table(rows, schema=OBSERVATION_SCHEMA), {})
+        yield first, UsableAnswers(pa.table(rows, schema=OBSERVATION_SCHEMA), {})
 
 
 def test_observations_take_the_source_that_they_are_handed(platform):

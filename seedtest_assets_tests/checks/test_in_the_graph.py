@@ -70,16 +70,16 @@ def extract(instance, first, last, *, judged=True) -> list[dg.AssetCheckEvaluati
 
 def test_every_check_is_there_daily_and_only_a_bad_calibration_blocks():
     graph = defs.resolve_asset_graph()
-    there = {}
+    names = {}
     for key in graph.asset_check_keys:
         if key == ALERTS_SENT:
             continue
-        there.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
+        names.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
         node = graph.get(key)
         assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition), key
         assert node.description, key
         assert node.blocking is (key.name in BLOCKING), key
-    assert there == EXPECTED
+    assert names == EXPECTED
 
 
 def test_two_nights_judge_everything_and_show_numbers_limits_and_a_picture(nights):
@@ -88,12 +88,12 @@ def test_two_nights_judge_everything_and_show_numbers_limits_and_a_picture(night
     for checks in (first, second):
         assert [(check.check_name, check.description) for check in checks.values() if not check.passed] == []
     limits = ("below", "above", "limit", "allowed", "least", "moderate", "low", "needed", "deadline")
-    for (_, name), one in second.items():
-        assert one.partition == str(LAST)
-        assert len(one.metadata) > 2, name
-        assert "what_to_do" in one.metadata, name
-        assert any(word in key for key in one.metadata for word in limits), (name, list(one.metadata))
-        assert one.metadata["history"].value.startswith("!["), name
+    for (_, name), check in second.items():
+        assert check.partition == str(LAST)
+        assert len(check.metadata) > 2, name
+        assert "what_to_do" in check.metadata, name
+        assert any(word in key for key in check.metadata for word in limits), (name, list(check.metadata))
+        assert check.metadata["history"].value.startswith("!["), name
     validity = second["mirt_fit_meta", "predictive_validity"]
     assert validity.metadata["gain"].value > 0
     assert "data:image/png" in validity.metadata["reliability_curve"].value
@@ -139,9 +139,9 @@ def test_one_check_of_observations_runs_by_itself_also_for_a_day_that_is_not_ext
     of_volume = dg.AssetCheckKey(dg.AssetKey("observations"), "answer_volume")
     job = defs.resolve_job_def("nightly").get_subset(asset_check_selection={of_volume})
     done = job.execute_in_process(instance=instance, resources=resources_from(load_settings()), partition_key=str(LAST))
-    told = checks_of(instance, done.run_id)
-    assert list(told) == [("observations", "answer_volume")]
-    assert "is not extracted yet" in told["observations", "answer_volume"].description
+    checks = checks_of(instance, done.run_id)
+    assert list(checks) == [("observations", "answer_volume")]
+    assert "is not extracted yet" in checks["observations", "answer_volume"].description
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
@@ -175,9 +175,9 @@ def test_an_anchor_of_an_engine_without_standard_errors_is_judged_by_its_answers
     )
     done = run_night(instance, resources={"engine": WithoutErrors()})
     assert done.failure is None
-    told = checks_of(instance, done.run_id)["mirt_item_params", "anchor_drift"]
-    assert (told.passed, told.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    assert f"severely: {anchor} (b -1." in told.description
+    check = checks_of(instance, done.run_id)["mirt_item_params", "anchor_drift"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert f"severely: {anchor} (b -1." in check.description
 
 
 def test_a_check_that_breaks_is_told_and_costs_no_calibration(instance, night, monkeypatch):
@@ -187,9 +187,9 @@ def test_a_check_that_breaks_is_told_and_costs_no_calibration(instance, night, m
     monkeypatch.setattr(drift, "item_drift", breaks)
     done = run_night(instance)
     assert done.failure is None
-    told = checks_of(instance, done.run_id)["mirt_item_params", "item_drift"]
-    assert (told.passed, told.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert "the check itself broke: ZeroDivisionError: division by zero" in told.description
+    check = checks_of(instance, done.run_id)["mirt_item_params", "item_drift"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "the check itself broke: ZeroDivisionError: division by zero" in check.description
     assert rows_of(night, "SELECT count(*) FROM item_history WHERE partition_date = :day", day=LAST) == [(40,)]
 
 
@@ -200,9 +200,9 @@ def test_parameters_that_no_sound_item_has_are_not_written_until_an_operator_acc
     done = run_night(instance)
     assert "lie outside a 0.2 to 4" in done.failure
     assert rows_of(night, "SELECT count(*) FROM item_history WHERE partition_date = :day", day=LAST) == [(0,)]
-    told = checks_of(instance, done.run_id)
-    assert told["mirt_item_params", "plausible_ranges"].severity == dg.AssetCheckSeverity.ERROR
-    assert set(told) >= {("mirt_item_params", "item_drift"), ("mirt_fit_meta", "predictive_validity")}
+    checks = checks_of(instance, done.run_id)
+    assert checks["mirt_item_params", "plausible_ranges"].severity == dg.AssetCheckSeverity.ERROR
+    assert set(checks) >= {("mirt_item_params", "item_drift"), ("mirt_fit_meta", "predictive_validity")}
 
     accepted = run_night(instance, accept_failed_checks=True)
     assert accepted.failure is None
@@ -225,8 +225,8 @@ def test_the_morning_asks_for_yesterday_and_waits_for_no_pool(instance, platform
     execute(platform, "INSERT INTO fit_history VALUES ('2025-03-19', 'fit', '{}', '{}', '2025-03-20 03:10+00')")
     stale = job.execute_in_process(instance=instance, resources=resources_from(load_settings()), tags=dict(asked.tags))
     assert stale.success
-    told = checks_of(instance, stale.run_id)["mirt_fit_meta", "freshness"]
-    assert (told.passed, told.severity, told.partition) == (False, dg.AssetCheckSeverity.ERROR, str(LAST))
+    check = checks_of(instance, stale.run_id)["mirt_fit_meta", "freshness"]
+    assert (check.passed, check.severity, check.partition) == (False, dg.AssetCheckSeverity.ERROR, str(LAST))
     execute(platform, "INSERT INTO fit_history VALUES ('2025-03-20', 'late', '{}', '{}', '2025-03-21 09:00+00')")
     again = job.execute_in_process(instance=instance, resources=resources_from(load_settings()), tags=dict(asked.tags))
     assert checks_of(instance, again.run_id)["mirt_fit_meta", "freshness"].passed

@@ -123,9 +123,9 @@ LOG_ODDS = np.random.default_rng(6).normal(0.8, 1, 100_000)
 @pytest.mark.parametrize(("intercept", "slope"), [(0.0, 1.0), (0.0, 0.5), (-0.7, 1.0), (0.3, -0.4)])
 def test_the_line_of_seen_on_predicted_is_found(intercept, slope):
     seen = np.random.default_rng(7).random(len(LOG_ODDS)) < 1 / (1 + np.exp(-(intercept + slope * LOG_ODDS)))
-    found = reliability_line(1 / (1 + np.exp(-LOG_ODDS)), seen)
-    assert found[:2] == pytest.approx([intercept, slope], abs=0.03)
-    assert 0.005 < found[2] < 0.02
+    line = reliability_line(1 / (1 + np.exp(-LOG_ODDS)), seen)
+    assert line[:2] == pytest.approx([intercept, slope], abs=0.03)
+    assert 0.005 < line[2] < 0.02
 
 
 def test_the_line_of_answers_that_are_all_right_is_a_number():

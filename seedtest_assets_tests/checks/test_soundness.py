@@ -33,10 +33,10 @@ def test_item_count_without_history_passes_and_says_so():
     assert "no earlier partition" in judgement.finding
 
 
-@pytest.mark.parametrize(("said", "level"), [(True, PASS), (False, ERROR), (None, PASS)])
+@pytest.mark.parametrize(("reported", "level"), [(True, PASS), (False, ERROR), (None, PASS)])
 @pytest.mark.parametrize("n_before", [0, 7])
-def test_converged(said, level, n_before):
-    judgement = converged(calibration(converged=said), fits(calibration(), n_before))
+def test_converged(reported, level, n_before):
+    judgement = converged(calibration(converged=reported), fits(calibration(), n_before))
     assert judgement.verdict == level
     assert len(judgement.history.values) == n_before + 1
 

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from seedtest_assets.cli.app import app
 from seedtest_assets.cli.diagnosis import diagnose, judge_anchors
 from seedtest_assets.cli.diagnosis_of_move import judge_old_jobs
-from seedtest_assets.cli.findings import Finding
+from seedtest_assets.cli.findings import DoctorFinding
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database, migrate
-from seedtest_assets.storage.platform_facts import Anchor, platform_facts
+from seedtest_assets.storage.platform_facts import AnchorQuestion, platform_facts
 from seedtest_assets.storage.publications import PublicationState
 from seedtest_assets_tests.conftest import ROOT, execute, rows_of
 from seedtest_assets_tests.takeover.platform import DAY, make_platform
@@ -31,9 +31,9 @@ def old_platform(empty_database, tmp_path, monkeypatch):
     return empty_database
 
 
-def findings(database: Database, environment=None, **settings) -> dict[str, list[Finding]]:
+def findings(database: Database, environment=None, **settings) -> dict[str, list[DoctorFinding]]:
     chosen = load_settings(database_url=database.url, **settings)
-    by_subject: dict[str, list[Finding]] = {}
+    by_subject: dict[str, list[DoctorFinding]] = {}
     for finding in diagnose(platform_facts(database, chosen), chosen, environment or {}, NOW):
         by_subject.setdefault(finding.subject, []).append(finding)
     return by_subject
@@ -164,7 +164,7 @@ def test_ids_that_no_reader_knows_are_a_warning(old_platform):
 
 def test_unusable_anchors_are_named():
     good, bad = ({"a": "1.0", "b": "0.2", "c": None}, {"a": "1.0", "b": "NaN", "c": None})
-    anchors = [Anchor(item_id=str(n), **(bad if n == 3 else good)) for n in range(7)]
+    anchors = [AnchorQuestion(item_id=str(n), **(bad if n == 3 else good)) for n in range(7)]
     finding = judge_anchors({"meta": "jsonb"}, anchors)
     assert finding.level == "yellow"
     assert finding.text == "6 usable of 7 tagged; without usable irt a and b: 3"

@@ -40,15 +40,15 @@ def test_variables_of_the_code_location_are_settings_with_values_that_are_allowe
 def test_secrets_hold_settings_or_dagsters_storage():
     secret, password = yaml.safe_load_all((KUBERNETES / "secret.example.yaml").read_text(encoding="utf-8"))
     assert set(secret["stringData"]) <= SETTINGS.keys() | OF_OTHERS
-    assert [one["name"] for one in _code_location()["envSecrets"]] == [secret["metadata"]["name"]]
+    assert [secret["name"] for secret in _code_location()["envSecrets"]] == [secret["metadata"]["name"]]
     assert _values()["global"]["postgresqlSecretName"] == password["metadata"]["name"]
 
 
 def test_dagsters_configuration_in_the_cluster_is_that_of_dagster_yaml():
     here = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
-    there = _values()["additionalInstanceConfig"]
-    assert there == {name: here[name] for name in there}
-    assert here.keys() - there.keys() == {"storage", "local_artifact_storage", "compute_logs", "telemetry"}
+    config = _values()["additionalInstanceConfig"]
+    assert config == {name: here[name] for name in config}
+    assert here.keys() - config.keys() == {"storage", "local_artifact_storage", "compute_logs", "telemetry"}
 
 
 def test_image_and_chart_serve_the_same_module_on_the_same_port():

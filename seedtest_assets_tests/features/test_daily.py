@@ -55,9 +55,9 @@ def reference(day, answers, topic_theta, overall_theta, include_theta, use_theta
 
 def ability_in(first, last, key, topic_theta, overall_theta):
     for table, same in ((topic_theta, key), (overall_theta, key[:1])):
-        found = {day: value for (day, *who), value in table.items() if tuple(who) == same and first <= day <= last}
-        if found:
-            return found[max(found)]
+        values = {day: value for (day, *who), value in table.items() if tuple(who) == same and first <= day <= last}
+        if values:
+            return values[max(values)]
     return None
 
 

@@ -58,7 +58,7 @@ def by_pandas(log, day):
             "last_seen_at": groups["completed_at"].max().astype("datetime64[us, UTC]"),
         }
     )
-    age = pd.Series([(day - one).days for one in date], log.index)
+    age = pd.Series([(day - date_of_answer).days for date_of_answer in date], log.index)
     for name, ages in (("recent", age.between(0, 13)), ("previous", age.between(14, 27))):
         marks = log[ages].groupby(["user_id", "topic_id"])["correct"]
         rows[f"n_{name}"], rows[f"p_{name}"] = marks.size(), marks.mean()

@@ -86,11 +86,15 @@ def test_results_are_those_of_the_in_process_engine(answers, bank, engine, model
     same = {"converged", "n_set_aside", "n_items_left_out", "n_parameters"}
     assert {name: result.metrics[name] for name in same} == {name: expected.metrics[name] for name in same}
     assert result.metrics["loglik"] == pytest.approx(expected.metrics["loglik"], abs=0.01)
-    here = expected.model_spec.pop("linking_constants", {})
-    there = result.model_spec.pop("linking_constants", {})
-    assert there.keys() == here.keys()
-    assert {key: there[key] for key in here if key not in "AB"} == {key: here[key] for key in here if key not in "AB"}
-    assert [there.get(key) for key in "AB"] == pytest.approx([here.get(key) for key in "AB"], abs=2e-3)
+    local_constants = expected.model_spec.pop("linking_constants", {})
+    remote_constants = result.model_spec.pop("linking_constants", {})
+    assert remote_constants.keys() == local_constants.keys()
+    assert {key: remote_constants[key] for key in local_constants if key not in "AB"} == {
+        key: local_constants[key] for key in local_constants if key not in "AB"
+    }
+    assert [remote_constants.get(key) for key in "AB"] == pytest.approx(
+        [local_constants.get(key) for key in "AB"], abs=2e-3
+    )
     assert result.model_spec == pytest.approx(expected.model_spec, abs=2e-3)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from seedtest_assets.errors import InputError, SettingsError, TransientError
 from seedtest_assets.settings import load_settings
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, Answers
+from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, UsableAnswers
 from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.sources import cut_into_days, empty_beside_full, find_source
 from seedtest_assets_tests.conftest import execute
@@ -25,7 +25,7 @@ def source_of(monkeypatch, name="auto"):
     return find_source(settings, prepared_database(settings))
 
 
-def answers_of(source, day) -> Answers:
+def answers_of(source, day) -> UsableAnswers:
     ((given, answers),) = source.answers_by_day(day, day)
     assert given == day
     return answers
