@@ -1,4 +1,4 @@
-# The commands of the README. Everything lives in .venv and .seedtest; deleting both undoes it all.
+# The commands of the README. Everything is kept in .venv and .seedtest; delete both to start over.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -24,7 +24,7 @@ test: install lint  ## linter, types, the whole test suite
 docs: install  ## the documentation as a site, in site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-tables: install  ## the tables in docs/ that the code can give
+tables: install  ## the tables in docs/ that are generated from the code
 	$(BIN)/python docs/tables.py
 
 test-fast: install lint  ## linter, types, and the tests that start no server: under a minute
@@ -35,7 +35,7 @@ lint: install
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy --no-error-summary
 
-bench: install  ## the engine beside its peers, the stages of a night, topics, features, the service, the report
+bench: install  ## benchmarks: the engine and other packages, the stages of a night, topics, features, the service, the report
 	$(BIN)/python -m pip install --quiet 'mirt==1.2.0; python_version >= "3.11"' 'girth==0.8.0'
 	$(BIN)/python -m benchmarks.calibration
 	$(BIN)/python -m benchmarks.pipeline
@@ -44,7 +44,7 @@ bench: install  ## the engine beside its peers, the stages of a night, topics, f
 	$(BIN)/python -m benchmarks.irt_service calibrate
 	$(BIN)/python -m benchmarks.report 2000 5000
 
-lock: install  ## constraints.txt from pyproject.toml, for every Python that it declares; versions stay where they can
+lock: install  ## constraints.txt from pyproject.toml, for every Python that it declares; versions stay where possible
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
 		--extra dev --output-file constraints.txt $(UPGRADE) pyproject.toml
 

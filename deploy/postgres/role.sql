@@ -1,5 +1,5 @@
--- The role that seedtest works as, with the least rights. Run it in the platform's database, as a superuser or as the
--- owner of its tables who may create roles and schemas; again whenever tables have been added. Then give it a password:
+-- The role for seedtest, with the least rights. Run it in the platform's database, as a superuser or as the
+-- owner of its tables who may create roles and schemas; run it again whenever tables have been added. Then set a password:
 -- \password seedtest
 --
 --   psql DATABASE -v ON_ERROR_STOP=1 -f deploy/postgres/role.sql
@@ -29,7 +29,7 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
 SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), :'role') \gexec
 GRANT USAGE ON SCHEMA public TO :"role";
 
--- History, incidents and publications: all of it is the role's.
+-- History, incidents and publications: owned by the role.
 CREATE SCHEMA IF NOT EXISTS :"schema" AUTHORIZATION :"role";
 
 -- The answers and the anchors: read. A view reads its tables with its owner's rights.

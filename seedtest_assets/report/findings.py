@@ -113,7 +113,7 @@ def _of_items(data: ReportData, curves: ItemCurves, n_left_out: int, change_b: n
     if data.missing:
         yield _finding(
             "notice",
-            "Days of the window missing from the lake: {n} ({names}). Materialise their observations.",
+            "Days of the window missing from the lake: {n} ({names}). Materialize their observations.",
             n=len(data.missing),
             names=named(data.missing),
         )
