@@ -78,7 +78,7 @@ class Thresholds(BaseSettings):
     prediction_min_answers: Annotated[int, Field(ge=1, description="first answers of the day needed to judge")] = 300
     slope_warn_below: Annotated[
         Positive,
-        Field(description="slope of the day's answers on their predictions, 1 when a prediction means what it says"),
+        Field(description="slope of the day's answers on their predictions, 1 when predictions are calibrated"),
     ] = 0.6
     slope_z: Annotated[Positive, Field(description="and the slope must be this many standard errors below 1")] = 4.0
     surprise_z: Annotated[

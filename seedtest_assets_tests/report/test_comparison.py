@@ -107,4 +107,4 @@ def test_the_page_has_the_numbers_in_both_languages_and_fetches_nothing():
     for text in ("2025-03-09", "1.200", "0.500", "상관", "correlation", "2025-03-10 03:00 UTC", "<svg"):
         assert text in page
     assert "http://" not in page.replace("http://www.w3.org", "")
-    assert "run seedtest compare again" in comparison_page(compare_results(DAY, old, ours))
+    assert "Run seedtest compare again" in comparison_page(compare_results(DAY, old, ours))
