@@ -1,4 +1,4 @@
-"""UTC days: their bounds, the look-back window, the windows of the features, the last full day."""
+"""UTC days, their bounds, and the windows that end with a day."""
 
 from datetime import date, datetime, time, timedelta, timezone
 
@@ -23,5 +23,5 @@ def feature_windows(day: date) -> tuple[date, date]:
 
 
 def last_full_day() -> date:
-    """Give yesterday, UTC: what the 03:00 schedule asks for."""
+    """Give yesterday (UTC), the day that the 03:00 schedule runs."""
     return datetime.now(timezone.utc).date() - timedelta(days=1)

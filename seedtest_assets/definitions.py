@@ -1,4 +1,4 @@
-"""What Dagster loads: the map of everything else."""
+"""Dagster definitions: assets, checks, jobs, schedules, sensors and resources."""
 
 import dagster as dg
 

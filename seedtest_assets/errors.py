@@ -1,12 +1,12 @@
-"""The one error hierarchy. Every message is one line that names the thing and the way out."""
+"""The one error hierarchy. Every message is one line that says what failed and how to fix it."""
 
 
 class SeedtestError(Exception):
-    """Anything this project refuses or cannot do, said in the reader's terms."""
+    """A refusal or failure, with a message in the user's terms."""
 
 
 class InputError(SeedtestError):
-    """The data or the request is wrong; trying again changes nothing."""
+    """The data or the request is wrong. A retry changes nothing."""
 
 
 class SettingsError(SeedtestError):
@@ -14,7 +14,7 @@ class SettingsError(SeedtestError):
 
 
 class TransientError(SeedtestError):
-    """Something outside did not answer; trying again may help, so the calibrate step retries it.
+    """An outside system did not answer. A retry may help, so the calibrate step retries it.
 
     `retry_after` is the wait in seconds that the other side asked for, if it did.
     """

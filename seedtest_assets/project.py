@@ -15,7 +15,7 @@ def project_root(start: Path | None = None) -> Path:
     for folder in (here, *here.parents):
         if (folder / "dagster.yaml").exists() and (folder / "workspace.yaml").exists():
             return folder
-    raise SettingsError(f"no dagster.yaml and workspace.yaml in {here} or above it; run this in the project's folder")
+    raise SettingsError(f"no dagster.yaml and workspace.yaml in {here} or above it. Run this in the project's folder")
 
 
 def enter_project() -> Path:

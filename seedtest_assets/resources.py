@@ -1,4 +1,4 @@
-"""Resources: what steps, checks and sensors work with, as Dagster shows it and as a run may change it.
+"""Resources of steps, checks and sensors, with fields that run config can override.
 
 A field has the name of its environment variable in lower case, and the deployment's value unless a run says otherwise:
 `{"resources": {"engine": {"config": {"mirt_model": "Rasch"}}}}` calibrates one night with another model. Secrets are kept
@@ -65,7 +65,7 @@ class SettingsResource(dg.ConfigurableResource):
 
 
 class PlatformDatabase(SettingsResource):
-    """The platform's PostgreSQL: where it is, the schema that holds our history, what is published in its tables."""
+    """The platform's PostgreSQL database: its address, our history's schema, and how results are published."""
 
     database_url: str | None = _setting("database_url")
     seedtest_schema: str = _setting("seedtest_schema")
@@ -132,7 +132,7 @@ class AnswerLake(SettingsResource):
 
 
 class IrtEngine(SettingsResource):
-    """Who calibrates, this process or an IRT service, and with which model and linking method."""
+    """The calibration engine (this process or an IRT service), its model and its linking method."""
 
     r_irt_base_url: str | None = _setting("r_irt_base_url")
     r_irt_timeout_secs: float = _setting("r_irt_timeout_secs")

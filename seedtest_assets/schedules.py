@@ -58,7 +58,7 @@ def publish_day_op(context: dg.OpExecutionContext, config: PublishConfig, platfo
     with failures_in_one_line():
         publishing = platform.publishing
         if not publishing.enabled:
-            raise SettingsError("publishing is off (SEEDTEST_PUBLISH=false); set it to true to publish a day")
+            raise SettingsError("publishing is off (SEEDTEST_PUBLISH=false). Set it to true to publish a day")
         asked = {"by": f"run {context.run.run_id[:8]}", "why": config.reason}
         if config.date:
             publication = publish_day(platform.database, _day(config.date), publishing=publishing, **asked)
@@ -73,7 +73,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise InputError(f"{text!r} is no day; write YYYY-MM-DD") from None
+        raise InputError(f"{text!r} is not a day. Write YYYY-MM-DD") from None
 
 
 @dg.job(
@@ -82,7 +82,7 @@ def _day(text: str) -> date:
     executor_def=dg.in_process_executor,
 )
 def publish_job() -> None:
-    """`seedtest publish`, with run config in its place."""
+    """Publish a day, as `seedtest publish` does, with options from run config."""
     publish_day_op()
 
 
@@ -95,7 +95,7 @@ def check_resources_op(
     engine: IrtEngine,
     limits: CheckLimits,
 ) -> None:
-    """Open every resource, and log what it leads to."""
+    """Open every resource, and log its address or state."""
     with failures_in_one_line():
         facts = {
             "platform": platform.database.address,
@@ -111,7 +111,7 @@ def check_resources_op(
 
 @dg.job(
     name="check_resources",
-    description="Does every resource work, as it is set or as run config changes it? Writes nothing.",
+    description="Check that every resource works, as set or as changed by run config. Writes nothing.",
     executor_def=dg.in_process_executor,
 )
 def check_resources_job() -> None:
@@ -145,7 +145,7 @@ def requests_for(day: date, lake: AnswerLake) -> list[dg.RunRequest]:
 
 @dg.schedule(job=nightly_job, cron_schedule="0 3 * * *", execution_timezone="UTC")
 def nightly_schedule(context: dg.ScheduleEvaluationContext, lake: AnswerLake) -> list[dg.RunRequest]:
-    """At 03:00 UTC, yesterday: its answers, the calibration of the window that ends with it, abilities and features."""
+    """Run yesterday at 03:00 UTC: its answers, the calibration of its window, abilities and features."""
     limit_pool(context.instance, POOL)
     day = (context.scheduled_execution_time - timedelta(days=1)).date()
     try:
@@ -163,7 +163,7 @@ def nightly_schedule(context: dg.ScheduleEvaluationContext, lake: AnswerLake) ->
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def freshness_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """In the morning, of yesterday. On from the start: it is there for the case that nothing else runs."""
+    """Check in the morning that yesterday was calibrated. On by default, since it must run when nothing else does."""
     day = (context.scheduled_execution_time - timedelta(days=1)).date().isoformat()
     # As a tag: Dagster knows the partitions of a job from its assets, and this one has none, only a check.
     return dg.RunRequest(run_key=day, tags={"dagster/partition": day})

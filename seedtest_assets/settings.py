@@ -14,10 +14,10 @@ from seedtest_assets.irt.choices import LinkingMethod, Model
 from seedtest_assets.thresholds import Thresholds
 
 HOME = Path(".seedtest")
-"""Where everything is kept that has no other place, below the project's folder."""
+"""Default folder of the lake and the embedded database, below the project's folder."""
 
 OLD_NAMES = {"IRT_MODEL": "MIRT_MODEL", "IRT_CALIB_LOOKBACK_DAYS": "MIRT_LOOKBACK_DAYS"}
-"""Variables of the job that ran before; each is read where its new name is unset."""
+"""Variables of the replaced job. Each is read if its new name is unset."""
 
 
 def _model(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Where alerts go: SEEDTEST_ALERT_URLS, read, checked, and sent to through Apprise. Addresses hold secrets and are never shown."""
+"""Alert channels of SEEDTEST_ALERT_URLS, through Apprise. Addresses hold secrets and are never shown."""
 
 import hashlib
 import logging
@@ -41,7 +41,7 @@ class Channel:
         return hashlib.sha256(self.address.encode()).hexdigest()[:16]
 
     def takes(self, level: Level) -> bool:
-        """Whether messages of this level go to this channel."""
+        """Tell whether messages of this level go to this channel."""
         return LEVELS.index(level) >= LEVELS.index(self.level)
 
     def send(self, title: str, body: str, level: Level, kind: Kind) -> str | None:
@@ -84,7 +84,7 @@ def _read_channel(number: int, n_entries: int, entry: str) -> Channel:
     which = f"SEEDTEST_ALERT_URLS: entry {number} of {n_entries}"
     match = _ENTRY.fullmatch(entry.strip())
     if match is None:
-        raise SettingsError(f"{which} is no URL; write service://…, for example warn:mailto://… or error:slack://…")
+        raise SettingsError(f"{which} is not a URL. Write service://…, for example warn:mailto://… or error:slack://…")
     level = (match["level"] or LEVELS[0]).lower()
     if level not in LEVELS:
         raise SettingsError(

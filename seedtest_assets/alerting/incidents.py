@@ -64,13 +64,13 @@ def open_incidents(database: Database) -> list[Incident]:
 
 
 def is_pending(database: Database, key: str) -> bool:
-    """Whether an open incident is pending on this key."""
+    """Tell whether an open incident is pending on this key."""
     with database.transaction() as connection:
         return _is_pending(connection, key)
 
 
 def close_incident(database: Database, incident_id: int) -> bool:
-    """Resolve an incident that nobody will repair, without a message; False when it is not open."""
+    """Resolve an incident by hand, without a message; False when it is not open."""
     with database.transaction() as connection:
         statement = "UPDATE incident SET resolved_at = now() WHERE incident_id = :id AND resolved_at IS NULL"
         return connection.execute(sa.text(statement), {"id": incident_id}).rowcount == 1

@@ -75,7 +75,7 @@ def run_link(ended: EndedRun) -> str:
 def _rejections(
     failing: Sequence[EvaluatedCheck], failed_steps: Sequence[FailedStep]
 ) -> Mapping[str | None, EvaluatedCheck]:
-    """The check, the first with ERROR, that failed its step, by step."""
+    """Find the check that failed each step: its first with ERROR."""
     steps = {step.key for step in failed_steps}
     rejections: dict[str | None, EvaluatedCheck] = {}
     for check in failing:
@@ -108,7 +108,7 @@ def _check_alert(check: EvaluatedCheck, ended: EndedRun) -> Alert:
 
 
 def _rejection_alert(check: EvaluatedCheck, others: Sequence[EvaluatedCheck], ended: EndedRun) -> Alert:
-    """A failed check that failed its step, and so the run: one alert, until it passes and everything is materialized."""
+    """Alert once that a check failed its step and the run; pending until it passes and everything is materialized."""
     alert = _check_alert(check, ended)
     (step,) = [step for step in ended.run.failed_steps if step.key == check.step]
     also = [f"also failed: {', '.join(f'{other.name} ({other.severity})' for other in others)}"] if others else []
@@ -168,7 +168,7 @@ def _recovery(ended: EndedRun) -> Recovery:
 
 
 def calibrated(ended: EndedRun) -> bool:
-    """Whether the run calibrated a day."""
+    """Tell whether the run calibrated a day."""
     return any(name.partition("@")[0] == ITEMS for name in ended.run.materialized)
 
 

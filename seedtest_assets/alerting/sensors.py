@@ -18,7 +18,7 @@ from seedtest_assets.step.load_time import ALERT_INTERVAL_SECONDS
 def incident_sensor(
     context: dg.SensorEvaluationContext, platform: PlatformDatabase, channels: AlertChannels
 ) -> dg.SensorResult:
-    """Finds failed checks, failed runs, missed days, a failing IRT service and a stopped daemon, and queues messages about them."""
+    """Find failed checks, failed runs, missed days, a failing IRT service and a stopped daemon, and queue messages about them."""
     now, outbox = datetime.now(timezone.utc), _outbox(platform, channels)
     state, n_messages = monitor(context.instance, outbox, channels.settings, read_state(context.cursor, now), now)
     n_open = len(open_incidents(outbox.database))
@@ -32,7 +32,7 @@ def incident_sensor(
 def alert_delivery_sensor(
     context: dg.SensorEvaluationContext, platform: PlatformDatabase, channels: AlertChannels
 ) -> dg.SensorResult:
-    """Sends queued messages, retries what a channel did not accept, and keeps the check alerts_sent up to date."""
+    """Send queued messages, retry what a channel did not accept, and keep the check alerts_sent up to date."""
     outbox = _outbox(platform, channels)
     n_sent = deliver(outbox.database, outbox.channels)
     stuck = undelivered(outbox.database, outbox.channels)

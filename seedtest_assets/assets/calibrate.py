@@ -120,7 +120,7 @@ def _calibrate(
     window: Window,
     earlier: EarlierPartitions,
 ) -> CalibratedDay:
-    """Ask the engine, and record how the fit came about."""
+    """Run the engine, and record the inputs and metrics of the fit."""
     options = engine.settings
     anchors, starts = anchors_and_starts(database)
     previous_day, previous = previous_item_parameters(database, window.last)

@@ -38,7 +38,7 @@ RUNS = 60
 def calibration_report(
     context: dg.AssetExecutionContext, platform: PlatformDatabase, lake: AnswerLake
 ) -> dg.MaterializeResult:
-    """One page about the day's calibration, in English and Korean: items, anchors, fit, students, runs; opens without a network."""
+    """Make one page about the day's calibration, in English and Korean: items, anchors, fit, students, runs; opens without a network."""
     with failures_in_one_line():
         day = date.fromisoformat(context.partition_key)
         fit = fit_meta(platform.database, day)
@@ -79,7 +79,7 @@ def _report_data(instance: dg.DagsterInstance, database: Database, window: Windo
 
 
 def _reference(database: Database, spec: dict[str, Any], previous: pd.DataFrame) -> pd.DataFrame:
-    """The parameters that the calibration was linked to; where it was not linked, those it could be compared with."""
+    """Give the parameters that the calibration was linked to, or else could be compared with."""
     if spec["linked_to"] == "previous":
         return item_parameters(database, date.fromisoformat(spec["linked_to_partition"]))
     anchors, _ = anchors_and_starts(database)
@@ -95,7 +95,7 @@ def _described(data: ReportData) -> dict[str, Any]:
 
 
 def report_link(lake: AnswerLake, path: str) -> dg.MetadataValue:
-    """A link where a browser can open the lake, else the path; a page served over HTTP must not open a local file."""
+    """Give a link where a browser can open the lake, else the path; a page served over HTTP must not open a local file."""
     if lake.seedtest_reports_url:
         return dg.MetadataValue.url(f"{lake.seedtest_reports_url.rstrip('/')}/{'/'.join(path.rsplit('/', 2)[-2:])}")
     if lake.seedtest_lake.startswith(("gs://", "gcs://")):

@@ -33,7 +33,7 @@ def observations(
     source: AnswerSource,
     lake: AnswerLake,
 ) -> None:
-    """The answers completed on the day, as the platform had them when the day was extracted."""
+    """Extract the answers completed on the day, as the platform has them now."""
     with failures_in_one_line():
         for line in old_name_warnings():
             context.log.warning(line)

@@ -155,7 +155,7 @@ def _results(judgements: Sequence[Judgement], checks: Sequence[Check]) -> list[d
 def freshness_check(
     context: dg.AssetCheckExecutionContext, platform: PlatformDatabase, limits: CheckLimits
 ) -> dg.AssetCheckResult:
-    """Is yesterday's calibration finished? With every night, and in the morning when no night may have run at all."""
+    """Check that yesterday was calibrated, with every night and by a schedule of its own in the morning."""
     with failures_in_one_line():
         day, thresholds = date.fromisoformat(context.partition_key), limits.thresholds
         fits = fitted_at(platform.database, day, thresholds.history_partitions)

@@ -1,4 +1,4 @@
-"""Judge a calibration before it is written, against what the earlier partitions left."""
+"""Judge a calibration before it is written, against the earlier partitions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ NEVER_ACCEPTED = frozenset({"finite"})
 
 @dataclass(frozen=True, kw_only=True)
 class EarlierPartitions:
-    """What the earlier partitions left.
+    """Fits and estimates of the earlier partitions.
 
     fits: oldest first. parameters: partition_date, item_id, a, b, c, se_a, se_b, n_responses of the same partitions.
     newest: the newest of them, None where there is none. abilities: user_id, theta, se of that one.

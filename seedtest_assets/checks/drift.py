@@ -80,7 +80,7 @@ def item_drift(
 
 
 def _moves(items: pd.DataFrame, reference: pd.DataFrame, shared: float, limits: Thresholds) -> pd.DataFrame:
-    """A row an item that both have and that has enough answers: its moves, their standard errors and robust z.
+    """Compute the moves of each common item with enough answers, their standard errors and robust z.
 
     shared: how much of the smaller calibration's answers the other has, too. Two estimates from n and m answers, o of
     them the same, correlate o / sqrt(n m), so that their difference has the variance
@@ -101,7 +101,7 @@ def _moves(items: pd.DataFrame, reference: pd.DataFrame, shared: float, limits: 
 
 
 def _with_errors(items: pd.DataFrame) -> pd.DataFrame:
-    """The items as they are or, where an engine gave no standard error at all, with those of known abilities, N(0, 1).
+    """Fill in the standard errors of known abilities, N(0, 1), if the engine gave none at all.
 
     They are those of the inverse of n answers' expected information about a and b, whose elements are E[I (theta - b)^2 / a^2],
     E[I] and -E[I (theta - b) / a] with the item's information I. By how much they are too small is much the same for all
@@ -121,7 +121,7 @@ def _with_errors(items: pd.DataFrame) -> pd.DataFrame:
 
 
 def _standardised(z: np.ndarray) -> np.ndarray:
-    """z around the median of all items' and, where they spread more than z should, in units of their robust SD."""
+    """Center z at the median of all items, and divide by their robust SD if it is above 1."""
     known = z[np.isfinite(z)]
     centre, spread = (np.median(known), robust_sd(known)) if len(known) >= ENOUGH_ITEMS else (0.0, 1.0)
     return (z - centre) / max(spread, 1.0)

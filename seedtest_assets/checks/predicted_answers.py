@@ -64,7 +64,7 @@ def predict(answers: pa.Table, day: date, items: pd.DataFrame, abilities: pd.Dat
 
 
 def residuals_of(answers: pa.Table, items: pd.DataFrame, abilities: pd.DataFrame) -> pd.DataFrame:
-    """`item_residuals` of the items under given parameters, over the answers that are a student's first to the item.
+    """Compute `item_residuals` of the items under given parameters, over the answers that are a student's first to the item.
 
     answers: student_id, item_id, correct, oldest first; items: item_id, a, b, c; abilities: user_id, theta, se.
     """
@@ -82,7 +82,7 @@ def _coded(answers: pa.Table) -> _Coded:
 def _chances(
     coded: _Coded, wanted: np.ndarray, items: pd.DataFrame, abilities: pd.DataFrame
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of the wanted answers whose student and item are known, and the chance that each is right.
+    """Select the wanted answers with a known student and item, and compute the chance that each is right.
 
     Averaged over the error of the ability: a (theta - b) / sqrt(1 + (a se / 1.702)^2), the normal ogive's exact average
     carried over to the logistic curve (MacKay, 1992).
@@ -98,7 +98,7 @@ def _chances(
 
 
 def item_residuals(item_id: np.ndarray, correct: np.ndarray, chance: np.ndarray) -> pd.DataFrame:
-    """How far every item's right answers are from those expected: item_id, answers, seen, predicted, z.
+    """Compare every item's right answers with those expected: item_id, answers, seen, predicted, z.
 
     z = (right answers - expected) / sqrt(sum p (1 - p)), the standardised residual; with known abilities and c = 0 it is the
     score test of the difficulty.

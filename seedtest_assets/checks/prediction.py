@@ -142,7 +142,7 @@ def auc(chance: np.ndarray, correct: np.ndarray) -> float | None:
 
 
 def reliability_curve(chance: np.ndarray, correct: np.ndarray, n_groups: int = 10) -> pd.DataFrame:
-    """predicted, seen and answers of groups of like predictions, equally large."""
+    """Group like predictions, equally many each: predicted, seen, answers."""
     group = (np.argsort(np.argsort(chance, kind="stable")) * n_groups) // len(chance)
     rows = pd.DataFrame({"group": group, "predicted": chance, "seen": correct})
     return (
@@ -175,7 +175,7 @@ def reliability_line(chance: np.ndarray, correct: np.ndarray) -> tuple[float, fl
 
 
 def surprising_items(predicted: PredictedAnswers, limits: Thresholds) -> pd.DataFrame:
-    """item_id, answers, seen, predicted, z of items answered unlike predicted, the worst first.
+    """List items answered unlike predicted, the worst first: item_id, answers, seen, predicted, z.
 
     z is divided by all items' robust SD where that is above 1, so that a model which fits a little less today does not
     accuse every item.

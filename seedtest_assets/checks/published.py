@@ -25,7 +25,7 @@ def published(state: PublicationState, *, enabled: bool) -> Judgement:
         check="published",
         verdict=verdict,
         finding=finding,
-        advice="Once the cause of the pin is mended: seedtest publish --newest, or the job publish without a date",
+        advice="Once the cause of the pin is fixed: seedtest publish --newest, or the job publish without a date",
         numbers={
             "published": str(seen) if seen else None,
             "newest_accepted": str(newest) if newest else None,

@@ -207,5 +207,5 @@ def _mean_limits(usual_numbers: Mapping[str, float | None], allowed: Mapping[str
 
 
 def _n_linking(spec: Mapping[str, Any]) -> int:
-    """Items that linked a calibration to its scale."""
+    """Count the items that linked a calibration to its scale."""
     return (spec.get("linking_constants") or {}).get("n_anchors_used", 0)

@@ -38,7 +38,7 @@ def test() -> None:
 
 @alert.command()
 def check() -> None:
-    """Look from outside at the daemon and at yesterday's calibration, and send alerts; for cron, since a dead daemon sends none."""
+    """Check the daemon and yesterday's calibration from outside, and send alerts; for cron, since a dead daemon sends none."""
     from datetime import datetime, timedelta, timezone
 
     from seedtest_assets.cli.instance import dagster_environment
@@ -85,16 +85,16 @@ def list_() -> None:
 
 @alert.command()
 def close(incident: Annotated[int, typer.Argument(help="Its number in `seedtest alert list`.")]) -> None:
-    """Close an incident that nobody will repair; no message is sent."""
+    """Close an incident by hand; no message is sent."""
     from seedtest_assets.alerting.incidents import close_incident
 
     if not close_incident(_outbox().database, incident):
-        raise SeedtestError(f"incident {incident} is not open; `seedtest alert list` shows those that are")
+        raise SeedtestError(f"incident {incident} is not open. `seedtest alert list` shows those that are")
     console.print(f"incident {incident} closed")
 
 
 def _outbox() -> "Outbox":
-    """The outbox of the project that the command is run in."""
+    """Open the outbox of the project that the command is run in."""
     from seedtest_assets.alerting.channels import read_channels
     from seedtest_assets.alerting.incidents import Outbox
     from seedtest_assets.project import enter_project

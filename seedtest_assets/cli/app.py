@@ -21,7 +21,7 @@ from seedtest_assets.errors import SeedtestError
 
 
 class OneLineErrors(TyperGroup):
-    """A user's mistake is one line on stderr and exit code 1, no stack trace."""
+    """Print a user's mistake as one line on stderr and exit code 1, no stack trace."""
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -39,7 +39,7 @@ def calibrate_file(
     file = read_answer_file(path, needs_time=False)
     if len(file.bad) and not skip_bad:
         raise InputError(
-            f"{path} has {len(file.bad):,} bad rows: {file.describe_bad()}; correct them or add --skip-bad"
+            f"{path} has {len(file.bad):,} bad rows: {file.describe_bad()}. Correct them, or add --skip-bad"
         )
     answers = file.answers.select(["student_id", "item_id", "correct", "completed_at"]).rename_columns(
         ANSWER_SCHEMA.names
@@ -89,5 +89,5 @@ def write_files(result: CalibrationResult, folder: Path) -> list[Path]:
         }
         paths[2].write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another folder with --out") from None
+        raise InputError(f"cannot write to {folder}: {error.strerror}. Choose another folder with --out") from None
     return paths

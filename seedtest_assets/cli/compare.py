@@ -55,11 +55,11 @@ def _newest_day(database: "Database", settings: "Settings") -> date:
     state = publication_state(database, settings.seedtest_published_version)
     if state.newest_accepted is None:
         raise InputError(
-            "history has no calibration to compare; run a night first: SEEDTEST_PUBLISH=false seedtest run"
+            "history has no calibration to compare. Run a night first: SEEDTEST_PUBLISH=false seedtest run"
         )
     if state.published:
         raise InputError(
-            f"the published results are our own since {state.published}; compare before switching, with SEEDTEST_PUBLISH=false"
+            f"the published results are our own since {state.published}. Compare before switching, with SEEDTEST_PUBLISH=false"
         )
     return state.newest_accepted
 

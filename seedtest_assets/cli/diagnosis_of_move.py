@@ -1,4 +1,4 @@
-"""Judge what the jobs that ran before have left: their runs and their environment. Pure functions on facts."""
+"""Judge the traces of the replaced jobs: their runs and their environment. Pure functions on facts."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -56,7 +56,7 @@ def judge_old_jobs(facts: PlatformFacts, now: datetime) -> DoctorFinding:
 
 
 def judge_settings(facts: PlatformFacts, settings: Settings, environment: Mapping[str, str]) -> Iterator[DoctorFinding]:
-    """Judge the environment by what the old jobs made of it."""
+    """Judge variables whose effect differs from the replaced jobs."""
     for line in old_name_warnings(environment):
         yield DoctorFinding(level="yellow", subject="settings", text=line)
     for name, instead in NOT_READ.items():

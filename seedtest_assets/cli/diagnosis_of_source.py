@@ -1,4 +1,4 @@
-"""Judge the source of answers: can it be read, what are its traps, which ids does it give? Pure functions on facts."""
+"""Judge the source of answers: whether it can be read, its known faults, its ids. Pure functions on facts."""
 
 from collections.abc import Iterator
 

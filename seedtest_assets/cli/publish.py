@@ -31,7 +31,7 @@ def publish(
     enter_project()
     settings = load_settings()
     if not settings.seedtest_publish:
-        raise SettingsError("publishing is off (SEEDTEST_PUBLISH=false); set it to true to publish a day")
+        raise SettingsError("publishing is off (SEEDTEST_PUBLISH=false). Set it to true to publish a day")
     database, publishing = prepared_database(settings), Publishing.from_settings(settings)
     if day_given:
         done = publish_day(database, day_given.date(), by=getpass.getuser(), why=reason, publishing=publishing)

@@ -36,7 +36,7 @@ def run(
 
     day = day_given.date() if day_given else last_full_day()
     if refresh and days > 1:
-        raise SettingsError("--refresh chooses the days itself; leave --days out")
+        raise SettingsError("--refresh chooses the days itself. Leave --days out")
     for line in old_name_warnings():
         console.print(f"[yellow]warning[/yellow] {escape(line)}", soft_wrap=True, highlight=False)
     with open_instance() as instance, progress_line() as show:

@@ -62,7 +62,7 @@ def run_day(
     _require_partition(day, settings)
     active = _active_run(instance)
     if active:
-        raise InputError(f"run {active.run_id} ({active.job_name}) is active; wait for its end or cancel it in the UI")
+        raise InputError(f"run {active.run_id} ({active.job_name}) is active. Wait for its end, or cancel it in the UI")
     available["source"].find(available["platform"])  # a missing source fails here, not after the step's retries
     for request in requests_for(day, available["lake"]):
         if request.asset_selection:

@@ -1,1 +1,1 @@
-"""The only reader of Dagster's event log, and the only home of its private parts."""
+"""Read Dagster's event log. Its private parts are used in this package only."""

@@ -39,7 +39,7 @@ def checks_of_run(instance: dg.DagsterInstance, run_id: str) -> list[CheckOutcom
 
 
 def calibrates(run: LoggedRun) -> bool:
-    """Whether a run is there to calibrate a day, and not to fill the lake or to make one table again."""
+    """Tell whether a run calibrates a day, and does not only fill the lake or rebuild one table."""
     return any(name.partition("@")[0] == FIT for name in run.planned)
 
 

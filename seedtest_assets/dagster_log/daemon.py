@@ -20,7 +20,7 @@ def parts_needed(instance: dg.DagsterInstance) -> list[str]:
 
 
 def is_on(instance: dg.DagsterInstance, schedule: dg.ScheduleDefinition) -> bool:
-    """Whether a schedule runs: as somebody set it in the UI, else as it is defined."""
+    """Tell whether a schedule is on, as set in the UI or else as defined."""
     state = _states(instance).get(schedule.name)
     return state.is_running if state else schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 

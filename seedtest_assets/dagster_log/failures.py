@@ -16,7 +16,7 @@ _WRAPPERS = ("Dagster", "RetryRequested", dg.Failure.__name__)
 
 
 def reason_of(event: dg.DagsterEvent) -> str:
-    """Give the step's own words: a failure's description, else the first line of the error below Dagster's wrappers."""
+    """Give the step's reason: a failure's description, or else the first line of the error below Dagster's wrappers."""
     failure = _user_failure(event)
     if failure and failure.description:
         return " ".join(failure.description.split())
@@ -38,12 +38,12 @@ def advice_of(event: dg.DagsterEvent) -> str | None:
 
 
 def is_service_failure(event: dg.DagsterEvent) -> bool:
-    """Whether the IRT service is the cause: unreachable, too slow, or with an answer that cannot be used."""
+    """Tell whether the IRT service is the cause: unreachable, too slow, or with an answer that cannot be used."""
     return any(error.cls_name in _SERVICE_FAILURES for error in _errors(event))
 
 
 def is_service_timeout(event: dg.DagsterEvent) -> bool:
-    """Whether the IRT service is the cause by not answering in time."""
+    """Tell whether the IRT service is the cause by not answering in time."""
     return any(error.cls_name == IrtServiceTimeout.__name__ for error in _errors(event))
 
 
@@ -58,7 +58,7 @@ def _user_failure(event: dg.DagsterEvent) -> Any:
 
 
 def _errors(event: dg.DagsterEvent) -> Iterator[Any]:
-    """The error and its causes, outermost first."""
+    """List the error and its causes, outermost first."""
     error = getattr(event.event_specific_data, "error", None)
     while error is not None:
         yield error

@@ -6,7 +6,7 @@ from seedtest_assets.dagster_log.private import AssetCheckEvaluationTargetMateri
 
 
 def is_materialized(instance: dg.DagsterInstance, asset: str, partition: str) -> bool:
-    """Whether a partition of an asset was ever materialized."""
+    """Tell whether a partition of an asset was ever materialized."""
     return _newest(instance, dg.AssetKey(asset), partition) is not None
 
 

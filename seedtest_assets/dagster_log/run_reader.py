@@ -149,7 +149,7 @@ def _planned(planned: Any) -> set[str]:
 
 
 def _partition_of(tags: Mapping[str, str]) -> str:
-    """The partition, or `first to last` of a range, or nothing."""
+    """Give the partition, or `first to last` of a range, or nothing."""
     if PARTITION_NAME_TAG in tags:
         return tags[PARTITION_NAME_TAG]
     first, last = tags.get(ASSET_PARTITION_RANGE_START_TAG), tags.get(ASSET_PARTITION_RANGE_END_TAG)

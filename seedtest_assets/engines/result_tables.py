@@ -1,4 +1,4 @@
-"""The tables and the specification of a calibration result: the same whoever estimated."""
+"""The tables and the specification of a calibration result: the same for every engine."""
 
 from typing import Any
 
@@ -84,5 +84,5 @@ def model_specification(
 
 
 def item_ids_of(coded: CodedRequest) -> np.ndarray:
-    """The id of each item code, object [n_items]."""
+    """Give the id of each item code, object [n_items]."""
     return np.asarray(coded.item_ids, dtype=object)

@@ -33,7 +33,7 @@ FEATURE_SCHEMA = pa.schema(
 
 
 def active_pairs(answers: pa.Table) -> pa.Table:
-    """user_id, topic_id, each pair once, of the answers that have a topic. answers: student_id, topic_id of a day."""
+    """List each (user_id, topic_id) of the answers that have a topic once. answers: student_id, topic_id of a day."""
     pairs = pa.table(
         {"user_id": answers["student_id"].cast(pa.string()), "topic_id": answers["topic_id"].cast(pa.string())}
     )
@@ -50,7 +50,7 @@ def features_for_day(
     use_theta: bool = True,
     filesystem: fsspec.AbstractFileSystem | None = None,
 ) -> pa.Table:
-    """Rows of FEATURE_SCHEMA for the (student, topic) pairs with answers on a UTC day, by user, then topic.
+    """Compute rows of FEATURE_SCHEMA for the (student, topic) pairs with answers on a UTC day, by user, then topic.
 
     observations: Parquet files of OBSERVATION_SCHEMA that hold the days of both windows; days that are not there are
         days without answers. Answers outside the windows and answers without a topic make no difference.

@@ -64,7 +64,7 @@ overall AS (
     GROUP BY user_id
 ),
 
--- The topic's ability first, else the student's, which is what the model says of a topic without answers.
+-- The topic's ability first, else the student's, which is the model's estimate for a topic without answers.
 known AS (
     SELECT
         of_day.*,
@@ -81,7 +81,7 @@ known AS (
     LEFT JOIN overall USING (user_id)
 ),
 
--- What improvement rests on: by how much it changed, with which standard error.
+-- The change that improvement is computed from, and its standard error.
 change AS (
     SELECT
         *,

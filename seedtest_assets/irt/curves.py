@@ -27,7 +27,7 @@ def code_tables(curves: Curves, node: np.ndarray) -> np.ndarray:
 
 @kernel
 def logistic(z: float) -> float:
-    """1 / (1 + exp(-z)) without overflow."""
+    """Compute 1 / (1 + exp(-z)) without overflow."""
     if z > 0:
         return 1 / (1 + math.exp(-z))
     e = math.exp(z)
@@ -36,7 +36,7 @@ def logistic(z: float) -> float:
 
 @kernel
 def log_wrong_and_right(z: float, c: float) -> tuple[float, float]:
-    """log(1 - P) and log P of one item at one ability."""
+    """Compute log(1 - P) and log P of one item at one ability."""
     tail = math.log1p(math.exp(-abs(z)))
     log_wrong, log_right = -max(z, 0.0) - tail, min(z, 0.0) - tail
     if c > 0:

@@ -1,4 +1,4 @@
-"""Who was given which items: does the choice of items depend on ability, over and above the answers?
+"""Design of the data: whether the choice of items depends on ability, over and above the answers.
 
 Maximum likelihood may ignore how items were chosen when the choice follows from the answers themselves (a
 computerised adaptive test), or from nothing (Mislevy & Wu, 1996). Where persons were given items near an ability

@@ -1,4 +1,4 @@
-"""What can be wrong with the data."""
+"""Errors for data that cannot be used."""
 
 
 class DataError(ValueError):

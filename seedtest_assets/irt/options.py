@@ -1,4 +1,4 @@
-"""How to calibrate, for those who want something else than the defaults."""
+"""Options of a calibration beyond the defaults."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

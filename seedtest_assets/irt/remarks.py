@@ -34,7 +34,7 @@ def flag_warnings(flagged: tuple[tuple[int, str], ...]) -> list[str]:
 
 
 def fit_warnings(solution: Solution, problem: Problem, tolerance: float) -> list[str]:
-    """Write what the estimation itself gives reason to doubt."""
+    """List warnings about the estimation itself."""
     warnings = []
     if not solution.converged:
         warnings.append(

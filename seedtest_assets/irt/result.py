@@ -1,4 +1,4 @@
-"""What a calibration gives."""
+"""The result of a calibration."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple

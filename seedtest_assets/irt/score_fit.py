@@ -73,7 +73,7 @@ def s_x2(
 
 
 def _complete(answers: Answers) -> np.ndarray:
-    """Table of answers 1 and 0, float64 [n_persons who answered, n_items]. Raises DataError when one is missing."""
+    """Tabulate answers 1 and 0, float64 [n_persons who answered, n_items]. Raises DataError when one is missing."""
     lengths = np.diff(answers.start)
     if not np.isin(lengths, [0, answers.n_items]).all():
         raise DataError("S-X2 needs complete data: a person did not answer every item; item_fit's chi-square does not")

@@ -134,7 +134,7 @@ def group_by_student_and_topic(
 def _to_known_items(
     answers: TopicAnswers, items: ItemParameters
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Person, topic, row of the item and mark of the answers to items with parameters."""
+    """Select person, topic, row of the item and mark of the answers to items with parameters."""
     size = max(int(answers.item.max(initial=-1)), int(items.item.max(initial=-1))) + 1
     row_of_item = np.full(size, -1, np.int32)
     row_of_item[items.item] = np.arange(len(items), dtype=np.int32)

@@ -118,7 +118,7 @@ def _stride(student_width: np.ndarray, step: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Shape:
-    """Of each pair's likelihood, float64 [n_pairs]: lower bound of its width, largest discrimination, and the steepest
+    """Shape of each pair's likelihood, float64 [n_pairs]: lower bound of its width, largest discrimination, and the steepest
     that log L can be."""
 
     width: np.ndarray

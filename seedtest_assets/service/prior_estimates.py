@@ -56,7 +56,7 @@ def estimates_with_prior(request: CalibrationRequest, result: CalibrationResult)
 
 
 def _prior(code: CodedRequest, held: irt.ItemParameters, result: CalibrationResult) -> irt.ItemParameters | None:
-    """What the prior expects of the items that are not held; None where none of them has both marks."""
+    """Make the prior of the items that are not held; None if none of them has both marks."""
     responses = code.responses
     n_answers = np.bincount(responses.item, minlength=responses.n_items)
     n_correct = np.bincount(responses.item, weights=responses.correct, minlength=responses.n_items)

@@ -23,7 +23,7 @@ from seedtest_assets.service.wire import ErrorReply
 
 # Compressing less than this saves no time.
 MIN_GZIP_BYTES = 16 * 1024
-# Below the server, which decides what is finished and must answer at once when the cores are busy.
+# Below the server, so that it answers at once when the cores are busy.
 NICENESS = 5
 
 

@@ -1,4 +1,4 @@
-"""What a step does when something goes wrong: one line in the UI, and a retry only where it may help."""
+"""Failures of a step: one line in the UI, and a retry only where it may help."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ def failures_in_one_line() -> Iterator[None]:
     try:
         yield
     except TransientError as error:
-        # after the last try, the reason is what the run's page should tell, and not that the tries are over
+        # after the last try, show the reason on the run's page, not that the tries are over
         if error.retry_after is not None and dg.OpExecutionContext.get().retry_number < RETRIES.max_retries:
             raise dg.RetryRequested(RETRIES.max_retries, seconds_to_wait=error.retry_after) from error
         raise dg.Failure(str(error), allow_retries=True) from error

@@ -16,7 +16,7 @@ def table_metadata(table: str) -> dict[str, object]:
 
 
 def file_metadata(schema: pa.Schema) -> dict[str, object]:
-    """Columns of a Parquet file."""
+    """Give the columns of a Parquet file as metadata."""
     return _columns({field.name: str(field.type) for field in schema})
 
 
@@ -25,7 +25,7 @@ def _columns(types: Mapping[str, str]) -> dict[str, object]:
 
 
 def previewed(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
-    """A few rows as a Markdown table."""
+    """Show a few rows as a Markdown table."""
     shown = rows.map(lambda value: f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "\\|"))
     lines = ["| " + " | ".join(shown.columns) + " |", "|" + " --- |" * len(shown.columns)]
     lines += ["| " + " | ".join(row) + " |" for row in shown.itertuples(index=False, name=None)]
@@ -33,5 +33,5 @@ def previewed(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
 
 
 def picture(png: bytes, what_it_shows: str) -> dg.MarkdownMetadataValue:
-    """A small picture; the UI shows data: PNG inside Markdown, and nothing of a raw <svg>."""
+    """Show a small picture; the UI shows data: PNG inside Markdown, and nothing of a raw <svg>."""
     return dg.MetadataValue.md(f"![{what_it_shows}](data:image/png;base64,{base64.b64encode(png).decode()})")

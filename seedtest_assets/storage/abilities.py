@@ -1,4 +1,4 @@
-"""The abilities that a day's features rest on: of the students active on it, the newest in each window."""
+"""Read the newest abilities in each feature window of the students active on a day."""
 
 from datetime import date, timedelta
 
@@ -19,7 +19,7 @@ TOPIC_THETA_SCHEMA = pa.schema(
 )
 OVERALL_THETA_SCHEMA = TOPIC_THETA_SCHEMA.remove(TOPIC_THETA_SCHEMA.get_field_index("topic_id"))
 
-# An index look-up a window for each active one: reading all days and sorting them would grow with the whole platform.
+# One index look-up per window and active pair: reading all days and sorting them would grow with the whole platform.
 _NEWEST = """
 SELECT newest.partition_date, {names}, newest.theta, newest.se
 FROM (SELECT DISTINCT {names} FROM {active}) AS wanted

@@ -21,13 +21,13 @@ ALIASES = {
     "session_id": ("session_id",),
 }
 ROW = '"#row"'
-"""Where a row stands in its file; 1 is the first below the header."""
+"""Column with the row's number in its file; 1 is the first row below the header."""
 _TRUE, _FALSE = "('true', 't', '1', '1.0', 'yes', 'y')", "('false', 'f', '0', '0.0', 'no', 'n')"
 
 
 @dataclass(frozen=True)
 class AnswerFile:
-    """What a file holds.
+    """The answers of a file.
 
     answers: rows of OBSERVATION_SCHEMA.
     bad: columns row (1 is the first row below the header) and reason, one row for each row left out of `answers`.
@@ -37,7 +37,7 @@ class AnswerFile:
     bad: pd.DataFrame
 
     def describe_bad(self) -> str:
-        """The reasons with their counts and first rows, in one line."""
+        """List the reasons with their counts and first rows, in one line."""
         parts = []
         for reason, rows in self.bad.groupby("reason", sort=False)["row"]:
             shown = ", ".join(str(row) for row in rows.head(5)) + (", …" if len(rows) > 5 else "")
@@ -46,12 +46,12 @@ class AnswerFile:
 
 
 def is_answer_file(name: str) -> bool:
-    """Whether a setting names a file or glob of files rather than a table."""
+    """Tell whether a setting names a file or a glob of files, not a table."""
     return name.endswith((".parquet", ".csv", ".csv.gz"))
 
 
 def read_answer_file(path: str | Path, *, needs_time: bool = True, needs_topic: bool = False) -> AnswerFile:
-    """Read a log, check each row, and give the good ones and the reasons for the others.
+    """Read a log, check each row, and separate the bad rows with their reasons.
 
     needs_time: without it, a file may have no completed_at, and the order of its rows stands in for the time.
     Raises InputError for a file that is not there, cannot be read, or lacks a needed column.
@@ -85,7 +85,7 @@ def _open(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
 
 
 def _is_wide(columns: list[str]) -> bool:
-    """A person's column and else none that a long file has."""
+    """Tell whether a table is wide: of the columns of a long file it has only the person's."""
     known = {alias for aliases in ALIASES.values() for alias in aliases} & set(columns)
     return len(known) == 1 and known <= set(ALIASES["student_id"])
 

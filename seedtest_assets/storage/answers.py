@@ -1,4 +1,4 @@
-"""The answers of a day as every source gives them: one schema, checked rows, and a count of what was left out."""
+"""The answers of a day: one schema for all sources, with unusable rows left out and counted."""
 
 from dataclasses import dataclass
 
@@ -44,7 +44,7 @@ def usable_answers(table: pa.Table) -> UsableAnswers:
     times = table["response_time_ms"]
     known_time = pc.if_else(pc.less(times, 0), pa.scalar(None, pa.int32()), times)
     table = table.set_column(table.schema.get_field_index("response_time_ms"), "response_time_ms", known_time)
-    # Of the same answer with two marks the wrong one counts, as in the calibration.
+    # If duplicates disagree, keep the incorrect response, as in the calibration.
     table = table.sort_by([(name, "ascending") for name in ("completed_at", "student_id", "item_id", "correct")])
     rows = table.append_column("row", pa.array(np.arange(len(table))))
     first = rows.group_by(KEY, use_threads=False).aggregate([("row", "min")])["row_min"]

@@ -1,4 +1,4 @@
-"""One calibration at a time on a database, whoever runs it."""
+"""A database lock that allows one calibration at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from seedtest_assets.storage.database import Database
 
 @contextmanager
 def one_calibration_at_a_time(database: Database) -> Iterator[None]:
-    """Hold the database's calibration lock, whoever runs: the daemon, the UI or the command line.
+    """Hold the database's calibration lock, also against runs of the UI and the command line.
 
     Raises TransientError when another calibration holds it. PostgreSQL frees the lock of a process that died.
     """
@@ -19,9 +19,9 @@ def one_calibration_at_a_time(database: Database) -> Iterator[None]:
         free = connection.execute(sa.text("SELECT pg_try_advisory_lock(hashtext('seedtest calibration'))")).scalar()
         if not free:
             raise TransientError(
-                "another calibration is running on this database; wait for its end, then run this again"
+                "another calibration is running on this database. Wait for its end, then run this again"
             )
         try:
             yield
-        finally:  # a pooled connection would keep it
+        finally:  # a pooled connection would keep the lock
             connection.execute(sa.text("SELECT pg_advisory_unlock(hashtext('seedtest calibration'))"))

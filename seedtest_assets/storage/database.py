@@ -21,7 +21,7 @@ from seedtest_assets.storage.embedded import PLATFORM, embedded_address, start_e
 
 CONNECT_TIMEOUT_SECONDS = 10
 USE_UTC = "SET TIME ZONE 'UTC'"
-"""Whatever the server's zone is: a time without one is read and written as UTC, and days are UTC days."""
+"""Set the session's zone, so that times without a zone and days are UTC on every server."""
 
 VERSION_TABLE = "seedtest_migration"
 """Not Alembic's usual name: the platform may keep an alembic_version in this database, even in this schema."""
@@ -29,7 +29,7 @@ VERSION_TABLE = "seedtest_migration"
 
 @dataclass(frozen=True)
 class Database:
-    """The platform's database: its address, and the schema that holds what is ours."""
+    """The platform's database: its address, and the schema of our tables."""
 
     url: str = field(repr=False)
     schema: str = "seedtest"
@@ -42,19 +42,19 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """Open a SQLAlchemy connection in one transaction, committed at the end or rolled back."""
-        with _one_clear_line(self), _engine(self).begin() as connection:
+        with _translated_errors(self), _engine(self).begin() as connection:
             yield connection
 
     @contextmanager
     def session(self) -> Iterator[sa.Connection]:
         """Open a SQLAlchemy connection that commits each statement; its session ends with the block."""
-        with _one_clear_line(self), _engine(self).connect() as connection:
+        with _translated_errors(self), _engine(self).connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def bulk_transaction(self) -> Iterator[Any]:
         """Open an ADBC cursor in one transaction, committed at the end or rolled back."""
-        with _one_clear_line(self), adbc.connect(_libpq(self.url)) as connection, connection.cursor() as cursor:
+        with _translated_errors(self), adbc.connect(_libpq(self.url)) as connection, connection.cursor() as cursor:
             try:
                 cursor.execute(USE_UTC)
                 cursor.execute(_search_path(self))
@@ -166,32 +166,32 @@ def _search_path(database: Database) -> str:
 
 
 @contextmanager
-def _one_clear_line(database: Database) -> Iterator[None]:
+def _translated_errors(database: Database) -> Iterator[None]:
     try:
         yield
     except (adbc.Error, sa.exc.DBAPIError) as error:
-        raise _sorted(database, error) from error
+        raise _translated(database, error) from error
 
 
-def _sorted(database: Database, error: adbc.Error | sa.exc.DBAPIError) -> SeedtestError:
-    """What PostgreSQL's SQLSTATE says of an error: out of reach, passing, or refused."""
+def _translated(database: Database, error: adbc.Error | sa.exc.DBAPIError) -> SeedtestError:
+    """Translate an error by its SQLSTATE: transient, or a refused connection or statement."""
     cause = error.orig or error if isinstance(error, sa.exc.DBAPIError) else error
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or ""
     text = _reason(cause)
     connects = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | adbc.OperationalError)
     if state.startswith(("08", "57P", "53300")) or (not state and connects):
         if "authentication failed" in text or "does not exist" in text:
-            return InputError(f"the database {database.address} refuses the connection: {text}; check DATABASE_URL")
+            return InputError(f"the database {database.address} refuses the connection: {text}. Check DATABASE_URL")
         return TransientError(
-            f"the database {database.address} is out of reach: {text}; check DATABASE_URL and that the server runs"
+            f"the database {database.address} is out of reach: {text}. Check DATABASE_URL and that the server runs"
         )
     if state.startswith(("40", "53", "55P03", "57014")):
-        return TransientError(f"{database.address} could not do it now: {text}")
+        return TransientError(f"{database.address} cannot run the statement now: {text}")
     return InputError(f"{database.address} refuses the statement: {text}")
 
 
 def _reason(error: BaseException) -> str:
-    """The server's own words: ADBC puts the whole statement before them."""
+    """Extract the server's message, which ADBC puts after the whole statement."""
     text = str(error)
     return text.rsplit("ERROR:", 1)[1].strip().splitlines()[0] if "ERROR:" in text else first_line(error)
 
@@ -200,10 +200,10 @@ def _libpq(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in ("postgresql", "postgres", "postgresql+psycopg2"):
         # Not repeated in the message: it may hold a password where none is looked for.
-        raise InputError("DATABASE_URL is no PostgreSQL URL; write postgresql://user:password@host:5432/name")
+        raise InputError("DATABASE_URL is not a PostgreSQL URL. Write postgresql://user:password@host:5432/name")
     return f"postgresql://{rest}"
 
 
 def sql(name: str) -> str:
-    """The text of an .sql file of this package."""
+    """Read an .sql file of this package."""
     return files("seedtest_assets.storage").joinpath(name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What history knows of the days that were calibrated: everything of ours reads here, never in the published tables."""
+"""Read calibrated days from history. Our code reads history, never the published tables."""
 
 from collections.abc import Sequence
 from datetime import date, datetime

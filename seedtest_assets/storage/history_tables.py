@@ -1,4 +1,4 @@
-"""The history tables: everything known of each day, in a partition per month; how a day of them is replaced."""
+"""The history tables, in monthly partitions, and how a day of them is replaced."""
 
 import uuid
 from collections.abc import Iterator
@@ -83,7 +83,7 @@ def month_bounds(day: date) -> tuple[date, date]:
 
 
 def partition_name(table: str, day: date) -> str:
-    """The name of the monthly partition that holds a day."""
+    """Name the monthly partition that holds a day."""
     return f"{table}_{day:%Y_%m}"
 
 

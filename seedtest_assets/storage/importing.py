@@ -32,7 +32,7 @@ def import_answers(path: str | Path, settings: Settings, *, skip_bad: bool = Fal
     file = read_answer_file(path, needs_topic=True)
     if len(file.bad) and not skip_bad:
         raise InputError(
-            f"{path} has {len(file.bad):,} bad rows and nothing was loaded: {file.describe_bad()}; correct them or add --skip-bad"
+            f"{path} has {len(file.bad):,} bad rows and nothing was loaded: {file.describe_bad()}. Correct them, or add --skip-bad"
         )
     if not len(file.answers):
         raise InputError(f"{path} has no usable answers")
@@ -40,7 +40,7 @@ def import_answers(path: str | Path, settings: Settings, *, skip_bad: bool = Fal
     with database.transaction() as connection:
         types = columns_of(connection, "attempt")
     if not types:
-        raise InputError(f"{database.address} has no table attempt to load into; create it, or unset DATABASE_URL")
+        raise InputError(f"{database.address} has no table attempt to load into. Create it, or unset DATABASE_URL")
     with database.bulk_transaction() as cursor:
         cursor.adbc_ingest("incoming", file.answers, mode="create", temporary=True)
         names = [name for name in OBSERVATION_SCHEMA.names if name in types]

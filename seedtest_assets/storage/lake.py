@@ -33,7 +33,7 @@ class Lake:
         self.url = url
 
     def observations_path(self, day: date) -> str:
-        """Where the answers of a day are."""
+        """Give the path of a day's answers."""
         return f"{self.root}/observations/date={day.isoformat()}/answers.parquet"
 
     def write_observations(self, day: date, answers: pa.Table) -> str:
@@ -44,11 +44,11 @@ class Lake:
         return path
 
     def days(self, first: date, last: date) -> list[date]:
-        """The days of first..last that have been written, empty ones too, oldest first."""
+        """List the written days of first..last, empty ones too, oldest first."""
         return [day for day in self.all_days() if first <= day <= last]
 
     def all_days(self) -> list[date]:
-        """Every day that has been written, oldest first."""
+        """List every written day, oldest first."""
         try:
             self.filesystem.invalidate_cache()  # a long-lived process would go on seeing yesterday's listing
             paths = self.filesystem.find(f"{self.root}/observations")
@@ -58,7 +58,7 @@ class Lake:
         return sorted(date.fromisoformat(match[1]) for match in matches if match)
 
     def read_observations(self, days: Sequence[date], columns: Sequence[str] | None = None) -> pa.Table:
-        """The answers of some days, oldest first; ids come dictionary-encoded, so that a long window stays small."""
+        """Read the answers of some days, oldest first; ids come dictionary-encoded, so that a long window stays small."""
         chosen = list(columns or OBSERVATION_SCHEMA.names)
         schema = pa.schema(
             [
@@ -72,7 +72,7 @@ class Lake:
         return pa.concat_tables(tables).unify_dictionaries() if tables else schema.empty_table()
 
     def observations_count(self, day: date) -> int:
-        """The number of answers written for a day."""
+        """Count the answers written for a day."""
         with self._reading(self.observations_path(day)) as file:
             return pq.read_metadata(file).num_rows
 
@@ -87,7 +87,7 @@ class Lake:
         return folder
 
     def keep_published(self, day: date, frames: dict[str, pd.DataFrame]) -> None:
-        """Keep what another job had published while a day was the newest, to compare with; what is kept already stays."""
+        """Keep the results of another job for comparison, unless the day has some already."""
         for name, frame in frames.items():
             path = self._published_path(day, name)
             if not self.filesystem.exists(path):
@@ -95,7 +95,7 @@ class Lake:
                     frame.to_parquet(unfinished)
 
     def read_published(self, day: date, name: str) -> pd.DataFrame | None:
-        """Read what keep_published kept; None where nothing was."""
+        """Read results kept by keep_published; None if there are none."""
         path = self._published_path(day, name)
         if not self.filesystem.exists(path):
             return None
@@ -132,11 +132,11 @@ class Lake:
                 yield file
         except (pa.ArrowInvalid, OSError) as error:
             if isinstance(error, FileNotFoundError):
-                raise InputError(f"{path} is not there; materialise the day's observations") from None
+                raise InputError(f"{path} is not there. Materialise the day's observations") from None
             if isinstance(error, OSError) and error.errno is not None:
                 raise self._out_of_reach("read", path, error) from error
             raise InputError(  # pyarrow's own, of a broken page
-                f"{path} is no readable Parquet file ({first_line(error)}); delete it and materialise the day's observations"
+                f"{path} is not a readable Parquet file ({first_line(error)}). Delete it and materialise the day's observations"
             ) from None
 
     @contextmanager
@@ -161,5 +161,5 @@ class Lake:
             InputError if isinstance(error, PermissionError | NotADirectoryError | FileExistsError) else TransientError
         )
         return kind(
-            f"cannot {verb} {path} in the lake: {error.strerror or first_line(error)}; check SEEDTEST_LAKE and its permissions"
+            f"cannot {verb} {path} in the lake: {error.strerror or first_line(error)}. Check SEEDTEST_LAKE and its permissions"
         )

@@ -1,4 +1,4 @@
-"""What `seedtest doctor` looks up in the platform's database; everything is read, nothing is written."""
+"""Facts about the platform's database for `seedtest doctor`. Read only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,7 +62,7 @@ class ForeignFit:
 
 @dataclass(frozen=True, kw_only=True)
 class PlatformFacts:
-    """The platform's database on the eve of a night.
+    """The state of the platform's database before a night.
 
     privileges: by relation that exists, of SELECT, INSERT and UPDATE. published: by name, None where there is no such table.
     question_columns: name to type, empty without the table. anchors: None where they cannot be read. publication: None before
@@ -89,7 +89,7 @@ class PlatformFacts:
 
 
 def platform_facts(database: Database, settings: Settings) -> PlatformFacts:
-    """Look the facts up, with the rights that this role has.
+    """Read the facts, with the rights of this role.
 
     Raises TransientError or InputError when the database cannot be reached.
     """

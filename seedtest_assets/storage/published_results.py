@@ -1,4 +1,4 @@
-"""Read what the platform's tables hold of another job, to compare with."""
+"""Read the results of another job from the platform's tables, for comparison."""
 
 import pandas as pd
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""The platform's result tables: what each of their columns gets from history, and how a table that is there can be written."""
+"""The platform's result tables: the source of each column in history, and the checks before a table is written."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -166,7 +166,7 @@ WHERE i.indrelid = {oid} AND i.indisunique AND i.indimmediate AND i.indisvalid A
 
 
 def find_table(run: Run, name: str) -> FoundTable | None:
-    """Look at a published table in this database; None where there is none."""
+    """Inspect a published table in this database; None if it does not exist."""
     table = PUBLISHED[name]
     relations = run(_RELATION.format(name=literal(name)))
     if not relations:
@@ -192,7 +192,7 @@ def find_table(run: Run, name: str) -> FoundTable | None:
 
 
 def usable_table(run: Run, name: str) -> FoundTable:
-    """Look at a published table that is about to be written; make it where it does not exist and this role may.
+    """Inspect a published table before writing; create it if it is missing and this role may.
 
     Raises InputError, one line with the table's name, where it is still absent or cannot be published to.
     """
@@ -209,7 +209,7 @@ def usable_table(run: Run, name: str) -> FoundTable:
     if existing.problems:
         raise InputError(
             f"the table {existing.schema}.{name} cannot be published to: it {', and '.join(existing.problems)}. "
-            "Mend the table, or write history only, with SEEDTEST_PUBLISH=false"
+            "Repair the table, or write history only, with SEEDTEST_PUBLISH=false"
         )
     return existing
 

@@ -1,4 +1,4 @@
-"""What the platform's `question` table knows of its items: anchors and starting values."""
+"""Anchors and starting values from the platform's `question` table."""
 
 import pandas as pd
 
@@ -35,7 +35,7 @@ WHERE fitted.item_id = question.id::text
 
 
 def anchors_and_starts(database: Database) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The trusted bank parameters, and those that only start the estimation; PARAMETER_COLUMNS each.
+    """Read the trusted bank parameters, and those that only start the estimation; PARAMETER_COLUMNS each.
 
     An anchor is tagged `anchor` and has usable parameters; both are empty where there is no `question` table with a
     column `meta`. Raises InputError when that is no jsonb.
@@ -46,7 +46,7 @@ def anchors_and_starts(database: Database) -> tuple[pd.DataFrame, pd.DataFrame]:
         return no_parameters(), no_parameters()
     if columns["meta"] != "jsonb":
         raise InputError(
-            f"question.meta is {columns['meta']}, but jsonb is needed; ALTER TABLE question ALTER meta TYPE jsonb, or use a view"
+            f"question.meta is {columns['meta']}, but jsonb is needed. ALTER TABLE question ALTER meta TYPE jsonb, or use a view"
         )
     with database.bulk_transaction() as cursor:
         cursor.execute(_QUERY)

@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalogue says of a table or view: its columns, and the tables behind a view."""
+"""Columns of a table or view, and the tables behind a view, from PostgreSQL's catalogue."""
 
 import sqlalchemy as sa
 

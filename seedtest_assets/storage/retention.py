@@ -1,4 +1,4 @@
-"""Drop what is older than it has to be kept: history by month, incidents that are over, outcomes of runs."""
+"""Drop old history by month, resolved incidents and outcomes of runs."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -41,9 +41,9 @@ _OLD_OUTCOMES = "DELETE FROM run_outcome WHERE ended_at < {before}"
 
 @dataclass(frozen=True, kw_only=True)
 class Dropped:
-    """What retention removed: the partitions of history by name, and how many incidents.
+    """The removed partitions of history, and the number of removed incidents.
 
-    postponed: partitions that somebody was reading; the next night drops them.
+    postponed: partitions in use, which the next night drops.
     """
 
     partitions: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class Dropped:
             f"{len(self.postponed)} in use, dropped another night: {', '.join(self.postponed)}"
             if self.postponed
             else "",
-            f"{self.incidents} incidents removed that were over" if self.incidents else "",
+            f"{self.incidents} resolved incidents removed" if self.incidents else "",
         ]
         return "; ".join(fact for fact in facts if fact) or None
 
@@ -67,7 +67,7 @@ def drop_old_history(database: Database, keep_days: int, day: date, *, lock_time
     """Drop the months of history that are wholly older than keep_days before a day, and what ended before: incidents, runs.
 
     Nothing is dropped for a day with newer ones in history: a backfill of old days builds on the days before them.
-    lock_timeout: how long to wait for who reads a partition.
+    lock_timeout: how long to wait for readers of a partition.
     """
     oldest_kept = day - timedelta(days=keep_days)
     with database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""What `seedtest doctor` looks up of the source of answers, and of the view `attempt` with its traps."""
+"""Facts about the source of answers for `seedtest doctor`, with the known faults of a view `attempt`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from seedtest_assets.storage.source_queries import between, view_makes_ids
 from seedtest_assets.storage.sources import DatabaseSource, EmptySource, empty_beside_full, find_source
 
 DAYS_READ = 7
-"""Days of answers that are looked at: enough for every student who is active, and quick."""
+"""Days of answers that are read: enough for every student who is active, and quick."""
 
 _BAD_ITEMS = """
 SELECT count(*) AS n, min(format('question_id %s in session %s', quote_literal(q ->> 'question_id'), e.session_id)) AS example
@@ -70,7 +70,7 @@ class SourceFacts:
 
 
 def source_facts(database: Database, settings: Settings, privileges: Mapping[str, frozenset[str]]) -> SourceFacts:
-    """Look at the source with the rights that this role has."""
+    """Read the facts with the rights of this role."""
     wanted = settings.seedtest_attempt_source
     try:
         source = find_source(settings, database)

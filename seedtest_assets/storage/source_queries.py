@@ -48,7 +48,7 @@ def answers_query(connection: sa.Connection, table: str, columns: dict[str, str]
         return _attempt_query(columns)
     if table == "responses" and not {"id", "topic_id"} <= set(columns_of(connection, "question")):
         raise InputError(
-            "the source responses takes its topics from question (id, topic_id), and there is none; make a view"
+            "the source responses takes its topics from question (id, topic_id), which does not exist. Make a view"
         )
     return sql(f"source_{table}.sql").replace(":ids_of_view", str(view_makes_ids(connection)).lower())
 
@@ -90,7 +90,7 @@ def _check_columns(table: str, columns: dict[str, str]) -> None:
             raise InputError(f"{table} has no column {name}; it has {', '.join(columns)}")
         if allowed and columns[name] not in allowed:
             raise InputError(
-                f"{table}.{name} is {columns[name]}, but {' or '.join(allowed)} is needed; cast it in a view"
+                f"{table}.{name} is {columns[name]}, but {' or '.join(allowed)} is needed. Cast it in a view"
             )
 
 

@@ -1,4 +1,4 @@
-"""Where the answers come from: a table or view of the platform, or a file; each is read as a range of days."""
+"""Sources of answers: a table or view of the platform, or a file, read by ranges of days."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _BAD_DATA = "22"
 
 
 class Source(Protocol):
-    """A place that has answers."""
+    """A source of answers."""
 
     @property
     def name(self) -> str: ...
@@ -58,7 +58,7 @@ def find_source(settings: Settings, database: Database) -> Source:
                 query = answers_query(connection, name, columns)
                 return DatabaseSource(name, database, query, tables_behind(connection, name))
     raise InputError(
-        f"{database.address} has no table or view {' or '.join(names)}; set SEEDTEST_ATTEMPT_SOURCE or DATABASE_URL"
+        f"{database.address} has no table or view {' or '.join(names)}. Set SEEDTEST_ATTEMPT_SOURCE or DATABASE_URL"
     )
 
 
@@ -71,7 +71,7 @@ class EmptySource:
 
     @property
     def finding(self) -> str:
-        """What was seen."""
+        """The finding, in one line."""
         return f"the source {self.name} has no answers at all, but {' and '.join(self.full)} has"
 
     @property
@@ -81,7 +81,7 @@ class EmptySource:
 
 
 def empty_beside_full(source: Source) -> EmptySource | None:
-    """Tell whether the source is empty while another table has answers; None where all is well."""
+    """Tell whether the source is empty while another table has answers; None otherwise."""
     if not isinstance(source, DatabaseSource):
         return None
     others = [name for name in TABLES if name != source.name]

@@ -1,4 +1,4 @@
-"""Counts of a day of student_topic_theta or features_topic_daily, for its checks: of the rows that the night made."""
+"""Counts of a day of student_topic_theta or features_topic_daily, for its checks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ class TableFacts:
 
 
 def table_facts(database: Database, table: str, day: date, active: pa.Table, theta_limit: float) -> TableFacts:
-    """Count. active: user_id, topic_id of the pairs active on the day; theta_limit: the largest ability that can be."""
+    """Count the rows of a day. active: user_id, topic_id of the pairs active on the day; theta_limit: the largest ability that can be."""
     rules = _RULES[table]
     with database.bulk_transaction() as cursor:
         cursor.execute(

@@ -21,7 +21,7 @@ class Rows:
 
 
 def upsert(target: FoundTable, rows: Rows, version: str) -> str:
-    """SQL that writes rows of history into a published table, in the order of its key: two writers cannot deadlock."""
+    """Give SQL that writes rows of history into a published table, in the order of its key: two writers cannot deadlock."""
     table = target.table
     values = [_value(target, name, version) for name in target.written]
     names = [identifier(name) for name in target.written]
@@ -35,7 +35,7 @@ def upsert(target: FoundTable, rows: Rows, version: str) -> str:
 
 
 def rows_of_history(table: PublishedTable, rows: Rows) -> str:
-    """SQL that selects the rows of a history table that are published."""
+    """Give SQL that selects the rows of a history table that are published."""
     history, day = table.history, literal(rows.day)
     of_the_day = f"SELECT * FROM {history} WHERE partition_date = {day}"
     if rows.after is None or rows.until is None:
@@ -58,7 +58,7 @@ def rows_of_history(table: PublishedTable, rows: Rows) -> str:
 
 
 def _value(target: FoundTable, name: str, version: str) -> str:
-    """An expression for a column, in the type that the column has; text is left to PostgreSQL, which refuses what is too long."""
+    """Give an expression for a column, in the type that the column has; text is left to PostgreSQL, which refuses what is too long."""
     expression = target.table.columns[name].format(version=literal(version))
     kind = target.columns[name]
     return expression if kind.startswith(("text", "character")) else f"CAST({expression} AS {kind})"

@@ -28,14 +28,14 @@ class Window:
 
 
 def missing_days(lake: Lake, day: date, settings: Settings, n_days: int) -> list[date]:
-    """Of the n_days that end with `day`, those from the first partition on that the lake does not have; oldest first."""
+    """List the days that the lake lacks, of the n_days that end with `day`, from the first partition on; oldest first."""
     days = days_up_to(day, n_days)
     present = set(lake.days(days[0], day))
     return [wanted for wanted in days if wanted not in present and wanted >= settings.seedtest_start_date]
 
 
 def read_window(lake: Lake, day: date, settings: Settings) -> Window:
-    """The answers of the look-back window that ends with `day`, the newest MIRT_MAX_OBS of them where that is set."""
+    """Read the answers of the look-back window that ends with `day`, the newest MIRT_MAX_OBS of them where that is set."""
     days = days_up_to(day, settings.mirt_lookback_days)
     answers = lake.read_observations(lake.days(days[0], day), COLUMNS)
     if settings.mirt_max_obs:

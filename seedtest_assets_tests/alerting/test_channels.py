@@ -57,7 +57,7 @@ def test_a_level_stands_before_its_url():
     ("text", "says"),
     [
         ("json://a.example, info:json://secret-host/secret-path", "entry 2 of 2 has the level 'info'"),
-        ("secret-token", "entry 1 of 1 is no URL"),
+        ("secret-token", "entry 1 of 1 is not a URL"),
         ("nosuchservice://secret-token", "entry 1 of 1 (nosuchservice://…) is not an address"),
         ("slack://secret-token", "entry 1 of 1 (slack://…) is not an address"),
     ],

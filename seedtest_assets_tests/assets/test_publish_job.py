@@ -58,7 +58,7 @@ def test_an_earlier_day_is_published_and_pinned_and_the_newest_unpins(instance, 
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        ({"date": "2025-02-30"}, "'2025-02-30' is no day"),
+        ({"date": "2025-02-30"}, "'2025-02-30' is not a day"),
         ({"date": str(DAY - timedelta(days=9))}, "history has no accepted calibration of 2025-02-28"),
     ],
 )

@@ -88,7 +88,7 @@ def test_publishing_a_day_pins_it_and_newest_unpins(environment):
     ]
     doctor = seedtest("doctor")
     assert f"yellow publishing pinned to {BEFORE}: the new one is odd" in doctor
-    assert "compare before switching" in seedtest("compare", code=1)
+    assert "Compare before switching" in seedtest("compare", code=1)
     assert "unpinned" in seedtest("publish", "--newest")
 
 

@@ -227,7 +227,7 @@ def test_a_run_whose_process_is_gone_is_reported_failed_and_not_waited_for(insta
 def test_days_are_run_oldest_first_and_stop_at_the_first_that_fails(instance, night):
     broken = the_lake().observations_path(LAST - timedelta(days=5))
     Path(broken).write_bytes(b"no Parquet")
-    with pytest.raises(SeedtestError, match=f"of {DAY_BEFORE} failed at calibrate: .* is no readable Parquet file"):
+    with pytest.raises(SeedtestError, match=f"of {DAY_BEFORE} failed at calibrate: .* is not a readable Parquet file"):
         run_and_report(instance, [DAY_BEFORE, LAST], lambda line: None)
     assert [run.tags["dagster/partition"] for run in instance.get_runs()] == [str(DAY_BEFORE)]
 

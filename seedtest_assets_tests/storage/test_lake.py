@@ -72,7 +72,7 @@ def test_a_fault_while_writing_leaves_the_old_day_and_no_litter(tmp_path, monkey
 
 def test_a_lake_that_cannot_be_written_names_the_setting(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(InputError, match="check SEEDTEST_LAKE and its permissions"):
+    with pytest.raises(InputError, match="Check SEEDTEST_LAKE and its permissions"):
         Lake(str(tmp_path / "file")).write_observations(DAY, answers(1))
 
 
@@ -86,7 +86,7 @@ def test_a_broken_day_names_its_file_and_the_way_out(tmp_path):
     path = lake.write_observations(DAY, answers(1))
     with open(path, "wb") as file:
         file.write(b"broken")
-    with pytest.raises(InputError, match=r"answers\.parquet is no readable Parquet file .* materialise the day"):
+    with pytest.raises(InputError, match=r"answers\.parquet is not a readable Parquet file .* materialise the day"):
         lake.read_observations([DAY])
 
 

@@ -108,7 +108,7 @@ def test_a_day_that_history_does_not_have_is_refused_with_those_it_has(two_night
 
 
 def test_with_no_day_at_all_it_says_what_to_do(database):
-    with pytest.raises(InputError, match="run a night first: seedtest run"):
+    with pytest.raises(InputError, match="Run a night first: seedtest run"):
         forth(database)
 
 

@@ -172,7 +172,7 @@ def test_missing_column_is_named(platform, monkeypatch):
 
 def test_wrong_type_is_named_with_what_to_do(platform, monkeypatch):
     execute(platform, "ALTER TABLE attempt ALTER COLUMN correct TYPE text")
-    with pytest.raises(InputError, match=r"attempt\.correct is text, but boolean is needed; cast it in a view"):
+    with pytest.raises(InputError, match=r"attempt\.correct is text, but boolean is needed. Cast it in a view"):
         source_of(monkeypatch)
 
 
@@ -193,14 +193,14 @@ def test_unreachable_database_is_one_line_without_the_password(monkeypatch):
     with pytest.raises(TransientError) as raised:
         source_of(monkeypatch)
     assert "out of reach" in str(raised.value)
-    assert "check DATABASE_URL" in str(raised.value)
+    assert "Check DATABASE_URL" in str(raised.value)
     assert "secret" not in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 def test_no_database_url_at_all(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "localhost:5432")
-    with pytest.raises(InputError, match="DATABASE_URL is no PostgreSQL URL"):
+    with pytest.raises(InputError, match="DATABASE_URL is not a PostgreSQL URL"):
         source_of(monkeypatch)
 
 

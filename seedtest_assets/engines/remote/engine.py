@@ -24,7 +24,7 @@ class IrtServiceEngine:
 
     def __init__(self, settings: Settings) -> None:
         if not settings.r_irt_base_url:
-            raise SettingsError("R_IRT_BASE_URL is not set; set it to the address of the IRT service")
+            raise SettingsError("R_IRT_BASE_URL is not set. Set it to the address of the IRT service")
         self.connection = IrtConnection(
             settings.r_irt_base_url, settings.r_irt_timeout_secs, settings.r_irt_internal_token
         )
@@ -68,7 +68,7 @@ class IrtServiceEngine:
 
 
 def _metrics(model: str, estimates: Estimates, coded: CodedRequest, reply: ServiceReply) -> dict[str, Any]:
-    """The metrics of every engine; None for what the service does not give."""
+    """Collect the metrics of every engine; None for what the service does not give."""
     given = reply.metrics
     n_parameters = PARAMETERS_PER_ITEM[model] * len(estimates.items) + (model == "Rasch")
     answered = coded.answered

@@ -104,7 +104,7 @@ def _unlinkable(
     sent: ServiceRequest,
     warnings: tuple[str, ...],
 ) -> Rescaled:
-    """What remains where the anchors cannot be linked here. The last warning says why."""
+    """Give the result if the anchors cannot be linked here. The last warning says why."""
     *others, problem = warnings
     if applied:
         unchecked = f"the linking of the IRT service could not be checked: {problem}"
