@@ -1,11 +1,12 @@
-"""What stands in deploy/ fits the code that it deploys. Nothing here talks to a cluster."""
+"""The files in deploy/ fit the code that they deploy. Nothing here talks to a cluster."""
 
 import re
 
 import yaml
 
+from seedtest_assets.cli.diagnosis_of_move import NOT_READ
 from seedtest_assets.schedules import nightly_schedule
-from seedtest_assets.settings import Settings
+from seedtest_assets.settings import OLD_NAMES, Settings
 from seedtest_assets_tests.conftest import ROOT
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -63,4 +64,5 @@ def test_old_cron_jobs_schedule_and_variables_map_to_what_there_is():
     readme = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
     assert f"`{nightly_schedule.cron_schedule}`" in readme
     named = set(VARIABLE.findall(re.sub(r"^```.*?^```$", "", readme, flags=re.MULTILINE | re.DOTALL)))
-    assert named <= SETTINGS.keys() | OF_OTHERS | {"LAKE_FILESYSTEM"}
+    assert named <= SETTINGS.keys() | OLD_NAMES.keys() | NOT_READ.keys() | OF_OTHERS | {"LAKE_FILESYSTEM"}
+    assert OLD_NAMES.keys() | NOT_READ.keys() <= named
