@@ -62,11 +62,11 @@ def publish_day_op(context: dg.OpExecutionContext, config: PublishConfig, platfo
         asked = {"by": f"run {context.run.run_id[:8]}", "why": config.reason}
         if config.date:
             publication = publish_day(platform.database, _day(config.date), publishing=publishing, **asked)
-            outcome = "pinned: nights go to history only until the newest is published again"
+            outcome = f"published {publication.day} and pinned it: nights go to history only until the newest is published again"
         else:
             publication = publish_newest(platform.database, publishing=publishing, **asked)
-            outcome = "not pinned"
-        context.log.info(f"published {publication.day}: {publication.summary}. Publishing is {outcome}")
+            outcome = f"unpinned; {publication.reason or f'published {publication.day}'}"
+        context.log.info(outcome)
 
 
 def _day(text: str) -> date:

@@ -1,5 +1,4 @@
--- The role for seedtest, with the least rights. Run it in the platform's database, as a superuser or as the
--- owner of its tables who may create roles and schemas; run it again whenever tables have been added. Then set a password:
+-- The role for seedtest, with the least rights. Run it in the platform's database as a superuser; run it again whenever tables have been added. Then set a password:
 -- \password seedtest
 --
 --   psql DATABASE -v ON_ERROR_STOP=1 -f deploy/postgres/role.sql
@@ -31,6 +30,7 @@ GRANT USAGE ON SCHEMA public TO :"role";
 
 -- History, incidents and publications: owned by the role.
 CREATE SCHEMA IF NOT EXISTS :"schema" AUTHORIZATION :"role";
+GRANT USAGE, CREATE ON SCHEMA :"schema" TO :"role";
 
 -- The answers and the anchors: read. A view reads its tables with its owner's rights.
 SELECT format('GRANT SELECT ON %I TO %I', source, :'role')

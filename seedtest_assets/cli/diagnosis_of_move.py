@@ -20,7 +20,7 @@ NOT_READ = {
     "IRT_TOPIC_ID": "the whole bank is calibrated together",
     "MIRT_SUBJECT_ID": "the whole bank is calibrated together",
     "IRT_SUBJECT_ID": "the whole bank is calibrated together",
-    "AGG_LOOKBACK_DAYS": "`seedtest run --refresh` does days again that answers came late for",
+    "AGG_LOOKBACK_DAYS": "`seedtest run --refresh` does days again that answers came late for, in history; the newest day is published",
 }
 """Variables of the old jobs that have no effect here, and what there is instead."""
 OLD_JOBS = (
@@ -39,7 +39,11 @@ def judge_old_jobs(facts: PlatformFacts, now: datetime) -> DoctorFinding:
         return DoctorFinding(level="green", subject="old jobs", text="no sign of any in mirt_fit_meta")
     last = f"its last fit is {fit.run_id} of {fit.fitted_at:%Y-%m-%d %H:%M} UTC"
     if now - fit.fitted_at > STILL_RUNS:
-        return DoctorFinding(level="green", subject="old jobs", text=f"stopped; {last}")
+        return DoctorFinding(
+            level="green",
+            subject="old jobs",
+            text=f"the calibration job has stopped; {last}. Look yourself that aggregate-features-daily and aggregate-features-daily-r have: they leave no run",
+        )
     published = facts.publication.published_at if facts.publication else None
     if published and fit.fitted_at > published:
         return DoctorFinding(

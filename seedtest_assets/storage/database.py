@@ -86,17 +86,18 @@ def prepared_database(settings: Settings) -> Database:
         database = replace(database, url=start_embedded(PLATFORM))
         with database.transaction() as connection:
             connection.exec_driver_sql(sql("platform.sql"))
-    migrate(database, settings.seedtest_published_version)
+    migrate(database, settings.seedtest_published_version, publish=settings.seedtest_publish)
     return database
 
 
-def migrate(database: Database, published_version: str = "v1") -> None:
+def migrate(database: Database, published_version: str = "v1", *, publish: bool = True) -> None:
     """Bring our schema to the newest version, and make the platform's result tables where they do not exist.
 
-    published_version: of the rows that are published when a database of version 0.1.0 is carried over. Raises InputError
-    with the statement for an administrator when rights are missing, TransientError when the database is out of reach.
+    published_version: of the rows that are published when a database of version 0.1.0 is carried over. publish: False
+    leaves the platform's own tables alone then. Raises InputError with the statement for an administrator when rights are
+    missing, TransientError when the database is out of reach.
     """
-    _move(database, command.upgrade, "head", published_version)
+    _move(database, command.upgrade, "head", published_version=published_version, publish=publish)
 
 
 def downgrade(database: Database, revision: str) -> None:
@@ -104,14 +105,12 @@ def downgrade(database: Database, revision: str) -> None:
     _move(database, command.downgrade, revision)
 
 
-def _move(
-    database: Database, move: Callable[[Config, str], None], revision: str, published_version: str = "v1"
-) -> None:
+def _move(database: Database, move: Callable[[Config, str], None], revision: str, **attributes: str | bool) -> None:
     config = _alembic()
     with database.transaction() as connection:
         # Two processes may start at once: the second waits here and finds nothing left to do.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('seedtest migrations'))")
-        config.attributes.update(connection=connection, schema=database.schema, published_version=published_version)
+        config.attributes.update(connection=connection, schema=database.schema, **attributes)
         try:
             move(config, revision)
         except CommandError as error:

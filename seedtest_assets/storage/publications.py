@@ -11,6 +11,8 @@ from seedtest_assets.storage.statements import Run, literal, on_connection
 
 Subject = Literal["calibration", "topic_theta", "features"]
 Action = Literal["night", "pin", "unpin"]
+LOCK_TIMEOUT = "60s"
+"""How long a publication waits for a lock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,7 @@ class PublicationState:
     """The published day, and how it came to be published.
 
     published: the day in the platform's tables, None before the first publication. published_at, published_by, reason: of
-    that publication. pinned: the day that an operator pinned. newest_accepted: the newest day in history. old_job: the last
+    that publication, or of the pin while one is in force. pinned: the day that an operator pinned. newest_accepted: the newest day in history. old_job: the last
     day that another job published, if it wrote any.
     """
 
@@ -102,14 +104,15 @@ def publication_state(database: Database, version: str = "v1") -> PublicationSta
     """Read the published, pinned and newest accepted days, and the last day of another job."""
     with database.transaction() as connection:
         run = on_connection(connection)
-        last = run(_LAST.format(which="day IS NOT NULL"))
+        pinned = pinned_day(run)
+        last = run(_LAST.format(which="day IS NOT NULL" if pinned is None else "action = 'pin'"))
         published, published_at, published_by, reason = last[0] if last else (None, None, None, None)
         return PublicationState(
             published=published,
             published_at=published_at,
             published_by=published_by,
             reason=reason,
-            pinned=pinned_day(run),
+            pinned=pinned,
             newest_accepted=newest_accepted_day(run),
             old_job=last_day_of_old_job(run, version),
         )
@@ -117,17 +120,23 @@ def publication_state(database: Database, version: str = "v1") -> PublicationSta
 
 def lock_publishing(run: Run) -> None:
     """Lock publishing until the transaction ends, so that two publications do not overlap."""
+    # A writer that holds a row without end must not hold the night: after this the step is retried.
+    run(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
     run("SELECT pg_advisory_xact_lock(hashtext('seedtest publishing'))")
 
 
-def why_not(run: Run, publishing: Publishing, day: date) -> str | None:
-    """Give the reason why a night's day is not published; None if it is published."""
+def why_not(run: Run, publishing: Publishing, subject: Subject, day: date) -> str | None:
+    """Give the reason why a night's day of a subject is not published; None if it is published.
+
+    A calibration is held against the published calibrations. Topic abilities and features are held against those and
+    their own.
+    """
     if not publishing.enabled:
         return "publishing is off (SEEDTEST_PUBLISH=false)"
     pinned = pinned_day(run)
     if pinned is not None:
         return None if day == pinned else f"publishing is pinned to {pinned}"
-    ((newest,),) = run("SELECT max(day) FROM publication")
+    ((newest,),) = run(f"SELECT max(day) FROM publication WHERE subject IN ('calibration', {literal(subject)})")
     if newest is not None and day < newest:
         return f"a newer day, {newest}, is published"
     old_job = last_day_of_old_job(run, publishing.version)

@@ -129,7 +129,7 @@ def _write(
 
 def _publish_night(run: Run, publishing: Publishing, subject: Subject, day: date) -> Publication:
     lock_publishing(run)
-    reason = why_not(run, publishing, day)
+    reason = why_not(run, publishing, subject, day)
     if reason is not None:
         return Publication(day=day, published=False, reason=reason)
     publish_rows(run, subject, Rows(day=day), publishing, by=NIGHT, why="the newest day")

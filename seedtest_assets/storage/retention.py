@@ -1,13 +1,14 @@
 """Drop old history by month, resolved incidents and outcomes of runs."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from seedtest_assets.days import day_bounds
-from seedtest_assets.errors import TransientError
+from seedtest_assets.errors import SeedtestError
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.history_tables import HISTORY_TABLES, month_bounds
-from seedtest_assets.storage.publications import newest_accepted_day
+from seedtest_assets.storage.publications import newest_accepted_day, pinned_day
 from seedtest_assets.storage.statements import Run, literal, on_connection
 
 _PARTITIONS = """
@@ -43,7 +44,7 @@ _OLD_OUTCOMES = "DELETE FROM run_outcome WHERE ended_at < {before}"
 class Dropped:
     """The removed partitions of history, and the number of removed incidents.
 
-    postponed: partitions in use, which the next night drops.
+    postponed: partitions that are being read, or that a view rests on; the next night tries again.
     """
 
     partitions: tuple[str, ...] = ()
@@ -55,7 +56,7 @@ class Dropped:
         """One line for the log; None when nothing was to do."""
         facts = [
             f"{len(self.partitions)} partitions dropped: {', '.join(self.partitions)}" if self.partitions else "",
-            f"{len(self.postponed)} in use, dropped another night: {', '.join(self.postponed)}"
+            f"{len(self.postponed)} in use, tried again next night: {', '.join(self.postponed)}"
             if self.postponed
             else "",
             f"{self.incidents} resolved incidents removed" if self.incidents else "",
@@ -75,6 +76,7 @@ def drop_old_history(database: Database, keep_days: int, day: date, *, lock_time
         newest = newest_accepted_day(run)
         if newest is not None and day < newest:
             return Dropped()
+        oldest_kept = min(oldest_kept, pinned_day(run) or oldest_kept)
         partitions = _old_partitions(run, oldest_kept)
     postponed = [name for name in partitions if not _drop(database, name, lock_timeout)]
     before = literal(day_bounds(oldest_kept)[0])
@@ -96,7 +98,7 @@ def _drop(database: Database, partition: str, lock_timeout: str) -> bool:
         with database.transaction() as connection:
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{lock_timeout}'")
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {partition}")
-    except TransientError:
+    except SeedtestError:
         return False
     return True
 
@@ -105,7 +107,7 @@ def _old_partitions(run: Run, oldest_kept: date) -> list[str]:
     partitions = []
     for table in HISTORY_TABLES:
         for (name,) in run(_PARTITIONS.format(table=literal(table))):
-            year, month = map(int, name.removeprefix(f"{table}_").split("_"))
-            if month_bounds(date(year, month, 1))[1] <= oldest_kept:
+            month = re.fullmatch(rf"{table}_(\d{{4}})_(\d{{2}})", name)  # others are not ours
+            if month and month_bounds(date(int(month[1]), int(month[2]), 1))[1] <= oldest_kept:
                 partitions.append(name)
     return partitions

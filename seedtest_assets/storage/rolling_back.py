@@ -30,6 +30,13 @@ WHERE fit.fitted_at >= published.fitted_at
   AND fit.run_id <> (SELECT run_id FROM fit_history WHERE partition_date = {day})
 """
 
+# The published fit is the newest for readers, also where another job has fitted since.
+_BRING_FORWARD = """
+UPDATE {table} AS fit SET fitted_at = others.newest + interval '1 microsecond'
+FROM (SELECT max(fitted_at) AS newest FROM {table} WHERE run_id <> (SELECT run_id FROM fit_history WHERE partition_date = {day})) AS others
+WHERE fit.run_id = (SELECT run_id FROM fit_history WHERE partition_date = {day}) AND fit.fitted_at <= others.newest
+"""
+
 
 def publish_day(database: Database, day: date, *, by: str, why: str, publishing: Publishing) -> Publication:
     """Publish an accepted day from history and pin it: later nights go to history only.
@@ -75,7 +82,9 @@ def _move(run: Run, day: date, publishing: Publishing, *, action: Action, by: st
     rows = Rows(day=day, after=min(current, day), until=max(current, day)) if current else Rows(day=day)
     for subject in SUBJECTS:
         publish_rows(run, subject, rows, publishing, action=action, by=by, why=why)
-    run(_WITHDRAW_FITS.format(table=usable_table(run, "mirt_fit_meta").qualified, day=literal(day)))
+    fits = {"table": usable_table(run, "mirt_fit_meta").qualified, "day": literal(day)}
+    run(_WITHDRAW_FITS.format(**fits))
+    run(_BRING_FORWARD.format(**fits))
 
 
 def _require_accepted(run: Run, day: date) -> None:

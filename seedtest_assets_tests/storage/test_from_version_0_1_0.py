@@ -196,3 +196,15 @@ def test_tables_that_it_made_in_a_schema_of_its_role_are_carried_too(empty_datab
     migrate(old)
     assert counts(old, ["seedtest.item_history", "seedtest.mirt_item_params"]) == [7, 3]
     assert calibrate(old, NEWEST).published
+
+
+def test_in_shadow_the_platforms_own_tables_stay_as_they_are(old):
+    execute(
+        old,
+        "CREATE TABLE mirt_item_params_before_seedtest (item_id text PRIMARY KEY, model text, params jsonb NOT NULL, "
+        "version text, fitted_at timestamptz DEFAULT now())",
+    )
+    execute(old, "INSERT INTO mirt_item_params_before_seedtest VALUES ('i0', '2PL', '{\"b\": 3}', 'v1', '2020-01-01')")
+    migrate(old, publish=False)
+    assert rows_of(old, "SELECT item_id, (params->>'b')::float8 FROM mirt_item_params") == [("i0", 3.0)]
+    assert counts(old, ["item_history", "publication"]) == [7, 0]

@@ -313,3 +313,10 @@ def test_statements_of_the_operations_handbook(database):
 
 def test_publishing_settings_are_those_of_the_deployment(settings, monkeypatch):
     assert Publishing.from_settings(settings) == PUBLISHING
+
+
+def test_features_of_a_rejected_day_do_not_keep_the_accepted_day_from_being_published_again(database):
+    calibrate(database, DAY)
+    write_day_features(database, DAY + timedelta(days=1), {("u1", "t1"): 3})
+    assert calibrate(database, DAY, run="2", items={"i0": 0.5}).published
+    assert not write_day_features(database, DAY, {("u1", "t1"): 3}).published

@@ -4,8 +4,9 @@ from datetime import date, timedelta
 
 from seedtest_assets.storage.history_tables import HISTORY_TABLES
 from seedtest_assets.storage.retention import Dropped, drop_old_history
+from seedtest_assets.storage.rolling_back import publish_day, publish_newest
 from seedtest_assets_tests.conftest import execute, rows_of
-from seedtest_assets_tests.storage.nights import calibrate, write_topics
+from seedtest_assets_tests.storage.nights import PUBLISHING, calibrate, write_topics
 
 TODAY = date(2025, 6, 10)
 
@@ -58,7 +59,7 @@ def test_a_partition_that_is_being_read_goes_another_night(database):
         reader.exec_driver_sql("SELECT count(*) FROM item_history_2025_01")
         dropped = drop_old_history(database, 60, TODAY, lock_timeout="1ms")
         assert dropped.postponed == ("item_history_2025_01",)
-        assert "1 in use, dropped another night: item_history_2025_01" in dropped.summary
+        assert "1 in use, tried again next night: item_history_2025_01" in dropped.summary
     assert drop_old_history(database, 60, TODAY).partitions == ("item_history_2025_01",)
     assert drop_old_history(database, 60, TODAY).summary is None
 
@@ -109,3 +110,28 @@ def test_outcomes_of_runs_are_kept_as_long_as_history(database):
         )
     drop_old_history(database, 100, TODAY)
     assert rows_of(database, "SELECT run_id FROM run_outcome") == [("new",)]
+
+
+def test_a_partition_that_a_view_rests_on_is_named_and_the_others_go(database):
+    calibrate(database, date(2025, 1, 31))
+    calibrate(database, TODAY)
+    execute(database, "CREATE VIEW analysis AS SELECT * FROM item_history_2025_01")
+    dropped = drop_old_history(database, 60, TODAY)
+    assert dropped.postponed == ("item_history_2025_01",)
+    assert len(dropped.partitions) == len(HISTORY_TABLES) - 1
+
+
+def test_a_partition_of_another_name_is_left_alone(database):
+    calibrate(database, TODAY)
+    execute(database, "CREATE TABLE item_history_rest PARTITION OF item_history DEFAULT")
+    assert drop_old_history(database, 60, TODAY) == Dropped()
+
+
+def test_a_pinned_day_is_kept(database):
+    pinned = date(2025, 1, 31)
+    calibrate(database, pinned)
+    calibrate(database, TODAY)
+    publish_day(database, pinned, by="kim", why="trial", publishing=PUBLISHING)
+    assert drop_old_history(database, 60, TODAY).partitions == ()
+    publish_newest(database, by="kim", why="done", publishing=PUBLISHING)
+    assert drop_old_history(database, 60, TODAY).partitions

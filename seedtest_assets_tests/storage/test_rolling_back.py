@@ -153,3 +153,23 @@ def test_the_question_bank_follows(two_nights):
         calibrate(two_nights, day, items={"17": difficulty}, publishing=publishing)
     publish_day(two_nights, NEXT + timedelta(days=1), by="kim", why="test", publishing=publishing)
     assert rows_of(two_nights, "SELECT (meta#>>'{irt,b}')::float8 FROM question") == [(1.0,)]
+
+
+def test_the_published_fit_is_the_newest_for_readers_beside_a_later_fit_of_the_old_job(two_nights):
+    execute(
+        two_nights,
+        "INSERT INTO mirt_fit_meta (run_id, model_spec, metrics, fitted_at) VALUES ('irt-fit', '{}', '{}', :at)",
+        at=at(NEXT, hour=4),
+    )
+    assert forth(two_nights).published
+    assert rows_of(two_nights, LINKING) == [(f"fit-{NEXT}-1",)]
+    assert rows_of(two_nights, "SELECT fitted_at FROM fit_history WHERE partition_date = :day", day=NEXT) == [
+        (at(NEXT),)
+    ]
+
+
+def test_a_pin_keeps_who_and_why_when_its_day_is_run_again(two_nights):
+    back(two_nights)
+    calibrate(two_nights, DAY, run="2")
+    state = publication_state(two_nights)
+    assert (state.published_by, state.reason) == ("kim", "item 7 was miskeyed")

@@ -81,8 +81,10 @@ def upgrade() -> None:
     for table, key in (("incident", "incident_id"), ("alert_message", "message_id")):
         run(f"SELECT setval(pg_get_serial_sequence('{table}', '{key}'), max({key})) FROM {table}")
     run(f"DROP TABLE {identifier(schema, VERSION_TABLE)}")
-    _adopt(run, schema)
-    _publish(run)
+    adopted = _adopt(run, schema)
+    # In shadow the platform's own tables stay as they are; those of version 0.1.0 hold its results as before.
+    if context.config.attributes["publish"] or not adopted:
+        _publish(run)
 
 
 def downgrade() -> None:
@@ -112,13 +114,19 @@ def _carry(run: Run, schema: str, table: str, insert: str) -> None:
         )
 
 
-def _adopt(run: Run, schema: str) -> None:
-    """Give the platform's tables their names again, if they were renamed as version 0.1.0 asked; make those that are missing."""
+def _adopt(run: Run, schema: str) -> bool:
+    """Give the platform's tables their names again, if they were renamed as version 0.1.0 asked; make those that are missing.
+
+    Returns whether there were any of the platform's.
+    """
+    adopted = False
     for table in RESULTS:
         renamed = f"{table}_before_seedtest"
         if run(f"SELECT to_regclass({literal(identifier(schema, renamed))}) IS NOT NULL")[0][0]:
             run(f"ALTER TABLE {identifier(schema, renamed)} RENAME TO {identifier(table)}")
+            adopted = True
     make_missing_tables(run, schema)
+    return adopted
 
 
 def _publish(run: Run) -> None:
