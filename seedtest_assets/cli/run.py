@@ -32,8 +32,9 @@ def run(
     from seedtest_assets.cli.run_days import days_to_refresh
     from seedtest_assets.cli.status import show_status
     from seedtest_assets.days import days_up_to, last_full_day
-    from seedtest_assets.settings import old_name_warnings
+    from seedtest_assets.settings import load_settings, old_name_warnings
 
+    load_settings()  # a bad setting is reported before anything starts
     day = day_given.date() if day_given else last_full_day()
     if refresh and days > 1:
         raise SettingsError("--refresh chooses the days itself. Leave --days out")
