@@ -4,6 +4,7 @@ from datetime import date, datetime, timezone
 
 import pyarrow as pa
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from seedtest_assets.days import days_up_to
 from seedtest_assets.errors import InputError
@@ -56,14 +57,17 @@ def test_ids_of_several_days_share_one_dictionary(lake):
     assert len({chunk.dictionary.to_pylist()[0] for chunk in students.chunks}) == 1
 
 
-def test_a_fault_while_writing_leaves_the_old_day_and_no_litter(tmp_path, monkeypatch):
-    lake = Lake(str(tmp_path))
-    lake.write_observations(DAY, answers(3))
+class FullDisk(LocalFileSystem):
+    """A disk that is full by the time a file is to be moved to its place."""
 
-    def disk_full(*_args, **_more):
+    def mv(self, *_args, **_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("seedtest_assets.storage.lake.pq.write_table", disk_full)
+
+def test_a_fault_while_writing_leaves_the_old_day_and_no_litter(tmp_path):
+    lake = Lake(str(tmp_path))
+    lake.write_observations(DAY, answers(3))
+    lake.filesystem = FullDisk()
     with pytest.raises(Exception, match="No space left on device"):
         lake.write_observations(DAY, answers(1))
     assert lake.observations_count(DAY) == 3
