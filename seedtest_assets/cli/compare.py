@@ -57,7 +57,7 @@ def _newest_day(database: "Database", settings: "Settings") -> date:
         raise InputError(
             "history has no calibration to compare. Run a night first: SEEDTEST_PUBLISH=false seedtest run"
         )
-    if state.published and (state.old_job is None or state.old_job < state.published):
+    if state.published and (state.old_job is None or state.old_job <= state.published):
         raise InputError(
             f"the published results are our own since {state.published}. Compare before switching, with SEEDTEST_PUBLISH=false"
         )

@@ -216,7 +216,8 @@ def test_the_morning_asks_for_yesterday_and_waits_for_no_pool(instance, platform
     assert freshness_schedule.cron_schedule == "5 6 * * *"
     assert freshness_schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     tick = datetime(2025, 3, 21, 6, 5, tzinfo=timezone.utc)
-    asked = freshness_schedule(dg.build_schedule_context(scheduled_execution_time=tick))
+    with dg.build_schedule_context(scheduled_execution_time=tick) as context:
+        asked = freshness_schedule(context)
     assert asked.tags == {"dagster/partition": str(LAST)}
     job = defs.resolve_job_def(freshness_job.name)
     assert [node.definition.pool for node in job.nodes] == [None]

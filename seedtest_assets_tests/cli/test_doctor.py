@@ -174,7 +174,7 @@ def test_unusable_anchors_are_named():
 def test_an_old_job_that_stopped_is_no_warning(old_platform):
     execute(old_platform, "UPDATE mirt_fit_meta SET fitted_at = :at", at=NOW - timedelta(days=3))
     (line,) = findings(old_platform)["old jobs"]
-    assert (line.level, line.text.split(";")[0]) == ("green", "stopped")
+    assert (line.level, line.text.split(";")[0]) == ("green", "the calibration job has stopped")
 
 
 def test_an_old_job_that_writes_after_our_newest_publication_is_named(old_platform):
