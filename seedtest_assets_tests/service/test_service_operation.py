@@ -24,6 +24,9 @@ ROWS = [[1, 0, 1], [0, 1, 1], [1, 1, 0], [0, 0, 0]] * 5
 RUNNING = 'irt_running{kind="calibration"} 1.0'
 IDLE = 'irt_running{kind="calibration"} 0.0'
 
+STOPPED = (0, -signal.SIGTERM)
+"""How a service ends after TERM: the second where the signal was not ignored when it started."""
+
 
 def patternless(n_persons, n_items):
     """Answers without any pattern under a 3PL: the estimation takes hundreds of iterations."""
@@ -56,9 +59,6 @@ SMALL_AND_OPEN = """
 from seedtest_assets.service.app import ServiceOptions
 from seedtest_assets.service.limits import Limits
 from seedtest_assets.service.server import serve
-
-STOPPED = (0, -signal.SIGTERM)
-"""How a service ends after TERM: the second where the signal was not ignored when it started."""
 limits = Limits(bytes=2**20, items=60, persons=3000, upload_seconds=1.5)
 serve(ServiceOptions(queue=1, limits=limits), host="0.0.0.0", port=0, grace_seconds=0)
 """
