@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from dagster._core.storage.defs_state.base import set_defs_state_storage
 from filelock import FileLock
 
 from seedtest_assets.settings import load_settings
@@ -48,6 +49,17 @@ DEAREST = (
 """Names of the test files that take most of the time, the longest first."""
 
 _number = count()
+
+
+@pytest.fixture(autouse=True)
+def no_closed_instance():
+    """Load definitions without the state storage of an instance that a fixture of another file has closed.
+
+    Dagster keeps that of the instance opened last. Instances of fixtures that many tests share end in another order than
+    they began, and would leave one behind that is gone.
+    """
+    with set_defs_state_storage(None):
+        yield
 
 
 def pytest_addoption(parser):

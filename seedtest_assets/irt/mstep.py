@@ -34,8 +34,10 @@ def maximise(
     data = _Counts(expected.answers, right, expected.right_theta)
     if model == "2PL":
         run(lambda low, high: _maximise_2pl(low, high, curves, data, node, free), ranges)
-    else:
+    elif model == "Rasch":
         _maximise_rasch(curves, data, node, free)
+    else:
+        raise ValueError(f"no maximisation step for the model {model!r}")
     return curves
 
 

@@ -13,6 +13,7 @@ from seedtest_assets.storage.publications import PublicationState, publication_s
 from seedtest_assets.storage.published_tables import PUBLISHED, FoundTable, find_table
 from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.source_facts import SourceFacts, source_facts
+from seedtest_assets.storage.source_queries import TABLES
 from seedtest_assets.storage.statements import on_connection
 
 _SERVER = """
@@ -97,7 +98,7 @@ def platform_facts(database: Database, settings: Settings) -> PlatformFacts:
         server = connection.execute(sa.text(_SERVER)).one()
         schema = connection.execute(sa.text(_SCHEMA), {"schema": database.schema}).one()
         in_public = connection.execute(sa.text(_SCHEMA), {"schema": "public"}).one()
-        relations = ["attempt", "responses", "exam_results", "question", *PUBLISHED]
+        relations = [*TABLES, "question", *PUBLISHED]
         privileges = {name: _privileges(connection, name) for name in relations if columns_of(connection, name)}
         published = {name: find_table(on_connection(connection), name) for name in PUBLISHED}
         question = columns_of(connection, "question")

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from seedtest_assets.cli.diagnosis import diagnose
 from seedtest_assets.cli.run_days import run_day
-from seedtest_assets.settings import load_settings
+from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.platform_facts import platform_facts
+from seedtest_assets.storage.source_queries import TABLES
 from seedtest_assets_tests.conftest import ROOT, execute, rows_of
 from seedtest_assets_tests.takeover.platform import DAY, make_platform
 
@@ -57,3 +58,10 @@ def test_the_role_runs_nights_and_owns_nothing_but_its_schema(role):
     assert rows_of(role, owned) == [("nights",)]
     may = "SELECT has_table_privilege('mirt_ability', 'DELETE'), has_schema_privilege('public', 'CREATE'), has_database_privilege(current_database(), 'TEMPORARY')"
     assert rows_of(role, may) == [(False, False, False)]
+
+
+def test_every_source_is_named_by_the_role_and_allowed_by_the_setting():
+    role = (ROOT / "deploy" / "postgres" / "role.sql").read_text()
+    for table in TABLES:
+        assert f"'{table}'" in role
+        assert Settings(seedtest_attempt_source=table).seedtest_attempt_source == table
