@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import pandas as pd
 import pyarrow as pa
 
-from seedtest_assets.irt.choices import LinkingMethod, Model
+from seedtest_assets.irt.models import LinkingMethod, Model
 
 ANSWER_SCHEMA = pa.schema(
     [

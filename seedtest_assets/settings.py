@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from seedtest_assets.errors import SettingsError
-from seedtest_assets.irt.choices import LinkingMethod, Model
+from seedtest_assets.irt.models import LinkingMethod, Model
 from seedtest_assets.thresholds import Thresholds
 
 HOME = Path(".seedtest")

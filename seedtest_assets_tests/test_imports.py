@@ -37,9 +37,9 @@ def test_importing_irt_loads_no_pandas_dagster_sql_or_http_library():
     assert not {"pandas", "pyarrow", "dagster", "sqlalchemy", "requests", "fastapi"} & loaded
 
 
-def test_the_choices_of_irt_load_no_compiled_engine():
-    loaded = _loaded_by("import seedtest_assets.irt, seedtest_assets.irt.choices, seedtest_assets.settings")
-    assert "seedtest_assets.irt.choices" in loaded
+def test_the_models_of_irt_load_no_compiled_engine():
+    loaded = _loaded_by("import seedtest_assets.irt, seedtest_assets.irt.models, seedtest_assets.settings")
+    assert "seedtest_assets.irt.models" in loaded
     assert not {"numba", "scipy"} & loaded
 
 

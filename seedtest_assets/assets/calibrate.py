@@ -10,8 +10,7 @@ import dagster as dg
 from seedtest_assets.assets.calibrate_metadata import materializations, nothing_to_do, with_metrics
 from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest, CalibrationResult, Progress
 from seedtest_assets.checks import catalogue
-from seedtest_assets.checks.asset_checks import result_of, specs_of
-from seedtest_assets.checks.calibration import (
+from seedtest_assets.checks.acceptance import (
     NEVER_ACCEPTED,
     CalibratedDay,
     EarlierPartitions,
@@ -19,6 +18,7 @@ from seedtest_assets.checks.calibration import (
     judge_calibration,
     rejected_by,
 )
+from seedtest_assets.checks.asset_checks import result_of, specs_of
 from seedtest_assets.checks.judgement import Judgement, numbers_to_record
 from seedtest_assets.dagster_log.failures import ADVICE
 from seedtest_assets.resources import AnswerLake, CheckLimits, IrtEngine, PlatformDatabase

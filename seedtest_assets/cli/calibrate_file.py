@@ -16,7 +16,7 @@ from seedtest_assets.calibration import (
 )
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.errors import InputError
-from seedtest_assets.irt.choices import LinkingMethod, Model
+from seedtest_assets.irt.models import LinkingMethod, Model
 from seedtest_assets.irt.usable_parameters import unusable_parameters
 from seedtest_assets.storage.answer_files import read_answer_file
 

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seedtest_assets.irt.ability import expected_a_posteriori, marginal_reliability, reliability
     from seedtest_assets.irt.calibration import calibrate
-    from seedtest_assets.irt.choices import (
+    from seedtest_assets.irt.counted_answers import first_answers
+    from seedtest_assets.irt.errors import DataError
+    from seedtest_assets.irt.fit_statistics import ItemFit, item_fit, person_fit
+    from seedtest_assets.irt.grid import Grid, normal_grid
+    from seedtest_assets.irt.linking import Linking, link
+    from seedtest_assets.irt.models import (
         LINKING_METHODS,
         MODELS,
         PARAMETERS_PER_ITEM,
@@ -19,11 +24,6 @@ if TYPE_CHECKING:
         Model,
         ScaleTransformation,
     )
-    from seedtest_assets.irt.counted_answers import first_answers
-    from seedtest_assets.irt.errors import DataError
-    from seedtest_assets.irt.fit_statistics import ItemFit, item_fit, person_fit
-    from seedtest_assets.irt.grid import Grid, normal_grid
-    from seedtest_assets.irt.linking import Linking, link
     from seedtest_assets.irt.options import MIN_RESPONSES, Options
     from seedtest_assets.irt.parameters import ItemParameters, information, probability
     from seedtest_assets.irt.responses import Responses
@@ -74,7 +74,7 @@ __all__ = [
 
 # Where the names live; those that load little come first, since they are searched in this order.
 _MODULES = (
-    "choices",
+    "models",
     "errors",
     "options",
     "grid",

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.ability import reliability, score
-from seedtest_assets.irt.choices import MODELS, Model, scale_transformation
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estimation import Bank, Estimate, HeldAnchors, Sample, estimate_items, screen_anchors
 from seedtest_assets.irt.linking import Linking, link, link_target
+from seedtest_assets.irt.models import MODELS, Model, scale_transformation
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.parallel import announce_compilation
 from seedtest_assets.irt.parameters import ItemParameters

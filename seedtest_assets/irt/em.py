@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import expit
 
-from seedtest_assets.irt.choices import Model
 from seedtest_assets.irt.curves import code_tables
 from seedtest_assets.irt.estep import Answers, Expectation, expect
 from seedtest_assets.irt.grid import N_NODES, Grid, normal_grid
 from seedtest_assets.irt.kernel_arguments import Curves
+from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.mstep import GUESSING_MEAN, GUESSING_SD, maximise
 from seedtest_assets.irt.state import SLOPE_LIMIT, State
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seedtest_assets.irt.choices import Model
 from seedtest_assets.irt.design import FINE, groups_by_items, harder_after_right, hardly_any_spread
 from seedtest_assets.irt.em import PriorAnswers, Problem, Solution, Stopping, solve, starting_values
 from seedtest_assets.irt.errors import DataError
@@ -14,6 +13,7 @@ from seedtest_assets.irt.estep import Answers
 from seedtest_assets.irt.grid import nodes_for
 from seedtest_assets.irt.kernel_arguments import Curves
 from seedtest_assets.irt.linking import link, link_target
+from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.responses import Responses

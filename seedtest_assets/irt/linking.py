@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from seedtest_assets.irt.choices import SCALE_TRANSFORMATIONS, LinkingMethod, ScaleTransformation
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import Grid, normal_grid
+from seedtest_assets.irt.models import SCALE_TRANSFORMATIONS, LinkingMethod, ScaleTransformation
 from seedtest_assets.irt.parameters import ItemParameters, probability
 from seedtest_assets.irt.robust import robust_sd
 

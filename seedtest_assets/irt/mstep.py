@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seedtest_assets.irt.choices import Model
 from seedtest_assets.irt.curves import log_wrong_and_right, logistic
 from seedtest_assets.irt.estep import Expectation
+from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.parallel import exponential, kernel, run
 from seedtest_assets.irt.state import INTERCEPT_LIMIT, SLOPE_LIMIT, State
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from seedtest_assets.irt.choices import LINKING_METHODS, LinkingMethod
 from seedtest_assets.irt.errors import DataError
+from seedtest_assets.irt.models import LINKING_METHODS, LinkingMethod
 
 # So that a class of ten can be calibrated; platforms with more data ask for more.
 MIN_RESPONSES = 10

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from seedtest_assets.irt.choices import Model
 from seedtest_assets.irt.linking import Linking
+from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.parameters import ItemParameters
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ import numpy as np
 from scipy.linalg import lapack
 from scipy.special import expit
 
-from seedtest_assets.irt.choices import PARAMETERS_PER_ITEM
 from seedtest_assets.irt.curves import code_tables
 from seedtest_assets.irt.em import Problem
 from seedtest_assets.irt.estep import Expectation, padded
@@ -26,6 +25,7 @@ from seedtest_assets.irt.lost_information import (
     own_posterior_covariance,
     posterior_covariance,
 )
+from seedtest_assets.irt.models import PARAMETERS_PER_ITEM
 from seedtest_assets.irt.mstep import GUESSING_SD
 from seedtest_assets.irt.parallel import aligned_zeros, chunks, spread
 from seedtest_assets.irt.state import State

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets.calibration import ANSWER_SCHEMA, PARAMETER_COLUMNS, CalibrationRequest
-from seedtest_assets.irt.choices import LINKING_METHODS, MODELS
+from seedtest_assets.irt.models import LINKING_METHODS, MODELS
 from seedtest_assets.irt.usable_parameters import unusable_parameters
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.parsing import parsed_body

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from seedtest_assets.irt.choices import MODELS
+from seedtest_assets.irt.models import MODELS
 
 NOT_AVAILABLE = "NA"
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from seedtest_assets import irt
 from seedtest_assets.errors import InputError
-from seedtest_assets.irt.choices import MODELS
+from seedtest_assets.irt.models import MODELS
 from seedtest_assets.service import calibrating, scoring
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.messages import Outcome, Task

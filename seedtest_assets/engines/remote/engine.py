@@ -13,7 +13,7 @@ from seedtest_assets.engines.remote.request import write_request
 from seedtest_assets.engines.remote.rescale import on_bank_scale
 from seedtest_assets.engines.result_tables import ability_table, item_table, left_out_table, model_specification
 from seedtest_assets.errors import InputError, SettingsError
-from seedtest_assets.irt.choices import PARAMETERS_PER_ITEM
+from seedtest_assets.irt.models import PARAMETERS_PER_ITEM
 from seedtest_assets.settings import Settings
 
 

@@ -13,7 +13,7 @@ from seedtest_assets.engines.remote.estimates import Estimates
 from seedtest_assets.engines.remote.reply import AppliedLinking
 from seedtest_assets.engines.remote.request import ServiceRequest
 from seedtest_assets.engines.result_tables import linking_constants
-from seedtest_assets.irt.choices import scale_transformation
+from seedtest_assets.irt.models import scale_transformation
 
 # How far anchors may be off the bank's scale, in log A and in B, after a service says that it has linked.
 SCALE_TOLERANCE = 0.1
