@@ -27,6 +27,11 @@ LEFT_OUT_COLUMNS = ["item_id", "n_responses", "reason"]
 Progress = Callable[[int, float, float], None]
 
 
+def answers_to_calibrate(answers: pa.Table) -> pa.Table:
+    """Select the columns of ANSWER_SCHEMA by name from answers as sources give them, in any order of columns."""
+    return answers.rename_columns({"completed_at": "answered_at"}).select(ANSWER_SCHEMA.names)
+
+
 def no_parameters() -> pd.DataFrame:
     """Make an empty table of item parameters."""
     return pd.DataFrame({"item_id": pd.Series(dtype="str"), "a": [], "b": [], "c": []})

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import dagster as dg
 
 from seedtest_assets.assets.calibrate_metadata import materializations, nothing_to_do, with_metrics
-from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest, CalibrationResult, Progress
+from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, Progress, answers_to_calibrate
 from seedtest_assets.checks import catalogue
 from seedtest_assets.checks.acceptance import (
     NEVER_ACCEPTED,
@@ -125,7 +125,7 @@ def _calibrate(
     anchors, starts = anchors_and_starts(database)
     previous_day, previous = previous_item_parameters(database, window.last)
     request = CalibrationRequest(
-        answers=window.answers.drop_columns("topic_id").rename_columns(ANSWER_SCHEMA.names),
+        answers=answers_to_calibrate(window.answers),
         model=options.mirt_model,
         anchors=anchors,
         starts=starts,

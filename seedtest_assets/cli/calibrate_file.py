@@ -7,11 +7,11 @@ from typing import cast
 import pandas as pd
 
 from seedtest_assets.calibration import (
-    ANSWER_SCHEMA,
     PARAMETER_COLUMNS,
     CalibrationRequest,
     CalibrationResult,
     Progress,
+    answers_to_calibrate,
     no_parameters,
 )
 from seedtest_assets.engines.in_process import InProcessEngine
@@ -41,11 +41,8 @@ def calibrate_file(
         raise InputError(
             f"{path} has {len(file.bad):,} bad rows: {file.describe_bad()}. Correct them, or add --skip-bad"
         )
-    answers = file.answers.select(["student_id", "item_id", "correct", "completed_at"]).rename_columns(
-        ANSWER_SCHEMA.names
-    )
     request = CalibrationRequest(
-        answers,
+        answers_to_calibrate(file.answers),
         model=cast(Model, model),  # the engine refuses others, with a list
         anchors=read_anchors(anchors) if anchors else no_parameters(),
         linking_method=cast(LinkingMethod, linking_method),

@@ -135,7 +135,9 @@ def _from_observations(observations: list[Observation]) -> tuple[pa.Table, list[
     users = _text([o.user_id for o in observations], "user_id")
     items = _text([o.item_id for o in observations], "item_id")
     times = column_of_times([o.responded_at for o in observations])
-    table = pa.table([users, items, pa.array(marks == 1), times], ANSWER_SCHEMA)
+    table = pa.table(
+        {"student_id": users, "item_id": items, "correct": pa.array(marks == 1), "answered_at": times}, ANSWER_SCHEMA
+    )
     return table.filter(pa.array(marks != NOT_ANSWERED)), users.unique().to_pylist(), items.unique().to_pylist()
 
 
@@ -144,12 +146,12 @@ def _from_rows(rows: list[list[Any]], item_ids: list[str | int] | None) -> tuple
     users = [str(number) for number in range(1, len(marks) + 1)]
     items = _column_names(item_ids, marks.shape[1])
     person, item = np.nonzero(marks != NOT_ANSWERED)
-    columns = [
-        pa.array(users, pa.string()).take(pa.array(person)),
-        _text(items, "item_id").take(pa.array(item)),
-        pa.array(marks[person, item] == 1),
-        pa.nulls(len(person), TIME),
-    ]
+    columns = {
+        "student_id": pa.array(users, pa.string()).take(pa.array(person)),
+        "item_id": _text(items, "item_id").take(pa.array(item)),
+        "correct": pa.array(marks[person, item] == 1),
+        "answered_at": pa.nulls(len(person), TIME),
+    }
     return pa.table(columns, ANSWER_SCHEMA), users, items
 
 

@@ -200,7 +200,7 @@ def test_fixed_anchors_do_not_drift_but_for_those_that_were_screened_out(off, le
         [[f"u{n}" for n in person], [f"i{n}" for n in item], correct.ravel(), when], schema=ANSWER_SCHEMA
     )
     result = InProcessEngine().calibrate(CalibrationRequest(answers, anchors=anchors, linking_method="fixed"))
-    in_the_lake = answers.rename_columns(["student_id", "item_id", "correct", "completed_at"])
+    in_the_lake = answers.rename_columns({"answered_at": "completed_at"})
     residuals = residuals_of(in_the_lake, anchors, result.abilities)
     judged = anchor_drift(result.items, anchors, residuals, published(item_table(0)), LIMITS)
     moves = result.items.set_index("item_id")["b"] - anchors.set_index("item_id")["b"]

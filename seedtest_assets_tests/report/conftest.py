@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from seedtest_assets.calibration import ANSWER_SCHEMA, PARAMETER_COLUMNS, CalibrationRequest
+from seedtest_assets.calibration import PARAMETER_COLUMNS, CalibrationRequest, answers_to_calibrate
 from seedtest_assets.cli.demo import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.report.data import HISTORY_COLUMNS, CalibrationRun, CheckOutcome, ReportData
@@ -39,9 +39,7 @@ def data(school, drifted_anchor) -> ReportData:
 
 def calibrated(answers: pa.Table, anchors: pd.DataFrame, model: str = "2PL", **more) -> ReportData:
     """The report's data of a calibration with nights and runs before it."""
-    request = CalibrationRequest(
-        answers.drop_columns("topic_id").rename_columns(ANSWER_SCHEMA.names), model=model, anchors=anchors, **more
-    )
+    request = CalibrationRequest(answers_to_calibrate(answers), model=model, anchors=anchors, **more)
     result = InProcessEngine().calibrate(request)
     spec = result.model_spec
     constants = spec.get("linking_constants") or {"A": None, "B": None, "n_anchors_used": None}
