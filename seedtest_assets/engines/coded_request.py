@@ -11,6 +11,7 @@ from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.codes import coded, codes_and_names
 from seedtest_assets.irt.usable_parameters import unusable_parameters
+from seedtest_assets.usable_answers import with_usable_ids
 
 # Ids that a warning lists before it stops.
 IDS_IN_A_WARNING = 5
@@ -20,9 +21,10 @@ IDS_IN_A_WARNING = 5
 class CodedRequest:
     """A request in the codes of irt/. The code of a student or an item is its position among the ids.
 
-    warnings: what was left out of the request, a line each.
+    answers: the usable answers of the request, those of `responses`. warnings: what was left out, a line each.
     """
 
+    answers: pa.Table
     responses: irt.Responses
     student_ids: pa.Array
     item_ids: pa.Array
@@ -38,8 +40,8 @@ class CodedRequest:
 
 
 def code_request(request: CalibrationRequest) -> CodedRequest:
-    """Translate ids to codes; leave out answers without a mark and parameters that cannot be used."""
-    answers = marked(request.answers)
+    """Translate ids to codes; leave out answers without usable ids or mark, and parameters that cannot be used."""
+    answers, without_ids = with_usable_ids(_marked(request.answers))
     person, student_ids = codes_and_names(answers["student_id"])
     item, item_ids = codes_and_names(answers["item_id"])
     responses = irt.Responses.from_answers(
@@ -54,19 +56,20 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
         coded(_usable(parameters), item_ids) for parameters in (request.anchors, request.starts, request.previous)
     )
     return CodedRequest(
+        answers=answers,
         responses=responses,
         student_ids=student_ids,
         item_ids=item_ids,
         anchors=anchors,
         starts=starts,
         previous=previous,
-        warnings=_unusable_anchors(request.anchors),
+        warnings=_answers_left_out(without_ids) + _unusable_anchors(request.anchors),
     )
 
 
-def marked(answers: pa.Table) -> pa.Table:
+def _marked(answers: pa.Table) -> pa.Table:
     """Select the answers that have a mark; the others are no answers."""
-    return answers.filter(pc.is_valid(answers["correct"]))
+    return answers.filter(pc.is_valid(answers["correct"])) if answers["correct"].null_count else answers
 
 
 def marks_of(answers: pa.Table) -> np.ndarray:
@@ -81,6 +84,13 @@ def times_of(answers: pa.Table) -> np.ndarray:
 
 def _usable(parameters: pd.DataFrame) -> pd.DataFrame:
     return parameters[_reasons(parameters) == ""]
+
+
+def _answers_left_out(left_out: dict[str, int]) -> tuple[str, ...]:
+    if not left_out:
+        return ()
+    listed = ", ".join(f"{reason} ({count:,})" for reason, count in left_out.items())
+    return (f"{sum(left_out.values()):,} answers have no usable ids and were left out: {listed}",)
 
 
 def _unusable_anchors(anchors: pd.DataFrame) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets import irt
+from seedtest_assets.usable_answers import trimmed
 
 
 def codes_and_names(ids: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
@@ -27,7 +28,7 @@ def codes_and_names(ids: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
 
 def coded(parameters: pd.DataFrame, item_ids: pa.Array) -> irt.ItemParameters | None:
     """Select the parameters (item_id, a, b, c) of the items that have a code; None when there are none."""
-    codes = pc.index_in(pa.array(parameters["item_id"], pa.string()), item_ids)
+    codes = pc.index_in(trimmed(pa.array(parameters["item_id"], pa.string())), item_ids)
     known = parameters[codes.is_valid().to_numpy(zero_copy_only=False)]
     if known.empty:
         return None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from seedtest_assets.calibration import ANSWER_SCHEMA, PARAMETER_COLUMNS, CalibrationRequest
 from seedtest_assets.irt.models import LINKING_METHODS, MODELS
@@ -28,6 +29,7 @@ from seedtest_assets.service.wire import (
     calibration_decoder,
     scoring_decoder,
 )
+from seedtest_assets.usable_answers import BLANKS, MAX_ID_BYTES, trimmed, why_unusable_id
 
 NOT_ANSWERED, NEITHER = -1, -2
 TIME = ANSWER_SCHEMA.field("answered_at").type
@@ -132,8 +134,8 @@ def value_or_nan(value: Number) -> float:
 
 def _from_observations(observations: list[Observation]) -> tuple[pa.Table, list[str], list[str]]:
     marks = column_of_marks(observations, "observations")
-    users = _text([o.user_id for o in observations], "user_id")
-    items = _text([o.item_id for o in observations], "item_id")
+    users = _ids([o.user_id for o in observations], "user_id", "observations[{row}].user_id")
+    items = _ids([o.item_id for o in observations], "item_id", "observations[{row}].item_id")
     times = column_of_times([o.responded_at for o in observations])
     table = pa.table(
         {"student_id": users, "item_id": items, "correct": pa.array(marks == 1), "answered_at": times}, ANSWER_SCHEMA
@@ -145,10 +147,11 @@ def _from_rows(rows: list[list[Any]], item_ids: list[str | int] | None) -> tuple
     marks = matrix(rows, len(rows[0]) if rows else 0)
     users = [str(number) for number in range(1, len(marks) + 1)]
     items = _column_names(item_ids, marks.shape[1])
+    names = pa.array(items, pa.string())
     person, item = np.nonzero(marks != NOT_ANSWERED)
     columns = {
         "student_id": pa.array(users, pa.string()).take(pa.array(person)),
-        "item_id": _text(items, "item_id").take(pa.array(item)),
+        "item_id": names.take(pa.array(item)),
         "correct": pa.array(marks[person, item] == 1),
         "answered_at": pa.nulls(len(person), TIME),
     }
@@ -158,7 +161,7 @@ def _from_rows(rows: list[list[Any]], item_ids: list[str | int] | None) -> tuple
 def _column_names(item_ids: list[str | int] | None, n_columns: int) -> list[str]:
     if item_ids is None:
         return [f"I{number}" for number in range(1, n_columns + 1)]
-    names = [str(item_id) for item_id in item_ids]
+    names = _ids(item_ids, "item_id", "item_ids[{row}]").to_pylist()
     if len(names) != n_columns:
         raise Refusal(400, f"item_ids holds {len(names)} ids, but responses has {n_columns} columns")
     for name, count in Counter(names).items():
@@ -169,7 +172,10 @@ def _column_names(item_ids: list[str | int] | None, n_columns: int) -> list[str]
 
 def _anchors(anchors: list[Anchor], item_ids: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, list[LeftOutAnchor]]:
     """Split usable anchors into true ones and values to start from, PARAMETER_COLUMNS each; list the others."""
-    rows = [(str(x.item_id), *map(value_or_nan, (x.params.a, x.params.b, x.params.c)), x.fixed) for x in anchors]
+    rows = [
+        (str(x.item_id).strip(BLANKS), *map(value_or_nan, (x.params.a, x.params.b, x.params.c)), x.fixed)
+        for x in anchors
+    ]
     table = pd.DataFrame(rows, columns=[*PARAMETER_COLUMNS, "fixed"])
     fixed = table["fixed"].to_numpy(bool)
     reasons = unusable_parameters(*(table[name].to_numpy(float) for name in "abc"))
@@ -187,6 +193,18 @@ def _anchors(anchors: list[Anchor], item_ids: list[str]) -> tuple[pd.DataFrame, 
 
 def _marks(answers: Iterable[Any], count: int) -> np.ndarray:
     return np.fromiter(map(_MARKS.__getitem__, answers), np.int8, count)
+
+
+def _ids(ids: list[Any], name: str, place: str) -> pa.Array:
+    """Read ids, trimmed; refuse the first that cannot be used. place: where it stands, with its {row}."""
+    encoded = _text(ids, name).dictionary_encode()
+    distinct = trimmed(encoded.dictionary)
+    faults = why_unusable_id(distinct, name)
+    if faults.null_count < len(faults):
+        reasons = faults.take(encoded.indices)
+        row = pc.index(reasons.is_valid(), True).as_py()
+        raise Refusal(400, f"{place.format(row=row)}: {reasons[row]}. An id is text of 1 to {MAX_ID_BYTES:,} bytes")
+    return distinct.take(encoded.indices)
 
 
 def _text(ids: list[Any], name: str) -> pa.Array:

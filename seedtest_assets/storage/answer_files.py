@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from seedtest_assets.errors import InputError, first_line
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.usable_answers import EARLIEST, split_usable
 
 ALIASES = {
     "student_id": ("student_id", "user_id"),
@@ -23,6 +24,8 @@ ALIASES = {
 ROW = '"#row"'
 """Column with the row's number in its file; 1 is the first row below the header."""
 _TRUE, _FALSE = "('true', 't', '1', '1.0', 'yes', 'y')", "('false', 'f', '0', '0.0', 'no', 'n')"
+# The largest offset on Earth is +14:00; DuckDB reads any, and shifts the time by it.
+_OFFSET_TOO_LARGE = r"regexp_matches(completed_at, ':[0-9]{2}(\.[0-9]+)?\s*[+-](1[5-9]|[2-9][0-9])')"
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,11 @@ def read_answer_file(path: str | Path, *, needs_time: bool = True, needs_topic: 
         for name in needed:
             if chosen[name] is None:
                 raise InputError(f"{path} has no column {' or '.join(ALIASES[name])}; it has {', '.join(columns)}")
-        _check_rows(connection, chosen)
-        answers = connection.sql(
-            f"SELECT {', '.join(OBSERVATION_SCHEMA.names)} FROM checked WHERE reason IS NULL "
-            "ORDER BY completed_at, student_id, item_id"
-        ).to_arrow_table()
-        bad = connection.execute("SELECT row, reason FROM checked WHERE reason IS NOT NULL ORDER BY row").df()
-    return AnswerFile(answers.cast(OBSERVATION_SCHEMA), bad)
+        _type_rows(connection, chosen)
+        rows = connection.sql(f"SELECT row, unreadable, {', '.join(OBSERVATION_SCHEMA.names)} FROM typed")
+        usable, left_out = split_usable(rows.to_arrow_table())
+    bad = left_out.select(["row", "reason"]).to_pandas().sort_values("row", ignore_index=True)
+    return AnswerFile(usable.select(OBSERVATION_SCHEMA.names).cast(OBSERVATION_SCHEMA), bad)
 
 
 def _open(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
@@ -101,42 +102,33 @@ def _unpivot(connection: duckdb.DuckDBPyConnection, columns: list[str]) -> list[
     return ["user_id", "item_id", "is_correct"]
 
 
-def _check_rows(connection: duckdb.DuckDBPyConnection, chosen: dict[str, str | None]) -> None:
+def _type_rows(connection: duckdb.DuckDBPyConnection, chosen: dict[str, str | None]) -> None:
     raw = ", ".join(
         f"nullif(trim(CAST({_quoted(column)} AS VARCHAR)), '') AS {name}" if column else f"NULL::VARCHAR AS {name}"
         for name, column in chosen.items()
     )
-    # Where the file has no time, its order tells which of two answers came first.
-    time = "try_cast(completed_at AS TIMESTAMPTZ)" if chosen["completed_at"] else "make_timestamptz(row)"
+    # Where the file has no time, its order tells which of two answers came first: microseconds after EARLIEST.
+    in_order = f"TIMESTAMPTZ '{EARLIEST}' + to_microseconds(row)"
+    time = f"CASE WHEN NOT {_OFFSET_TOO_LARGE} THEN try_cast(completed_at AS TIMESTAMPTZ) END"
     connection.execute(f"CREATE TEMP TABLE raw AS SELECT {ROW} AS row, {raw} FROM file")
     connection.execute(
         f"""
-        CREATE TEMP TABLE typed AS SELECT
+        CREATE TEMP TABLE typed AS SELECT *, CASE
+            WHEN correct IS NULL AND correct_text IS NOT NULL THEN 'correct is neither true/false nor 1/0'
+            WHEN completed_at IS NULL AND completed_text IS NOT NULL THEN 'completed_at is no time'
+            WHEN response_time_ms IS NULL AND response_time_text IS NOT NULL
+                THEN 'response_time_ms is no number of milliseconds'
+            WHEN hint_used IS NULL AND hint_text IS NOT NULL THEN 'hint_used is neither true/false nor 1/0'
+            END AS unreadable
+        FROM (SELECT
             row, student_id, item_id, topic_id, session_id,
             CASE WHEN lower(correct) IN {_TRUE} THEN true WHEN lower(correct) IN {_FALSE} THEN false END AS correct,
             CASE WHEN lower(hint_used) IN {_TRUE} THEN true WHEN lower(hint_used) IN {_FALSE} THEN false END AS hint_used,
             try_cast(try_cast(response_time_ms AS DOUBLE) AS INTEGER) AS response_time_ms,
-            {time} AS completed_at,
-            correct AS correct_text, response_time_ms AS response_time_text, hint_used AS hint_text
-        FROM raw
-        """
-    )
-    connection.execute(
-        """
-        CREATE TEMP TABLE checked AS SELECT *, CASE
-            WHEN student_id IS NULL THEN 'no student_id'
-            WHEN item_id IS NULL THEN 'no item_id'
-            WHEN correct_text IS NULL THEN 'no correct'
-            WHEN correct IS NULL THEN 'correct is neither true/false nor 1/0'
-            WHEN completed_at IS NULL THEN 'completed_at is missing or no time'
-            WHEN completed_at > now() THEN 'completed_at lies in the future'
-            WHEN response_time_text IS NOT NULL AND (response_time_ms IS NULL OR response_time_ms < 0)
-                THEN 'response_time_ms is no number of milliseconds'
-            WHEN hint_text IS NOT NULL AND hint_used IS NULL THEN 'hint_used is neither true/false nor 1/0'
-            WHEN row_number() OVER (PARTITION BY student_id, item_id, completed_at ORDER BY correct, row) > 1
-                THEN 'the same student, item and time twice'
-            END AS reason
-        FROM typed
+            {time if chosen["completed_at"] else in_order} AS completed_at,
+            correct AS correct_text, completed_at AS completed_text,
+            response_time_ms AS response_time_text, hint_used AS hint_text
+        FROM raw)
         """
     )
 

@@ -8,6 +8,7 @@ from seedtest_assets.irt.usable_parameters import unusable_parameters
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.statements import Run, literal
+from seedtest_assets.usable_answers import BLANKS, SQL_BLANKS
 
 _QUERY = """
 SELECT id::text AS item_id,
@@ -28,7 +29,7 @@ SET {set_time}meta = jsonb_set(
         || jsonb_build_object('a', fitted.a, 'b', fitted.b, 'c', fitted.c, 'model', fitted.model, 'version', {version})
 )
 FROM ({rows}) AS fitted
-WHERE fitted.item_id = question.id::text
+WHERE fitted.item_id = btrim(question.id::text, {blanks})
   AND jsonb_typeof(coalesce(meta, '{{}}')) = 'object'
   AND NOT coalesce(meta -> 'tags' ? 'anchor', false)
 """
@@ -51,6 +52,7 @@ def anchors_and_starts(database: Database) -> tuple[pd.DataFrame, pd.DataFrame]:
     with database.bulk_transaction() as cursor:
         cursor.execute(_QUERY)
         known = cursor.fetch_arrow_table().to_pandas()
+    known["item_id"] = known["item_id"].str.strip(BLANKS)
     for name in "abc":
         known[name] = pd.to_numeric(known[name], errors="coerce").astype(float)
     known["c"] = known["c"].fillna(0.0)
@@ -69,4 +71,4 @@ def update_question_meta(run: Run, rows: str, version: str) -> None:
         "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('question') AND attname = 'updated_at')"
     )[0][0]
     set_time = "updated_at = now(), " if has_time else ""
-    run(_UPDATE_META.format(set_time=set_time, rows=rows, version=literal(version)))
+    run(_UPDATE_META.format(set_time=set_time, rows=rows, version=literal(version), blanks=SQL_BLANKS))

@@ -12,6 +12,7 @@ from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.source_queries import between, view_makes_ids
 from seedtest_assets.storage.sources import DatabaseSource, EmptySource, empty_beside_full, find_source
+from seedtest_assets.usable_answers import usable_sql
 
 DAYS_READ = 7
 """Days of answers that are read: enough for every student who is active, and quick."""
@@ -30,7 +31,7 @@ WHERE coalesce(q ->> 'is_correct', q ->> 'correct') IS NULL AND nullif(q ->> 'qu
 _UNKNOWN_IDS = """
 SELECT count(*) AS n, count(*) FILTER (WHERE known.user_id IS NULL) AS n_unknown,
        min(student_id) FILTER (WHERE known.user_id IS NULL) AS example
-FROM (SELECT DISTINCT student_id FROM ({answers}) AS answers WHERE student_id IS NOT NULL) AS active
+FROM (SELECT DISTINCT student_id FROM ({usable}) AS answers) AS active
 LEFT JOIN (SELECT DISTINCT user_id::text AS user_id FROM mirt_ability) AS known ON known.user_id = active.student_id
 """
 
@@ -116,7 +117,7 @@ def _answers_of_last_days(source: DatabaseSource) -> tuple[int, str | None]:
 
 
 def _known_ids(source: DatabaseSource) -> KnownIds:
-    statement = _UNKNOWN_IDS.format(answers=between(source.query, *_last_days()))
+    statement = _UNKNOWN_IDS.format(usable=usable_sql(between(source.query, *_last_days())))
     with source.database.transaction() as connection:
         active, unknown, example = connection.execution_options(no_parameters=True).exec_driver_sql(statement).one()
     return KnownIds(active=active, unknown=unknown, example=example)

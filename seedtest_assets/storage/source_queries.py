@@ -9,6 +9,7 @@ from seedtest_assets.errors import InputError
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.database import sql
 from seedtest_assets.storage.relations import columns_of
+from seedtest_assets.usable_answers import usable_sql
 
 TABLES = ("attempt", "responses", "exam_results")
 """In the order in which `auto` looks for them."""
@@ -28,14 +29,6 @@ _NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
 }
 _OPTIONAL_OF_ATTEMPT = {"topic_id": (), "response_time_ms": _NUMBER, "hint_used": _BOOLEAN, "session_id": ()}
 _SQL_TYPES = {"string": "text", "bool": "boolean", "int32": "integer", "timestamp[us, tz=UTC]": "timestamptz"}
-
-# What usable_answers keeps, counted where the answers are.
-_COUNTS = """
-SELECT (completed_at AT TIME ZONE 'UTC')::date AS day, count(*) AS n FROM (
-    SELECT DISTINCT student_id, item_id, completed_at FROM ({answers}) AS answers
-    WHERE student_id IS NOT NULL AND item_id IS NOT NULL AND correct IS NOT NULL AND completed_at IS NOT NULL
-) AS usable GROUP BY 1
-"""
 
 
 def answers_query(connection: sa.Connection, table: str, columns: dict[str, str]) -> str:
@@ -71,7 +64,8 @@ def in_order(query: str, first: date, last: date) -> str:
 
 def counted(query: str, first: date, last: date) -> str:
     """Give the query of the number of usable answers of each of the days first..last that has any."""
-    return _COUNTS.format(answers=between(query, first, last))
+    usable = usable_sql(between(query, first, last))
+    return f"SELECT (completed_at AT TIME ZONE 'UTC')::date AS day, count(*) AS n FROM ({usable}) AS usable GROUP BY 1"
 
 
 def between(query: str, first: date, last: date) -> str:

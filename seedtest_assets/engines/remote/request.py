@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
-from seedtest_assets.engines.coded_request import CodedRequest, marked, marks_of, times_of
+from seedtest_assets.engines.coded_request import CodedRequest, marks_of, times_of
 from seedtest_assets.engines.codes import codes_and_names
 from seedtest_assets.irt.linking import link_target
 from seedtest_assets.irt.screening import fittable_items
@@ -59,7 +59,7 @@ def write_request(request: CalibrationRequest, coded: CodedRequest) -> ServiceRe
     n_answers = np.bincount(coded.responses.item, minlength=coded.responses.n_items)[fitted]
     target, source, warnings = link_target(coded.anchors, coded.previous, fitted, request.linking_method)
     anchors_sent = target is not None and source == "anchors"
-    body: dict[str, Any] = {"observations": _observations(request.answers, coded, fitted), "model": request.model}
+    body: dict[str, Any] = {"observations": _observations(coded, fitted), "model": request.model}
     anchors = _anchors(target if anchors_sent else None, coded, fitted)
     if anchors:
         body["anchors"] = anchors
@@ -77,9 +77,9 @@ def write_request(request: CalibrationRequest, coded: CodedRequest) -> ServiceRe
     )
 
 
-def _observations(answers: pa.Table, coded: CodedRequest, fitted: np.ndarray) -> list[SentAnswer]:
+def _observations(coded: CodedRequest, fitted: np.ndarray) -> list[SentAnswer]:
     # The ids of the lake are dictionary-encoded, and Arrow sorts no dictionaries.
-    answers = marked(answers).cast(ANSWER_SCHEMA)
+    answers = coded.answers.cast(ANSWER_SCHEMA)
     if coded.responses.n_set_aside:
         answers = _first_answers(answers)
     answers = answers.filter(pc.is_in(answers["item_id"], coded.item_ids.take(pa.array(fitted))))

@@ -1,0 +1,161 @@
+"""The rule of what a usable answer is: its ids, mark and time. `usable_sql` is the same rule for PostgreSQL."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from seedtest_assets.days import day_bounds
+
+# Trimmed from both ends of an id. ASCII only, so that PostgreSQL, Arrow and Python trim the same in any encoding.
+BLANKS = " \t\n\v\f\r"
+# In UTF-8. Two such ids and a date fit into an entry of a PostgreSQL index, which holds 2,704 bytes.
+MAX_ID_BYTES = 1000
+# No answer of a testing platform is older; a year of two digits is read as one of the first century.
+EARLIEST = datetime(2000, 1, 1, tzinfo=timezone.utc)
+# BLANKS as PostgreSQL writes them.
+SQL_BLANKS = "E' \\t\\n\\x0b\\f\\r'"
+REPEATED = "the same student, item and time twice"
+_ORDER = ("completed_at", "student_id", "item_id", "correct")
+
+
+def usable_until() -> datetime:
+    """Give the end of tomorrow (UTC), which is today for a clock of any time zone. A later answer is not usable."""
+    return day_bounds(datetime.now(timezone.utc).date() + timedelta(days=1))[1]
+
+
+def split_usable(answers: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Separate usable answers from the others.
+
+    answers: student_id, item_id, topic_id, correct, response_time_ms, completed_at, any of them null; and any other
+        columns. A column `unreadable` gives the reason of a row that its reader could not read, else null.
+
+    Returns the usable rows, ids trimmed, in the order of completed_at, student and item; and the others with their
+    `reason`. A topic of blanks is none. A negative response time is unknown. Of the same answer with two marks the
+    incorrect one is kept, as in the calibration.
+    """
+    answers = answers.combine_chunks()
+    for name in ("student_id", "item_id", "topic_id"):
+        answers = _replaced(answers, name, trimmed(answers[name]))
+    milliseconds = answers["response_time_ms"]
+    known = pc.if_else(pc.less(milliseconds, 0), pa.scalar(None, milliseconds.type), milliseconds)
+    answers = _replaced(answers, "response_time_ms", known)
+    reasons = _reasons(answers)
+    if "unreadable" in answers.column_names:
+        reasons = pc.coalesce(answers["unreadable"], reasons)
+        answers = answers.drop_columns("unreadable")
+    usable = pc.is_null(reasons)
+    left_out = answers.append_column("reason", reasons).filter(pc.invert(usable))
+    answers = answers.filter(usable).sort_by([(name, "ascending") for name in _ORDER]).combine_chunks()
+    repeated = _repeats_the_row_before(answers)
+    again = answers.filter(repeated)
+    again = again.append_column("reason", pa.repeat(pa.scalar(REPEATED), len(again)))
+    return answers.filter(pc.invert(repeated)).combine_chunks(), pa.concat_tables([left_out, again])
+
+
+def with_usable_ids(answers: pa.Table) -> tuple[pa.Table, dict[str, int]]:
+    """Trim and dictionary-encode student_id and item_id; leave out rows without usable ones, counted by reason.
+
+    Only the distinct ids are examined, so that a long window costs next to nothing.
+    """
+    left_out: Counter[str] = Counter()
+    for name in ("student_id", "item_id"):
+        ids = answers[name] if pa.types.is_dictionary(answers[name].type) else answers[name].dictionary_encode()
+        if not ids.num_chunks:
+            continue
+        encoded = ids.unify_dictionaries().combine_chunks()
+        distinct = trimmed(encoded.dictionary)
+        faults = why_unusable_id(distinct, name)
+        if not encoded.null_count and faults.null_count == len(faults) and distinct.equals(encoded.dictionary):
+            answers = _replaced(answers, name, encoded)
+            continue
+        answers = _replaced(answers, name, distinct.take(encoded.indices))
+        reasons = pc.if_else(encoded.indices.is_valid(), faults.take(encoded.indices), f"no {name}")
+        left_out.update(counted(reasons.drop_null().to_pylist()))
+        answers = answers.filter(reasons.is_null())
+    return answers, dict(left_out)
+
+
+def trimmed(ids: pa.Array) -> pa.Array:
+    """Trim blanks from ids; an id of blanks only is null."""
+    text = pc.utf8_trim(ids, characters=BLANKS)
+    return pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text)
+
+
+def why_unusable_id(ids: pa.Array, name: str) -> pa.Array:
+    """Say why trimmed ids cannot be used, null where they can. name: of the column."""
+    return pc.case_when(
+        pc.make_struct(ids.is_null(), _too_long(ids), pc.match_substring(ids, "\0")),
+        f"no {name}",
+        f"{name} is longer than {MAX_ID_BYTES:,} bytes",
+        f"{name} holds a zero byte",
+    )
+
+
+def counted(reasons: Iterable[str]) -> dict[str, int]:
+    """Count rows by reason, in the order of their first row."""
+    return dict(Counter(reasons))
+
+
+def usable_sql(answers: str) -> str:
+    """Give the SQL of student_id, item_id, completed_at of the usable answers, each once.
+
+    answers: a query with the columns of `split_usable`, ids as text.
+    """
+    ids = ", ".join(f"btrim({name}, {SQL_BLANKS}) AS {name}" for name in ("student_id", "item_id", "topic_id"))
+    short = " AND ".join(
+        f"octet_length(convert_to({text}, 'UTF8')) <= {MAX_ID_BYTES}"
+        for text in ("student_id", "item_id", "coalesce(topic_id, '')")
+    )
+    return (
+        f"SELECT DISTINCT student_id, item_id, completed_at "
+        f"FROM (SELECT {ids}, correct, completed_at FROM ({answers}) AS answers) AS answers "
+        f"WHERE student_id <> '' AND item_id <> '' AND {short} AND correct IS NOT NULL "
+        f"AND completed_at >= timestamptz '{EARLIEST}' AND completed_at < timestamptz '{usable_until()}'"
+    )
+
+
+def _reasons(answers: pa.Table) -> pa.ChunkedArray:
+    times = answers["completed_at"]
+    return pc.coalesce(
+        why_unusable_id(answers["student_id"], "student_id"),
+        why_unusable_id(answers["item_id"], "item_id"),
+        pc.case_when(
+            pc.make_struct(
+                answers["correct"].is_null(),
+                times.is_null(),
+                pc.less(times, pa.scalar(EARLIEST, times.type)),
+                pc.greater_equal(times, pa.scalar(usable_until(), times.type)),
+                _too_long(answers["topic_id"]),
+                pc.match_substring(answers["topic_id"], "\0"),
+            ),
+            "no correct",
+            "no completed_at",
+            f"completed_at is before {EARLIEST.year}",
+            "completed_at is later than tomorrow",
+            f"topic_id is longer than {MAX_ID_BYTES:,} bytes",
+            "topic_id holds a zero byte",
+        ),
+    )
+
+
+def _too_long(ids: pa.Array) -> pa.Array:
+    return pc.greater(pc.binary_length(ids), MAX_ID_BYTES)
+
+
+def _repeats_the_row_before(answers: pa.Table) -> pa.Array:
+    """Tell of rows in order whether student, item and time are those of the row before."""
+    if len(answers) < 2:
+        return pa.array([False] * len(answers), pa.bool_())
+    same = [
+        pc.equal(answers[name].slice(1), answers[name].slice(0, len(answers) - 1))
+        for name in ("student_id", "item_id", "completed_at")
+    ]
+    repeated = pc.and_(pc.and_(same[0], same[1]), same[2]).combine_chunks()
+    return pa.concat_arrays([pa.array([False]), repeated])
+
+
+def _replaced(answers: pa.Table, name: str, column: pa.Array) -> pa.Table:
+    return answers.set_column(answers.column_names.index(name), name, column)
