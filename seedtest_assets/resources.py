@@ -194,7 +194,7 @@ class CheckLimits(dg.ConfigurableResource):
         """
         unknown = sorted(set(self.limits) - set(Thresholds.model_fields))
         if unknown:
-            raise SettingsError(f"{', '.join(unknown)}: no such limit; see thresholds.py")
+            raise SettingsError(f"{', '.join(unknown)}: no such limit. thresholds.py lists them")
         return load_settings(**{f"seedtest_{name}": value for name, value in self.limits.items()})
 
 

@@ -30,7 +30,7 @@ nightly_job = dg.define_asset_job(
 extract_job = dg.define_asset_job(
     "extract",
     selection=dg.AssetSelection.assets("observations").without_checks(),
-    description="Only the answers of some days, into the lake; days long past are not judged by what is usual now.",
+    description="Only the answers of some days, into the lake. Days long past are not judged by what is usual now.",
     executor_def=dg.in_process_executor,
 )
 
@@ -78,7 +78,7 @@ def _day(text: str) -> date:
 
 @dg.job(
     name="publish",
-    description="Choose the day that readers of the platform's tables see; history stays as it is.",
+    description="Choose the day that readers of the platform's tables see. History stays as it is.",
     executor_def=dg.in_process_executor,
 )
 def publish_job() -> None:

@@ -94,8 +94,8 @@ def _read_channel(number: int, n_entries: int, entry: str) -> Channel:
         service = apprise.Apprise.instantiate(match["address"], asset=_ASSET)
     if service is None:
         raise SettingsError(
-            f"{which} ({match['scheme']}://…) is not an address that Apprise understands; "
-            "see https://appriseit.com/services/ for how this service's URL is written"
+            f"{which} ({match['scheme']}://…) is not an address that Apprise understands. "
+            "See https://appriseit.com/services/ for how this service's URL is written"
         )
     return Channel(number=number, level=level, address=match["address"])
 

@@ -71,7 +71,7 @@ def _without_anchors(
             f"the bank has {n_anchors_in_bank} anchors, but the calibration is linked to {linked_to}",
         )
     if linked_to != "none":
-        return Verdict.PASS, f"no tagged anchors; linked to the previous partition through {n_used} items"
+        return Verdict.PASS, f"no tagged anchors, so linked to the previous partition through {n_used} items"
     if has_history:
         return (
             Verdict.ERROR,

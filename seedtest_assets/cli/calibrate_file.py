@@ -58,7 +58,7 @@ def read_anchors(path: Path) -> pd.DataFrame:
         raise InputError(f"{path} cannot be read: {error}") from None
     missing = {"item_id", "a", "b"} - set(table.columns)
     if missing:
-        raise InputError(f"{path} has no column {', '.join(sorted(missing))}; it has {', '.join(table.columns)}")
+        raise InputError(f"{path} has no column {', '.join(sorted(missing))}. It has {', '.join(table.columns)}")
     table["c"] = table["c"].fillna("0") if "c" in table else "0"
     for name in "abc":
         table[name] = pd.to_numeric(table[name], errors="coerce")

@@ -126,4 +126,4 @@ def _print(comparison: "Comparison") -> None:
             f"publishing job {prediction.old:.4f}, seedtest {prediction.ours:.4f}, the same chance for all {prediction.base:.4f}"
         )
     else:
-        console.print("no answers yet that both can predict; run seedtest compare again after the next night")
+        console.print("no answers yet that both can predict. Run seedtest compare again after the next night")

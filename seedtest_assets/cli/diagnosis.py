@@ -70,7 +70,7 @@ def judge_table(facts: PlatformFacts, name: str, settings: Settings) -> DoctorFi
     """Judge whether a table can be published to."""
     table = facts.published[name]
     if table is None and (facts.may_create_in_public or not settings.seedtest_publish):
-        return DoctorFinding(level="green", subject=name, text="absent; the first night makes it")
+        return DoctorFinding(level="green", subject=name, text="absent, and the first night makes it")
     if table is None:
         return DoctorFinding(
             level="red",
@@ -134,14 +134,14 @@ def judge_anchors(question: Mapping[str, str], anchors: Sequence[AnchorQuestion]
     if question["meta"] != "jsonb":
         return DoctorFinding(level="red", subject="anchors", text=f"question.meta is {question['meta']}, not jsonb")
     if anchors is None:
-        return DoctorFinding(level="red", subject="anchors", text="question cannot be read; see rights")
+        return DoctorFinding(level="red", subject="anchors", text="question cannot be read. See rights")
     unusable = [anchor.item_id for anchor in anchors if not _usable(anchor)]
     n_usable = len(anchors) - len(unusable)
     text = f"{n_usable} usable of {len(anchors)} tagged"
     if unusable:
         text += f"; without usable irt a and b: {_listed(unusable)}"
     if n_usable < 2:
-        text += ". At least 2 are needed to keep the bank's scale; the first calibration defines a new one"
+        text += ". At least 2 are needed to keep the bank's scale. The first calibration defines a new one"
     elif n_usable < FEW_ANCHORS:
         text += ". Few: one wrong value moves the whole scale"
     return DoctorFinding(

@@ -20,7 +20,7 @@ NOT_READ = {
     "IRT_TOPIC_ID": "the whole bank is calibrated together",
     "MIRT_SUBJECT_ID": "the whole bank is calibrated together",
     "IRT_SUBJECT_ID": "the whole bank is calibrated together",
-    "AGG_LOOKBACK_DAYS": "`seedtest run --refresh` does days again that answers came late for, in history; the newest day is published",
+    "AGG_LOOKBACK_DAYS": "`seedtest run --refresh` does days again that answers came late for, in history, and the newest day is published",
 }
 """Variables of the old jobs that have no effect here, and what there is instead."""
 OLD_JOBS = (
@@ -34,7 +34,7 @@ def judge_old_jobs(facts: PlatformFacts, now: datetime) -> DoctorFinding:
     """Judge whether the jobs that are replaced have stopped."""
     fit = facts.foreign_fit
     if not facts.fits_readable:
-        return DoctorFinding(level="yellow", subject="old jobs", text="mirt_fit_meta cannot be read; see rights")
+        return DoctorFinding(level="yellow", subject="old jobs", text="mirt_fit_meta cannot be read. See rights")
     if fit is None or fit.fitted_at is None:
         return DoctorFinding(level="green", subject="old jobs", text="no sign of any in mirt_fit_meta")
     last = f"its last fit is {fit.run_id} of {fit.fitted_at:%Y-%m-%d %H:%M} UTC"
@@ -70,7 +70,7 @@ def judge_settings(facts: PlatformFacts, settings: Settings, environment: Mappin
         yield DoctorFinding(
             level="yellow",
             subject="settings",
-            text=f"MIRT_MAX_OBS={settings.mirt_max_obs} keeps the newest answers of the window; the old job kept the oldest",
+            text=f"MIRT_MAX_OBS={settings.mirt_max_obs} keeps the newest answers of the window, where the old job kept the oldest",
         )
     if facts.foreign_fit is None:
         return

@@ -20,7 +20,7 @@ def judge_source(source: SourceFacts) -> Iterator[DoctorFinding]:
         row = f". The first of {source.bad_items}: {source.bad_item}" if source.bad_items else ""
         yield DoctorFinding(level="red", subject="source", text=f"{chosen}{over}: {source.failure}{row}")
     elif source.answers is None:
-        yield DoctorFinding(level="red", subject="source", text=f"{chosen}{over}: cannot be read; see rights")
+        yield DoctorFinding(level="red", subject="source", text=f"{chosen}{over}: cannot be read. See rights")
     elif source.empty_beside:
         empty = source.empty_beside
         yield DoctorFinding(level="yellow", subject="source", text=f"{empty.finding}. {empty.advice}")
@@ -50,7 +50,7 @@ def _traps(source: SourceFacts) -> Iterator[DoctorFinding]:
         yield DoctorFinding(
             level="yellow",
             subject="source",
-            text=f"{source.unmarked:,} answers in exam_results have no mark, and {source.name} may give them as wrong; "
+            text=f"{source.unmarked:,} answers in exam_results have no mark, and {source.name} may give them as wrong. "
             "SEEDTEST_ATTEMPT_SOURCE=exam_results leaves them out and counts them",
         )
 

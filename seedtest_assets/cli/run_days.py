@@ -145,4 +145,4 @@ def _reason(result: dg.ExecuteInProcessResult) -> str:
         if event.is_step_failure:
             advice = advice_of(event)
             return f"{event.step_key}: {reason_of(event)}" + (f". {advice}" if advice else "")
-    return "failed before its first step; see the run in the UI"
+    return "failed before its first step. See the run in the UI"

@@ -91,7 +91,7 @@ def _alerts(database: "Database", settings: "Settings") -> list[tuple[str, str]]
     lines = [
         (
             "alerts",
-            f"to {to}" if channels else "SEEDTEST_ALERT_URLS is not set here; the daemon has its own environment",
+            f"to {to}" if channels else "SEEDTEST_ALERT_URLS is not set here. The daemon has its own environment",
         ),
         ("open incidents", f"{len(incidents)}, newest: {incidents[0]}" if incidents else "none"),
     ]

@@ -78,7 +78,11 @@ def calibrate(
     options = options or Options()
     announce_compilation()
     sample = Sample.of(responses, model, groups, options.min_responses)
-    bank = Bank(anchors=anchors, previous=previous, starts=starts)
+    return _calibrate(sample, Bank(anchors=anchors, previous=previous, starts=starts), options)
+
+
+def _calibrate(sample: Sample, bank: Bank, options: Options) -> Calibration:
+    """Screen the anchors to be held, estimate, link, and assemble the result."""
     held = screen_anchors(sample, bank, options) if options.linking_method == "fixed" else None
     estimate = estimate_items(sample, bank, held, options)
     scale = _link(estimate, bank, options) if held is None else _scale_of(held, estimate)

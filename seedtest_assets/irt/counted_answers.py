@@ -97,7 +97,7 @@ def marks(correct: ArrayLike) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         narrow = correct.astype(np.uint8) if correct.dtype.kind in "iuf" else None
     if narrow is None or not np.array_equal(narrow, correct) or (narrow.size and narrow.max() > 1):
-        raise DataError("correct must be 0 or 1 for every answer; leave out the rows of items that were not answered")
+        raise DataError("correct must be 0 or 1 for every answer. Leave out the rows of items that were not answered")
     return np.ascontiguousarray(narrow)
 
 

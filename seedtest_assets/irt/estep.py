@@ -116,7 +116,7 @@ def expect(
         )
 
     def work(low: int, high: int, sums: _Sums) -> None:
-        _expect(low, high, answers.lists, table, nodes, counts, sums, moments)
+        _expect(low, high, answers.lists, table, nodes, sums, moments)
 
     parts = spread(work, chunks(answers.start), new_sums)
     total = _added([part.total for part in parts])[:, : len(grid.node)]
@@ -182,11 +182,11 @@ def _expect(
     answers: AnswerLists,
     table: _LogTable,
     nodes: Nodes,
-    counting: bool,
     sums: _Sums,
     moments: Moments,
 ) -> None:
-    """Do the E-step of the persons low .. high - 1."""
+    """Do the E-step of the persons low .. high - 1. Answers are counted where `sums` has rows for them."""
+    counting = sums.row.shape[0] > 0
     start, code, group = answers.start, answers.code, answers.group
     slope, node = table.slope, nodes.node
     width = node.size

@@ -67,7 +67,7 @@ class Sample:
         left_out = self.left_out + tuple((item, n, reason) for item, n in rows)
         if unbounded.all():
             raise DataError(
-                "no item can be calibrated: the answers separate right from wrong perfectly; more answers are needed"
+                "no item can be calibrated: the answers separate right from wrong perfectly. More answers are needed"
             )
         return replace(self, fitted=self.fitted[~unbounded], left_out=left_out)
 
@@ -215,7 +215,7 @@ def _with_populations(estimate: Estimate, stopping: Stopping) -> Estimate:
     low, high = rough.state.mean.min(), rough.state.mean.max()
     warning = (
         f"the items that a person was given depend on ability: {n_groups} groups of persons with like items have "
-        f"separate populations (means {low:+.2f} to {high:+.2f}); give the times of the answers, so that an adaptive "
+        f"separate populations (means {low:+.2f} to {high:+.2f}). Give the times of the answers, so that an adaptive "
         "test is recognised, or pass groups"
     )
     return Estimate(

@@ -117,25 +117,40 @@ def item_fit(
     ItemFit(8 items, 0 of them with p below 0.01)
     """
     answers = answers_to(responses, items.item)
-    n, z2, r2, w, c_over_w2, c_less_w2 = _residual_sums(answers, items.curves, theta).T
+    mean_squares = _mean_squares(_residual_sums(answers, items.curves, theta))
+    limit = _group_limits(theta[answers.answered])
+    groups = _left_one_out(answers, items.curves, normal_grid(mean, sd), limit)
+    count, right, expected, variance = np.moveaxis(groups, 2, 0)
+    chi_square, df = _chi_square(right - expected, variance, n_parameters)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return ItemFit(
+            *mean_squares, chi_square, df, np.where(df > 0, chi2.sf(chi_square, df), np.nan),
+            right / count, expected / count, count, limit,
+        )  # fmt: skip
+
+
+def _group_limits(theta: np.ndarray) -> np.ndarray:
+    """Divide abilities into groups of equal size, float64 [N_GROUPS - 1]."""
+    return np.quantile(theta, np.arange(1, N_GROUPS) / N_GROUPS) if theta.size else np.zeros(N_GROUPS - 1)
+
+
+def _chi_square(residual: np.ndarray, variance: np.ndarray, n_parameters: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sum squared standardised residuals [n_items, N_GROUPS] over the groups with enough answers; also gives df."""
+    used = variance >= LEAST_VARIANCE
+    chi_square = np.sum(np.where(used, residual**2 / np.maximum(variance, 1e-12), 0), axis=1)
+    return chi_square, np.maximum(used.sum(axis=1) - n_parameters, 0).astype(np.float64)
+
+
+def _mean_squares(residual_sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Compute infit, its normal deviate, outfit and its normal deviate, by the cube root of Wilson & Hilferty."""
+    n, z2, r2, w, c_over_w2, c_less_w2 = residual_sums.T
     with np.errstate(divide="ignore", invalid="ignore"):
         outfit, infit = z2 / n, r2 / w
         q_outfit = np.sqrt(np.maximum(c_over_w2 / n**2 - 1 / n, 0))
         q_infit = np.sqrt(np.maximum(c_less_w2, 0)) / w
         z_outfit = (np.cbrt(outfit) - 1) * 3 / q_outfit + q_outfit / 3
         z_infit = (np.cbrt(infit) - 1) * 3 / q_infit + q_infit / 3
-    shares = np.arange(1, N_GROUPS) / N_GROUPS
-    limit = np.quantile(theta[answers.answered], shares) if answers.answered.any() else np.zeros(N_GROUPS - 1)
-    groups = _left_one_out(answers, items.curves, normal_grid(mean, sd), limit)
-    count, right, expected, variance = np.moveaxis(groups, 2, 0)
-    used = variance >= LEAST_VARIANCE
-    chi_square = np.sum(np.where(used, (right - expected) ** 2 / np.maximum(variance, 1e-12), 0), axis=1)
-    df = np.maximum(used.sum(axis=1) - n_parameters, 0).astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return ItemFit(
-            infit, z_infit, outfit, z_outfit, chi_square, df, np.where(df > 0, chi2.sf(chi_square, df), np.nan),
-            right / count, expected / count, count, limit,
-        )  # fmt: skip
+    return infit, z_infit, outfit, z_outfit
 
 
 def person_fit(responses: Responses, items: ItemParameters, theta: np.ndarray) -> np.ndarray:

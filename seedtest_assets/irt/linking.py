@@ -15,6 +15,9 @@ from seedtest_assets.irt.models import SCALE_TRANSFORMATIONS, LinkingMethod, Sca
 from seedtest_assets.irt.parameters import ItemParameters, probability
 from seedtest_assets.irt.robust import robust_sd
 
+_Constants = Callable[[ItemParameters, ItemParameters, Grid, bool], tuple[float, float]]
+_ConstantsOfCommon = Callable[[ItemParameters, ItemParameters], tuple[float, float]]
+
 # Robust z above which an anchor has drifted (Iglewicz & Hoaglin, 1993).
 DRIFT_LIMIT = 3.5
 # In b on the bank's scale, and in log a: smaller moves do no harm, however close together the others are.
@@ -127,7 +130,23 @@ def link(
     if method not in SCALE_TRANSFORMATIONS:
         raise DataError(f"linking method {method!r} is not one of {', '.join(SCALE_TRANSFORMATIONS)}")
     _, in_from, in_to = np.intersect1d(from_items.item, to_items.item, return_indices=True)
-    new, bank = from_items.take(in_from), to_items.take(in_to)
+    constants = _constants_by(method, grid or normal_grid(), symmetric)
+    return _link_common(from_items.take(in_from), to_items.take(in_to), constants, method, source, screen)
+
+
+def _constants_by(method: ScaleTransformation, grid: Grid, symmetric: bool) -> _ConstantsOfCommon:
+    return lambda new, bank: _CONSTANTS[method](new, bank, grid, symmetric)
+
+
+def _link_common(
+    new: ItemParameters,
+    bank: ItemParameters,
+    constants: _ConstantsOfCommon,
+    method: ScaleTransformation,
+    source: str,
+    screen: bool,
+) -> Linking:
+    """Link the common items of both scales, in the same order, leaving out what drifted one at a time."""
     screened: list[tuple[int, str]] = []
     opposed = (new.a > 0) != (bank.a > 0)
     if screen and opposed.any():
@@ -139,7 +158,7 @@ def link(
                 f"{len(new)} common items remain to link by, 2 are needed"
                 + (f" ({len(screened)} were screened out for drift)" if screened else "")
             )
-        A, B = _CONSTANTS[method](new, bank, grid or normal_grid(), symmetric)
+        A, B = constants(new, bank)
         item, reason = drifted(new, bank) if screen else (None, "")
         if item is None:
             return Linking(float(A), float(B), method, source, new.item.copy(), tuple(screened))
@@ -165,7 +184,7 @@ def link_target(
             if len(common) >= 2:
                 return common, source, warnings
             warnings.append(
-                f"{len(common)} of {len(items)} {name} can be fitted; 2 are needed to link to the bank's scale"
+                f"{len(common)} of {len(items)} {name} can be fitted, but 2 are needed to link to the bank's scale"
             )
     return None, "", warnings
 
@@ -190,9 +209,6 @@ def drifted(new: ItemParameters, bank: ItemParameters) -> tuple[int | None, str]
     return int(item), f"its {('difficulty', 'discrimination')[which]} drifted, robust z {z[which, item]:+.1f}"
 
 
-_Constants = Callable[[ItemParameters, ItemParameters, Grid, bool], tuple[float, float]]
-
-
 def _mean_mean(new: ItemParameters, bank: ItemParameters, grid: Grid, symmetric: bool) -> tuple[float, float]:
     A = new.a.mean() / bank.a.mean()
     return A, bank.b.mean() - A * new.b.mean()
@@ -201,7 +217,7 @@ def _mean_mean(new: ItemParameters, bank: ItemParameters, grid: Grid, symmetric:
 def _mean_sigma(new: ItemParameters, bank: ItemParameters, grid: Grid, symmetric: bool) -> tuple[float, float]:
     spread = new.b.std()
     if spread <= 0 or bank.b.std() <= 0:
-        raise DataError("mean_sigma needs common items of different difficulty; use stocking_lord")
+        raise DataError("mean_sigma needs common items of different difficulty. Use stocking_lord")
     A = bank.b.std() / spread
     return A, bank.b.mean() - A * new.b.mean()
 

@@ -33,9 +33,7 @@ def kernel(function: Any = None, **options: Any) -> Any:
 @lru_cache(maxsize=1)
 def announce_compilation() -> None:
     """Log, once a process, that the first use may take a while."""
-    logger.info(
-        "loading the compiled estimation; a fresh machine compiles it first, once, which takes about 10 seconds"
-    )
+    logger.info("loading the compiled estimation, which a fresh machine compiles first, once, in about 10 seconds")
 
 
 @lru_cache(maxsize=1)

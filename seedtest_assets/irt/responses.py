@@ -211,12 +211,12 @@ class Responses:
 
         absent = [name for name in (person, item, correct) if name not in frame.columns]
         if absent:
-            raise DataError(f"the table has no column {', '.join(absent)}; name the columns that hold them")
+            raise DataError(f"the table has no column {', '.join(absent)}. Name the columns that hold them")
         frame = frame[frame[correct].notna()]
         person_code, person_ids = pd.factorize(frame[person].to_numpy(object), sort=True)
         item_code, item_ids = pd.factorize(frame[item].to_numpy(object), sort=True)
         if (person_code < 0).any() or (item_code < 0).any():
-            raise DataError(f"an answer has no {person} or no {item}; leave out such rows")
+            raise DataError(f"an answer has no {person} or no {item}. Leave out such rows")
         responses = cls.from_answers(
             person_code,
             item_code,
@@ -254,7 +254,7 @@ class Responses:
         array([1], dtype=int32)
         """
         if self.item_ids is None:
-            raise DataError("these answers have no item ids; make them with from_frame, or from a DataFrame matrix")
+            raise DataError("these answers have no item ids. Make them with from_frame, or from a DataFrame matrix")
         code_of = {item_id: code for code, item_id in enumerate(self.item_ids)}
         known = frame[frame["item_id"].isin(list(code_of))]
         codes = [code_of[item_id] for item_id in known["item_id"]]

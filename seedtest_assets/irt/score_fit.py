@@ -76,7 +76,9 @@ def _complete(answers: Answers) -> np.ndarray:
     """Tabulate answers 1 and 0, float64 [n_persons who answered, n_items]. Raises DataError when one is missing."""
     lengths = np.diff(answers.start)
     if not np.isin(lengths, [0, answers.n_items]).all():
-        raise DataError("S-X2 needs complete data: a person did not answer every item; item_fit's chi-square does not")
+        raise DataError(
+            "a person did not answer every item, and S-X2 needs complete data. The chi-square of item_fit does not"
+        )
     codes = answers.code.reshape(-1, answers.n_items)
     correct = np.empty(codes.shape)
     np.put_along_axis(correct, codes >> 1, codes & 1, axis=1)

@@ -161,30 +161,20 @@ def _integrate_between_nodes(
 ) -> None:
     """Integrate a pair at the student's nodes by Gauss-Hermite quadrature of L between the nodes: E[z], E[z^2], and
     log m, which is added to `total`."""
-    z, weight, neighbour, lagrange, read = rule
+    z, weight = rule[0], rule[1]
     by, first_node, last_node = span
     n_points = z.size
     while weight[n_points - 1] == 0:
         n_points -= 1
     for j in range(first_node, last_node + 1, by):
-        log_m, first[j], second[j] = _moments_between_nodes(
-            loglik, pad + j, n_points, z, weight, neighbour, lagrange, read
-        )
+        log_m, first[j], second[j] = _moments_between_nodes(loglik, pad + j, n_points, rule)
         total[j] += log_m
 
 
 @kernel(fastmath={"reassoc", "contract"})
-def _moments_between_nodes(
-    loglik: np.ndarray,
-    j: int,
-    n_points: int,
-    z: np.ndarray,
-    weight: np.ndarray,
-    neighbour: np.ndarray,
-    lagrange: np.ndarray,
-    read: np.ndarray,
-) -> tuple[float, float, float]:
+def _moments_between_nodes(loglik: np.ndarray, j: int, n_points: int, rule: tuple) -> tuple[float, float, float]:
     """Compute log m, E[z], E[z^2] at node j."""
+    z, weight, neighbour, lagrange, read = rule
     highest = -np.inf
     for q in range(n_points):
         value = 0.0

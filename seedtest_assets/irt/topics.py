@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.parameters import ItemParameters
-from seedtest_assets.irt.topic_answers import TopicAnswers, group_by_student_and_topic
-from seedtest_assets.irt.topic_integration import integrate
+from seedtest_assets.irt.topic_answers import GroupedAnswers, TopicAnswers, group_by_student_and_topic
+from seedtest_assets.irt.topic_integration import Posterior, integrate
 from seedtest_assets.irt.topic_tau import TopicSpread, check_population, estimate
 
 
@@ -113,6 +113,11 @@ def topic_abilities(
     else:
         spread = tau if isinstance(tau, TopicSpread) else TopicSpread.fixed(tau)
     posterior = integrate(grouped, items, spread.of(grouped.topic), population_mean, population_sd)
+    return _of_named_topics(grouped, posterior, spread)
+
+
+def _of_named_topics(grouped: GroupedAnswers, posterior: Posterior, spread: TopicSpread) -> TopicAbilities:
+    """Leave out the pairs whose topic has no name: their answers count for the student only."""
     named = grouped.topic >= 0
     return TopicAbilities(
         person=np.repeat(grouped.student, np.diff(grouped.student_start))[named],

@@ -129,7 +129,7 @@ def _check_head(request: Request, limits: Limits) -> str:
     """Read the encoding of the body; refuse what can be refused before the body arrives."""
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "gzip"):
-        raise Refusal(415, f"content-encoding {encoding!r} is not supported; send gzip or none")
+        raise Refusal(415, f"content-encoding {encoding!r} is not supported. Send gzip or none")
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > limits.bytes:
         raise _too_large(limits)
@@ -156,7 +156,7 @@ async def _save_body(request: Request, limits: Limits, file: IO[bytes]) -> int:
 
 
 def _too_large(limits: Limits) -> Refusal:
-    message = f"the body holds more than {limits.bytes:,} bytes; send fewer answers or raise the limit"
+    message = f"the body holds more than {limits.bytes:,} bytes. Send fewer answers or raise the limit"
     return Refusal(413, message, {"Connection": "close"})
 
 

@@ -20,7 +20,7 @@ def unpacked(body: bytes, encoding: str, limits: Limits) -> bytes:
         if len(body) <= limits.bytes and not inflater.eof:
             raise Refusal(400, "the body's gzip stops before its end")
     if len(body) > limits.bytes:
-        raise Refusal(413, f"the body holds more than {limits.bytes:,} bytes; send fewer answers or raise the limit")
+        raise Refusal(413, f"the body holds more than {limits.bytes:,} bytes. Send fewer answers or raise the limit")
     return body
 
 

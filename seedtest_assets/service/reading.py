@@ -92,9 +92,9 @@ def read_scoring(body: bytes, limits: Limits) -> ScoringBody:
     """Parse a scoring request."""
     parsed: ScoringBody = parsed_body(scoring_decoder, body)
     if len(parsed.item_params) > limits.items:
-        raise Refusal(413, f"{len(parsed.item_params):,} items; one request may hold {limits.items:,}")
+        raise Refusal(413, f"{len(parsed.item_params):,} items, and one request may hold {limits.items:,}")
     if len(parsed.responses) > limits.persons:
-        raise Refusal(413, f"{len(parsed.responses):,} rows; one request may hold {limits.persons:,}")
+        raise Refusal(413, f"{len(parsed.responses):,} rows, and one request may hold {limits.persons:,}")
     return parsed
 
 
@@ -106,7 +106,7 @@ def matrix(rows: list[Any], n_columns: int) -> np.ndarray:
     marks = _marks(chain.from_iterable(rows), len(rows) * n_columns)
     if (marks == NEITHER).any():
         row, column = divmod(int(np.argmax(marks == NEITHER)), n_columns)
-        raise Refusal(400, f"responses[{row}][{column}] is {rows[row][column]:g}; an answer is 1, 0 or null")
+        raise Refusal(400, f"responses[{row}][{column}] is {rows[row][column]:g}, but an answer is 1, 0 or null")
     return marks.reshape(len(rows), n_columns)
 
 
@@ -115,7 +115,7 @@ def column_of_marks(answers: list[Any], name: str) -> np.ndarray:
     marks = _marks((answer.is_correct for answer in answers), len(answers))
     if (marks == NEITHER).any():
         row = int(np.argmax(marks == NEITHER))
-        raise Refusal(400, f"{name}[{row}].is_correct is {answers[row].is_correct:g}; an answer is 1, 0 or null")
+        raise Refusal(400, f"{name}[{row}].is_correct is {answers[row].is_correct:g}, but an answer is 1, 0 or null")
     return marks
 
 
@@ -166,7 +166,7 @@ def _column_names(item_ids: list[str | int] | None, n_columns: int) -> list[str]
         raise Refusal(400, f"item_ids holds {len(names)} ids, but responses has {n_columns} columns")
     for name, count in Counter(names).items():
         if count > 1:
-            raise Refusal(400, f"item_ids names {name!r} {count} times; each column needs an id of its own")
+            raise Refusal(400, f"item_ids names {name!r} {count} times, but each column needs an id of its own")
     return names
 
 
@@ -179,7 +179,7 @@ def _anchors(anchors: list[Anchor], item_ids: list[str]) -> tuple[pd.DataFrame, 
     table = pd.DataFrame(rows, columns=[*PARAMETER_COLUMNS, "fixed"])
     fixed = table["fixed"].to_numpy(bool)
     reasons = unusable_parameters(*(table[name].to_numpy(float) for name in "abc"))
-    reasons[table["item_id"].duplicated().to_numpy(bool)] = "listed twice; the first entry counts"
+    reasons[table["item_id"].duplicated().to_numpy(bool)] = "listed twice, and the first entry counts"
     reasons[~table["item_id"].isin(item_ids).to_numpy(bool)] = "no answer names this item"
     usable = reasons == ""
     left_out = [
@@ -218,4 +218,4 @@ def _text(ids: list[Any], name: str) -> pa.Array:
 
 def _at_most(limit: int, names: list[str], what: str) -> None:
     if len(names) > limit:
-        raise Refusal(413, f"{len(names):,} {what}; one request may hold {limit:,}")
+        raise Refusal(413, f"{len(names):,} {what}, and one request may hold {limit:,}")

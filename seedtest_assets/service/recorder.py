@@ -63,7 +63,7 @@ class Recorder:
 
 
 def _internal_error(request: str) -> Response:
-    message = f"the service failed on this request; its log has the reason under request {request}"
+    message = f"the service failed on this request. Its log has the reason under request {request}"
     return Response(msgspec.json.encode(ErrorReply(message)), 500, media_type="application/json")
 
 

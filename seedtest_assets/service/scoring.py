@@ -36,7 +36,7 @@ def score(body: bytes, limits: Limits) -> tuple[ScoringReply | PersonScoringRepl
         raise Refusal(400, "rows of `responses` need `item_params` as a list, in the order of the columns")
     mixed = next((number for number, row in enumerate(answers) if isinstance(row, PersonAnswer)), None)
     if mixed is not None:
-        raise Refusal(400, f"responses[{mixed}] is an answer, but others are rows; send one kind")
+        raise Refusal(400, f"responses[{mixed}] is an answer, but others are rows. Send one kind")
     return _score_rows(parsed.item_params, answers)
 
 

@@ -57,7 +57,7 @@ def _outcome(work: Callable[[bytes, Limits], tuple[Any, dict[str, Any]]], task: 
     except (InputError, irt.DataError) as error:
         return _error(400, str(error))
     except MemoryError:
-        return _error(413, "the request needs more memory than there is; send fewer answers")
+        return _error(413, "the request needs more memory than there is. Send fewer answers")
     except Exception:
         return _error(500, "", traceback.format_exc())
     body = msgspec.json.encode(reply, enc_hook=_plain)

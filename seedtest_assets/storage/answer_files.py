@@ -68,7 +68,7 @@ def read_answer_file(path: str | Path, *, needs_time: bool = True, needs_topic: 
         needed = ["student_id", "item_id", "correct", *["completed_at"] * needs_time, *["topic_id"] * needs_topic]
         for name in needed:
             if chosen[name] is None:
-                raise InputError(f"{path} has no column {' or '.join(ALIASES[name])}; it has {', '.join(columns)}")
+                raise InputError(f"{path} has no column {' or '.join(ALIASES[name])}. It has {', '.join(columns)}")
         _type_rows(connection, chosen)
         rows = connection.sql(f"SELECT row, unreadable, {', '.join(OBSERVATION_SCHEMA.names)} FROM typed")
         usable, left_out = split_usable(rows.to_arrow_table())

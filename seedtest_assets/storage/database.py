@@ -115,8 +115,8 @@ def _move(database: Database, move: Callable[[Config, str], None], revision: str
             move(config, revision)
         except CommandError as error:
             raise InputError(
-                f"the tables in {database.address} were made by another version of seedtest: {error}; "
-                "install that version"
+                f"the tables in {database.address} were made by another version of seedtest: {error}. "
+                "Install that version"
             ) from error
 
 

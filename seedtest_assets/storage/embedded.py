@@ -49,8 +49,8 @@ def start_embedded(database: str, home: Path = HOME) -> str:
             # Another process may be starting or stopping it right now.
             if time.monotonic() > deadline:
                 raise TransientError(
-                    f"the embedded PostgreSQL in {home / 'postgres'} does not start ({first_line(error)}); "
-                    f"see {home}/postgres/log"
+                    f"the embedded PostgreSQL in {home / 'postgres'} does not start ({first_line(error)}). "
+                    f"See {home}/postgres/log"
                 ) from error
             time.sleep(0.2)
 

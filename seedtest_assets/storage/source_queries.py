@@ -81,7 +81,7 @@ def _check_columns(table: str, columns: dict[str, str]) -> None:
         expected |= {name: kind for name, kind in _OPTIONAL_OF_ATTEMPT.items() if name in columns}
     for name, allowed in expected.items():
         if name not in columns:
-            raise InputError(f"{table} has no column {name}; it has {', '.join(columns)}")
+            raise InputError(f"{table} has no column {name}. It has {', '.join(columns)}")
         if allowed and columns[name] not in allowed:
             raise InputError(
                 f"{table}.{name} is {columns[name]}, but {' or '.join(allowed)} is needed. Cast it in a view"

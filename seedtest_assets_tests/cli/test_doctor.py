@@ -200,7 +200,7 @@ def test_settings_that_differ_from_the_old_jobs_are_named(old_platform):
     assert texts == [
         "IRT_MODEL is an old name of MIRT_MODEL; its value 1PL is used. Set MIRT_MODEL instead",
         "DRY_RUN has no effect here: SEEDTEST_PUBLISH=false writes history only",
-        "MIRT_MAX_OBS=500 keeps the newest answers of the window; the old job kept the oldest",
+        "MIRT_MAX_OBS=500 keeps the newest answers of the window, where the old job kept the oldest",
         "MIRT_LOOKBACK_DAYS is unset: 60 here, 30 in the old job. Set it to keep the old value",
     ]
 

@@ -74,7 +74,7 @@ def test_calibration_with_one_usable_anchor_is_not_linked_and_says_why():
     anchors = irt.ItemParameters([0, 99], [1.0, 1.0], [0.0, 0.0], [0.0, 0.0])
     fit = irt.calibrate(truth.responses, anchors=anchors)
     assert fit.linking is None
-    assert any("1 of 2 anchors can be fitted; 2 are needed" in warning for warning in fit.warnings)
+    assert any("1 of 2 anchors can be fitted, but 2 are needed" in warning for warning in fit.warnings)
 
 
 def test_anchors_come_before_the_previous_calibration():

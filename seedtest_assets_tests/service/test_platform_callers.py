@@ -83,7 +83,7 @@ def test_anchors_that_cannot_be_used_are_named_with_the_reason(nightly):
         ("205", True): "a is missing",
         ("206", False): "a and b are missing",
         ("999", True): "no answer names this item",
-        ("201", True): "listed twice; the first entry counts",
+        ("201", True): "listed twice, and the first entry counts",
     }
     assert nightly["fit_meta"]["warnings"][0].startswith("4 of 7 fixed anchors were left out")
 

@@ -114,10 +114,14 @@ def test_body_above_the_limit_is_refused_however_it_comes(small_and_open):
 @pytest.mark.parametrize(
     ("path", "body", "message"),
     [
-        ("/irt/calibrate", {"responses": [[1] * 61] * 20}, "61 items; one request may hold 60"),
-        ("/irt/calibrate", {"responses": [[1, 0]] * 3001}, "3,001 persons; one request may hold 3,000"),
-        ("/irt/score", {"item_params": [{"a": 1, "b": 0}] * 61, "responses": []}, "61 items; one request may hold 60"),
-        ("/irt/score", {"item_params": [], "responses": [[]] * 3001}, "3,001 rows; one request may hold 3,000"),
+        ("/irt/calibrate", {"responses": [[1] * 61] * 20}, "61 items, and one request may hold 60"),
+        ("/irt/calibrate", {"responses": [[1, 0]] * 3001}, "3,001 persons, and one request may hold 3,000"),
+        (
+            "/irt/score",
+            {"item_params": [{"a": 1, "b": 0}] * 61, "responses": []},
+            "61 items, and one request may hold 60",
+        ),
+        ("/irt/score", {"item_params": [], "responses": [[]] * 3001}, "3,001 rows, and one request may hold 3,000"),
     ],
 )
 def test_items_and_persons_above_the_limit_are_refused(small_and_open, path, body, message):

@@ -74,7 +74,7 @@ def test_skip_bad_loads_the_rest_and_counts(settings, platform, tmp_path):
 
 def test_a_missing_column_is_named(settings, tmp_path):
     GOOD.drop(columns="topic_id").to_csv(tmp_path / "log.csv", index=False)
-    with pytest.raises(InputError, match=r"log\.csv has no column topic_id; it has student_id, item_id"):
+    with pytest.raises(InputError, match=r"log\.csv has no column topic_id\. It has student_id, item_id"):
         import_answers(tmp_path / "log.csv", settings)
 
 

@@ -140,7 +140,7 @@ def _warnings(reply: ServiceReply, n_items: int, n_missing: int, n_persons: int,
         warnings.append("the IRT service does not say whether the calibration converged")
     if n_estimated_here:
         warnings.append(
-            f"the IRT service gave no ability for {n_estimated_here} of {n_persons} persons; "
+            f"the IRT service gave no ability for {n_estimated_here} of {n_persons} persons, so "
             "their abilities were estimated here from its items"
         )
     return warnings

@@ -125,7 +125,7 @@ def _usable(estimates: dict[str, ItemEstimate]) -> dict[str, ItemEstimate]:
         raise IrtServiceRefusal(
             "the IRT service answered a calibration without usable parameters: "
             + (f"{len(estimates)} items named {named}, none with finite a and b" if estimates else "no items at all")
-            + "; repair the service, or unset R_IRT_BASE_URL to calibrate in this process"
+            + ". Repair the service, or unset R_IRT_BASE_URL to calibrate in this process"
         )
     c = np.nan_to_num(table[:, 2])
     return {

@@ -45,7 +45,7 @@ def on_bank_scale(
         estimates = _standardized(estimates)
     elif not sent.anchors_sent:
         estimates, applied = _moved(estimates, 1 / applied.A, -applied.B / applied.A), None
-        warnings = ("the IRT service linked although it was sent no true anchors; its linking was undone",)
+        warnings = ("the IRT service linked although it was sent no true anchors, so its linking was undone",)
     if sent.link_target is None:
         return Rescaled(estimates=estimates, linked_to="none", linking_constants=None, warnings=warnings)
     method = scale_transformation(request.linking_method)
@@ -121,7 +121,9 @@ def _linked_here(here: irt.Linking, applied: AppliedLinking | None, sent: Servic
     linked = f"linked here by {here.method} through {len(here.used)}"
     if applied:
         constants = f"A = {applied.A:g}, B = {applied.B:g}"
-        return (f"the IRT service answered {constants}, but its anchors are not on the bank's scale; {linked} anchors",)
+        return (
+            f"the IRT service answered {constants}, but its anchors are not on the bank's scale, so {linked} anchors",
+        )
     if sent.anchors_sent:
-        return (f"the IRT service answered no linking constants; {linked} {sent.link_source}",)
+        return (f"the IRT service answered no linking constants, so {linked} {sent.link_source}",)
     return ()

@@ -33,7 +33,7 @@ def prepare_schema(connection: sa.Connection, schema: str) -> None:
     else:
         raise InputError(
             f"the schema {schema} does not exist, and the role {role} may not create it. "
-            f'As an administrator: CREATE SCHEMA "{schema}" AUTHORIZATION "{role}"; or choose another with SEEDTEST_SCHEMA'
+            f'As an administrator: CREATE SCHEMA "{schema}" AUTHORIZATION "{role}". Or choose another with SEEDTEST_SCHEMA'
         )
 
 

@@ -141,7 +141,9 @@ def test_rasch_of_r_is_stored_on_the_scale_of_the_calibrated_group(lsat7):
     assert result.items["a"][0] == pytest.approx(reference["group_sd"], abs=2e-4)
     np.testing.assert_allclose(result.items[["a", "b"]], expected.items[["a", "b"]], atol=2e-3)
     np.testing.assert_allclose(result.abilities[["theta", "se"]], expected.abilities[["theta", "se"]], atol=2e-3)
-    assert "gave no ability for 1000 of 1000 persons; their abilities were estimated here" in "; ".join(result.warnings)
+    assert "gave no ability for 1000 of 1000 persons, so their abilities were estimated here" in "; ".join(
+        result.warnings
+    )
 
 
 def test_recorded_reply_without_parameters_is_refused_with_what_it_holds(lsat7):

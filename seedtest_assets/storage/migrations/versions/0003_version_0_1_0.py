@@ -109,8 +109,8 @@ def _carry(run: Run, schema: str, table: str, insert: str) -> None:
     ((before, after),) = run(f"SELECT (SELECT count(*) FROM {source}), (SELECT count(*) FROM {target})")
     if before != after:
         raise InputError(
-            f"{source} has {before} rows, but {after} arrived in {target}: nothing was changed; "
-            "report it to the makers of seedtest"
+            f"{source} has {before} rows, but {after} arrived in {target}: nothing was changed. "
+            "Report it to the makers of seedtest"
         )
 
 
