@@ -1,9 +1,21 @@
-"""Which rejections an operator can overrule, in the code and in the operators' pages."""
+"""Which checks decide, which rejections an operator can overrule, in the code and in the pages."""
 
+import re
+
+import pandas as pd
 import pytest
 
-from seedtest_assets.checks.acceptance import BLOCKING, NEVER_ACCEPTED, rejected_by
+from seedtest_assets.checks import acceptance, catalogue
+from seedtest_assets.checks.acceptance import (
+    BLOCKING,
+    NEVER_ACCEPTED,
+    CalibratedDay,
+    EarlierPartitions,
+    rejected_by,
+)
 from seedtest_assets.checks.judgement import Judgement, Verdict
+from seedtest_assets.thresholds import Thresholds
+from seedtest_assets_tests.checks.made import calibration
 from seedtest_assets_tests.conftest import ROOT
 
 
@@ -33,3 +45,26 @@ def test_a_failed_finite_keeps_the_others_rejected():
 def test_the_pages_say_which_check_cannot_be_accepted(page, sentence):
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert all(sentence.format(check) in text for check in NEVER_ACCEPTED)
+
+
+def test_what_is_judged_and_what_the_catalogue_lists_are_the_same():
+    day = CalibratedDay(
+        window=None,
+        result=calibration(),
+        anchors=pd.DataFrame(),
+        earlier=EarlierPartitions(fits=(), parameters=pd.DataFrame(), newest=None, abilities=pd.DataFrame()),
+        linking_method="stocking_lord",
+    )
+    assert list(acceptance._checks(day, Thresholds())) == [check.name for check in catalogue.CALIBRATION]
+
+
+def test_the_page_of_checks_has_a_row_for_every_check_with_its_assets():
+    page = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
+    documented = {
+        (name, asset)
+        for name, assets in re.findall(r"^\| `([a-z_]+)` \| ([a-z_, ]+) \|", page, re.MULTILINE)
+        for asset in assets.split(", ")
+    }
+    tables = (*catalogue.TOPIC_THETA, *catalogue.FEATURES)
+    every = (*catalogue.OBSERVATIONS, *catalogue.CALIBRATION, catalogue.FRESHNESS, catalogue.PUBLISHED, *tables)
+    assert documented == {(check.name, check.asset) for check in every}

@@ -252,6 +252,6 @@ def test_calibration_says_that_a_fresh_machine_compiles(caplog):
     with caplog.at_level("INFO"):
         irt.calibrate(simulate(100, 5, 24).responses)
         irt.calibrate(simulate(100, 5, 24).responses)
-    assert [record.message for record in caplog.records if "compiles it first" in record.message] == [
-        "loading the compiled estimation; a fresh machine compiles it first, once, which takes about 10 seconds"
+    assert [record.message for record in caplog.records if "compiles first" in record.message] == [
+        "loading the compiled estimation, which a fresh machine compiles first, once, in about 10 seconds"
     ]
