@@ -6,7 +6,6 @@ from datetime import date
 import numpy as np
 import pandas as pd
 from scipy.special import expit
-from scipy.stats import rankdata
 
 from seedtest_assets.checks.judgement import (
     EarlierFit,
@@ -138,7 +137,9 @@ def auc(chance: np.ndarray, correct: np.ndarray) -> float | None:
     n_wrong = len(correct) - n_right
     if not n_right or not n_wrong:
         return None
-    return float((rankdata(chance)[correct].sum() - n_right * (n_right + 1) / 2) / (n_right * n_wrong))
+    return float(
+        (pd.Series(chance).rank().to_numpy()[correct].sum() - n_right * (n_right + 1) / 2) / (n_right * n_wrong)
+    )
 
 
 def reliability_curve(chance: np.ndarray, correct: np.ndarray, n_groups: int = 10) -> pd.DataFrame:

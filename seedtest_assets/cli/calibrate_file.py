@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import cast
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
 
 from seedtest_assets.calibration import (
     PARAMETER_COLUMNS,
@@ -15,10 +17,11 @@ from seedtest_assets.calibration import (
     no_parameters,
 )
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.errors import InputError
+from seedtest_assets.errors import InputError, first_line
 from seedtest_assets.irt.models import LinkingMethod, Model
 from seedtest_assets.irt.usable_parameters import unusable_parameters
 from seedtest_assets.storage.answer_files import read_answer_file
+from seedtest_assets.usable_answers import trimmed
 
 ITEM_FILE_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses"]
 
@@ -34,7 +37,7 @@ def calibrate_file(
 ) -> CalibrationResult:
     """Calibrate a long or wide log. anchors: path of a CSV with item_id, a, b and, for a 3PL, c.
 
-    Raises InputError for a file that cannot be used, or bad rows without skip_bad.
+    Raises InputError for a file that cannot be used, bad rows without skip_bad, or anchors that cannot be linked to.
     """
     file = read_answer_file(path, needs_time=False)
     if len(file.bad) and not skip_bad:
@@ -47,15 +50,18 @@ def calibrate_file(
         anchors=read_anchors(anchors) if anchors else no_parameters(),
         linking_method=cast(LinkingMethod, linking_method),
     )
-    return InProcessEngine().calibrate(request, progress)
+    result = InProcessEngine().calibrate(request, progress)
+    if anchors and linking_method != "none" and result.model_spec["linked_to"] == "none":
+        raise InputError(
+            f"the calibration cannot be linked to the anchors of {anchors}, and nothing was written: "
+            f"{'. '.join(result.warnings)}. Correct the anchors, or calibrate without linking by --linking none"
+        )
+    return result
 
 
 def read_anchors(path: Path) -> pd.DataFrame:
-    """Read PARAMETER_COLUMNS from a CSV; raises InputError naming the rows without valid parameters."""
-    try:
-        table = pd.read_csv(path, dtype=str)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+    """Read PARAMETER_COLUMNS from a CSV; raises InputError naming the items without valid parameters or with two rows."""
+    table = _text_columns(path)
     missing = {"item_id", "a", "b"} - set(table.columns)
     if missing:
         raise InputError(f"{path} has no column {', '.join(sorted(missing))}. It has {', '.join(table.columns)}")
@@ -64,11 +70,32 @@ def read_anchors(path: Path) -> pd.DataFrame:
         table[name] = pd.to_numeric(table[name], errors="coerce")
     reasons = unusable_parameters(table["a"], table["b"], table["c"])
     reasons[table["c"].isna().to_numpy()] = "c is not a number"
+    reasons[table["item_id"].duplicated().to_numpy()] = "the item has a row already"
     reasons[table["item_id"].isna().to_numpy()] = "item_id is missing"
-    bad = [f"row {row} ({reason})" for row, reason in enumerate(reasons, 1) if reason]
+    bad = [
+        f"row {row} ({reason})" if pd.isna(item) else f"row {row}, {item} ({reason})"
+        for row, (item, reason) in enumerate(zip(table["item_id"], reasons, strict=True), 1)
+        if reason
+    ]
     if bad:
         raise InputError(f"{path}: {', '.join(bad[:5])}{', …' if len(bad) > 5 else ''}")
     return table[PARAMETER_COLUMNS]
+
+
+def _text_columns(path: Path) -> pd.DataFrame:
+    """Read a CSV as text, ids trimmed; every row must be as wide as the header."""
+    try:
+        with path.open("rb") as file:
+            names = pa.csv.open_csv(file).schema.names
+            file.seek(0)
+            columns = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True)
+            table = pa.csv.read_csv(file, convert_options=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} cannot be read: {first_line(error)}") from None
+    if "item_id" in table.column_names:
+        ids = trimmed(table["item_id"].combine_chunks())
+        table = table.set_column(table.column_names.index("item_id"), "item_id", ids)
+    return table.to_pandas()
 
 
 def write_files(result: CalibrationResult, folder: Path) -> list[Path]:

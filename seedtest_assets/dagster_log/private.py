@@ -16,9 +16,6 @@ from dagster._core.storage.tags import (
     WILL_RETRY_TAG,
 )
 
-# How the daemon says that it is alive. The instance takes and gives it; tests write it.
-from dagster._daemon.types import DaemonHeartbeat
-
 __all__ = [
     "ASSET_PARTITION_RANGE_END_TAG",
     "ASSET_PARTITION_RANGE_START_TAG",
@@ -26,5 +23,4 @@ __all__ = [
     "RETRY_NUMBER_TAG",
     "WILL_RETRY_TAG",
     "AssetCheckEvaluationTargetMaterializationData",
-    "DaemonHeartbeat",
 ]

@@ -63,7 +63,11 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
         anchors=anchors,
         starts=starts,
         previous=previous,
-        warnings=_answers_left_out(without_ids) + _unusable_anchors(request.anchors),
+        warnings=(
+            *_answers_left_out(without_ids),
+            *_unusable_anchors(request.anchors),
+            *(_unmatched_anchors(request.anchors, item_ids) if anchors is None else ()),
+        ),
     )
 
 
@@ -101,6 +105,20 @@ def _unusable_anchors(anchors: pd.DataFrame) -> tuple[str, ...]:
     items = [f"{item} ({reason})" for item, reason in zip(anchors["item_id"][unusable], reasons[unusable], strict=True)]
     listed = ", ".join(items[:IDS_IN_A_WARNING]) + (", …" if len(items) > IDS_IN_A_WARNING else "")
     return (f"{len(items)} of {len(anchors)} anchors have no usable parameters and were left out: {listed}",)
+
+
+def _unmatched_anchors(anchors: pd.DataFrame, item_ids: pa.Array) -> tuple[str, ...]:
+    usable = _usable(anchors)
+    if usable.empty or not len(item_ids):
+        return ()
+    named, answered = (
+        ", ".join(map(repr, ids[:IDS_IN_A_WARNING])) + (", …" if len(ids) > IDS_IN_A_WARNING else "")
+        for ids in (usable["item_id"].tolist(), item_ids.to_pylist())
+    )
+    return (
+        f"none of the {len(usable)} anchors has an answer. Anchors: {named}. Items with answers: {answered}. "
+        "Write the ids in both places alike",
+    )
 
 
 def _reasons(parameters: pd.DataFrame) -> np.ndarray:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from seedtest_assets.irt.curves import code_tables, logistic
 from seedtest_assets.irt.estep import Answers, padded
@@ -124,7 +124,7 @@ def item_fit(
     chi_square, df = _chi_square(right - expected, variance, n_parameters)
     with np.errstate(divide="ignore", invalid="ignore"):
         return ItemFit(
-            *mean_squares, chi_square, df, np.where(df > 0, chi2.sf(chi_square, df), np.nan),
+            *mean_squares, chi_square, df, np.where(df > 0, chdtrc(df, chi_square), np.nan),
             right / count, expected / count, count, limit,
         )  # fmt: skip
 

@@ -63,6 +63,8 @@ def read_answer_file(path: str | Path, *, needs_time: bool = True, needs_topic: 
         connection.execute("SET TimeZone = 'UTC'")
         columns = _open(connection, str(path))
         if _is_wide(columns) and not needs_time:
+            if len(columns) == 1:
+                raise InputError(f"{path} has no column of an item. It has only {columns[0]}")
             columns = _unpivot(connection, columns)
         chosen = {name: next((a for a in aliases if a in columns), None) for name, aliases in ALIASES.items()}
         needed = ["student_id", "item_id", "correct", *["completed_at"] * needs_time, *["topic_id"] * needs_topic]
