@@ -15,14 +15,6 @@ class ScoreTables(NamedTuple):
     score: np.ndarray
 
 
-class ScoreModel(NamedTuple):
-    """What a person's score is computed from: tables, the nodes and populations that they are integrated over."""
-
-    tables: ScoreTables
-    nodes: Nodes
-    populations: Populations
-
-
 class OwnBlocks(NamedTuple):
     """Information lost in each item's own block [n_items, 3, 3], between its intercept and a stretch of all items
     [n_items], and for a shift and a stretch of all items together [2, 2]."""
@@ -37,18 +29,15 @@ def posterior_covariance(
     low: int,
     high: int,
     answers: AnswerLists,
-    model: ScoreModel,
+    tables: ScoreTables,
+    nodes: Nodes,
+    populations: Populations,
     index: np.ndarray,
     degree: int,
     lost: np.ndarray,
 ) -> None:
-    """Add the posterior covariance of each person's score to the lower triangle of `lost`, [size, size].
-
-    index: the rows of `lost` of each item's and then each population's parameters; degree: of the polynomials in theta
-    that approximate a score.
-    """
+    """Add the posterior covariance of each person's score to the lower triangle of `lost`, [size, size]."""
     start = answers.start
-    tables, nodes, populations = model.tables, model.nodes, model.populations
     width = nodes.node.size
     posterior = np.empty(width)
     weighted = np.empty((degree + 2, width))
@@ -65,11 +54,11 @@ def posterior_covariance(
             continue
         _posterior(p, answers, tables.log_p, nodes.log_weight, posterior)
         _polynomials(posterior, nodes.node, weighted, alpha, beta)
-        n = _item_scores(p, answers, tables.score, index[:n_items], (weighted, alpha, beta), which, rows)
+        n = _item_scores(p, answers, tables.score, index, n_items, (weighted, alpha, beta), which, rows)
         g = answers.group[p]
         if index[n_items + g, 0] >= 0:
-            population = (populations.mean[g], populations.sd[g])
-            n = _population_scores(nodes.node, population, weighted, index[n_items + g], n, which, rows)
+            mean, sd = populations.mean[g], populations.sd[g]
+            n = _population_scores(nodes.node, mean, sd, weighted, index[n_items + g], n, which, rows)
         _add_products(n, which, rows, sums, lost)
 
 
@@ -134,6 +123,7 @@ def _item_scores(
     answers: AnswerLists,
     score: np.ndarray,
     index: np.ndarray,
+    n_items: int,
     polynomials: tuple,
     which: np.ndarray,
     rows: np.ndarray,
@@ -142,7 +132,7 @@ def _item_scores(
     weighted, alpha, beta = polynomials
     degree, width = rows.shape[0], weighted.shape[1]
     c = np.empty((2, degree + 2))
-    shared_slope = index.shape[0] > 1 and index[0, 0] >= 0 and index[0, 0] == index[1, 0]
+    shared_slope = n_items > 1 and index[0, 0] >= 0 and index[0, 0] == index[1, 0]
     common = np.zeros(degree)
     n = 0
     for k in range(answers.start[p], answers.start[p + 1]):
@@ -181,7 +171,8 @@ def _item_scores(
 @kernel(fastmath=True)
 def _population_scores(
     node: np.ndarray,
-    population: tuple,
+    mean: float,
+    sd: float,
     weighted: np.ndarray,
     at: np.ndarray,
     n: int,
@@ -189,7 +180,6 @@ def _population_scores(
     rows: np.ndarray,
 ) -> int:
     """Write the coefficients of the score by the population's mean and SD after the first n; returns how many then."""
-    mean, sd = population
     for x in range(2):
         which[n] = at[x]
         for m in range(rows.shape[0]):

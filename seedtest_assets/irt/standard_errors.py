@@ -21,7 +21,6 @@ from seedtest_assets.irt.estep import Expectation, padded
 from seedtest_assets.irt.kernel_arguments import Nodes
 from seedtest_assets.irt.lost_information import (
     OwnBlocks,
-    ScoreModel,
     ScoreTables,
     own_posterior_covariance,
     posterior_covariance,
@@ -195,11 +194,14 @@ def _whole_matrix(optimum: _Optimum) -> np.ndarray | None:
 def _information(optimum: _Optimum) -> np.ndarray:
     """Form the observed information, its lower triangle, float64 [size, size]."""
     answers, index = optimum.problem.answers, optimum.index
-    model = ScoreModel(*optimum.kernel_arguments, optimum.state.populations)
+    tables, nodes = optimum.kernel_arguments
+    populations = optimum.state.populations
     lengths = np.diff(answers.start)
     degree = DEGREE if np.quantile(lengths[lengths > 0], 0.05) > SHORT_TEST else DEGREE_OF_SHORT_TESTS
     parts = spread(
-        lambda low, high, lost: posterior_covariance(low, high, answers.lists, model, index, degree, lost),
+        lambda low, high, lost: posterior_covariance(
+            low, high, answers.lists, tables, nodes, populations, index, degree, lost
+        ),
         chunks(answers.start),
         lambda: np.zeros((optimum.size, optimum.size)),
     )
