@@ -96,7 +96,9 @@ def test_anchors_without_constants_in_the_reply_are_linked_here_with_a_warning(l
     assert constants["n_anchors_used"] == 3
     np.testing.assert_allclose(result.items[["a", "b"]], expected.items[["a", "b"]], atol=3e-3)
     np.testing.assert_allclose(result.abilities[["theta", "se"]], expected.abilities[["theta", "se"]], atol=3e-3)
-    assert "answered no linking constants, so linked here by stocking_lord through 3 anchors" in "; ".join(result.warnings)
+    assert "answered no linking constants, so linked here by stocking_lord through 3 anchors" in "; ".join(
+        result.warnings
+    )
 
 
 def test_constants_that_were_not_applied_are_replaced(lsat7, in_process):
