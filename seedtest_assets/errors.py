@@ -1,5 +1,9 @@
 """The one error hierarchy. Every message is one line that says what failed and how to fix it."""
 
+from collections.abc import Sequence
+
+NAMED_IN_A_MESSAGE = 5
+
 
 class SeedtestError(Exception):
     """A refusal or failure, with a message in the user's terms."""
@@ -39,3 +43,8 @@ class IrtServiceRefusal(InputError):
 def first_line(error: BaseException) -> str:
     """Give the first line of an error's text, or its type where the text is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def first_few(names: Sequence[object]) -> str:
+    """List the first names in one line, with an ellipsis where there are more."""
+    return ", ".join(map(str, names[:NAMED_IN_A_MESSAGE])) + (", …" if len(names) > NAMED_IN_A_MESSAGE else "")

@@ -73,7 +73,7 @@ def with_usable_ids(answers: pa.Table) -> tuple[pa.Table, dict[str, int]]:
             continue
         answers = _replaced(answers, name, distinct.take(encoded.indices))
         reasons = pc.if_else(encoded.indices.is_valid(), faults.take(encoded.indices), f"no {name}")
-        left_out.update(counted(reasons.drop_null().to_pylist()))
+        left_out.update(reasons.drop_null().to_pylist())
         answers = answers.filter(reasons.is_null())
     return answers, dict(left_out)
 

@@ -17,7 +17,7 @@ from seedtest_assets.calibration import (
     no_parameters,
 )
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.errors import InputError, first_line
+from seedtest_assets.errors import InputError, first_few, first_line
 from seedtest_assets.irt.models import LinkingMethod, Model
 from seedtest_assets.irt.usable_parameters import unusable_parameters
 from seedtest_assets.storage.answer_files import read_answer_file
@@ -78,18 +78,17 @@ def read_anchors(path: Path) -> pd.DataFrame:
         if reason
     ]
     if bad:
-        raise InputError(f"{path}: {', '.join(bad[:5])}{', …' if len(bad) > 5 else ''}")
+        raise InputError(f"{path}: {first_few(bad)}")
     return table[PARAMETER_COLUMNS]
 
 
 def _text_columns(path: Path) -> pd.DataFrame:
-    """Read a CSV as text, ids trimmed; every row must be as wide as the header."""
+    """Read a CSV with PARAMETER_COLUMNS as text, ids trimmed; every row must be as wide as the header."""
+    as_text = pa.csv.ConvertOptions(
+        column_types=dict.fromkeys(PARAMETER_COLUMNS, pa.string()), strings_can_be_null=True
+    )
     try:
-        with path.open("rb") as file:
-            names = pa.csv.open_csv(file).schema.names
-            file.seek(0)
-            columns = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True)
-            table = pa.csv.read_csv(file, convert_options=columns)
+        table = pa.csv.read_csv(path, convert_options=as_text)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} cannot be read: {first_line(error)}") from None
     if "item_id" in table.column_names:

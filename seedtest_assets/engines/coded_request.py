@@ -10,11 +10,9 @@ import pyarrow.compute as pc
 from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.codes import coded, codes_and_names
+from seedtest_assets.errors import first_few
 from seedtest_assets.irt.usable_parameters import unusable_parameters
 from seedtest_assets.usable_answers import with_usable_ids
-
-# Ids that a warning lists before it stops.
-IDS_IN_A_WARNING = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,18 +101,14 @@ def _unusable_anchors(anchors: pd.DataFrame) -> tuple[str, ...]:
     if not unusable.any():
         return ()
     items = [f"{item} ({reason})" for item, reason in zip(anchors["item_id"][unusable], reasons[unusable], strict=True)]
-    listed = ", ".join(items[:IDS_IN_A_WARNING]) + (", …" if len(items) > IDS_IN_A_WARNING else "")
-    return (f"{len(items)} of {len(anchors)} anchors have no usable parameters and were left out: {listed}",)
+    return (f"{len(items)} of {len(anchors)} anchors have no usable parameters and were left out: {first_few(items)}",)
 
 
 def _unmatched_anchors(anchors: pd.DataFrame, item_ids: pa.Array) -> tuple[str, ...]:
     usable = _usable(anchors)
     if usable.empty or not len(item_ids):
         return ()
-    named, answered = (
-        ", ".join(map(repr, ids[:IDS_IN_A_WARNING])) + (", …" if len(ids) > IDS_IN_A_WARNING else "")
-        for ids in (usable["item_id"].tolist(), item_ids.to_pylist())
-    )
+    named, answered = (first_few([repr(item) for item in ids]) for ids in (usable["item_id"], item_ids.to_pylist()))
     return (
         f"none of the {len(usable)} anchors has an answer. Anchors: {named}. Items with answers: {answered}. "
         "Write the ids in both places alike",

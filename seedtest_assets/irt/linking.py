@@ -15,9 +15,6 @@ from seedtest_assets.irt.models import SCALE_TRANSFORMATIONS, LinkingMethod, Sca
 from seedtest_assets.irt.parameters import ItemParameters, probability
 from seedtest_assets.irt.robust import robust_sd
 
-_Constants = Callable[[ItemParameters, ItemParameters, Grid, bool], tuple[float, float]]
-_ConstantsOfCommon = Callable[[ItemParameters, ItemParameters], tuple[float, float]]
-
 # Robust z above which an anchor has drifted (Iglewicz & Hoaglin, 1993).
 DRIFT_LIMIT = 3.5
 # In b on the bank's scale, and in log a: smaller moves do no harm, however close together the others are.
@@ -130,21 +127,18 @@ def link(
     if method not in SCALE_TRANSFORMATIONS:
         raise DataError(f"linking method {method!r} is not one of {', '.join(SCALE_TRANSFORMATIONS)}")
     _, in_from, in_to = np.intersect1d(from_items.item, to_items.item, return_indices=True)
-    constants = _constants_by(method, grid or normal_grid(), symmetric)
-    return _link_common(from_items.take(in_from), to_items.take(in_to), constants, method, source, screen)
-
-
-def _constants_by(method: ScaleTransformation, grid: Grid, symmetric: bool) -> _ConstantsOfCommon:
-    return lambda new, bank: _CONSTANTS[method](new, bank, grid, symmetric)
+    new, bank = from_items.take(in_from), to_items.take(in_to)
+    return _link_common(new, bank, method, grid or normal_grid(), symmetric, screen, source)
 
 
 def _link_common(
     new: ItemParameters,
     bank: ItemParameters,
-    constants: _ConstantsOfCommon,
     method: ScaleTransformation,
-    source: str,
+    grid: Grid,
+    symmetric: bool,
     screen: bool,
+    source: str,
 ) -> Linking:
     """Link the common items of both scales, in the same order, leaving out what drifted one at a time."""
     screened: list[tuple[int, str]] = []
@@ -158,7 +152,7 @@ def _link_common(
                 f"{len(new)} common items remain to link by, 2 are needed"
                 + (f" ({len(screened)} were screened out for drift)" if screened else "")
             )
-        A, B = constants(new, bank)
+        A, B = _CONSTANTS[method](new, bank, grid, symmetric)
         item, reason = drifted(new, bank) if screen else (None, "")
         if item is None:
             return Linking(float(A), float(B), method, source, new.item.copy(), tuple(screened))
@@ -207,6 +201,9 @@ def drifted(new: ItemParameters, bank: ItemParameters) -> tuple[int | None, str]
     if abs(z[which, item]) <= DRIFT_LIMIT:
         return None, ""
     return int(item), f"its {('difficulty', 'discrimination')[which]} drifted, robust z {z[which, item]:+.1f}"
+
+
+_Constants = Callable[[ItemParameters, ItemParameters, Grid, bool], tuple[float, float]]
 
 
 def _mean_mean(new: ItemParameters, bank: ItemParameters, grid: Grid, symmetric: bool) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from seedtest_assets.errors import InputError, first_line
+from seedtest_assets.errors import InputError, first_few, first_line
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.usable_answers import EARLIEST, split_usable
 
@@ -43,8 +43,7 @@ class AnswerFile:
         """List the reasons with their counts and first rows, in one line."""
         parts = []
         for reason, rows in self.bad.groupby("reason", sort=False)["row"]:
-            shown = ", ".join(str(row) for row in rows.head(5)) + (", …" if len(rows) > 5 else "")
-            parts.append(f"{reason} ({len(rows):,} rows: {shown})")
+            parts.append(f"{reason} ({len(rows):,} rows: {first_few(rows.tolist())})")
         return "; ".join(parts)
 
 
