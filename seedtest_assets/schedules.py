@@ -6,12 +6,12 @@ import dagster as dg
 
 from seedtest_assets.dagster_log.run_queue import limit_pool
 from seedtest_assets.days import FEATURE_WINDOW_DAYS
-from seedtest_assets.errors import InputError, SeedtestError, SettingsError
+from seedtest_assets.errors import InputError, SeedtestError
 from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, IrtEngine, PlatformDatabase
 from seedtest_assets.step.arguments import POOL
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.load_time import FRESH_BY_HOUR
-from seedtest_assets.storage.rolling_back import publish_day, publish_newest
+from seedtest_assets.storage.rolling_back import choose_day
 
 FRESHNESS = dg.AssetCheckKey(dg.AssetKey("mirt_fit_meta"), "freshness")
 MINUTES_PAST = 5
@@ -56,16 +56,13 @@ class PublishConfig(dg.Config):
 def publish_day_op(context: dg.OpExecutionContext, config: PublishConfig, platform: PlatformDatabase) -> None:
     """Publish an accepted day from history and pin it, or unpin and publish the newest; as `seedtest publish`."""
     with failures_in_one_line():
-        publishing = platform.publishing
-        if not publishing.enabled:
-            raise SettingsError("publishing is off (SEEDTEST_PUBLISH=false). Set it to true to publish a day")
-        asked = {"by": f"run {context.run.run_id[:8]}", "why": config.reason}
-        if config.date:
-            publication = publish_day(platform.database, _day(config.date), publishing=publishing, **asked)
-            outcome = f"published {publication.day} and pinned it: nights go to history only until the newest is published again"
-        else:
-            publication = publish_newest(platform.database, publishing=publishing, **asked)
-            outcome = f"unpinned; {publication.reason or f'published {publication.day}'}"
+        outcome = choose_day(
+            platform.database,
+            _day(config.date) if config.date else None,
+            by=f"run {context.run.run_id[:8]}",
+            why=config.reason,
+            publishing=platform.publishing,
+        )
         context.log.info(outcome)
 
 

@@ -36,6 +36,7 @@ def diagnose(
         *(judge_table(facts, name, settings) for name in PUBLISHED),
         judge_rights(facts, settings),
         judge_anchors(facts.question_columns, facts.anchors),
+        *judge_question_update(facts.question_columns, settings),
         judge_old_jobs(facts, now),
         judge_publishing(facts.publication, settings),
         *judge_settings(facts, settings, environment),
@@ -69,8 +70,10 @@ def judge_schema(facts: PlatformFacts) -> Iterator[DoctorFinding]:
 def judge_table(facts: PlatformFacts, name: str, settings: Settings) -> DoctorFinding:
     """Judge whether a table can be published to."""
     table = facts.published[name]
-    if table is None and (facts.may_create_in_public or not settings.seedtest_publish):
+    if table is None and facts.may_create_in_public:
         return DoctorFinding(level="green", subject=name, text="absent, and the first night makes it")
+    if table is None and not settings.seedtest_publish:
+        return DoctorFinding(level="green", subject=name, text="absent, and not needed while SEEDTEST_PUBLISH=false")
     if table is None:
         return DoctorFinding(
             level="red",
@@ -147,6 +150,17 @@ def judge_anchors(question: Mapping[str, str], anchors: Sequence[AnchorQuestion]
     return DoctorFinding(
         level="yellow" if unusable or n_usable < FEW_ANCHORS else "green", subject="anchors", text=text
     )
+
+
+def judge_question_update(question: Mapping[str, str], settings: Settings) -> Iterator[DoctorFinding]:
+    """Judge whether parameters can be written back to the questions, where the settings ask for it."""
+    if settings.irt_update_question_meta and settings.seedtest_publish and "meta" not in question:
+        yield DoctorFinding(
+            level="red",
+            subject="question.meta",
+            text="IRT_UPDATE_QUESTION_META=true, but there is no table question with a column meta, so publishing would fail. "
+            "Set it to false",
+        )
 
 
 def _usable(anchor: AnchorQuestion) -> bool:

@@ -24,18 +24,17 @@ def publish(
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.database import prepared_database
     from seedtest_assets.storage.publications import Publishing
-    from seedtest_assets.storage.rolling_back import publish_day, publish_newest
+    from seedtest_assets.storage.rolling_back import choose_day
 
     if (day_given is None) is not newest:
         raise SettingsError("say which day: either --date YYYY-MM-DD or --newest")
     enter_project()
     settings = load_settings()
-    if not settings.seedtest_publish:
-        raise SettingsError("publishing is off (SEEDTEST_PUBLISH=false). Set it to true to publish a day")
-    database, publishing = prepared_database(settings), Publishing.from_settings(settings)
-    if day_given:
-        done = publish_day(database, day_given.date(), by=getpass.getuser(), why=reason, publishing=publishing)
-        console.print(f"published {done.day} and pinned it: nights go to history only until seedtest publish --newest")
-    else:
-        done = publish_newest(database, by=getpass.getuser(), why=reason, publishing=publishing)
-        console.print(f"unpinned; published {done.day}" if done.published else f"unpinned; {done.reason}")
+    outcome = choose_day(
+        prepared_database(settings),
+        day_given.date() if day_given else None,
+        by=getpass.getuser(),
+        why=reason,
+        publishing=Publishing.from_settings(settings),
+    )
+    console.print(outcome)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from seedtest_assets.errors import SeedtestError
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.database import Database
-from seedtest_assets.storage.publications import PublicationState, publication_state
+from seedtest_assets.storage.publications import IS_FOREIGN_FIT, PublicationState, publication_state
 from seedtest_assets.storage.published_tables import PUBLISHED, FoundTable, find_table
 from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.source_facts import SourceFacts, source_facts
@@ -35,11 +35,7 @@ FROM question WHERE coalesce(meta -> 'tags' ? 'anchor', false) ORDER BY id
 """
 _FOREIGN_FITS = """
 SELECT run_id, fitted_at FROM mirt_fit_meta AS fit
-WHERE {not_ours} ORDER BY fitted_at DESC NULLS LAST LIMIT 1
-"""
-_NOT_OURS = """
-NOT EXISTS (SELECT FROM publication AS ours WHERE ours.run_id = fit.run_id)
-AND NOT EXISTS (SELECT FROM fit_history AS ours WHERE ours.run_id = fit.run_id)
+WHERE {is_foreign} ORDER BY fitted_at DESC NULLS LAST LIMIT 1
 """
 
 
@@ -147,7 +143,7 @@ def _anchors(database: Database) -> list[AnchorQuestion]:
 
 
 def _foreign_fit(database: Database, *, ours_known: bool) -> ForeignFit | None:
-    statement = _FOREIGN_FITS.format(not_ours=_NOT_OURS if ours_known else "true")
+    statement = _FOREIGN_FITS.format(is_foreign=IS_FOREIGN_FIT if ours_known else "true")
     with database.transaction() as connection:
         row = connection.execute(sa.text(statement)).first()
     return ForeignFit(run_id=row.run_id, fitted_at=row.fitted_at) if row else None

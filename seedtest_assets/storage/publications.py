@@ -85,12 +85,14 @@ class PublicationState:
     old_job: date | None
 
 
-# Rows of runs that are in none of our tables were written by another job. It runs after midnight for the day before.
-_LAST_FOREIGN_FIT = """
-SELECT max(fit.fitted_at::timestamptz) FROM mirt_fit_meta AS fit
-WHERE NOT EXISTS (SELECT FROM publication AS ours WHERE ours.run_id = fit.run_id)
-  AND NOT EXISTS (SELECT FROM fit_history AS ours WHERE ours.run_id = fit.run_id)
+IS_FOREIGN_FIT = """
+NOT EXISTS (SELECT FROM publication AS ours WHERE ours.run_id = fit.run_id)
+AND NOT EXISTS (SELECT FROM fit_history AS ours WHERE ours.run_id = fit.run_id)
 """
+"""SQL condition: the row `fit` of mirt_fit_meta is of a run in none of our tables, so another job wrote it."""
+
+# The other job runs after midnight for the day before.
+_LAST_FOREIGN_FIT = f"SELECT max(fit.fitted_at::timestamptz) FROM mirt_fit_meta AS fit WHERE {IS_FOREIGN_FIT}"
 _LAST_FOREIGN_ROW = """
 SELECT max(fitted_at::timestamptz) FROM {table} AS result
 WHERE version = {version}

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from seedtest_assets.errors import InputError
+from seedtest_assets.errors import InputError, SettingsError
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.publications import (
     Action,
@@ -36,6 +36,20 @@ UPDATE {table} AS fit SET fitted_at = others.newest + interval '1 microsecond'
 FROM (SELECT max(fitted_at) AS newest FROM {table} WHERE run_id <> (SELECT run_id FROM fit_history WHERE partition_date = {day})) AS others
 WHERE fit.run_id = (SELECT run_id FROM fit_history WHERE partition_date = {day}) AND fit.fitted_at <= others.newest
 """
+
+
+def choose_day(database: Database, day: date | None, *, by: str, why: str, publishing: Publishing) -> str:
+    """Publish a day and pin it, or without a day unpin and publish the newest; gives a line that says what was done.
+
+    Raises SettingsError where publishing is off, InputError if history does not have the day.
+    """
+    if not publishing.enabled:
+        raise SettingsError("publishing is off (SEEDTEST_PUBLISH=false). Set it to true to publish a day")
+    if day:
+        publish_day(database, day, by=by, why=why, publishing=publishing)
+        return f"published {day} and pinned it: nights go to history only until seedtest publish --newest"
+    publication = publish_newest(database, by=by, why=why, publishing=publishing)
+    return f"unpinned, {publication.reason or f'published {publication.day}'}"
 
 
 def publish_day(database: Database, day: date, *, by: str, why: str, publishing: Publishing) -> Publication:

@@ -214,3 +214,22 @@ def test_a_new_database_has_no_old_job_to_compare_with(platform):
 def test_shadow_is_a_warning(old_platform):
     (line,) = findings(old_platform, seedtest_publish=False)["publishing"]
     assert (line.level, line.text) == ("yellow", "shadow (SEEDTEST_PUBLISH=false); nothing of ours is published yet")
+
+
+def test_a_missing_table_is_not_promised_where_nobody_will_make_it(old_platform):
+    execute(old_platform, "DROP TABLE features_topic_daily")
+    reader = as_role(old_platform, "reader_in_shadow")
+    execute(old_platform, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    (shadow,) = findings(reader, seedtest_publish=False)["features_topic_daily"]
+    assert (shadow.level, shadow.text) == ("green", "absent, and not needed while SEEDTEST_PUBLISH=false")
+    (publishing,) = findings(reader)["features_topic_daily"]
+    assert publishing.level == "red"
+
+
+def test_writing_back_to_questions_needs_the_table(old_platform):
+    assert "question.meta" not in findings(old_platform, irt_update_question_meta=True)
+    execute(old_platform, "DROP TABLE question CASCADE")
+    assert "question.meta" not in findings(old_platform)
+    (finding,) = findings(old_platform, irt_update_question_meta=True)["question.meta"]
+    assert finding.level == "red"
+    assert "IRT_UPDATE_QUESTION_META" in finding.text
