@@ -86,7 +86,7 @@ def old_name_warnings(environment: Mapping[str, str] = os.environ) -> list[str]:
     lines = []
     for old, new in OLD_NAMES.items():
         if old in read:
-            lines.append(f"{old} is an old name of {new}; its value {environment[old]} is used. Set {new} instead")
+            lines.append(f"{old} is an old name of {new}. Its value {environment[old]} is used. Set {new} instead")
         elif environment.get(old):
             lines.append(f"{old} is an old name of {new}, and ignored because {new} is set. Remove {old}")
     return lines

@@ -32,7 +32,7 @@ class Thresholds(BaseSettings):
     range_b: Annotated[Positive, Field(description="largest plausible difficulty, either side of 0")] = 6.0
     range_c: Annotated[Positive, Field(description="guessing must stay below it")] = 0.5
     outside_warn_above: Annotated[
-        Share, Field(description="share of items outside; a WARN above it when it is also twice the usual share")
+        Share, Field(description="share of items outside, a WARN above it when it is also twice the usual share")
     ] = 0.05
     outside_error_above: Annotated[
         Share, Field(description="share of items outside: above it the calibration is not written")

@@ -23,8 +23,8 @@ def test_old_names_are_read_and_reported(monkeypatch):
     settings = load_settings()
     assert (settings.mirt_model, settings.mirt_lookback_days) == ("Rasch", 30)
     assert old_name_warnings() == [
-        "IRT_MODEL is an old name of MIRT_MODEL; its value 1PL is used. Set MIRT_MODEL instead",
-        "IRT_CALIB_LOOKBACK_DAYS is an old name of MIRT_LOOKBACK_DAYS; its value 30 is used. Set MIRT_LOOKBACK_DAYS instead",
+        "IRT_MODEL is an old name of MIRT_MODEL. Its value 1PL is used. Set MIRT_MODEL instead",
+        "IRT_CALIB_LOOKBACK_DAYS is an old name of MIRT_LOOKBACK_DAYS. Its value 30 is used. Set MIRT_LOOKBACK_DAYS instead",
     ]
 
 

@@ -24,7 +24,7 @@ def incident_sensor(
     n_open = len(open_incidents(outbox.database))
     summary = f"{n_messages} new messages, {n_open} open incidents"
     if n_open and not outbox.channels:
-        summary += "; nobody is alerted: SEEDTEST_ALERT_URLS is not set"
+        summary += ". Nobody is alerted, because SEEDTEST_ALERT_URLS is not set"
     return dg.SensorResult(skip_reason=summary, cursor=write_state(state))
 
 

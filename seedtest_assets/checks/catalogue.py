@@ -80,7 +80,7 @@ OBSERVATIONS = (
     Check(
         name="source_matches_lake",
         asset="observations",
-        description="Answers of the last 7 days in the source, against those in the lake; a source that is empty beside a full table.",
+        description="Answers of the last 7 days in the source, against those in the lake, and whether the source is empty beside a full table.",
     ),
 )
 

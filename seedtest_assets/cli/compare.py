@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def compare(
     day_given: Annotated[
         datetime | None,
-        typer.Option("--date", formats=["%Y-%m-%d"], help="UTC day of history; by default the newest."),
+        typer.Option("--date", formats=["%Y-%m-%d"], help="UTC day of history (default: the newest)."),
     ] = None,
 ) -> None:
     """Compare what another job has published with our results of a day; writes a page beside the report.

@@ -142,7 +142,7 @@ def judge_anchors(question: Mapping[str, str], anchors: Sequence[AnchorQuestion]
     n_usable = len(anchors) - len(unusable)
     text = f"{n_usable} usable of {len(anchors)} tagged"
     if unusable:
-        text += f"; without usable irt a and b: {_listed(unusable)}"
+        text += f". Without usable irt a and b: {_listed(unusable)}"
     if n_usable < 2:
         text += ". At least 2 are needed to keep the bank's scale. The first calibration defines a new one"
     elif n_usable < FEW_ANCHORS:
@@ -179,7 +179,7 @@ def judge_publishing(state: PublicationState | None, settings: Settings) -> Doct
     """Judge what readers of the platform's tables see. state: None before our schema exists."""
     seen = f"readers see {state.published}" if state and state.published else "nothing of ours is published yet"
     if not settings.seedtest_publish:
-        return DoctorFinding(level="yellow", subject="publishing", text=f"shadow (SEEDTEST_PUBLISH=false); {seen}")
+        return DoctorFinding(level="yellow", subject="publishing", text=f"shadow (SEEDTEST_PUBLISH=false), {seen}")
     if state and state.pinned:
         return DoctorFinding(
             level="yellow",

@@ -42,7 +42,7 @@ def judge_old_jobs(facts: PlatformFacts, now: datetime) -> DoctorFinding:
         return DoctorFinding(
             level="green",
             subject="old jobs",
-            text=f"the calibration job has stopped; {last}. Look yourself that aggregate-features-daily and aggregate-features-daily-r have: they leave no run",
+            text=f"the calibration job has stopped, and {last}. Look yourself that aggregate-features-daily and aggregate-features-daily-r have: they leave no run",
         )
     published = facts.publication.published_at if facts.publication else None
     if published and fit.fitted_at > published:

@@ -36,14 +36,14 @@ def _traps(source: SourceFacts) -> Iterator[DoctorFinding]:
         yield DoctorFinding(
             level="red",
             subject="source",
-            text=f"{source.bad_items} answers have a question_id that is no number ({source.bad_item}); {source.name} casts "
+            text=f"{source.bad_items} answers have a question_id that is no number ({source.bad_item}). {source.name} casts "
             "every row, so such a row of any age stops the night. Set SEEDTEST_ATTEMPT_SOURCE=exam_results",
         )
     elif source.casts_items:
         yield DoctorFinding(
             level="yellow",
             subject="source",
-            text=f"{source.name} casts question_id in every row of exam_results; one that is no number, of any age, would stop "
+            text=f"{source.name} casts question_id in every row of exam_results. One that is no number, of any age, would stop "
             "the night. SEEDTEST_ATTEMPT_SOURCE=exam_results gives the same ids and casts nothing",
         )
     if source.unmarked:
@@ -65,7 +65,7 @@ def judge_ids(source: SourceFacts) -> Iterator[DoctorFinding]:
     )
     if known.unknown == 0:
         yield DoctorFinding(
-            level="green", subject="ids", text=f"{rule}; all {known.active:,} active have an ability under them"
+            level="green", subject="ids", text=f"{rule}, and all {known.active:,} active have an ability under them"
         )
         return
     level: Level = "yellow" if known.unknown > known.active / 2 else "green"
@@ -73,6 +73,6 @@ def judge_ids(source: SourceFacts) -> Iterator[DoctorFinding]:
     yield DoctorFinding(
         level=level,
         subject="ids",
-        text=f"{rule}; {known.unknown:,} of {known.active:,} active have no published ability yet, "
+        text=f"{rule}. {known.unknown:,} of {known.active:,} active have no published ability yet, "
         f"{known.example} for example{advice}",
     )

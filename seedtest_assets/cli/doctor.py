@@ -42,7 +42,7 @@ def _findings() -> "list[DoctorFinding]":
         facts = platform_facts(platform_database(settings), settings)
     except SeedtestError as error:
         advice = (
-            "" if settings.database_url else "; DATABASE_URL is unset, and `seedtest status` starts the embedded one"
+            "" if settings.database_url else ". DATABASE_URL is unset, and `seedtest status` starts the embedded one"
         )
         return [DoctorFinding(level="red", subject="database", text=f"{error}{advice}")]
     return diagnose(facts, settings, os.environ, datetime.now(timezone.utc))

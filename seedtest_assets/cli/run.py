@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def run(
     day_given: Annotated[
-        datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="UTC day; by default yesterday.")
+        datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="UTC day (default: yesterday).")
     ] = None,
     days: Annotated[int, typer.Option(min=1, help="This many days up to the date, oldest first.")] = 1,
     accept_failed_checks: Annotated[

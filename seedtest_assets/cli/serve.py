@@ -10,11 +10,11 @@ def serve(
         str | None,
         typer.Option(help="Address to listen on.", show_default="all with a token, 127.0.0.1 without"),
     ] = None,
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on. 0 takes a free one.", min=0, max=65535)] = 8000,
     workers: Annotated[
-        int, typer.Option(help="Calibrations at a time, a process each; one more process scores.", min=1)
+        int, typer.Option(help="Calibrations at a time, a process each. One more process scores.", min=1)
     ] = 1,
-    queue: Annotated[int, typer.Option(help="Calibrations that may wait; above it callers get 503.", min=0)] = 4,
+    queue: Annotated[int, typer.Option(help="Calibrations that may wait. Beyond it callers get 503.", min=0)] = 4,
     max_megabytes: Annotated[int, typer.Option(help="Largest request, unpacked, in MiB.", min=1)] = 128,
     grace_seconds: Annotated[
         float, typer.Option(help="How long a running calibration may go on after TERM.", min=0)

@@ -203,8 +203,8 @@ def usable_table(run: Run, name: str) -> FoundTable:
         ((role,),) = run("SELECT current_user::text")
         raise InputError(
             f"the table {name} does not exist, and the role {role} may not create it. "
-            f'As an administrator: GRANT CREATE ON SCHEMA public TO "{role}", or create it; '
-            "or write history only, with SEEDTEST_PUBLISH=false"
+            f'As an administrator: GRANT CREATE ON SCHEMA public TO "{role}", or create it. '
+            "Or write history only, with SEEDTEST_PUBLISH=false"
         )
     if existing.problems:
         raise InputError(

@@ -85,7 +85,7 @@ def test_the_incident_sensor_hands_on_its_state_and_says_that_nobody_is_alerted(
     record_events(Outbox(database=platform, ui_url=UI), [DROP])
     first = tick(incident_sensor, kept_instance)
     assert first.skip_reason.skip_message == (
-        "0 new messages, 1 open incidents; nobody is alerted: SEEDTEST_ALERT_URLS is not set"
+        "0 new messages, 1 open incidents. Nobody is alerted, because SEEDTEST_ALERT_URLS is not set"
     )
     second = tick(incident_sensor, kept_instance, first.cursor)
     assert second.cursor != first.cursor

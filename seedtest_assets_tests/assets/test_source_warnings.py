@@ -19,4 +19,4 @@ def test_old_names_of_variables_are_in_the_runs_log(instance, platform, monkeypa
     monkeypatch.setenv("IRT_MODEL", "1PL")
     result = run_night(instance, LAST)
     messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
-    assert any("IRT_MODEL is an old name of MIRT_MODEL; its value 1PL is used" in message for message in messages)
+    assert any("IRT_MODEL is an old name of MIRT_MODEL. Its value 1PL is used" in message for message in messages)

@@ -135,7 +135,7 @@ def test_a_bad_setting_is_reported_before_anything_starts(invoke, tmp_path, comm
 def test_an_old_name_of_a_variable_is_reported_by_run_and_status(project):
     done = seedtest("status", cwd=project, IRT_MODEL="1PL")
     assert done.returncode == 0, done.stderr
-    line = "IRT_MODEL is an old name of MIRT_MODEL; its value 1PL is used. Set MIRT_MODEL instead"
+    line = "IRT_MODEL is an old name of MIRT_MODEL. Its value 1PL is used. Set MIRT_MODEL instead"
     assert line in " ".join(done.stdout.split())
     done = seedtest("run", "--date", "1999-01-01", cwd=project, IRT_MODEL="1PL")
     assert line in done.stdout

@@ -124,7 +124,7 @@ def test_a_question_id_that_is_no_number_is_red_with_the_exam_and_the_source_to_
     (line,) = findings(old_platform, seedtest_attempt_source="exam_results")["source"]
     assert line.level == "green"
     (ids,) = findings(old_platform, seedtest_attempt_source="exam_results")["ids"]
-    assert "student ids as the view attempt has them; all" in ids.text
+    assert "student ids as the view attempt has them, and all" in ids.text
 
 
 def test_missing_marks_that_the_view_turns_into_wrong_ones_are_counted(old_platform):
@@ -167,14 +167,14 @@ def test_unusable_anchors_are_named():
     anchors = [AnchorQuestion(item_id=str(n), **(bad if n == 3 else good)) for n in range(7)]
     finding = judge_anchors({"meta": "jsonb"}, anchors)
     assert finding.level == "yellow"
-    assert finding.text == "6 usable of 7 tagged; without usable irt a and b: 3"
+    assert finding.text == "6 usable of 7 tagged. Without usable irt a and b: 3"
     assert "At least 2 are needed" in judge_anchors({"meta": "jsonb"}, anchors[:1]).text
 
 
 def test_an_old_job_that_stopped_is_no_warning(old_platform):
     execute(old_platform, "UPDATE mirt_fit_meta SET fitted_at = :at", at=NOW - timedelta(days=3))
     (line,) = findings(old_platform)["old jobs"]
-    assert (line.level, line.text.split(";")[0]) == ("green", "the calibration job has stopped")
+    assert (line.level, line.text.split(",")[0]) == ("green", "the calibration job has stopped")
 
 
 def test_an_old_job_that_writes_after_our_newest_publication_is_named(old_platform):
@@ -198,7 +198,7 @@ def test_settings_that_differ_from_the_old_jobs_are_named(old_platform):
     environment = {"IRT_MODEL": "1PL", "DRY_RUN": "true", "AGG_INCLUDE_THETA": "true", "METRICS_USE_IRT_THETA": "true"}
     texts = [line.text for line in findings(old_platform, environment, mirt_max_obs=500)["settings"]]
     assert texts == [
-        "IRT_MODEL is an old name of MIRT_MODEL; its value 1PL is used. Set MIRT_MODEL instead",
+        "IRT_MODEL is an old name of MIRT_MODEL. Its value 1PL is used. Set MIRT_MODEL instead",
         "DRY_RUN has no effect here: SEEDTEST_PUBLISH=false writes history only",
         "MIRT_MAX_OBS=500 keeps the newest answers of the window, where the old job kept the oldest",
         "MIRT_LOOKBACK_DAYS is unset: 60 here, 30 in the old job. Set it to keep the old value",
@@ -213,7 +213,7 @@ def test_a_new_database_has_no_old_job_to_compare_with(platform):
 
 def test_shadow_is_a_warning(old_platform):
     (line,) = findings(old_platform, seedtest_publish=False)["publishing"]
-    assert (line.level, line.text) == ("yellow", "shadow (SEEDTEST_PUBLISH=false); nothing of ours is published yet")
+    assert (line.level, line.text) == ("yellow", "shadow (SEEDTEST_PUBLISH=false), nothing of ours is published yet")
 
 
 def test_a_missing_table_is_not_promised_where_nobody_will_make_it(old_platform):
