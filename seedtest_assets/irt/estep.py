@@ -62,7 +62,7 @@ class Expectation:
     answers: [n_items, n_nodes], expected answers at each ability; right: the same for right answers, with guessing
     only; right_theta: [n_items], sum of the posterior means over right answers, without guessing only; mass:
     [n_groups, n_nodes], expected persons; loglik: of the persons' answers; theta, theta_se: [n_persons], posterior
-    mean and SD, empty unless asked for.
+    mean and SD, empty unless asked for; at_ends: [n_persons], posterior weight of the first and the last node, likewise.
     """
 
     answers: np.ndarray
@@ -72,6 +72,7 @@ class Expectation:
     loglik: float
     theta: np.ndarray
     theta_se: np.ndarray
+    at_ends: np.ndarray
 
 
 class _LogTable(NamedTuple):
@@ -103,7 +104,7 @@ def expect(
     nodes = padded(grid, np.float32 if single else np.float64)
     table = _log_table(curves, grid, nodes)
     n_persons = len(answers.start) - 1
-    moments = Moments(np.empty(n_persons if abilities else 0), np.empty(n_persons if abilities else 0))
+    moments = Moments(*(np.zeros(n_persons if abilities else 0) for _ in Moments._fields))
     n_rows = len(table.row) if counts else 0
 
     def new_sums() -> _Sums:
@@ -148,7 +149,7 @@ def padded(grid: Grid, dtype: DTypeLike) -> Nodes:
     log_weight = aligned_zeros((len(np.atleast_2d(grid.log_weight)), width), dtype)
     log_weight[:] = NO_WEIGHT
     log_weight[:, :n_nodes] = grid.log_weight
-    return Nodes(node, log_weight)
+    return Nodes(node, log_weight, n_nodes)
 
 
 def _log_table(curves: Curves, grid: Grid, nodes: Nodes) -> _LogTable:
@@ -233,6 +234,7 @@ def _expect(
         if moments.theta.size:
             moments.theta[p] = mean
             moments.theta_se[p] = _sd(posterior, node, mean)
+            moments.at_ends[p] = posterior[0] + posterior[nodes.n_nodes - 1]
         if counting:
             persons = sums.mass[group[p]]
             for q in range(width):

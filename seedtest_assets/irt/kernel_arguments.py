@@ -26,10 +26,12 @@ class Curves(NamedTuple):
 
 
 class Nodes(NamedTuple):
-    """Abilities [width] and the log weight of each in every population [n_groups, width], padded to whole cache lines."""
+    """Abilities [width] and the log weight of each in every population [n_groups, width], padded to whole cache lines;
+    the number of those before the padding."""
 
     node: np.ndarray
     log_weight: np.ndarray
+    n_nodes: int
 
 
 class Populations(NamedTuple):
@@ -40,7 +42,9 @@ class Populations(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """Posterior mean and SD of each person, float64 [n_persons], written by kernels; of length 0 where not wanted."""
+    """Posterior mean, SD and weight of the first and last node of each person, float64 [n_persons], written by kernels;
+    of length 0 where not wanted."""
 
     theta: np.ndarray
     theta_se: np.ndarray
+    at_ends: np.ndarray
