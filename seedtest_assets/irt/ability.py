@@ -6,7 +6,7 @@ from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers, expect
 from seedtest_assets.irt.grid import Grid, normal_grid
 from seedtest_assets.irt.kernel_arguments import Curves, Moments, Populations
-from seedtest_assets.irt.own_grids import integrate, unresolved
+from seedtest_assets.irt.own_grids import FOR_ABILITIES, integrate, unresolved
 from seedtest_assets.irt.parameters import ItemParameters, information
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import answers_to
@@ -56,21 +56,22 @@ def expected_a_posteriori(
         raise DataError(f"the population needs a finite mean and an SD above 0, not {mean} and {sd}")
     answers = answers_to(responses, items.item)
     populations = Populations(np.array([float(mean)]), np.array([float(sd)]))
-    theta, theta_se, _ = score(answers, items.curves, populations, grid or normal_grid(mean, sd))
-    return theta, theta_se
+    grid = grid or normal_grid(mean, sd)
+    moments = expect(answers, items.curves, grid, counts=False, abilities=True).moments
+    poor = unresolved(answers, items.curves, grid, moments, FOR_ABILITIES)
+    return abilities(moments, poor, answers, items.curves, populations)
 
 
-def score(
-    answers: Answers, curves: Curves, populations: Populations, grid: Grid
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Compute EAP abilities, posterior SDs and the log-likelihood of all answers."""
-    expected = expect(answers, curves, grid, counts=False, abilities=True)
-    moments = Moments(expected.theta, expected.theta_se, expected.at_ends)
-    absent = ~answers.answered
-    moments.theta[absent] = populations.mean[answers.group[absent]]
-    moments.theta_se[absent] = populations.sd[answers.group[absent]]
-    integrate(unresolved(answers, curves, grid, moments), answers.lists, curves, populations, moments)
-    return moments.theta, moments.theta_se, expected.loglik
+def abilities(
+    moments: Moments, poor: np.ndarray, answers: Answers, curves: Curves, populations: Populations
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take EAP abilities and posterior SDs, those of the persons `poor`, int64, from grids of their own.
+
+    A person without answers has the population's mean and SD.
+    """
+    integrate(poor, answers.lists, curves, populations, moments)
+    mean, sd = populations.mean[answers.group], populations.sd[answers.group]
+    return np.where(answers.answered, moments.theta, mean), np.where(answers.answered, moments.theta_se, sd)
 
 
 def reliability(theta: np.ndarray, theta_se: np.ndarray) -> float:

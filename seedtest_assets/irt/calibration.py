@@ -5,15 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seedtest_assets.irt.ability import reliability, score
+from seedtest_assets.irt.ability import abilities, reliability
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estimation import Bank, Estimate, HeldAnchors, Sample, estimate_items, screen_anchors
 from seedtest_assets.irt.linking import Linking, link, link_target
 from seedtest_assets.irt.models import MODELS, Model, scale_transformation
 from seedtest_assets.irt.options import Options
+from seedtest_assets.irt.own_grids import FOR_ABILITIES
 from seedtest_assets.irt.parallel import announce_compilation
 from seedtest_assets.irt.parameters import ItemParameters
-from seedtest_assets.irt.remarks import fit_warnings, flag, flag_warnings
+from seedtest_assets.irt.remarks import error_warnings, fit_warnings, flag, flag_warnings
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.result import Calibration
 from seedtest_assets.irt.standard_errors import n_parameters, standard_errors
@@ -130,7 +131,9 @@ def _assemble(estimate: Estimate, scale: _Scale, options: Options) -> Calibratio
     """Score the persons and put everything on the bank's scale."""
     sample, problem, state = estimate.sample, estimate.problem, estimate.state
     answered = problem.answers.answered
-    theta, theta_se, loglik = score(problem.answers, problem.curves(state), state.populations, problem.grid(state))
+    expected = estimate.expected
+    poor = np.concatenate(problem.unresolved(state, expected.moments, FOR_ABILITIES))
+    theta, theta_se = abilities(expected.moments, poor, problem.answers, problem.curves(state), state.populations)
     errors = standard_errors(problem, state, options.standard_errors)
     items = scale.apply(estimate.items)
     share = np.bincount(problem.answers.group[answered], minlength=problem.answers.n_groups) / answered.sum()
@@ -149,9 +152,9 @@ def _assemble(estimate: Estimate, scale: _Scale, options: Options) -> Calibratio
         theta_se=scale.A * theta_se,
         left_out=tuple(sorted(sample.left_out)),
         flagged=flagged,
-        loglik=loglik,
-        aic=2 * size - 2 * loglik,
-        bic=float(size * np.log(answered.sum()) - 2 * loglik),
+        loglik=expected.loglik,
+        aic=2 * size - 2 * expected.loglik,
+        bic=float(size * np.log(answered.sum()) - 2 * expected.loglik),
         n_parameters=size,
         iterations=estimate.solution.iterations,
         converged=estimate.solution.converged,
@@ -167,7 +170,7 @@ def _assemble(estimate: Estimate, scale: _Scale, options: Options) -> Calibratio
             *sample.warnings,
             *fit_warnings(estimate.solution, problem, options.tolerance),
             *scale.warnings,
-            *errors.warnings,
+            *error_warnings(items.item[errors.infinite], sample.responses.item_ids),
             *flag_warnings(flagged),
         ),
     )

@@ -15,9 +15,10 @@ from scipy.special import expit
 from seedtest_assets.irt.curves import code_tables
 from seedtest_assets.irt.estep import Answers, Expectation, expect
 from seedtest_assets.irt.grid import N_NODES, Grid, normal_grid
-from seedtest_assets.irt.kernel_arguments import Curves
+from seedtest_assets.irt.kernel_arguments import Curves, Moments
 from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.mstep import GUESSING_MEAN, GUESSING_SD, maximise
+from seedtest_assets.irt.own_grids import Part, merged, own_parts, unresolved
 from seedtest_assets.irt.state import SLOPE_LIMIT, State
 
 Progress = Callable[[int, float, float], None]
@@ -58,7 +59,8 @@ class Problem:
     """What is estimated: the free items of `answers` (bool [n_items]) under `model`, the others keep their parameters.
 
     With held items the populations' means and SDs are estimated on the held items' scale, otherwise the persons
-    together have mean 0 and SD 1.
+    together have mean 0 and SD 1. `own`: all persons by the nodes that serve them, where the common grid does not
+    serve all.
     """
 
     answers: Answers
@@ -66,6 +68,7 @@ class Problem:
     free: np.ndarray
     n_nodes: int = N_NODES
     prior: PriorAnswers | None = None
+    own: tuple[Part, ...] = ()
 
     @property
     def anchored(self) -> bool:
@@ -80,18 +83,47 @@ class Problem:
         """Make the grid that holds the populations at `state`."""
         return normal_grid(state.mean, state.sd, self.n_nodes)
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All persons, by the nodes over which they are integrated."""
+        return self.own or (Part(np.arange(len(self.answers.group)), self.answers, None),)
+
+    def grids(self, state: State) -> list[Grid]:
+        """Make the grid of each part."""
+        return [part.grid(self.grid(state), state.populations) for part in self.parts]
+
     def expect(self, state: State, **wanted: bool) -> Expectation:
         """Do the E-step at `state`, with the prior's answers added; see estep.expect."""
-        grid = self.grid(state)
-        expected = expect(self.answers, self.curves(state), grid, **wanted)
-        if self.prior is None or not wanted.get("counts", True):
-            return expected
-        answers, right = self.prior.at(grid.node)
+        curves, grids = self.curves(state), self.grids(state)
+        first, *others = [
+            expect(part.answers, curves, grid, **wanted) for part, grid in zip(self.parts, grids, strict=True)
+        ]
+        if self.prior is not None and wanted.get("counts", True):
+            first = self._with_prior(first)
+        return merged([first, *others], self.parts) if others else first
+
+    def unresolved(self, state: State, moments: Moments, most_at_ends: float) -> list[np.ndarray]:
+        """Find the persons of each part whom its grid does not serve at `state`, int64; see own_grids.unresolved."""
+        curves = self.curves(state)
+        return [
+            part.persons[unresolved(part.answers, curves, grid, moments.take(part.persons), most_at_ends)]
+            for part, grid in zip(self.parts, self.grids(state), strict=True)
+        ]
+
+    def resolving(self, poor: list[np.ndarray], state: State) -> "Problem":
+        """Give persons whom their grid does not serve, by part, other nodes."""
+        node = self.grid(state).node
+        step = float(node[1] - node[0])
+        return replace(self, own=own_parts(self.answers, self.parts, poor, step, self.curves(state), state.populations))
+
+    def _with_prior(self, expected: Expectation) -> Expectation:
+        assert self.prior is not None
+        answers, right = self.prior.at(expected.node)
         return replace(
             expected,
             answers=expected.answers + answers,
             right=expected.right + right if self.model == "3PL" else expected.right,
-            right_theta=expected.right_theta + right @ grid.node,
+            right_theta=expected.right_theta + right @ expected.node,
         )
 
     def right(self) -> np.ndarray:
@@ -171,7 +203,7 @@ def _single_precision(problem: Problem, tolerance: float, iteration: int) -> boo
 
 def _step(problem: Problem, state: State, expected: Expectation, right: np.ndarray, expand: bool) -> State:
     """Do the M-step and bring the populations back to mean 0 and SD 1; `expand` the scale of a single one, too."""
-    node = problem.grid(state).node
+    node = expected.node
     a, d, g = maximise(problem.model, state, expected, right, node, problem.free)
     persons = expected.mass.sum(axis=1)
     mean = expected.mass @ node / np.maximum(persons, 1e-300)

@@ -54,25 +54,35 @@ class Answers:
         """The answers as kernels take them."""
         return AnswerLists(self.start, self.code, self.group)
 
+    def take(self, persons: np.ndarray) -> "Answers":
+        """Select persons, int64 [n]."""
+        length = np.diff(self.start)[persons]
+        start = np.concatenate([[0], np.cumsum(length)])
+        at = np.arange(start[-1]) + np.repeat(self.start[persons] - start[:-1], length)
+        code = self.code[at]
+        count = np.bincount(code, minlength=2 * self.n_items).reshape(-1, 2)
+        return Answers(
+            start, code, count, self.group[persons], self.n_groups, self.order[at] if len(self.order) else self.order
+        )
+
 
 @dataclass(frozen=True)
 class Expectation:
     """What an E-step gives, float64.
 
-    answers: [n_items, n_nodes], expected answers at each ability; right: the same for right answers, with guessing
-    only; right_theta: [n_items], sum of the posterior means over right answers, without guessing only; mass:
-    [n_groups, n_nodes], expected persons; loglik: of the persons' answers; theta, theta_se: [n_persons], posterior
-    mean and SD, empty unless asked for; at_ends: [n_persons], posterior weight of the first and the last node, likewise.
+    node: [n_nodes], the abilities; answers: [n_items, n_nodes], expected answers at each ability; right: the same for
+    right answers, with guessing only; right_theta: [n_items], sum of the posterior means over right answers, without
+    guessing only; mass: [n_groups, n_nodes], expected persons; loglik: of the persons' answers; moments: of each
+    person's posterior, empty unless asked for.
     """
 
+    node: np.ndarray
     answers: np.ndarray
     right: np.ndarray
     right_theta: np.ndarray
     mass: np.ndarray
     loglik: float
-    theta: np.ndarray
-    theta_se: np.ndarray
-    at_ends: np.ndarray
+    moments: Moments
 
 
 class _LogTable(NamedTuple):
@@ -128,12 +138,12 @@ def expect(
         n_answers = answers.count.ravel() if table.guessing else answers.count.sum(axis=1)
         total *= (n_answers / np.maximum(total.sum(axis=1), 1e-300))[:, None]
     if table.guessing:
-        return Expectation(total[0::2] + total[1::2], total[1::2], right_theta, mass, loglik, *moments)
+        return Expectation(grid.node, total[0::2] + total[1::2], total[1::2], right_theta, mass, loglik, moments)
     if single and counts:
         mostly_right = answers.count[:, 0] < answers.count[:, 1]
         right_theta = np.where(mostly_right, total @ grid.node - wrong_theta, right_theta)
     loglik += float(answers.count[:, 1] @ curves.d)
-    return Expectation(total, total[:0], right_theta, mass, loglik, *moments)
+    return Expectation(grid.node, total, total[:0], right_theta, mass, loglik, moments)
 
 
 def _added(arrays: list[np.ndarray]) -> np.ndarray:

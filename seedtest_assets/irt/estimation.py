@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike
 from seedtest_assets.irt.design import FINE, groups_by_items, harder_after_right, hardly_any_spread
 from seedtest_assets.irt.em import PriorAnswers, Problem, Solution, Stopping, solve, starting_values
 from seedtest_assets.irt.errors import DataError
-from seedtest_assets.irt.estep import Answers
+from seedtest_assets.irt.estep import Answers, Expectation
 from seedtest_assets.irt.grid import nodes_for
 from seedtest_assets.irt.kernel_arguments import Curves
 from seedtest_assets.irt.linking import link, link_target
 from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.options import Options
+from seedtest_assets.irt.own_grids import FOR_ESTIMATES
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import answers_to, fittable_items, unconnected_blocks
@@ -22,6 +23,8 @@ from seedtest_assets.irt.state import SLOPE_LIMIT, State
 
 # A slope within this share of its limit has no finite estimate.
 AT_THE_LIMIT = 0.999
+# Times that persons are given nodes; the second time few are left, whose posterior has become narrower meanwhile.
+MOST_GRIDS = 5
 # Gain in log-likelihood that each population found by the choice of items must bring.
 GAIN_A_GROUP = 10
 # Starting values below this slope may end in the mirror image of the scale, which fits as well.
@@ -96,11 +99,30 @@ class HeldAnchors:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Estimated parameters of a sample, on the scale of its persons, or of held anchors."""
+    """Estimated parameters of a sample, on the scale of its persons, or of held anchors.
+
+    expected: what the E-step at the solution gives, abilities included.
+    """
 
     sample: Sample
     problem: Problem
     solution: Solution
+    expected: Expectation
+
+    @classmethod
+    def of(cls, sample: Sample, problem: Problem, start: State, stopping: Stopping) -> "Estimate":
+        """Estimate, and again from there while the posteriors of persons turn out not to be resolved by their nodes."""
+        iterations = 0
+        for _ in range(MOST_GRIDS):
+            solution = solve(problem, start, stopping)
+            iterations += solution.iterations
+            expected = problem.expect(solution.state, counts=False, abilities=True)
+            poor = problem.unresolved(solution.state, expected.moments, FOR_ESTIMATES)
+            if not any(len(persons) for persons in poor):
+                break
+            problem, start = problem.resolving(poor, solution.state), solution.state
+        solution = replace(solution, iterations=iterations)
+        return cls(sample=sample, problem=problem, solution=solution, expected=expected)
 
     @property
     def state(self) -> State:
@@ -135,7 +157,7 @@ def estimate_items(sample: Sample, bank: Bank, held: HeldAnchors | None, options
     stopping = Stopping(options.tolerance, options.max_iterations, options.progress)
     while True:
         problem, start = _problem(sample, bank.known, held)
-        estimate = Estimate(sample=sample, problem=problem, solution=solve(problem, start, stopping))
+        estimate = Estimate.of(sample, problem, start, stopping)
         if not sample.grouped and held is None:
             estimate = _with_populations(estimate, stopping)
             sample = estimate.sample
@@ -206,10 +228,10 @@ def _with_populations(estimate: Estimate, stopping: Stopping) -> Estimate:
         return estimate
     group, n_groups = grouping[0], int(grouping[0].max()) + 1
     answers = replace(problem.answers, group=group, n_groups=n_groups)
-    grouped = replace(problem, answers=answers, n_nodes=max(problem.n_nodes, FINE))
+    grouped = replace(problem, answers=answers, n_nodes=max(problem.n_nodes, FINE), own=())
     start = replace(starting_values(answers.count, n_groups), g=estimate.state.g)
     rough = solve(grouped, start, Stopping(100 * stopping.tolerance, 50, stopping.progress))
-    gain = grouped.expect(rough.state, counts=False).loglik - problem.expect(estimate.state, counts=False).loglik
+    gain = grouped.expect(rough.state, counts=False).loglik - estimate.expected.loglik
     if gain < GAIN_A_GROUP * n_groups or hardly_any_spread(rough.state.sd):
         return estimate
     low, high = rough.state.mean.min(), rough.state.mean.max()
@@ -218,11 +240,8 @@ def _with_populations(estimate: Estimate, stopping: Stopping) -> Estimate:
         f"separate populations (means {low:+.2f} to {high:+.2f}). Give the times of the answers, so that an adaptive "
         "test is recognised, or pass groups"
     )
-    return Estimate(
-        sample=replace(sample, group=group, n_groups=n_groups, grouped=True, warnings=(*sample.warnings, warning)),
-        problem=grouped,
-        solution=solve(grouped, rough.state, stopping),
-    )
+    sample = replace(sample, group=group, n_groups=n_groups, grouped=True, warnings=(*sample.warnings, warning))
+    return Estimate.of(sample, grouped, rough.state, stopping)
 
 
 def _with_prior(estimate: Estimate, known: list[ItemParameters], weight: float, stopping: Stopping) -> Estimate:
@@ -237,8 +256,7 @@ def _with_prior(estimate: Estimate, known: list[ItemParameters], weight: float, 
         row = np.searchsorted(fitted, items.item)
         a[row], d[row], c[row], weights[row] = items.a, items.d, items.c if problem.model == "3PL" else 0.0, weight
     prior = PriorAnswers(Curves(a, d, c), np.where(problem.free, weights, 0.0))
-    problem = replace(problem, prior=prior)
-    return replace(estimate, problem=problem, solution=solve(problem, estimate.state, stopping))
+    return Estimate.of(estimate.sample, replace(problem, prior=prior), estimate.state, stopping)
 
 
 def _oriented(estimate: Estimate, anchors: ItemParameters | None) -> Estimate:
@@ -249,4 +267,13 @@ def _oriented(estimate: Estimate, anchors: ItemParameters | None) -> Estimate:
         direction = float(common.a @ a[np.searchsorted(estimate.sample.fitted, common.item)])
     if (direction or float(np.median(a))) >= 0:
         return estimate
-    return replace(estimate, solution=replace(estimate.solution, state=estimate.state.mirrored()))
+    return _mirrored(estimate)
+
+
+def _mirrored(estimate: Estimate) -> Estimate:
+    """Turn the ability axis around."""
+    solution = replace(estimate.solution, state=estimate.state.mirrored())
+    problem = replace(estimate.problem, own=tuple(part.mirrored() for part in estimate.problem.own))
+    moments = estimate.expected.moments
+    expected = replace(estimate.expected, moments=moments._replace(theta=-moments.theta))
+    return replace(estimate, problem=problem, solution=solution, expected=expected)

@@ -86,6 +86,13 @@ def normal_grid(mean: ArrayLike = 0.0, sd: ArrayLike = 1.0, n_nodes: int = N_NOD
     return Grid(node, log_density - np.logaddexp.reduce(log_density, axis=-1, keepdims=True))
 
 
+def normal_grid_at(node: np.ndarray, mean: ArrayLike, sd: ArrayLike) -> Grid:
+    """Weight equally spaced nodes by N(mean, sd^2) x step: their sum is 1 only where they hold the whole population."""
+    mean, sd = np.asarray(mean, dtype=np.float64), np.asarray(sd, dtype=np.float64)
+    log_density = -0.5 * ((node - mean[..., None]) / sd[..., None]) ** 2
+    return Grid(node, log_density + np.log((node[1] - node[0]) / (sd[..., None] * np.sqrt(2 * np.pi))))
+
+
 def nodes_for(test_length: float) -> int:
     """Count the nodes from -6 to 6 that a test of that many answers needs: 61 up to about 135 answers, more beyond.
 

@@ -48,3 +48,7 @@ class Moments(NamedTuple):
     theta: np.ndarray
     theta_se: np.ndarray
     at_ends: np.ndarray
+
+    def take(self, persons: np.ndarray) -> "Moments":
+        """Select persons."""
+        return Moments(*(values[persons] for values in self))

@@ -6,20 +6,24 @@ logistic curve of slope a has its poles at a distance of pi / |a|. So a shared g
 it does not get a grid that reaches as far as their posterior does, with steps by their information.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from seedtest_assets.irt.curves import log_wrong_and_right
-from seedtest_assets.irt.estep import Answers
-from seedtest_assets.irt.grid import Grid
+from seedtest_assets.irt.estep import Answers, Expectation
+from seedtest_assets.irt.grid import Grid, normal_grid_at
 from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves, Moments, Populations
 from seedtest_assets.irt.parallel import exponential, kernel, run
 
-# Posterior SDs, in steps, below which a grid is too coarse: there the sum is wrong by 3e-6.
+# Posterior SDs, in steps, below which a grid is too coarse: there the sum is wrong by 3e-6, and a standard error of an
+# item that depends on few persons with many answers by 1e-5; at 0.7 by 2%.
 LEAST_SD = 0.8
-# Posterior weight of a grid's ends above which it is too short: some 1e-5 of the posterior lies beyond.
-AT_ENDS = 1e-6
+# Posterior weight of a grid's ends above which it is too short for an ability: some 1e-5 of the posterior is beyond.
+FOR_ABILITIES = 1e-6
+# The same for estimates of items, which one person's tail hardly moves: it is not worth estimating again for less.
+FOR_ESTIMATES = 1e-3
 # |slope| x step above which a grid is too coarse: there the sum is wrong by up to 5e-5.
 STEEPEST = 2.0
 # Log posterior below its maximum at which a person's own grid ends: 1e-13 of the maximum.
@@ -33,21 +37,83 @@ FACTORS = 512
 PERSONS_A_CHUNK = 16
 
 
-class Ranges(NamedTuple):
-    """Where each person's own grid begins and ends, and the largest step that it may have, float64 [n]."""
+@dataclass(frozen=True)
+class Part:
+    """Persons who are integrated over the same nodes.
 
-    low: np.ndarray
-    high: np.ndarray
-    step: np.ndarray
+    persons: int64 [n]; answers: theirs; node: float64, ascending in equal steps, None for those of the common grid.
+    """
+
+    persons: np.ndarray
+    answers: Answers
+    node: np.ndarray | None
+
+    def grid(self, common: Grid, populations: Populations) -> Grid:
+        """Weight the nodes; `common`: the common grid."""
+        return common if self.node is None else normal_grid_at(self.node, *populations)
+
+    def mirrored(self) -> "Part":
+        """Turn the ability axis around."""
+        return self if self.node is None else replace(self, node=-self.node[::-1])
 
 
-def unresolved(answers: Answers, curves: Curves, grid: Grid, moments: Moments) -> np.ndarray:
+def own_parts(
+    answers: Answers,
+    parts: Sequence[Part],
+    poor: Sequence[np.ndarray],
+    step: float,
+    curves: Curves,
+    populations: Populations,
+) -> tuple[Part, ...]:
+    """Move persons whom their grid does not serve to nodes that do.
+
+    Those who need about the same step share their nodes, which reach as far as the furthest of them.
+
+    poor: such persons of each part; step: of the common grid, which is halved as often as needed.
+    """
+    moved = np.sort(np.concatenate([poor[0], *(part.persons for part in parts[1:])]))
+    low, high, largest = np.empty((3, len(moved)))
+    _in_chunks(
+        lambda some: _ranges(moved[some], answers.lists, curves, populations, low[some], high[some], largest[some]),
+        len(moved),
+    )
+    halvings = np.ceil(np.log2(np.maximum(step / largest, 1))).astype(np.int64)
+    rest = np.setdiff1d(parts[0].persons, moved)
+    own = [Part(rest, answers.take(rest), None)]
+    for k in np.unique(halvings):
+        some = halvings == k
+        h = step / 2**k
+        node = h * np.arange(np.floor(low[some].min() / h), np.ceil(high[some].max() / h) + 1)
+        own.append(Part(moved[some], answers.take(moved[some]), node))
+    return tuple(own)
+
+
+def merged(expectations: Sequence[Expectation], parts: Sequence[Part]) -> Expectation:
+    """Put the E-steps of several parts side by side."""
+
+    def together(field: str) -> np.ndarray:
+        return np.concatenate([getattr(each, field) for each in expectations], axis=-1)
+
+    person = np.argsort(np.concatenate([part.persons for part in parts]))
+    moments = [np.concatenate(values) for values in zip(*(each.moments for each in expectations), strict=True)]
+    return Expectation(
+        node=together("node"),
+        answers=together("answers"),
+        right=together("right"),
+        right_theta=np.sum([each.right_theta for each in expectations], axis=0),
+        mass=together("mass"),
+        loglik=sum(each.loglik for each in expectations),
+        moments=Moments(*(values[person] if len(values) else values for values in moments)),
+    )
+
+
+def unresolved(answers: Answers, curves: Curves, grid: Grid, moments: Moments, most_at_ends: float) -> np.ndarray:
     """Find the persons whom a grid does not serve, int64: too narrow a posterior, too near an end, or too steep an item.
 
-    moments: what the grid gives for them.
+    moments: what the grid gives for them; most_at_ends: FOR_ABILITIES or FOR_ESTIMATES.
     """
     step = grid.node[1] - grid.node[0]
-    poor = answers.answered & ((moments.at_ends > AT_ENDS) | (moments.theta_se < LEAST_SD * step))
+    poor = answers.answered & ((moments.at_ends > most_at_ends) | (moments.theta_se < LEAST_SD * step))
     steep = np.abs(curves.a) * step > STEEPEST
     if steep.any():
         has_steep = np.concatenate([[0], np.cumsum(steep[answers.code >> 1])])[answers.start]
@@ -59,8 +125,13 @@ def integrate(
     persons: np.ndarray, answers: AnswerLists, curves: Curves, populations: Populations, moments: Moments
 ) -> None:
     """Integrate some persons, each on a grid of their own, and write their moments."""
-    chunks = [(low, min(low + PERSONS_A_CHUNK, len(persons))) for low in range(0, len(persons), PERSONS_A_CHUNK)]
-    run(lambda low, high: _integrate(persons[low:high], answers, curves, populations, moments), chunks)
+    _in_chunks(lambda some: _integrate(persons[some], answers, curves, populations, moments), len(persons))
+
+
+def _in_chunks(work: Callable[[slice], None], n_persons: int) -> None:
+    """Call `work` for slices of so many persons, on all cores."""
+    chunks = [(low, min(low + PERSONS_A_CHUNK, n_persons)) for low in range(0, n_persons, PERSONS_A_CHUNK)]
+    run(lambda low, high: work(slice(low, high)), chunks)
 
 
 @kernel
@@ -77,6 +148,20 @@ def _integrate(
         # Sums of products, not numpy's dot, whose threads would fight with ours.
         mean = (weight * (node - low)).sum() + low
         moments.theta[p], moments.theta_se[p] = mean, np.sqrt((weight * (node - mean) ** 2).sum())
+
+
+@kernel
+def _ranges(
+    persons: np.ndarray,
+    answers: AnswerLists,
+    curves: Curves,
+    populations: Populations,
+    low: np.ndarray,
+    high: np.ndarray,
+    step: np.ndarray,
+) -> None:
+    for i in range(persons.size):
+        low[i], high[i], step[i] = _range(persons[i], answers, curves, populations)
 
 
 @kernel

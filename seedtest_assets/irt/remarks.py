@@ -33,6 +33,15 @@ def flag_warnings(flagged: tuple[tuple[int, str], ...]) -> list[str]:
     return [f"{len(reversed_keys)} items discriminate below 0, their keys may be reversed: {names}"]
 
 
+def error_warnings(items: np.ndarray, item_ids: np.ndarray | None) -> list[str]:
+    """Write one line for the items, by code, that have an infinite standard error."""
+    if not len(items):
+        return []
+    ids = [str(item) for item in (items if item_ids is None else item_ids[items])]
+    names = ", ".join(ids[:NAMES_SHOWN]) + (", ..." if len(ids) > NAMES_SHOWN else "")
+    return [f"{len(ids)} items have infinite standard errors, because their information is not positive: {names}"]
+
+
 def fit_warnings(solution: Solution, problem: Problem, tolerance: float) -> list[str]:
     """List warnings about the estimation itself."""
     warnings = []

@@ -7,9 +7,10 @@ coefficients on the polynomials that are orthonormal under that person's posteri
 instead of one for each node.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from scipy.linalg import lapack
@@ -18,7 +19,7 @@ from scipy.special import expit
 from seedtest_assets.irt.curves import code_tables
 from seedtest_assets.irt.em import Problem
 from seedtest_assets.irt.estep import Expectation, padded
-from seedtest_assets.irt.kernel_arguments import Nodes
+from seedtest_assets.irt.kernel_arguments import AnswerLists, Nodes
 from seedtest_assets.irt.lost_information import (
     OwnBlocks,
     ScoreTables,
@@ -30,6 +31,8 @@ from seedtest_assets.irt.mstep import GUESSING_SD
 from seedtest_assets.irt.parallel import aligned_zeros, chunks, spread
 from seedtest_assets.irt.state import State
 
+T = TypeVar("T")
+
 # Parameters up to which the whole matrix is formed and inverted, in well under a second.
 FULL_LIMIT = 1500
 # Degree of the polynomials; the wide posterior of a short test sees more of a curve's bends.
@@ -40,12 +43,16 @@ CONSTRAINT_WEIGHT = 1e4
 
 
 class ItemErrors(NamedTuple):
-    """Standard errors of a, b and c before linking, float64 [n_items], and warnings of one line each."""
+    """Standard errors of a, b and c before linking, float64 [n_items]."""
 
     a: np.ndarray
     b: np.ndarray
     c: np.ndarray
-    warnings: tuple[str, ...] = ()
+
+    @property
+    def infinite(self) -> np.ndarray:
+        """Whether an error of the item is infinite, bool [n_items]."""
+        return np.any(np.isinf([self.a, self.b, self.c]), axis=0)
 
 
 def n_parameters(problem: Problem) -> int:
@@ -54,7 +61,10 @@ def n_parameters(problem: Problem) -> int:
 
 
 def standard_errors(problem: Problem, state: State, wanted: bool = True) -> ItemErrors:
-    """Compute standard errors at the optimum, that of b by the delta method; NaN for what was not estimated."""
+    """Compute standard errors at the optimum, that of b by the delta method.
+
+    NaN for what was not estimated, infinite where the variance is not positive.
+    """
     if not wanted:
         unknown = np.full(len(state.a), np.nan)
         return ItemErrors(unknown, unknown, unknown)
@@ -65,12 +75,10 @@ def standard_errors(problem: Problem, state: State, wanted: bool = True) -> Item
         (block[:, 1, 1] + 2 * b * block[:, 0, 1] + b**2 * block[:, 0, 0]) / a**2,
         (c * (1 - c)) ** 2 * block[:, 2, 2],
     )
-    singular = ~np.isfinite(block).all(axis=(1, 2))
-    warning = f"{int(singular.sum())} items have infinite standard errors: their information is not positive"
-    estimated = np.stack([problem.free, problem.free, problem.free & (problem.model == "3PL")])
-    errors = np.where(singular, np.inf, np.sqrt(np.maximum(np.stack(variances), 0)))
-    se_a, se_b, se_c = np.where(estimated, errors, np.nan)
-    return ItemErrors(se_a, se_b, se_c, (warning,) if singular.any() else ())
+    with np.errstate(invalid="ignore"):  # NaN is not positive either
+        errors = np.where(np.stack(variances) > 0, np.sqrt(np.stack(variances)), np.inf)
+    estimated = (_index(problem)[0][: len(a)] >= 0).T
+    return ItemErrors(*np.where(estimated, errors, np.nan))
 
 
 def item_covariances(problem: Problem, state: State) -> np.ndarray:
@@ -106,19 +114,9 @@ class _Optimum:
         return _index(self.problem)[1]
 
     @cached_property
-    def scores(self) -> tuple[np.ndarray, np.ndarray]:
-        """Derivatives of log P, and each item's complete information, see _scores."""
-        return _scores(self.problem, self.state, self.expected)
-
-    @cached_property
-    def kernel_arguments(self) -> tuple[ScoreTables, Nodes]:
-        """What kernels need to form a person's posterior and score, in padded rows."""
-        nodes = padded(self.problem.grid(self.state), np.float64)
-        score = self.scores[0]
-        n_codes, n_nodes = score.shape[1:]
-        tables = aligned_zeros((2 if self.problem.model == "3PL" else 1, n_codes, len(nodes.node)), np.float64)
-        tables[:, :, :n_nodes] = score[: len(tables)]
-        return ScoreTables(code_tables(self.problem.curves(self.state), nodes.node), tables), nodes
+    def complete(self) -> np.ndarray:
+        """Each item's information, were the abilities known, see _complete_information."""
+        return _complete_information(self.problem, self.state, self.expected)
 
 
 def _index(problem: Problem) -> tuple[np.ndarray, int]:
@@ -142,26 +140,36 @@ def _index(problem: Problem) -> tuple[np.ndarray, int]:
     return index, size
 
 
-def _scores(problem: Problem, state: State, expected: Expectation) -> tuple[np.ndarray, np.ndarray]:
-    """Differentiate log P by (z, logit c), z = a theta + d, [2, 2 n_items, n_nodes], and compute each item's complete
-    information [n_items, 3, 3]."""
-    node = problem.grid(state).node
+def _scores(problem: Problem, state: State, node: np.ndarray) -> np.ndarray:
+    """Differentiate log P of each code by z = a theta + d and, for 3PL, by logit c, [1 or 2, 2 n_items, n_nodes]."""
     c = problem.curves(state).c[:, None]
     logistic = expit(state.a[:, None] * node + state.d[:, None])
-    score = np.zeros((2, 2 * len(state.a), len(node)))
-    information = np.zeros((2, 2, len(state.a), len(node)))
+    guessing = problem.model == "3PL"
+    score = aligned_zeros((2 if guessing else 1, 2 * len(state.a), len(node)), np.float64)
     score[0, 0::2] = -logistic
+    if guessing:
+        p = np.maximum(c + (1 - c) * logistic, 1e-300)
+        score[1, 0::2] = -c
+        score[0, 1::2], score[1, 1::2] = (1 - c) * logistic * (1 - logistic) / p, c * (1 - c) * (1 - logistic) / p
+    else:
+        score[0, 1::2] = 1 - logistic
+    return score
+
+
+def _complete_information(problem: Problem, state: State, expected: Expectation) -> np.ndarray:
+    """Compute the information of each item's (a, d, logit c), were the abilities known, [n_items, 3, 3]."""
+    node = expected.node
+    c = problem.curves(state).c[:, None]
+    logistic = expit(state.a[:, None] * node + state.d[:, None])
+    information = np.zeros((2, 2, len(state.a), len(node)))
     if problem.model == "3PL":
         p = np.maximum(c + (1 - c) * logistic, 1e-300)
         z, g = (1 - c) * logistic * (1 - logistic), c * (1 - c) * (1 - logistic)
-        score[1, 0::2] = -c
-        score[0, 1::2], score[1, 1::2] = z / p, g / p
         wrong, right = expected.answers - expected.right, expected.right
         information[0, 0] = wrong * logistic * (1 - logistic) + right * ((z / p) ** 2 - z * (1 - 2 * logistic) / p)
         information[1, 1] = wrong * c * (1 - c) + right * ((g / p) ** 2 - g * (1 - 2 * c) / p)
         information[0, 1] = information[1, 0] = right * (z * g / p**2 + c * z / p)
     else:
-        score[0, 1::2] = 1 - logistic
         information[0, 0] = expected.answers * logistic * (1 - logistic)
     complete = np.zeros((len(state.a), 3, 3))
     basis = [(0, node), (0, np.ones_like(node)), (1, np.ones_like(node))]
@@ -170,7 +178,7 @@ def _scores(problem: Problem, state: State, expected: Expectation) -> tuple[np.n
             complete[:, x, y] = information[kind, other_kind] @ (factor * other_factor)
     if problem.model == "3PL":
         complete[:, 2, 2] += 1 / GUESSING_SD**2
-    return score, complete
+    return complete
 
 
 def _whole_matrix(optimum: _Optimum) -> np.ndarray | None:
@@ -194,22 +202,19 @@ def _whole_matrix(optimum: _Optimum) -> np.ndarray | None:
 def _information(optimum: _Optimum) -> np.ndarray:
     """Form the observed information, its lower triangle, float64 [size, size]."""
     answers, index = optimum.problem.answers, optimum.index
-    tables, nodes = optimum.kernel_arguments
     populations = optimum.state.populations
     lengths = np.diff(answers.start)
     degree = DEGREE if np.quantile(lengths[lengths > 0], 0.05) > SHORT_TEST else DEGREE_OF_SHORT_TESTS
-    parts = spread(
-        lambda low, high, lost: posterior_covariance(
-            low, high, answers.lists, tables, nodes, populations, index, degree, lost
-        ),
-        chunks(answers.start),
-        lambda: np.zeros((optimum.size, optimum.size)),
-    )
+
+    def work(lists: AnswerLists, tables: ScoreTables, nodes: Nodes, low: int, high: int, lost: np.ndarray) -> None:
+        posterior_covariance(low, high, lists, tables, nodes, populations, index, degree, lost)
+
+    parts = _lost(optimum, work, lambda: np.zeros((optimum.size, optimum.size)))
     information = parts.pop(0)
     while parts:
         information += parts.pop()
     np.negative(information, out=information)
-    complete = optimum.scores[1]
+    complete = optimum.complete
     for x in range(3):
         for y in range(3):
             row, column = index[: answers.n_items, x], index[: answers.n_items, y]
@@ -229,7 +234,7 @@ def _add_populations(optimum: _Optimum, information: np.ndarray) -> None:
         return
     rows, mass, mean_of, sd_of = rows[present], expected.mass[present], state.mean[present], state.sd[present]
     persons = mass.sum(axis=1)
-    x = (problem.grid(state).node - mean_of[:, None]) / sd_of[:, None]
+    x = (expected.node - mean_of[:, None]) / sd_of[:, None]
     first, second = (mass * x).sum(axis=1), (mass * x**2).sum(axis=1)
     information[rows[:, 0], rows[:, 0]] += persons / sd_of**2
     information[rows[:, 1], rows[:, 0]] += 2 * first / sd_of**2
@@ -250,7 +255,7 @@ def _own_blocks(optimum: _Optimum) -> np.ndarray:
     """Invert each item's own block of the information, corrected for what moves all items together."""
     problem, slope = optimum.problem, optimum.state.a
     n_items = problem.answers.n_items
-    complete, lost = optimum.scores[1], _lost_by_item(optimum)
+    complete, lost = optimum.complete, _lost_by_item(optimum)
     information = complete - lost.block
     direction = np.zeros((n_items, 3, 2))  # of a shift and of a stretch of every item
     direction[:, 0, 1] = direction[:, 1, 0] = slope
@@ -274,15 +279,26 @@ def _own_blocks(optimum: _Optimum) -> np.ndarray:
 
 def _lost_by_item(optimum: _Optimum) -> OwnBlocks:
     """Sum what each item's information loses because abilities are not known."""
-    answers, n_items = optimum.problem.answers, optimum.problem.answers.n_items
-    tables, nodes = optimum.kernel_arguments
-    slope = optimum.state.a
-    parts = spread(
-        lambda low, high, lost: own_posterior_covariance(low, high, answers.lists, tables, nodes, slope, lost),
-        chunks(answers.start),
-        lambda: OwnBlocks(np.zeros((n_items, 3, 3)), np.zeros(n_items), np.zeros((2, 2))),
-    )
+    n_items, slope = optimum.problem.answers.n_items, optimum.state.a
+
+    def work(lists: AnswerLists, tables: ScoreTables, nodes: Nodes, low: int, high: int, lost: OwnBlocks) -> None:
+        own_posterior_covariance(low, high, lists, tables, nodes, slope, lost)
+
+    parts = _lost(optimum, work, lambda: OwnBlocks(np.zeros((n_items, 3, 3)), np.zeros(n_items), np.zeros((2, 2))))
     return OwnBlocks(*(np.asarray(sum(arrays)) for arrays in zip(*parts, strict=True)))
+
+
+def _lost(optimum: _Optimum, work: Callable[..., None], new_buffers: Callable[[], T]) -> list[T]:
+    """Call `work(answers, tables, nodes, low, high, buffers)` for all persons, and return the buffers.
+
+    The tables are those of the nodes of one part of the persons after the other.
+    """
+    curves, buffers = optimum.problem.curves(optimum.state), []
+    for part, grid in zip(optimum.problem.parts, optimum.problem.grids(optimum.state), strict=True):
+        nodes = padded(grid, np.float64)
+        tables = ScoreTables(code_tables(curves, nodes.node), _scores(optimum.problem, optimum.state, nodes.node))
+        buffers += spread(partial(work, part.answers.lists, tables, nodes), chunks(part.answers.start), new_buffers)
+    return buffers
 
 
 def _common_slope_blocks(intercepts: np.ndarray, cross: np.ndarray, slope: float, shift: float) -> np.ndarray:
