@@ -179,6 +179,8 @@ def _range(p: int, answers: AnswerLists, curves: Curves, populations: Population
         node = np.linspace(low, high, SEARCHED)
         log_posterior = _log_posterior(p, answers, curves, populations, node)
         inside = np.flatnonzero(log_posterior > log_posterior.max() - DEPTH)
+        if inside.size == 0:  # parameters so large that no probability is a number
+            return mean - sd, mean + sd, sd
         low, high = node[max(inside[0] - 1, 0)], node[min(inside[-1] + 1, SEARCHED - 1)]
         if inside.size >= SEARCHED // 2 or node[1] - node[0] <= 1e-12 * max(abs(low), abs(high)):
             return low, high, _largest_step(p, answers, curves, sd, low, high)

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedtest_assets.irt.curves import log_probabilities
+from seedtest_assets.irt.kernel_arguments import AnswerLists, Moments, Populations
+from seedtest_assets.irt.own_grids import integrate as integrate_on_own_grids
 from seedtest_assets.irt.parallel import chunks, run
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.topic_answers import GroupedAnswers
@@ -24,6 +26,8 @@ from seedtest_assets.irt.topic_kernel import LIMIT, Students, Tables, TopicMomen
 # Level k has the step COARSEST_STEP / 2^(k / 2): down to 1/64 of a population SD, for thousands of answers to a topic.
 COARSEST_STEP = 0.25
 FINEST_LEVEL = 8
+# Posterior SDs that must lie between an ability and the last node.
+MARGIN = 5.0
 # A discrimination above this is a step at every level, and no reason for a finer one.
 STEEPEST = 1e3
 # Up to which ratio of tau to the likelihood's width, and up to which change of log L over tau at its steepest, how many
@@ -58,24 +62,52 @@ def integrate(
     tau_of_pair: float64 [n_pairs], on the scale of `mean` and `sd`, which are the population's.
     """
     tau, kind = np.unique(tau_of_pair / sd, return_inverse=True)
-    a, b, c = items.a * sd, (items.b - mean) / sd, items.c
+    items = ItemParameters(items.item, items.a * sd, (items.b - mean) / sd, items.c)
+    everybody, origin = np.arange(len(answers.student)), np.zeros(len(answers.student))
     result = Posterior(*_zeros(len(answers.topic), len(answers.student)))
-    shape = _narrowest(answers, a)
-    level, student_width = _level(answers, tau[kind], shape)
     limit = LIMIT * np.sqrt(1 + tau.max(initial=0.0) ** 2)
-    for k in np.unique(level):
+    _integrate_around(origin, limit, everybody, answers, items, (tau, kind), result)
+    far = _at_an_end(answers, result, limit)
+    if len(far):
+        place = _places(far, answers, items, tau[kind])
+        _integrate_around(place, 2 * limit, far, answers, items, (tau, kind), result)
+    for theta in (result.theta, result.student_theta):
+        theta *= sd
+        theta += mean
+    for se in (result.se, result.student_se):
+        se *= sd
+    return result
+
+
+def _integrate_around(
+    centre: np.ndarray,
+    limit: float,
+    students: np.ndarray,
+    answers: GroupedAnswers,
+    items: ItemParameters,
+    kinds: tuple[np.ndarray, np.ndarray],
+    result: Posterior,
+) -> None:
+    """Integrate some students, each over nodes up to `limit` to both sides of `centre`, float64 [n], into `result`.
+
+    All in population SDs. kinds: the different tau, and which of them each pair has.
+    """
+    tau, kind = kinds
+    shape = _narrowest(answers, items.a)
+    level, student_width = _level(answers, tau[kind], shape)
+    for k, middle in np.unique(np.column_stack([level[students], centre]), axis=0):
         step = COARSEST_STEP * 2 ** (-k / 2)
-        students = np.flatnonzero(level == k)
-        chunk, pairs = answers.take(students), _pairs_of(answers, students)
+        some = students[(level[students] == k) & (centre == middle)]
+        chunk, pairs = answers.take(some), _pairs_of(answers, some)
         half = int(np.ceil(limit / step))
-        node = step * np.arange(-half, half + 1)
-        row = np.flatnonzero(np.bincount(chunk.item_row, minlength=len(a)))
-        place = np.zeros(len(a), np.int32)
+        node = middle + step * np.arange(-half, half + 1)
+        row = np.flatnonzero(np.bincount(chunk.item_row, minlength=len(items)))
+        place = np.zeros(len(items), np.int32)
         place[row] = np.arange(len(row))
-        log_wrong, log_right = log_probabilities(a[row, None] * (node - b[row, None]), c[row])
+        log_wrong, log_right = log_probabilities(items.a[row, None] * (node - items.b[row, None]), items.c[row])
         tables = Tables(node, log_right, log_wrong, tau, _sampled_normal(tau, node), *_quadrature(tau, step))
         given = Students(
-            stride=_stride(student_width[students], step),
+            stride=_stride(student_width[some], step),
             student_start=chunk.student_start,
             pair_start=chunk.pair_start,
             item_row=place[chunk.item_row],
@@ -83,12 +115,38 @@ def integrate(
             kind=kind[pairs],
             rule=_rule(tau[kind[pairs]], shape.width[pairs], shape.steepness[pairs], step),
         )
-        out = TopicMoments(*_zeros(len(pairs), len(students)))
+        out = TopicMoments(*_zeros(len(pairs), len(some)))
         _integrate_chunks(given, tables, out, _work(chunk))
-        result.theta[pairs], result.se[pairs], result.score[pairs] = mean + sd * out.theta, sd * out.se, out.score
-        result.student_theta[students], result.student_se[students] = mean + sd * out.student_theta, sd * out.student_se
-        result.student_loglik[students] = out.student_loglik
-    return result
+        result.theta[pairs], result.se[pairs], result.score[pairs] = out.theta, out.se, out.score
+        result.student_theta[some], result.student_se[some] = out.student_theta, out.student_se
+        result.student_loglik[some] = out.student_loglik
+
+
+def _at_an_end(answers: GroupedAnswers, result: Posterior, limit: float) -> np.ndarray:
+    """Find the students whose own posterior reaches LIMIT, or that of a topic the last node, int64."""
+    reach = np.abs(result.student_theta) + MARGIN * result.student_se
+    topic = np.abs(result.theta) + MARGIN * result.se
+    far = reach > LIMIT
+    if len(topic):
+        far |= np.maximum.reduceat(topic, answers.student_start[:-1]) > limit
+    return np.flatnonzero(far)
+
+
+def _places(students: np.ndarray, answers: GroupedAnswers, items: ItemParameters, tau: np.ndarray) -> np.ndarray:
+    """Place students far from the population by all their answers together, float64 [n], in whole population SDs.
+
+    An ability that all topics share has a variance of 1 + tau^2, and the student's own share of it with T topics is
+    1 / (1 + tau^2 / T).
+    """
+    chunk = answers.take(students)
+    n = len(students)
+    widest = np.maximum.reduceat(tau[_pairs_of(answers, students)], chunk.student_start[:-1])
+    topics = np.maximum(np.add.reduceat(chunk.answered.astype(np.int64), chunk.student_start[:-1]), 1)
+    code = 2 * chunk.item_row + chunk.correct
+    lists = AnswerLists(chunk.pair_start[chunk.student_start], code.astype(np.int32), np.arange(n, dtype=np.int32))
+    moments = Moments(np.zeros(n), np.zeros(n), np.zeros(n))
+    integrate_on_own_grids(np.arange(n), lists, items.curves, Populations(np.zeros(n), np.sqrt(1 + widest**2)), moments)
+    return np.round(moments.theta / (1 + widest**2 / topics))
 
 
 def _integrate_chunks(students: Students, tables: Tables, out: TopicMoments, work: np.ndarray) -> None:

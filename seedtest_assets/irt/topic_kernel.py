@@ -7,7 +7,7 @@ import numpy as np
 from seedtest_assets.irt.parallel import kernel
 
 LIMIT = 8.0
-"""Nodes reach this many SDs to both sides; beyond lies 1e-15 of the population."""
+"""Nodes reach this many SDs to both sides of the middle; beyond lies 1e-15 of the population."""
 NEGLIGIBLE = 1e-18
 """Posterior weight of a node below which it is passed over."""
 

@@ -99,3 +99,34 @@ def test_the_exact_integration_agrees_with_adaptive_quadrature(n):
     mean = moment(1) / moment(0)
     exact = mean, np.sqrt(moment(2) / moment(0) - mean**2)
     np.testing.assert_allclose(exact_ability(a, b, np.zeros(n), correct, 0.0, 1.0), exact, atol=1e-6)
+
+
+def exact_topics(a, b, correct, topic, tau):
+    """Posterior mean and SD of each topic by sums over a dense grid."""
+    student = np.linspace(-20, 20, 2001)
+    near = np.exp(-0.5 * ((student[:, None] - student) / tau) ** 2)
+    log_posterior, moments = -0.5 * student**2, []
+    for t in np.unique(topic):
+        z = np.where(correct, 1, -1)[topic == t, None] * a[topic == t, None] * (student - b[topic == t, None])
+        loglik = -np.logaddexp(0, -z).sum(axis=0)
+        likely = near * np.exp(loglik - loglik.max())
+        total = likely.sum(axis=1)
+        log_posterior = log_posterior + np.log(np.maximum(total, 1e-300))
+        moments.append((likely @ np.stack([student, student**2], axis=1)) / np.maximum(total, 1e-300)[:, None])
+    weight = np.exp(log_posterior - log_posterior.max())
+    first, second = np.moveaxis(weight / weight.sum() @ np.array(moments), 1, 0)
+    return np.stack([first, np.sqrt(second - first**2)], axis=1)
+
+
+@pytest.mark.parametrize("tau", [0.3, 1.0])
+@pytest.mark.parametrize(("b", "hard"), [(8.0, 2), (-12.0, 2), (12.0, 1)])
+def test_topic_abilities_far_from_the_population(b, hard, tau):
+    """Two topics, `hard` of them with items that are far from everybody and answered against all expectation."""
+    topic = np.arange(40) % 2
+    b = np.where(topic < hard, b, 0.0)
+    correct = np.where(topic < hard, b > 0, np.arange(40) % 4 == 1)
+    items = irt.ItemParameters(np.arange(40), np.full(40, 2.0), b, np.zeros(40))
+    answers = irt.TopicAnswers(np.zeros(40, int), topic, np.arange(40), correct)
+    got = irt.topic_abilities(answers, items, tau=tau)
+    exact = exact_topics(items.a, b, correct, topic, tau)
+    np.testing.assert_allclose(np.stack([got.theta, got.se], axis=1), exact, atol=1e-3)
