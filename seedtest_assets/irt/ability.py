@@ -7,7 +7,7 @@ from seedtest_assets.irt.estep import Answers, expect
 from seedtest_assets.irt.grid import Grid, normal_grid
 from seedtest_assets.irt.kernel_arguments import Curves, Moments, Populations
 from seedtest_assets.irt.own_grids import FOR_ABILITIES, integrate, unresolved
-from seedtest_assets.irt.parameters import ItemParameters, information
+from seedtest_assets.irt.parameters import ItemParameters, grid_of_test, information
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import answers_to
 
@@ -126,6 +126,6 @@ def marginal_reliability(items: ItemParameters, mean: float = 0.0, sd: float = 1
     >>> round(irt.marginal_reliability(items), 2)
     0.81
     """
-    grid = normal_grid(mean, sd)
+    grid = grid_of_test(items, mean, sd)
     test_information = information(grid.node, items).sum(axis=0)
     return float(grid.weight @ (test_information / (test_information + 1 / sd**2)))

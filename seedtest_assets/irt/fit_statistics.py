@@ -1,14 +1,16 @@
 """Does the model fit: items (infit, outfit, a chi-square for sparse data) and persons (lz)."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.special import chdtrc
 
 from seedtest_assets.irt.curves import code_tables, logistic
 from seedtest_assets.irt.estep import Answers, padded
-from seedtest_assets.irt.grid import Grid, normal_grid
-from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves, Nodes
+from seedtest_assets.irt.grid import normal_grid
+from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves, Nodes, Populations
+from seedtest_assets.irt.own_grids import resolved
 from seedtest_assets.irt.parallel import chunks, kernel, run, spread
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.responses import Responses
@@ -119,7 +121,7 @@ def item_fit(
     answers = answers_to(responses, items.item)
     mean_squares = _mean_squares(_residual_sums(answers, items.curves, theta))
     limit = _group_limits(theta[answers.answered])
-    groups = _left_one_out(answers, items.curves, normal_grid(mean, sd), limit)
+    groups = _left_one_out(answers, items.curves, Populations(np.array([float(mean)]), np.array([float(sd)])), limit)
     count, right, expected, variance = np.moveaxis(groups, 2, 0)
     chi_square, df = _chi_square(right - expected, variance, n_parameters)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -203,16 +205,14 @@ def _residual_sums(answers: Answers, curves: Curves, theta: np.ndarray) -> np.nd
     return np.sum(parts, axis=0)
 
 
-def _left_one_out(answers: Answers, curves: Curves, grid: Grid, limit: np.ndarray) -> np.ndarray:
+def _left_one_out(answers: Answers, curves: Curves, populations: Populations, limit: np.ndarray) -> np.ndarray:
     """Sum answers, right ones, expected right ones and their variance by ability group, float64 [n_items, n_groups, 4]."""
-    nodes = padded(grid, np.float64)
-    table = code_tables(curves, nodes.node)
-    parts = spread(
-        lambda low, high, out: _leave_out(low, high, answers.lists, table, nodes, limit, out),
-        chunks(answers.start),
-        lambda: np.zeros((answers.n_items, len(limit) + 1, 4)),
-    )
-    return np.sum(parts, axis=0)
+    sums = [np.zeros((answers.n_items, len(limit) + 1, 4))]
+    for part, grid in resolved(answers, curves, populations, normal_grid(populations.mean[0], populations.sd[0])):
+        nodes, lists = padded(grid, np.float64), part.answers.lists
+        work = partial(_leave_out, lists, code_tables(curves, nodes.node), nodes, limit)
+        sums += spread(work, chunks(lists.start), partial(np.zeros_like, sums[0]))
+    return np.sum(sums, axis=0)
 
 
 @kernel
@@ -255,7 +255,7 @@ def _lz(low: int, high: int, answers: AnswerLists, curves: Curves, theta: np.nda
 
 @kernel(fastmath=True)
 def _leave_out(
-    low: int, high: int, answers: AnswerLists, table: np.ndarray, nodes: Nodes, limit: np.ndarray, out: np.ndarray
+    answers: AnswerLists, table: np.ndarray, nodes: Nodes, limit: np.ndarray, low: int, high: int, out: np.ndarray
 ) -> None:
     """Add each answer to its item and to the ability group that the person's other answers give."""
     code, node, log_weight = answers.code, nodes.node, nodes.log_weight[0]

@@ -99,5 +99,9 @@ def nodes_for(test_length: float) -> int:
     An answer is worth about 0.26 of information (slope 1.02 at its difficulty), so the posterior SD is
     1 / sqrt(1 + 0.26 n); a step of at most 1.2 of it keeps the error of the sum below 1e-6.
     """
-    step = 1.2 / np.sqrt(1 + 0.26 * test_length)
+    return nodes_with(1.2 / np.sqrt(1 + 0.26 * test_length))
+
+
+def nodes_with(step: float) -> int:
+    """Count the nodes from -6 to 6 that are no further apart than `step`, at least 61."""
     return max(N_NODES, 2 * int(np.ceil(LIMIT / step)) + 1)

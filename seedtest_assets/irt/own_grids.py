@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seedtest_assets.irt.curves import log_wrong_and_right
-from seedtest_assets.irt.estep import Answers, Expectation
+from seedtest_assets.irt.estep import Answers, Expectation, expect
 from seedtest_assets.irt.grid import Grid, normal_grid_at
 from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves, Moments, Populations
 from seedtest_assets.irt.parallel import exponential, kernel, run
@@ -86,6 +86,16 @@ def own_parts(
         node = h * np.arange(np.floor(low[some].min() / h), np.ceil(high[some].max() / h) + 1)
         own.append(Part(moved[some], answers.take(moved[some]), node))
     return tuple(own)
+
+
+def resolved(answers: Answers, curves: Curves, populations: Populations, common: Grid) -> list[tuple[Part, Grid]]:
+    """List all persons by the grids that serve them: the common grid, and others where it does not."""
+    parts: tuple[Part, ...] = (Part(np.arange(len(answers.group)), answers, None),)
+    moments = expect(answers, curves, common, counts=False, abilities=True).moments
+    poor = unresolved(answers, curves, common, moments, FOR_ESTIMATES)
+    if len(poor):
+        parts = own_parts(answers, parts, [poor], float(common.node[1] - common.node[0]), curves, populations)
+    return [(part, part.grid(common, populations)) for part in parts]
 
 
 def merged(expectations: Sequence[Expectation], parts: Sequence[Part]) -> Expectation:

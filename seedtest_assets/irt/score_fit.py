@@ -5,8 +5,8 @@ from scipy.special import chdtrc
 
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers
-from seedtest_assets.irt.grid import Grid, normal_grid
-from seedtest_assets.irt.parameters import ItemParameters, probability
+from seedtest_assets.irt.grid import Grid
+from seedtest_assets.irt.parameters import ItemParameters, grid_of_test, probability
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import answers_to
 
@@ -23,7 +23,7 @@ def s_x2(
     n_parameters : int
         Parameters estimated for each item, taken from the degrees of freedom.
     grid : Grid, optional
-        The population; by default `normal_grid()`.
+        The population; by default N(0, 1), over as many nodes as the test needs.
 
     Returns
     -------
@@ -53,8 +53,9 @@ def s_x2(
     answers = answers_to(responses, items.item)
     n_items = len(items)
     correct = _complete(answers)
-    weight = (grid or normal_grid()).weight
-    p = probability((grid or normal_grid()).node, items)
+    grid = grid or grid_of_test(items)
+    weight = grid.weight
+    p = probability(grid.node, items)
     total = correct.sum(axis=1).astype(np.int64)
     n_score = np.bincount(total, minlength=n_items + 1)[1:n_items]
     everyone = _score_distribution(p) @ weight

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import expit, logsumexp
 
 from seedtest_assets import irt
-from seedtest_assets.irt import estimation, standard_errors
+from seedtest_assets.irt import estimation, fit_statistics, standard_errors
 
 NODES = np.linspace(-6, 6, 601)
 LOG_WEIGHT = -0.5 * NODES**2 - logsumexp(-0.5 * NODES**2)
@@ -129,3 +129,27 @@ def test_a_variance_that_is_not_positive_is_infinite_and_the_item_is_named_by_it
     assert np.isinf(fit.se_b[[1, 3]]).all()
     expected = "3 items have infinite standard errors, because their information is not positive: q1, q2, q3"
     assert expected in fit.warnings
+
+
+@pytest.mark.parametrize("slope", [1.0, 4.0])
+def test_fit_of_long_tests_is_what_a_fine_grid_gives(slope, monkeypatch):
+    answers = irt.Responses.from_matrix(simulated(200, 150, slope, 8))
+    items = irt.ItemParameters(
+        np.arange(150), np.full(150, slope), np.random.default_rng(8).normal(size=350)[200:], np.zeros(150)
+    )
+    theta, _ = irt.expected_a_posteriori(answers, items)
+    own = irt.item_fit(answers, items, theta)
+    monkeypatch.setattr(fit_statistics, "normal_grid", lambda mean, sd: irt.normal_grid(mean, sd, n_nodes=601))
+    np.testing.assert_allclose(own.group_expected, irt.item_fit(answers, items, theta).group_expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("slope", [1.0, 4.0, 30.0])
+def test_reliability_and_s_x2_of_steep_items_are_what_a_fine_grid_gives(slope):
+    rng = np.random.default_rng(9)
+    items = irt.ItemParameters(np.arange(20), np.full(20, slope), rng.normal(size=20), np.zeros(20))
+    fine = irt.normal_grid(n_nodes=4801)
+    information = irt.information(fine.node, items).sum(axis=0)
+    assert irt.marginal_reliability(items) == pytest.approx(fine.weight @ (information / (information + 1)), abs=1e-4)
+    responses = irt.Responses.from_matrix(irt.simulate(rng.normal(size=500), items, seed=9))
+    for got, exact in zip(irt.s_x2(responses, items), irt.s_x2(responses, items, grid=fine), strict=True):
+        np.testing.assert_allclose(got, exact, atol=1e-4)
