@@ -24,8 +24,11 @@ LEAST_SD = 0.8
 FOR_ABILITIES = 1e-6
 # The same for estimates of items, which one person's tail hardly moves: it is not worth estimating again for less.
 FOR_ESTIMATES = 1e-3
-# |slope| x step above which a grid is too coarse: there the sum is wrong by up to 5e-5.
+# |slope| x step of an item that alone makes a grid too coarse: there the sum is wrong by up to 5e-5.
 STEEPEST = 2.0
+# The same from which the items of a person count together: the edge that many of them make is smooth only within half
+# the distance of their poles, and the sum wrong by exp(-pi^2 / (a h)).
+STEEP = 1.0
 # Log posterior below its maximum at which a person's own grid ends: 1e-13 of the maximum.
 DEPTH = 30.0
 # Nodes at which the posterior is searched. While fewer than half of them are within DEPTH the search goes on closer.
@@ -124,10 +127,11 @@ def unresolved(answers: Answers, curves: Curves, grid: Grid, moments: Moments, m
     """
     step = grid.node[1] - grid.node[0]
     poor = answers.answered & ((moments.at_ends > most_at_ends) | (moments.theta_se < LEAST_SD * step))
-    steep = np.abs(curves.a) * step > STEEPEST
-    if steep.any():
-        has_steep = np.concatenate([[0], np.cumsum(steep[answers.code >> 1])])[answers.start]
-        poor |= np.diff(has_steep) > 0
+    steepness = np.abs(curves.a) * step
+    steepness[steepness <= STEEP] = 0.0
+    if steepness.any():
+        of_answers = np.concatenate([[0.0], np.cumsum(steepness[answers.code >> 1])])[answers.start]
+        poor |= np.diff(of_answers) > STEEPEST + 1e-6
     return np.flatnonzero(poor)
 
 

@@ -62,6 +62,7 @@ def heavy_users(n_heavy, n_light, n_items, per_light, seed):
 
 CASES = {
     "steep items": ("Rasch", simulated(200, 70, 4.0, 1)),
+    "steeper items": ("Rasch", simulated(150, 50, 8.0, 1)),
     "steep items with slopes": ("2PL", simulated(300, 30, 4.0, 2)),
     "long tests": ("Rasch", simulated(100, 130, 2.5, 3)),
     "heavy users": ("Rasch", heavy_users(10, 300, 100, 15, 4)),
