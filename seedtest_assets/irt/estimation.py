@@ -114,11 +114,11 @@ class Estimate:
         """Estimate, and again from there while the posteriors of persons turn out not to be resolved by their nodes."""
         iterations = 0
         for _ in range(MOST_GRIDS):
-            solution = solve(problem, start, stopping)
+            solution = solve(problem, start, replace(stopping, max_iterations=stopping.max_iterations - iterations))
             iterations += solution.iterations
             expected = problem.expect(solution.state, counts=False, abilities=True)
             poor = problem.unresolved(solution.state, expected.moments, FOR_ESTIMATES)
-            if not any(len(persons) for persons in poor):
+            if not any(len(persons) for persons in poor) or iterations >= stopping.max_iterations:
                 break
             problem, start = problem.resolving(poor, solution.state), solution.state
         solution = replace(solution, iterations=iterations)

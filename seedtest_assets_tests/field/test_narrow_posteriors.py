@@ -115,6 +115,14 @@ def test_grids_of_their_own_give_what_one_fine_grid_gives_to_all(setting, monkey
     np.testing.assert_allclose(own.theta, fine.theta, atol=1e-3)
 
 
+def test_all_grids_together_take_no_more_steps_than_allowed():
+    answers = irt.Responses.from_matrix(simulated(200, 70, 4.0, 1))
+    for allowed in (3, 6, 9):
+        fit = irt.calibrate(answers, "Rasch", options=irt.Options(tolerance=1e-9, max_iterations=allowed))
+        assert not fit.converged
+        assert fit.iterations == allowed
+
+
 def test_a_variance_that_is_not_positive_is_infinite_and_the_item_is_named_by_its_id(monkeypatch):
     covariances = standard_errors.item_covariances
 
