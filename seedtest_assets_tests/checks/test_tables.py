@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 
 from seedtest_assets.checks.judgement import Verdict
 from seedtest_assets.checks.tables import keys_unique, no_nulls, theta_coverage, values_in_range
@@ -31,23 +32,18 @@ def table(request, database):
     execute(database, f"ALTER TABLE {history} DROP CONSTRAINT {history}_pkey")
     for column in ("student_id", "topic_id"):
         execute(database, f"ALTER TABLE {history} ALTER {column} DROP NOT NULL")
-    for n in range(100):
-        put(database, name, n)
-    for n in range(90):
-        put(database, name, n, day=DAY - timedelta(days=1))
+    put(database, name, *range(100))
+    put(database, name, *range(90), day=DAY - timedelta(days=1))
     return name
 
 
-def put(database, table, n, **values):
+def put(database, table, *numbers, **values):
+    """Insert a sound row for each number, but for these values."""
     sound = {"day": DAY, "theta": 0.5, "se": 0.4, "correct": 3, "gain": 0.1, "basis": "theta"}
     wanted = sound | values
     ensure_month(database, wanted["day"])
-    execute(
-        database,
-        INSERT[table],
-        n=str(n),
-        **{name: value for name, value in wanted.items() if f":{name}" in INSERT[table]},
-    )
+    with database.transaction() as connection:
+        connection.execute(sa.text(INSERT[table]), [wanted | {"n": str(n)} for n in numbers])
 
 
 def facts_of(database, table, n_active=100) -> TableFacts:
