@@ -139,7 +139,9 @@ def _alembic() -> Config:
     return config
 
 
+@cache
 def _engine(database: Database) -> sa.Engine:
+    """Make the engine of a database, once a process: it asks the server for version and settings at its first connection."""
     # Named, because a newer SQLAlchemy reads a bare postgresql:// as another driver.
     engine = sa.create_engine(
         _libpq(database.url).replace("postgresql://", "postgresql+psycopg2://", 1),
