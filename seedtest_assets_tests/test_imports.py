@@ -43,6 +43,13 @@ def test_the_models_of_irt_load_no_compiled_engine():
     assert not {"numba", "scipy"} & loaded
 
 
+def test_the_definitions_load_nothing_that_draws_or_serves():
+    """Every process of Dagster loads them."""
+    loaded = _loaded_by("import seedtest_assets.definitions")
+    assert "seedtest_assets.assets.calibration_report" in loaded
+    assert not {"matplotlib", "jinja2", "scipy.stats", "fastapi"} & loaded
+
+
 def _loaded_by(statement: str) -> set[str]:
     """Run a statement in a fresh interpreter and give the modules that it loads."""
     code = f"import sys; {statement}; print(*sys.modules)"

@@ -9,7 +9,6 @@ import pandas as pd
 from seedtest_assets.calibration import PARAMETER_COLUMNS
 from seedtest_assets.dagster_log.calibration_runs import calibration_runs, checks_of_run
 from seedtest_assets.report.data import ReportData
-from seedtest_assets.report.page import calibration_page
 from seedtest_assets.resources import AnswerLake, PlatformDatabase
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
@@ -39,6 +38,9 @@ def calibration_report(
     context: dg.AssetExecutionContext, platform: PlatformDatabase, lake: AnswerLake
 ) -> dg.MaterializeResult:
     """Make one page about the day's calibration, in English and Korean: items, anchors, fit, students, runs; opens without a network."""
+    # Here, because every process of Dagster loads this module, and only this step needs matplotlib and Jinja2.
+    from seedtest_assets.report.page import calibration_page
+
     with failures_in_one_line():
         day = date.fromisoformat(context.partition_key)
         fit = fit_meta(platform.database, day)

@@ -2,11 +2,14 @@
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 LEFT, RIGHT, BOTTOM, TOP = 0.78, 0.22, 0.48, 0.2
@@ -21,6 +24,7 @@ def item_map(difficulty: ArrayLike, theta: ArrayLike) -> bytes:
     axes.hist(
         np.clip(theta, -4, 4),
         bins,
+        histtype="stepfilled",
         weights=np.full(len(theta), 1 / max(1, len(theta))),
         color=BLUE,
         alpha=0.7,
@@ -29,6 +33,7 @@ def item_map(difficulty: ArrayLike, theta: ArrayLike) -> bytes:
     axes.hist(
         np.clip(difficulty, -4, 4),
         bins,
+        histtype="stepfilled",
         weights=np.full(len(difficulty), -1 / max(1, len(difficulty))),
         color=ORANGE,
         alpha=0.8,
@@ -44,7 +49,7 @@ def histogram(values: ArrayLike, what: str, of_what: str) -> bytes:
     """Distribution of a number over what it was counted of; unknown ones are left out."""
     values = np.asarray(values, float)
     figure, axes = _figure()
-    axes.hist(values[np.isfinite(values)], bins=40, color=BLUE)
+    axes.hist(values[np.isfinite(values)], bins=40, histtype="stepfilled", color=BLUE)
     axes.set(xlabel=what, ylabel=of_what)
     return _png(figure)
 
@@ -75,7 +80,10 @@ def reliability_curve(predicted: Sequence[float], observed: Sequence[float]) -> 
     return _png(figure)
 
 
-def _figure(width: float = 4.2, height: float = 2.2, bottom: float = BOTTOM) -> tuple[Figure, Axes]:
+def _figure(width: float = 4.2, height: float = 2.2, bottom: float = BOTTOM) -> "tuple[Figure, Axes]":
+    # Here, because every process of Dagster loads this module, and few of them draw: matplotlib takes half a second.
+    from matplotlib.figure import Figure
+
     # Fixed margins: a layout engine would draw every picture twice, and a night makes dozens.
     figure = Figure(figsize=(width, height))
     size = 1 - (LEFT + RIGHT) / width, 1 - (bottom + TOP) / height
@@ -84,7 +92,7 @@ def _figure(width: float = 4.2, height: float = 2.2, bottom: float = BOTTOM) -> 
     return figure, axes
 
 
-def _png(figure: Figure) -> bytes:
+def _png(figure: "Figure") -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=80)
     return buffer.getvalue()
