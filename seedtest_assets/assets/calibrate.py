@@ -30,7 +30,7 @@ from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.history import previous_item_parameters
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.publishing import clear_calibration, write_calibration
-from seedtest_assets.storage.questions import anchors_and_starts
+from seedtest_assets.storage.questions import known_parameters
 from seedtest_assets.storage.window import Window
 
 LOG_EVERY = 10
@@ -122,31 +122,37 @@ def _calibrate(
 ) -> CalibratedDay:
     """Run the engine, and record the inputs and metrics of the fit."""
     options = engine.settings
-    anchors, starts = anchors_and_starts(database)
+    known = known_parameters(database)
     previous_day, previous = previous_item_parameters(database, window.last)
     request = CalibrationRequest(
         answers=answers_to_calibrate(window.answers),
         model=options.mirt_model,
-        anchors=anchors,
-        starts=starts,
+        anchors=known.anchors,
+        starts=known.starts,
         previous=previous,
         linking_method=options.mirt_linking_method,
         attempt=context.retry_number + 1,
     )
     result = engine.calibrate(request, _progress_in(context.log))
-    for warning in result.warnings:
+    warnings = (*known.warnings, *result.warnings)
+    for warning in warnings:
         context.log.warning(warning)
     specification = result.model_spec | {"lookback_days": window.n_days}
     if specification["linked_to"] == "previous":
         specification["linked_to_partition"] = previous_day
     result = with_metrics(
-        replace(result, model_spec=specification),
+        replace(result, model_spec=specification, warnings=warnings),
+        warnings=list(warnings),
         retries=context.retry_number,
         dagster_run_id=context.run.run_id,
         days_missing_in_lake=[day.isoformat() for day in window.missing],
     )
     return CalibratedDay(
-        window=window, result=result, anchors=anchors, earlier=earlier, linking_method=options.mirt_linking_method
+        window=window,
+        result=result,
+        anchors=known.anchors,
+        earlier=earlier,
+        linking_method=options.mirt_linking_method,
     )
 
 

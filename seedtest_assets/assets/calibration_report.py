@@ -21,7 +21,7 @@ from seedtest_assets.storage.history import (
     item_parameters,
     previous_item_parameters,
 )
-from seedtest_assets.storage.questions import anchors_and_starts
+from seedtest_assets.storage.questions import known_parameters
 from seedtest_assets.storage.window import Window
 
 HISTORY_PARTITIONS = 90
@@ -84,7 +84,7 @@ def _reference(database: Database, spec: dict[str, Any], previous: pd.DataFrame)
     """Give the parameters that the calibration was linked to, or else could be compared with."""
     if spec["linked_to"] == "previous":
         return item_parameters(database, date.fromisoformat(spec["linked_to_partition"]))
-    anchors, _ = anchors_and_starts(database)
+    anchors = known_parameters(database).anchors
     return (anchors if len(anchors) else previous)[PARAMETER_COLUMNS]
 
 

@@ -19,7 +19,7 @@ from seedtest_assets.calibration import (
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.errors import InputError, first_few, first_line
 from seedtest_assets.irt.models import LinkingMethod, Model
-from seedtest_assets.irt.usable_parameters import unusable_parameters
+from seedtest_assets.irt.usable_parameters import unusable_anchors
 from seedtest_assets.storage.answer_files import read_answer_file
 from seedtest_assets.usable_answers import trimmed
 
@@ -68,7 +68,7 @@ def read_anchors(path: Path) -> pd.DataFrame:
     table["c"] = table["c"].fillna("0") if "c" in table else "0"
     for name in "abc":
         table[name] = pd.to_numeric(table[name], errors="coerce")
-    reasons = unusable_parameters(table["a"], table["b"], table["c"])
+    reasons = unusable_anchors(table["a"], table["b"], table["c"])
     reasons[table["c"].isna().to_numpy()] = "c is not a number"
     reasons[table["item_id"].duplicated().to_numpy()] = "the item has a row already"
     reasons[table["item_id"].isna().to_numpy()] = "item_id is missing"

@@ -7,7 +7,7 @@ from datetime import datetime
 from seedtest_assets.cli.diagnosis_of_move import judge_old_jobs, judge_settings
 from seedtest_assets.cli.diagnosis_of_source import judge_ids, judge_source
 from seedtest_assets.cli.findings import DoctorFinding, Level
-from seedtest_assets.irt.usable_parameters import unusable_parameters
+from seedtest_assets.irt.usable_parameters import unusable_anchors
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.platform_facts import AnchorQuestion, PlatformFacts
 from seedtest_assets.storage.publications import PublicationState
@@ -165,7 +165,7 @@ def judge_question_update(question: Mapping[str, str], settings: Settings) -> It
 
 def _usable(anchor: AnchorQuestion) -> bool:
     a, b, c = (_number_or_nan(value) for value in (anchor.a, anchor.b, anchor.c))
-    return bool(unusable_parameters([a], [b], [c])[0] == "")
+    return bool(unusable_anchors([a], [b], [c])[0] == "")
 
 
 def _number_or_nan(value: str | None) -> float:

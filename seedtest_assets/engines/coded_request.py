@@ -1,5 +1,6 @@
 """A calibration request in the codes of irt/: what every engine starts from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.codes import coded, codes_and_names
 from seedtest_assets.errors import first_few
-from seedtest_assets.irt.usable_parameters import unusable_parameters
+from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
 from seedtest_assets.usable_answers import with_usable_ids
 
 
@@ -50,8 +51,12 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
         n_persons=len(student_ids),
         n_items=len(item_ids),
     )
-    anchors, starts, previous = (
-        coded(_usable(parameters), item_ids) for parameters in (request.anchors, request.starts, request.previous)
+    unusable = _reasons(request.anchors, unusable_anchors)
+    usable = request.anchors[unusable == ""]
+    anchors = coded(usable, item_ids)
+    starts, previous = (
+        coded(parameters[_reasons(parameters, unusable_parameters) == ""], item_ids)
+        for parameters in (request.starts, request.previous)
     )
     return CodedRequest(
         answers=answers,
@@ -63,8 +68,8 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
         previous=previous,
         warnings=(
             *_answers_left_out(without_ids),
-            *_unusable_anchors(request.anchors),
-            *(_unmatched_anchors(request.anchors, item_ids) if anchors is None else ()),
+            *_anchors_left_out(request.anchors, unusable),
+            *(_unmatched_anchors(usable, item_ids) if anchors is None and request.linking_method != "none" else ()),
         ),
     )
 
@@ -84,10 +89,6 @@ def times_of(answers: pa.Table) -> np.ndarray:
     return pc.fill_null(answers["answered_at"].cast(pa.int64()), np.iinfo(np.int64).max).to_numpy()
 
 
-def _usable(parameters: pd.DataFrame) -> pd.DataFrame:
-    return parameters[_reasons(parameters) == ""]
-
-
 def _answers_left_out(left_out: dict[str, int]) -> tuple[str, ...]:
     if not left_out:
         return ()
@@ -95,8 +96,7 @@ def _answers_left_out(left_out: dict[str, int]) -> tuple[str, ...]:
     return (f"{sum(left_out.values()):,} answers have no usable ids and were left out: {listed}",)
 
 
-def _unusable_anchors(anchors: pd.DataFrame) -> tuple[str, ...]:
-    reasons = _reasons(anchors)
+def _anchors_left_out(anchors: pd.DataFrame, reasons: np.ndarray) -> tuple[str, ...]:
     unusable = reasons != ""
     if not unusable.any():
         return ()
@@ -104,8 +104,7 @@ def _unusable_anchors(anchors: pd.DataFrame) -> tuple[str, ...]:
     return (f"{len(items)} of {len(anchors)} anchors have no usable parameters and were left out: {first_few(items)}",)
 
 
-def _unmatched_anchors(anchors: pd.DataFrame, item_ids: pa.Array) -> tuple[str, ...]:
-    usable = _usable(anchors)
+def _unmatched_anchors(usable: pd.DataFrame, item_ids: pa.Array) -> tuple[str, ...]:
     if usable.empty or not len(item_ids):
         return ()
     named, answered = (first_few([repr(item) for item in ids]) for ids in (usable["item_id"], item_ids.to_pylist()))
@@ -115,5 +114,5 @@ def _unmatched_anchors(anchors: pd.DataFrame, item_ids: pa.Array) -> tuple[str, 
     )
 
 
-def _reasons(parameters: pd.DataFrame) -> np.ndarray:
-    return unusable_parameters(*(parameters[name].to_numpy(float) for name in "abc"))
+def _reasons(parameters: pd.DataFrame, rule: Callable[..., np.ndarray]) -> np.ndarray:
+    return rule(*(parameters[name].to_numpy(float) for name in "abc"))

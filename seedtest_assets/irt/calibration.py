@@ -171,6 +171,6 @@ def _assemble(estimate: Estimate, scale: _Scale, options: Options) -> Calibratio
             *fit_warnings(estimate.solution, problem, options.tolerance),
             *scale.warnings,
             *error_warnings(items.item[errors.infinite], sample.responses.item_ids),
-            *flag_warnings(flagged),
+            *flag_warnings(flagged, sample.responses.item_ids),
         ),
     )

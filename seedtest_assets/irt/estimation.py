@@ -260,11 +260,12 @@ def _with_prior(estimate: Estimate, known: list[ItemParameters], weight: float, 
 
 
 def _oriented(estimate: Estimate, anchors: ItemParameters | None) -> Estimate:
-    """Point the ability axis up: as the anchors have it, else so that most discriminations are positive."""
+    """Point the ability axis up: as most anchors have it, else so that most discriminations are positive."""
     a, direction = estimate.state.a, 0.0
     if anchors is not None and len(anchors):
         common = anchors.among(estimate.sample.fitted)
-        direction = float(common.a @ a[np.searchsorted(estimate.sample.fitted, common.item)])
+        # Each anchor has one vote: a single one that is reversed, or very steep, must not turn the others.
+        direction = float(np.sign(common.a) @ np.sign(a[np.searchsorted(estimate.sample.fitted, common.item)]))
     if (direction or float(np.median(a))) >= 0:
         return estimate
     return _mirrored(estimate)

@@ -14,22 +14,25 @@ NAMES_SHOWN = 10
 
 
 def flag(items: ItemParameters, se_a: np.ndarray) -> tuple[tuple[int, str], ...]:
-    """List (item code, reason) of each item whose discrimination is negative, or not distinguishable from 0."""
+    """List (item code, reason) of each item whose discrimination is negative, or not distinguishable from 0.
+
+    Without a standard error the sign of the estimate is all that is known.
+    """
     flagged = []
     for item, a, se in zip(items.item.tolist(), items.a, se_a, strict=True):
-        if a < 0:
+        if a < -1.96 * (0.0 if np.isnan(se) else se):
             flagged.append((item, "discrimination below 0: is the key reversed?"))
-        elif a < 1.96 * se:
+        elif abs(a) < 1.96 * se:
             flagged.append((item, "discrimination not distinguishable from 0"))
     return tuple(flagged)
 
 
-def flag_warnings(flagged: tuple[tuple[int, str], ...]) -> list[str]:
+def flag_warnings(flagged: tuple[tuple[int, str], ...], item_ids: np.ndarray | None) -> list[str]:
     """Write one line for all items that discriminate below 0."""
-    reversed_keys = [str(item) for item, reason in flagged if "below 0" in reason]
-    if not reversed_keys:
+    reversed_keys = np.array([item for item, reason in flagged if "below 0" in reason], np.int64)
+    if not len(reversed_keys):
         return []
-    names = ", ".join(reversed_keys[:NAMES_SHOWN]) + (", ..." if len(reversed_keys) > NAMES_SHOWN else "")
+    names = _names(reversed_keys, item_ids)
     return [f"{len(reversed_keys)} items discriminate below 0, their keys may be reversed: {names}"]
 
 
@@ -37,9 +40,14 @@ def error_warnings(items: np.ndarray, item_ids: np.ndarray | None) -> list[str]:
     """Write one line for the items, by code, that have an infinite standard error."""
     if not len(items):
         return []
+    names = _names(items, item_ids)
+    return [f"{len(items)} items have infinite standard errors, because their information is not positive: {names}"]
+
+
+def _names(items: np.ndarray, item_ids: np.ndarray | None) -> str:
+    """List the first items, by code, with their ids where they have some."""
     ids = [str(item) for item in (items if item_ids is None else item_ids[items])]
-    names = ", ".join(ids[:NAMES_SHOWN]) + (", ..." if len(ids) > NAMES_SHOWN else "")
-    return [f"{len(ids)} items have infinite standard errors, because their information is not positive: {names}"]
+    return ", ".join(ids[:NAMES_SHOWN]) + (", ..." if len(ids) > NAMES_SHOWN else "")
 
 
 def fit_warnings(solution: Solution, problem: Problem, tolerance: float) -> list[str]:

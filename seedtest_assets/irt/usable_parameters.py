@@ -6,6 +6,9 @@ from numpy.typing import ArrayLike
 # Both hold whatever a calibration estimates, and keep a * b exact enough for the E-step.
 LARGEST_DISCRIMINATION = 100.0
 LARGEST_DIFFICULTY = 1e6
+# No item that a scale can rest on is further out, also where a bank reports abilities as 500 +- 100.
+LARGEST_ANCHOR_DISCRIMINATION = 20.0
+LARGEST_ANCHOR_DIFFICULTY = 1000.0
 
 
 def unusable_parameters(a: ArrayLike, b: ArrayLike, c: ArrayLike) -> np.ndarray:
@@ -41,3 +44,32 @@ def unusable_parameters(a: ArrayLike, b: ArrayLike, c: ArrayLike) -> np.ndarray:
         "c is not from 0 to below 1": (c < 0) | (c >= 1),
     }
     return np.select(list(reasons.values()), list(reasons), "").astype(object)
+
+
+def unusable_anchors(a: ArrayLike, b: ArrayLike, c: ArrayLike) -> np.ndarray:
+    """Say why item parameters cannot be those of an anchor: unusable, or outside the range of plausible anchors.
+
+    Parameters
+    ----------
+    a, b, c : float64 [n]
+        As in `unusable_parameters`.
+
+    Returns
+    -------
+    object [n]
+        The reason, an empty text for usable anchors.
+
+    Examples
+    --------
+    >>> from seedtest_assets.irt.usable_parameters import unusable_anchors
+    >>> unusable_anchors([1.2, 1.0], [0.3, 1e5], [0.0, 0.0]).tolist()
+    ['', 'b of an anchor is not between -1,000 and 1,000']
+    """
+    a, b = (np.asarray(values, dtype=np.float64) for values in (a, b))
+    most_a, most_b = LARGEST_ANCHOR_DISCRIMINATION, LARGEST_ANCHOR_DIFFICULTY
+    implausible = {
+        f"a of an anchor is not between -{most_a:g} and {most_a:g}": np.abs(a) > most_a,
+        f"b of an anchor is not between -{most_b:,.0f} and {most_b:,.0f}": np.abs(b) > most_b,
+    }
+    reasons = unusable_parameters(a, b, c)
+    return np.where(reasons == "", np.select(list(implausible.values()), list(implausible), ""), reasons).astype(object)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from seedtest_assets.calibration import ANSWER_SCHEMA, PARAMETER_COLUMNS, CalibrationRequest
 from seedtest_assets.irt.models import LINKING_METHODS, MODELS
-from seedtest_assets.irt.usable_parameters import unusable_parameters
+from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.parsing import parsed_body
 from seedtest_assets.service.wire import (
@@ -178,7 +178,8 @@ def _anchors(anchors: list[Anchor], item_ids: list[str]) -> tuple[pd.DataFrame, 
     ]
     table = pd.DataFrame(rows, columns=[*PARAMETER_COLUMNS, "fixed"])
     fixed = table["fixed"].to_numpy(bool)
-    reasons = unusable_parameters(*(table[name].to_numpy(float) for name in "abc"))
+    values = [table[name].to_numpy(float) for name in "abc"]
+    reasons = np.where(fixed, unusable_anchors(*values), unusable_parameters(*values))
     reasons[table["item_id"].duplicated().to_numpy(bool)] = "listed twice, and the first entry counts"
     reasons[~table["item_id"].isin(item_ids).to_numpy(bool)] = "no answer names this item"
     usable = reasons == ""

@@ -1,10 +1,13 @@
 """Anchors and starting values from the platform's `question` table."""
 
+from dataclasses import dataclass, field
+
+import numpy as np
 import pandas as pd
 
 from seedtest_assets.calibration import PARAMETER_COLUMNS, no_parameters
-from seedtest_assets.errors import InputError
-from seedtest_assets.irt.usable_parameters import unusable_parameters
+from seedtest_assets.errors import InputError, first_few
+from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.statements import Run, literal
@@ -35,16 +38,27 @@ WHERE fitted.item_id = btrim(question.id::text, {blanks})
 """
 
 
-def anchors_and_starts(database: Database) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read the trusted bank parameters, and those that only start the estimation; PARAMETER_COLUMNS each.
+@dataclass(frozen=True, kw_only=True)
+class KnownParameters:
+    """What the bank knows of its items: trusted parameters, and those that only start an estimation.
 
-    An anchor is tagged `anchor` and has usable parameters; both are empty where there is no `question` table with a
-    column `meta`. Raises InputError when that is no jsonb.
+    anchors, starts: PARAMETER_COLUMNS of usable ones. warnings: questions that were left out, a line.
+    """
+
+    anchors: pd.DataFrame = field(default_factory=no_parameters)
+    starts: pd.DataFrame = field(default_factory=no_parameters)
+    warnings: tuple[str, ...] = ()
+
+
+def known_parameters(database: Database) -> KnownParameters:
+    """Read the parameters in question.meta.irt; an anchor is tagged `anchor`.
+
+    All is empty where there is no `question` table with a column `meta`. Raises InputError when that is no jsonb.
     """
     with database.transaction() as connection:
         columns = columns_of(connection, "question")
     if "meta" not in columns:
-        return no_parameters(), no_parameters()
+        return KnownParameters()
     if columns["meta"] != "jsonb":
         raise InputError(
             f"question.meta is {columns['meta']}, but jsonb is needed. ALTER TABLE question ALTER meta TYPE jsonb, or use a view"
@@ -56,9 +70,22 @@ def anchors_and_starts(database: Database) -> tuple[pd.DataFrame, pd.DataFrame]:
     for name in "abc":
         known[name] = pd.to_numeric(known[name], errors="coerce").astype(float)
     known["c"] = known["c"].fillna(0.0)
-    known = known[unusable_parameters(known["a"], known["b"], known["c"]) == ""]
-    is_anchor = known.pop("is_anchor").astype(bool)
-    return known.loc[is_anchor, PARAMETER_COLUMNS], known.loc[~is_anchor, PARAMETER_COLUMNS]
+    is_anchor = known["is_anchor"].to_numpy(bool)
+    values = [known[name].to_numpy() for name in "abc"]
+    reasons = np.where(is_anchor, unusable_anchors(*values), unusable_parameters(*values))
+    usable = reasons == ""
+    left_out = [f"{item} ({reason})" for item, reason in zip(known["item_id"][~usable], reasons[~usable], strict=True)]
+    return KnownParameters(
+        anchors=known.loc[usable & is_anchor, PARAMETER_COLUMNS],
+        starts=known.loc[usable & ~is_anchor, PARAMETER_COLUMNS],
+        warnings=(
+            (
+                f"{len(left_out)} questions have unusable parameters in meta.irt and were left out: {first_few(left_out)}",
+            )
+            if left_out
+            else ()
+        ),
+    )
 
 
 def update_question_meta(run: Run, rows: str, version: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from seedtest_assets.errors import InputError
 from seedtest_assets.storage.publications import Publishing
-from seedtest_assets.storage.questions import anchors_and_starts
+from seedtest_assets.storage.questions import known_parameters
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.storage.nights import DAY, calibrate
 
@@ -99,14 +99,22 @@ def test_anchors_are_tagged_and_finite_and_the_rest_only_start(database):
             '{"irt": {"a": "none", "b": 0.1}, "tags": ["anchor"]}',
             '{"tags": ["anchor"]}',
             '{"irt": {"a": 1, "b": 2}}',
+            '{"irt": {"a": 1, "b": 2, "c": 1.0}}',
+            '{"irt": {"a": 1, "b": 1e6}, "tags": ["anchor"]}',
         ]
     ):
         execute(database, "INSERT INTO question (id, meta) VALUES (:n, CAST(:meta AS jsonb))", n=number, meta=meta)
-    anchors, starts = anchors_and_starts(database)
-    assert anchors.values.tolist() == [["0", 1.2, -0.5, 0.0]]
-    assert starts.values.tolist() == [["1", 0.8, 0.1, 0.2], ["5", 1.0, 2.0, 0.0]]
+    known = known_parameters(database)
+    assert known.anchors.values.tolist() == [["0", 1.2, -0.5, 0.0]]
+    assert known.starts.values.tolist() == [["1", 0.8, 0.1, 0.2], ["5", 1.0, 2.0, 0.0]]
+    assert known.warnings == (
+        "4 questions have unusable parameters in meta.irt and were left out: 2 (a is missing), 3 (a is missing), "
+        "6 (c is not from 0 to below 1), 7 (b of an anchor is not between -1,000 and 1,000)",
+    )
 
 
 def test_without_a_question_table_there_are_no_anchors(database):
     execute(database, "DROP TABLE question")
-    assert all(table.empty for table in anchors_and_starts(database))
+    known = known_parameters(database)
+    assert known.anchors.empty
+    assert known.starts.empty
