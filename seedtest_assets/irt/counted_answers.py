@@ -197,8 +197,11 @@ def _keep_first_answers(
         kept.n[p] = n
         if kept.order.size:
             rank = np.argsort(when[:n], kind="mergesort")
+            earlier = 0
             for k in range(n):
-                kept.order[first + rank[k]] = min(k, 65535)
+                if when[rank[k]] != when[rank[earlier]]:
+                    earlier = k
+                kept.order[first + rank[k]] = min(earlier, 65535)
 
 
 @kernel

@@ -6,22 +6,30 @@ known otherwise (a grade, an earlier test), one population for all pulls the end
 them (Eggen & Verhelst, 2011). Separate populations for persons with like items undo that.
 """
 
-import numpy as np
+from typing import NamedTuple
 
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+from seedtest_assets.irt.curves import code_tables
 from seedtest_assets.irt.estep import Answers
-from seedtest_assets.irt.kernel_arguments import AnswerLists
+from seedtest_assets.irt.grid import Grid
+from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves
 from seedtest_assets.irt.parallel import kernel
 
 MOST_GROUPS = 10
 LEAST_PERSONS = 200  # in a group
-# SD of ability among persons with like items, below which the items followed from the answers.
-LEAST_SPREAD = 0.08
-# Nodes that resolve such spreads.
+# Nodes that resolve the small spread of ability among persons with like items.
 FINE = 121
 # Persons that are enough to test whether the choice of items has a direction.
 SAMPLE = 4000
 # z above which what followed a right answer differs from what came before it.
 ADAPTIVE_Z = 5
+# Answers to an item that a group needs for its share of right ones to be compared.
+LEAST_IN_CELL = 20
+# Share of the association that abilities give, below which answers of a group are associated too little.
+LEAST_ASSOCIATION = 0.6
 
 
 def groups_by_items(answers: Answers, difficulty: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -40,11 +48,10 @@ def groups_by_items(answers: Answers, difficulty: np.ndarray) -> tuple[np.ndarra
     n_groups = min(MOST_GROUPS, n_persons // LEAST_PERSONS)
     if n_groups < 2:
         return None
-    sample = answers.start[: 1 + int(np.searchsorted(np.cumsum(np.diff(answers.start) > 0), SAMPLE)) + 1]
     place = np.clip(difficulty, -4, 4)
-    if not _has_direction(sample, answers, place, 8):
+    if not _has_direction(answers.take(_spread_over(answers)), place, 8):
         return None
-    if not _has_direction(answers.start, answers, place, 60):
+    if not _has_direction(answers, place, 60):
         return None
     person = _person_places(answers.start, answers.code, place)
     cuts = np.unique(np.quantile(person[answers.answered], np.arange(1, n_groups) / n_groups))
@@ -52,34 +59,84 @@ def groups_by_items(answers: Answers, difficulty: np.ndarray) -> tuple[np.ndarra
     return np.unique(group, return_inverse=True)[1].astype(np.int32), place
 
 
-def harder_after_right(answers: Answers, place: np.ndarray) -> bool:
-    """Test whether items after a right answer differ from those before it, as in an adaptive test; False without times.
+def harder_after_right(answers: Answers, place: np.ndarray, group: np.ndarray) -> bool:
+    """Test whether items after a right answer differ from those before it, as in an adaptive test.
 
-    z of sum (y_t - share right of the item) (place_(t + 1) - place_(t - 1)) over persons' answers in order of time,
-    which is 0 when the items do not follow from the answers.
+    z of sum y_t (place_(t + 1) - place_(t - 1)) over persons' answers in order of time, both as deviations from their
+    means over the persons of the same group (int32 [n_persons]) who had the same item: 0 when the items do not follow
+    from the answers. Without the groups, forms handed out by ability would differ after a right answer, too.
+
+    False where times do not tell: without times, at equal times, and where everybody has the items in the same order.
     """
     if not len(answers.order):
         return False
-    share = answers.count[:, 1] / answers.count.sum(axis=1)
-    total, square = _followed(answers.lists, answers.order, share, place)
-    return bool(abs(total) > ADAPTIVE_Z * np.sqrt(square))
+    person, code = _in_time(answers, _spread_over(answers))
+    if _same_order(person, code, answers.n_items):
+        return False
+    now = 1 + np.flatnonzero((person[2:] == person[:-2]) & (person[:-2] >= 0))
+    place_of = place[code >> 1]
+    right, change = (code[now] & 1).astype(np.float64), place_of[now + 1] - place_of[now - 1]
+    _, cell = np.unique((code[now] >> 1).astype(np.int64) * (group.max() + 1) + group[person[now]], return_inverse=True)
+    for values in (right, change):
+        values -= (np.bincount(cell, values) / np.bincount(cell))[cell]
+    of_person = np.bincount(person[now], right * change)
+    return bool(abs(of_person.sum()) > ADAPTIVE_Z * np.sqrt(np.sum(of_person**2)))
 
 
-def hardly_any_spread(sd: np.ndarray) -> bool:
-    """Check whether persons with like items come out (nearly) equally able, float64 [n_groups] SDs.
+def items_follow_answers(answers: Answers, curves: Curves, grid: Grid) -> bool:
+    """Test whether answers within a group hang together less than the group's abilities explain, as in a staged test.
 
-    This is a sign of an adaptive test, too: there the choice of items undoes deviations of the answers, so that persons
-    with like items answer more alike than independent answers can. It may fail where items followed the answers loosely.
+    Where ability alone decides who gets which items, answers of a group are as associated as its spread of ability
+    makes them (conditional association, Holland & Rosenbaum, 1986). Where a group is made of persons whose earlier
+    answers add up to like scores, one right answer makes another less likely. The sum of products of residuals, over
+    pairs of a person's answers to items that several groups have, is compared with what the populations give.
+
+    answers: with the groups; curves, grid: estimated with a population for each group.
     """
-    return bool(np.median(sd) < LEAST_SPREAD)
+    count = np.zeros((answers.n_groups, answers.n_items, 2))
+    group = np.repeat(answers.group, np.diff(answers.start))
+    np.add.at(count, (group, answers.code >> 1, answers.code & 1), 1)
+    given = count.sum(axis=2)
+    shared = (given >= LEAST_IN_CELL) & (np.count_nonzero(given >= LEAST_IN_CELL, axis=0) > 1)
+    share = count[:, :, 1] / np.maximum(given, 1)
+    p = np.exp(code_tables(curves, grid.node)[1::2])
+    tables = _Residuals(share, grid.weight @ p.T, p, shared)
+    observed, expected = _products(answers.take(_spread_over(answers)).lists, tables, np.atleast_2d(grid.weight))
+    return bool(observed < LEAST_ASSOCIATION * expected)
 
 
-def _has_direction(start: np.ndarray, answers: Answers, place: np.ndarray, steps: int) -> bool:
+def _spread_over(answers: Answers) -> np.ndarray:
+    """Choose at most SAMPLE of the persons with answers, int64, from all over the list: it may be sorted by form."""
+    answered = np.flatnonzero(answers.answered)
+    return answered[np.linspace(0, len(answered) - 1, min(SAMPLE, len(answered))).astype(np.int64)]
+
+
+def _in_time(answers: Answers, persons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """List the answers of some persons in order of time: person and code, int [n]; person -1 where times are equal."""
+    chosen = answers.take(persons)
+    person = np.repeat(persons, np.diff(chosen.start))
+    at = np.lexsort((chosen.order, person))
+    order, person = chosen.order[at], person[at]
+    tied = np.zeros(len(at), bool)
+    tied[1:] = (order[1:] == order[:-1]) & (person[1:] == person[:-1])
+    tied[:-1] |= tied[1:]
+    return np.where(tied, -1, person), chosen.code[at]
+
+
+def _same_order(person: np.ndarray, code: np.ndarray, n_items: int) -> bool:
+    """Check whether the items can be put in one order that everybody followed: no item comes before itself."""
+    follows = (person[1:] == person[:-1]) & (person[1:] >= 0)
+    before, after = code[:-1][follows] >> 1, code[1:][follows] >> 1
+    graph = csr_matrix((np.ones(len(before), bool), (before, after)), shape=(n_items, n_items))
+    return bool(connected_components(graph, connection="strong", return_labels=False) == n_items)
+
+
+def _has_direction(answers: Answers, place: np.ndarray, steps: int) -> bool:
     """Average reciprocally from `place` (in place) and test whether the correlation is twice what random choice gives."""
-    n_answers = start[-1] - start[0]
-    times = np.bincount(answers.code[start[0] : start[-1]] >> 1, minlength=answers.n_items)
+    start, n_answers = answers.start, len(answers.code)
+    times = answers.count.sum(axis=1)
     used = max(int(np.count_nonzero(times)), 1)
-    persons = max(int(np.count_nonzero(np.diff(start))), 1)
+    persons = max(int(np.count_nonzero(answers.answered)), 1)
     correlation = 0.0
     for _ in range(steps):
         place -= times @ place / n_answers
@@ -111,21 +168,41 @@ def _average(start: np.ndarray, code: np.ndarray, place: np.ndarray, times: np.n
         place[j] = total[j] / max(times[j], 1)
 
 
+class _Residuals(NamedTuple):
+    """Share of right answers, as observed and as expected, and whether it is counted, [n_groups, n_items]; P [n_items,
+    n_nodes]."""
+
+    share: np.ndarray
+    expected: np.ndarray
+    p: np.ndarray
+    counted: np.ndarray
+
+
 @kernel
-def _followed(answers: AnswerLists, order: np.ndarray, share: np.ndarray, place: np.ndarray) -> tuple[float, float]:
-    """Sum over persons, and sum of squares, of what `harder_after_right` tests."""
+def _products(answers: AnswerLists, tables: _Residuals, weight: np.ndarray) -> tuple[float, float]:
+    """Sum the products of the residuals of two answers of a person over all pairs, and what is expected of the sum."""
     start, code = answers.start, answers.code
-    total, square = 0.0, 0.0
-    for p in range(min(start.size - 1, SAMPLE)):
-        in_time = start[p] + np.argsort(order[start[p] : start[p + 1]])
-        of_person = 0.0
-        for t in range(1, in_time.size - 1):
-            now = code[in_time[t]]
-            later, earlier = place[code[in_time[t + 1]] >> 1], place[code[in_time[t - 1]] >> 1]
-            of_person += ((now & 1) - share[now >> 1]) * (later - earlier)
-        total += of_person
-        square += of_person * of_person
-    return total, square
+    n_nodes = tables.p.shape[1]
+    observed, expected = 0.0, 0.0
+    total, squares = np.empty(n_nodes), np.empty(n_nodes)
+    for p in range(start.size - 1):
+        g = answers.group[p]
+        total[:], squares[:] = 0.0, 0.0
+        residuals = 0.0
+        for k in range(start[p], start[p + 1]):
+            j = code[k] >> 1
+            if tables.counted[g, j]:
+                residual = (code[k] & 1) - tables.share[g, j]
+                residuals += residual
+                observed -= residual * residual
+                for q in range(n_nodes):
+                    x = tables.p[j, q] - tables.expected[g, j]
+                    total[q] += x
+                    squares[q] += x * x
+        observed += residuals * residuals
+        for q in range(n_nodes):
+            expected += weight[g, q] * (total[q] * total[q] - squares[q])
+    return observed, expected
 
 
 @kernel

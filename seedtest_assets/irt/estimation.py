@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seedtest_assets.irt.design import FINE, groups_by_items, harder_after_right, hardly_any_spread
+from seedtest_assets.irt.design import FINE, groups_by_items, harder_after_right, items_follow_answers
 from seedtest_assets.irt.em import PriorAnswers, Problem, Solution, Stopping, solve, starting_values
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers, Expectation
@@ -224,7 +224,7 @@ def _with_populations(estimate: Estimate, stopping: Stopping) -> Estimate:
     if unconnected_blocks(problem.answers).any():
         return estimate
     grouping = groups_by_items(problem.answers, estimate.state.discrimination_and_difficulty[1])
-    if grouping is None or grouping[0].max() == 0 or harder_after_right(problem.answers, grouping[1]):
+    if grouping is None or grouping[0].max() == 0 or harder_after_right(problem.answers, grouping[1], grouping[0]):
         return estimate
     group, n_groups = grouping[0], int(grouping[0].max()) + 1
     answers = replace(problem.answers, group=group, n_groups=n_groups)
@@ -232,7 +232,9 @@ def _with_populations(estimate: Estimate, stopping: Stopping) -> Estimate:
     start = replace(starting_values(answers.count, n_groups), g=estimate.state.g)
     rough = solve(grouped, start, Stopping(100 * stopping.tolerance, 50, stopping.progress))
     gain = grouped.expect(rough.state, counts=False).loglik - estimate.expected.loglik
-    if gain < GAIN_A_GROUP * n_groups or hardly_any_spread(rough.state.sd):
+    if gain < GAIN_A_GROUP * n_groups:
+        return estimate
+    if items_follow_answers(answers, grouped.curves(rough.state), grouped.grid(rough.state)):
         return estimate
     low, high = rough.state.mean.min(), rough.state.mean.max()
     warning = (

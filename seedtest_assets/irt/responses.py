@@ -31,7 +31,8 @@ class Responses:
     n_items : int
         Size of the bank, codes are 0 .. n_items - 1.
     order : uint16 [n_answers]
-        Which of the person's answers it was in time, from 0; empty when no times were given.
+        How many of the person's answers came earlier, so that answers at the same time share a number; empty when no
+        times were given.
     n_set_aside : int
         Later answers to an item that the person had answered already.
     person_ids, item_ids : object [n_persons], [n_items], optional
