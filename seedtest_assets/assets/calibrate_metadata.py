@@ -12,6 +12,7 @@ from seedtest_assets.report.pictures import histogram, item_map
 from seedtest_assets.step.metadata import picture, previewed
 from seedtest_assets.storage.window import Window
 
+LINKING_SHOWN = ("A", "B", "se_A", "se_B", "residual_z", "n_anchors_used")
 NOT_DONE = "no answers in the window"
 
 
@@ -81,7 +82,7 @@ def _fit(result: CalibrationResult, run_id: str) -> dict[str, Any]:
         "run_id": run_id,
         **{name: metrics.get(name) for name in shown},
         "linked_to": specification["linked_to"],
-        **{f"linking_{name}": constants[name] for name in ("A", "B", "n_anchors_used") if name in constants},
+        **{f"linking_{name}": constants[name] for name in LINKING_SHOWN if name in constants},
         "model_spec": dg.MetadataValue.json(_as_json(specification)),
         "metrics": dg.MetadataValue.json(_as_json(metrics)),
     }

@@ -18,8 +18,12 @@ FAR = 5.0
 def anchors_present(
     result: CalibrationResult, n_anchors_in_bank: int, method: str, before: Sequence[EarlierFit], limits: Thresholds
 ) -> Judgement:
-    """ERROR when the calibration is not on the bank's scale though it could be; WARN when few of the usual anchors link."""
+    """ERROR when the calibration is not on the bank's scale though it could be, or its anchors contradict each other.
+
+    WARN when few of the usual anchors link.
+    """
     linked_to, n_used = result.model_spec["linked_to"], _n_linking(result.model_spec)
+    constants = result.model_spec.get("linking_constants") or {}
     expected = usual([_n_linking(fit.model_spec) for fit in before if fit.model_spec["linked_to"] == "anchors"])
     verdict, finding = Verdict.PASS, ""
     if method == "none":
@@ -29,6 +33,12 @@ def anchors_present(
         if expected is not None:
             finding += f". Usual are {expected:g}"
             verdict = Verdict.WARN if n_used < limits.anchors_warn_below * expected else Verdict.PASS
+        if constants.get("contradictory"):
+            verdict = Verdict.ERROR
+            finding += (
+                f". They contradict each other: residuals are {constants['residual_z']:.1f} times as wide as their errors, "
+                f"and the standard errors of A and B are {constants['se_A']:.2f} and {constants['se_B']:.2f}"
+            )
     else:
         verdict, finding = _without_anchors(linked_to, n_used, expected, n_anchors_in_bank, bool(before))
     return Judgement(
@@ -42,6 +52,7 @@ def anchors_present(
             "anchors_in_bank": n_anchors_in_bank,
             "anchors_answered": int(result.items["is_anchor"].sum()),
             "linked_to": linked_to,
+            "residual_z": constants.get("residual_z"),
             "least": 2,
             "warn_below": limits.anchors_warn_below,
         },

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -50,6 +50,11 @@ def calibrate(
     console.print(table)
 
 
+def _with_error(constants: dict[str, Any], name: str) -> str:
+    error = constants.get(f"se_{name}")
+    return f"{constants[name]:.4f}" + ("" if error is None else f" (se {error:.4f})")
+
+
 def _summary(result: "CalibrationResult") -> Iterator[tuple[str, str]]:
     spec, metrics = result.model_spec, result.metrics
     yield (
@@ -63,7 +68,7 @@ def _summary(result: "CalibrationResult") -> Iterator[tuple[str, str]]:
         constants = spec["linking_constants"]
         yield (
             "linked",
-            f"theta_bank = {constants['A']:.4f} theta + {constants['B']:.4f} "
+            f"theta_bank = {_with_error(constants, 'A')} theta + {_with_error(constants, 'B')} "
             f"({constants['method']}, {constants['n_anchors_used']} items, {len(constants['screened_out'])} screened out)",
         )
     for _, row in result.left_out.head(LEFT_OUT_SHOWN).iterrows():

@@ -1,7 +1,7 @@
 """A calibration request in the codes of irt/: what every engine starts from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,7 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
     )
     return CodedRequest(
         answers=answers,
-        responses=responses,
+        responses=replace(responses, item_ids=np.asarray(item_ids, dtype=object)),
         student_ids=student_ids,
         item_ids=item_ids,
         anchors=anchors,

@@ -58,7 +58,14 @@ def linking_constants(coded: CodedRequest, linking: irt.Linking) -> dict[str, An
         "method": linking.method,
         "n_anchors_used": len(linking.used),
         "screened_out": {str(item_ids[item]): reason for item, reason in linking.screened_out},
+        **linking_uncertainty(linking),
     }
+
+
+def linking_uncertainty(linking: irt.Linking) -> dict[str, Any]:
+    """Describe how exact linking constants are: se_A, se_B and residual_z, where they are known."""
+    known = {name: float(value) for name, value in linking.errors._asdict().items() if np.isfinite(value)}
+    return known | {"contradictory": linking.contradictory}
 
 
 def model_specification(

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from seedtest_assets.irt.ability import abilities, reliability
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estimation import Bank, Estimate, HeldAnchors, Sample, estimate_items, screen_anchors
-from seedtest_assets.irt.linking import Linking, link, link_target
+from seedtest_assets.irt.linking import Linking, link, link_target, linking_warnings
 from seedtest_assets.irt.models import MODELS, Model, scale_transformation
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ABILITIES
@@ -17,7 +17,7 @@ from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.remarks import error_warnings, fit_warnings, flag, flag_warnings
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.result import Calibration
-from seedtest_assets.irt.standard_errors import n_parameters, standard_errors
+from seedtest_assets.irt.standard_errors import ItemErrors, n_parameters, standard_errors
 
 
 def calibrate(
@@ -86,8 +86,9 @@ def _calibrate(sample: Sample, bank: Bank, options: Options) -> Calibration:
     """Screen the anchors to be held, estimate, link, and assemble the result."""
     held = screen_anchors(sample, bank, options) if options.linking_method == "fixed" else None
     estimate = estimate_items(sample, bank, held, options)
-    scale = _link(estimate, bank, options) if held is None else _scale_of(held, estimate)
-    return _assemble(estimate, scale, options)
+    errors = standard_errors(estimate.problem, estimate.state, options.standard_errors)
+    scale = _link(estimate, errors, bank, options) if held is None else _scale_of(held, estimate)
+    return _assemble(estimate, errors, scale, options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,7 @@ class _Scale:
         return ItemParameters(items.item, items.a / self.A, self.A * items.b + self.B, items.c)
 
 
-def _link(estimate: Estimate, bank: Bank, options: Options) -> _Scale:
+def _link(estimate: Estimate, errors: ItemErrors, bank: Bank, options: Options) -> _Scale:
     """Link the estimates to the anchors or the previous calibration.
 
     With linking method "fixed" a previous calibration is linked to, never held: held, the bank would freeze, and no
@@ -114,27 +115,41 @@ def _link(estimate: Estimate, bank: Bank, options: Options) -> _Scale:
     if target is None:
         return _Scale(linking=None, warnings=tuple(warnings))
     try:
-        linking = link(estimate.items, target, scale_transformation(method), source=source)
+        linking = link(
+            estimate.items, target, scale_transformation(method), source=source, errors=np.stack([errors.a, errors.b])
+        )
     except DataError as error:
         return _Scale(linking=None, warnings=(*warnings, f"not linked to the bank's scale: {error}"))
+    warnings += linking_warnings(linking) + _mismatch(estimate, target)
     return _Scale(linking=linking, A=linking.A, B=linking.B, warnings=tuple(warnings))
+
+
+def _mismatch(estimate: Estimate, target: ItemParameters) -> list[str]:
+    """Say that the bank's items have guessing and the model has none."""
+    guessed = target.among(estimate.sample.fitted).c > 0
+    if estimate.sample.model == "3PL" or not guessed.any():
+        return []
+    return [
+        f"{guessed.sum()} items of the bank have c above 0, but the model is {estimate.sample.model}. Abilities are on the "
+        "bank's scale, but a and b of items that are not held cannot be compared with the bank's. Use model 3PL"
+    ]
 
 
 def _scale_of(held: HeldAnchors, estimate: Estimate) -> _Scale:
     """Report the population of a calibration with held anchors as its linking; the estimates are on the bank's scale."""
     mean, sd = estimate.state.populations
     A, B = (float(sd[0]), float(mean[0])) if len(mean) == 1 else (1.0, 0.0)
-    return _Scale(linking=Linking(A, B, "fixed", "anchors", held.items.item, held.drifted))
+    linking = Linking(A, B, "fixed", "anchors", held.items.item, held.drifted, held.errors)
+    return _Scale(linking=linking, warnings=(*linking_warnings(linking), *_mismatch(estimate, held.items)))
 
 
-def _assemble(estimate: Estimate, scale: _Scale, options: Options) -> Calibration:
+def _assemble(estimate: Estimate, errors: ItemErrors, scale: _Scale, options: Options) -> Calibration:
     """Score the persons and put everything on the bank's scale."""
     sample, problem, state = estimate.sample, estimate.problem, estimate.state
     answered = problem.answers.answered
     expected = estimate.expected
     poor = np.concatenate(problem.unresolved(state, expected.moments, FOR_ABILITIES))
     theta, theta_se = abilities(expected.moments, poor, problem.answers, problem.curves(state), state.populations)
-    errors = standard_errors(problem, state, options.standard_errors)
     items = scale.apply(estimate.items)
     share = np.bincount(problem.answers.group[answered], minlength=problem.answers.n_groups) / answered.sum()
     mean = float(share @ state.mean)

@@ -32,6 +32,8 @@ PATIENCE = 20
 # Likelihood falls after which the estimation goes on by plain EM steps.
 MOST_FALLS = 5
 HISTORY = 5
+# A held item with less guessing than this has none.
+LEAST_GUESSING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,10 @@ class Problem:
 
     def curves(self, state: State) -> Curves:
         """Compute the items' curves at `state`."""
-        return Curves(state.a, state.d, expit(state.g) if self.model == "3PL" else np.zeros_like(state.g))
+        guessing = expit(state.g)
+        if self.model != "3PL":  # a held item keeps its guessing in any model
+            guessing = np.where(self.free | (guessing < LEAST_GUESSING), 0.0, guessing)
+        return Curves(state.a, state.d, guessing)
 
     def grid(self, state: State) -> Grid:
         """Make the grid that holds the populations at `state`."""
@@ -96,7 +101,8 @@ class Problem:
         """Do the E-step at `state`, with the prior's answers added; see estep.expect."""
         curves, grids = self.curves(state), self.grids(state)
         first, *others = [
-            expect(part.answers, curves, grid, **wanted) for part, grid in zip(self.parts, grids, strict=True)
+            self._as_model(expect(part.answers, curves, grid, **wanted), wanted.get("counts", True))
+            for part, grid in zip(self.parts, grids, strict=True)
         ]
         if self.prior is not None and wanted.get("counts", True):
             first = self._with_prior(first)
@@ -115,6 +121,12 @@ class Problem:
         node = self.grid(state).node
         step = float(node[1] - node[0])
         return replace(self, own=own_parts(self.answers, self.parts, poor, step, self.curves(state), state.populations))
+
+    def _as_model(self, expected: Expectation, counted: bool) -> Expectation:
+        """Sum the abilities of right answers for an M-step without guessing, where held items have guessing."""
+        if self.model == "3PL" or not counted or not len(expected.right):
+            return expected
+        return replace(expected, right=expected.right[:0], right_theta=expected.right @ expected.node)
 
     def _with_prior(self, expected: Expectation) -> Expectation:
         assert self.prior is not None

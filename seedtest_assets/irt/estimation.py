@@ -13,12 +13,14 @@ from seedtest_assets.irt.estep import Answers, Expectation
 from seedtest_assets.irt.grid import nodes_for
 from seedtest_assets.irt.kernel_arguments import Curves
 from seedtest_assets.irt.linking import link, link_target
+from seedtest_assets.irt.linking_errors import UNKNOWN, LinkingErrors
 from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ESTIMATES
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import answers_to, fittable_items, unconnected_blocks
+from seedtest_assets.irt.standard_errors import standard_errors
 from seedtest_assets.irt.state import SLOPE_LIMIT, State
 
 # A slope within this share of its limit has no finite estimate.
@@ -91,10 +93,11 @@ class Bank:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldAnchors:
-    """Anchors whose parameters are held, and (item code, reason) of those that drifted."""
+    """Anchors whose parameters are held, (item code, reason) of those that drifted, and how well they agree."""
 
     items: ItemParameters
     drifted: tuple[tuple[int, str], ...]
+    errors: LinkingErrors = UNKNOWN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,10 +149,11 @@ def screen_anchors(sample: Sample, bank: Bank, options: Options) -> HeldAnchors 
     free = estimate_items(sample, bank, None, replace(options, prior_answers=0.0))
     bounded = target.among(free.sample.fitted)
     try:
-        linking = link(free.items, bounded)
+        errors = standard_errors(free.problem, free.state, options.standard_errors)
+        linking = link(free.items, bounded, errors=np.stack([errors.a, errors.b]))
     except DataError:  # too few remain to be judged: hold them all
         return HeldAnchors(items=target, drifted=())
-    return HeldAnchors(items=target.among(linking.used), drifted=linking.screened_out)
+    return HeldAnchors(items=target.among(linking.used), drifted=linking.screened_out, errors=linking.errors)
 
 
 def estimate_items(sample: Sample, bank: Bank, held: HeldAnchors | None, options: Options) -> Estimate:

@@ -4,13 +4,16 @@ theta_to = A theta_from + B, so a_to = a_from / A, b_to = A b_from + B, and c st
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize
+from scipy.special import expit, logit
 
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import Grid, normal_grid
+from seedtest_assets.irt.linking_errors import UNKNOWN, LinkingErrors, linking_errors
 from seedtest_assets.irt.models import SCALE_TRANSFORMATIONS, LinkingMethod, ScaleTransformation
 from seedtest_assets.irt.parameters import ItemParameters, probability
 from seedtest_assets.irt.robust import robust_sd
@@ -21,6 +24,14 @@ DRIFT_LIMIT = 3.5
 DRIFT_SIZE = (0.25, 0.2)
 # Fewer common items give no spread to judge one of them by.
 FEWEST_TO_SCREEN = 5
+# Anchors contradict each other when their residuals are wider than their errors allow, in z, ...
+MOST_RESIDUAL_Z = 2.5
+# ... and this matters: the error of A or B, in SDs of ability, reaches this.
+MOST_ERROR = 0.1
+# Rounds after which the curves without guessing that are nearest to the bank's change no more.
+ROUNDS_WITHOUT_GUESSING = 8
+# Steps of least squares in each, from the curve itself.
+STEPS_WITHOUT_GUESSING = 10
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,9 @@ class Linking:
         Codes of the common items that were used.
     screened_out : tuple of (item code, reason)
         Common items that were not used.
+    errors : LinkingErrors
+        Standard errors se_A and se_B by the delta method, and residual_z, the SD of the common items' residuals in
+        their standard errors; NaN where no standard errors were given.
 
     Examples
     --------
@@ -56,6 +70,13 @@ class Linking:
     source: str
     used: np.ndarray
     screened_out: tuple[tuple[int, str], ...] = ()
+    errors: LinkingErrors = UNKNOWN
+
+    @property
+    def contradictory(self) -> bool:
+        """Whether the common items contradict each other by more than their errors allow."""
+        largest = max(self.errors.se_A, self.errors.se_B) / self.A
+        return bool(self.errors.residual_z > MOST_RESIDUAL_Z and largest > MOST_ERROR)
 
     def apply(self, items: ItemParameters) -> ItemParameters:
         """Transform items of the from-scale to the to-scale."""
@@ -78,6 +99,7 @@ def link(
     screen: bool = True,
     source: str = "anchors",
     grid: Grid | None = None,
+    errors: ArrayLike | None = None,
 ) -> Linking:
     """Link two sets of item parameters through their common items.
 
@@ -95,6 +117,8 @@ def link(
         What the to-items are, for `Linking.source`.
     grid : Grid, optional
         Abilities and weights of the criteria; by default `normal_grid()`.
+    errors : float64 [2, n_from], optional
+        Standard errors of a and b of the from-items, for the errors of the constants.
 
     Returns
     -------
@@ -128,15 +152,34 @@ def link(
         raise DataError(f"linking method {method!r} is not one of {', '.join(SCALE_TRANSFORMATIONS)}")
     _, in_from, in_to = np.intersect1d(from_items.item, to_items.item, return_indices=True)
     new, bank = from_items.take(in_from), to_items.take(in_to)
-    return _link_common(new, bank, method, grid or normal_grid(), symmetric, screen, source)
+    criterion = _Criterion(method, grid or normal_grid(), symmetric)
+    linking = _link_common(new, bank, criterion, screen, source)
+    if errors is None:
+        return linking
+    used = np.isin(new.item, linking.used)
+    new, bank = new.take(used), bank.take(used)
+    of_used = np.asarray(errors, dtype=np.float64)[:, in_from[used]]
+    bank = _in_the_model_of(new, bank, criterion)
+    return replace(linking, errors=linking_errors(new, bank, (linking.A, linking.B), of_used, method, criterion.grid))
+
+
+@dataclass(frozen=True)
+class _Criterion:
+    """What the constants minimise."""
+
+    method: ScaleTransformation
+    grid: Grid
+    symmetric: bool
+
+    def constants(self, new: ItemParameters, bank: ItemParameters) -> tuple[float, float]:
+        A, B = _CONSTANTS[self.method](new, bank, self.grid, self.symmetric)
+        return float(A), float(B)
 
 
 def _link_common(
     new: ItemParameters,
     bank: ItemParameters,
-    method: ScaleTransformation,
-    grid: Grid,
-    symmetric: bool,
+    criterion: _Criterion,
     screen: bool,
     source: str,
 ) -> Linking:
@@ -146,19 +189,73 @@ def _link_common(
     if screen and opposed.any():
         screened += [(int(item), "its discrimination changed sign") for item in new.item[opposed]]
         new, bank = new.take(~opposed), bank.take(~opposed)
+    bank = _in_the_model_of(new, bank, criterion)
     while True:
         if len(new) < 2:
             raise DataError(
                 f"{len(new)} common items remain to link by, 2 are needed"
                 + (f" ({len(screened)} were screened out for drift)" if screened else "")
             )
-        A, B = _CONSTANTS[method](new, bank, grid, symmetric)
+        A, B = criterion.constants(new, bank)
         item, reason = drifted(new, bank) if screen else (None, "")
         if item is None:
-            return Linking(float(A), float(B), method, source, new.item.copy(), tuple(screened))
+            return Linking(A, B, criterion.method, source, new.item.copy(), tuple(screened))
         screened.append((int(new.item[item]), reason))
         keep = np.arange(len(new)) != item
         new, bank = new.take(keep), bank.take(keep)
+
+
+def _in_the_model_of(new: ItemParameters, bank: ItemParameters, criterion: _Criterion) -> ItemParameters:
+    """Replace bank curves with guessing by the nearest ones without, for items that were fitted without.
+
+    Nearest is what a calibration of the linked population, N(B, A^2), would find: the maximum of the expected
+    log-likelihood. Without that, a and b of a 3PL would be compared with those of a 2PL, which mean something else.
+    """
+    guessed = (bank.c > 0) & (new.c == 0)
+    if not guessed.any() or len(new) < 2:
+        return bank
+    nearest = bank
+    for _ in range(ROUNDS_WITHOUT_GUESSING):
+        A, B = criterion.constants(new, nearest)
+        a, b = _without_guessing(bank.take(guessed), normal_grid(B, A))
+        all_a, all_b = bank.a.copy(), bank.b.copy()
+        all_a[guessed], all_b[guessed] = a, b
+        nearest = ItemParameters(bank.item, all_a, all_b, np.where(guessed, 0.0, bank.c))
+    return nearest
+
+
+def _without_guessing(items: ItemParameters, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Fit a and b of the logistic curves nearest to curves with guessing, by iteratively reweighted least squares."""
+    theta, expected = grid.node, np.clip(probability(grid.node, items), 1e-9, 1 - 1e-9)
+    line, p = logit(expected), expected
+    for _ in range(STEPS_WITHOUT_GUESSING):
+        information = np.maximum(p * (1 - p), 1e-9)
+        weight, aim = grid.weight * information, line + (expected - p) / information
+        total = weight.sum(axis=1, keepdims=True)
+        from_mean = theta - weight @ theta[:, None] / total
+        a = (weight * from_mean * aim).sum(axis=1) / (weight * from_mean**2).sum(axis=1)
+        d = ((weight * aim).sum(axis=1) - a * (weight @ theta)) / total[:, 0]
+        line = a[:, None] * theta + d[:, None]
+        p = expit(line)
+    return a, -d / a
+
+
+def linking_warnings(linking: Linking) -> list[str]:
+    """List what makes linking constants doubtful."""
+    warnings = []
+    name = "anchors" if linking.source == "anchors" else f"items of the {linking.source} calibration"
+    if linking.source == "anchors" and len(linking.used) < FEWEST_TO_SCREEN:
+        warnings.append(
+            f"{len(linking.used)} anchors link to the bank's scale. With fewer than {FEWEST_TO_SCREEN} a wrong one cannot be "
+            "told from the others. Add anchors"
+        )
+    if linking.contradictory:
+        warnings.append(
+            f"the {len(linking.used)} {name} contradict each other: their residuals are {linking.errors.residual_z:.1f} times as "
+            f"wide as their standard errors, so A = {linking.A:.2f} has a standard error of {linking.errors.se_A:.2f} and "
+            f"B = {linking.B:.2f} of {linking.errors.se_B:.2f}. Correct the parameters of the wrong ones"
+        )
+    return warnings
 
 
 def link_target(

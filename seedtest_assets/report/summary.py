@@ -107,6 +107,8 @@ def _linking_card(spec: dict[str, Any]) -> Card:
     if not constants:
         return Card("Linking constants", bilingual("not linked"), "", True)
     value = f"A {constants['A']:.3f} · B {constants['B']:+.3f}".replace("-", "−")
+    errors = [constants[name] for name in ("se_A", "se_B") if name in constants]
+    exact = Markup(" · SE {:.3f}, {:.3f}").format(*errors) if len(errors) == 2 else ""
     n, out = constants.get("n_anchors_used", "–"), len(constants.get("screened_out") or {})
     if spec.get("linked_to") == "previous":
         note = bilingual(
@@ -114,7 +116,7 @@ def _linking_card(spec: dict[str, Any]) -> Card:
         )
     else:
         note = bilingual("through {n} anchors, {out} screened out", n=n, out=out)
-    return Card("Linking constants", value, note)
+    return Card("Linking constants", value, note + exact, bool(constants.get("contradictory")))
 
 
 def _amount(value: float | None, digits: int = 0) -> str:

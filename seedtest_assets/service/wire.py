@@ -175,7 +175,10 @@ class FitMeta(Struct):
     run_id: str
     model_spec: dict[str, Any]
     linking_constants: Annotated[
-        dict[str, Any] | None, Meta(description="A, B, method, n_anchors_used, screened_out; null when not linked")
+        dict[str, Any] | None,
+        Meta(
+            description="A, B, method, n_anchors_used, screened_out, se_A, se_B, residual_z, contradictory; null when not linked"
+        ),
     ]
     metrics: dict[str, Any]
     left_out: list[LeftOutItem]

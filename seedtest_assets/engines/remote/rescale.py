@@ -12,7 +12,8 @@ from seedtest_assets.engines.coded_request import CodedRequest
 from seedtest_assets.engines.remote.estimates import Estimates
 from seedtest_assets.engines.remote.reply import AppliedLinking
 from seedtest_assets.engines.remote.request import ServiceRequest
-from seedtest_assets.engines.result_tables import linking_constants
+from seedtest_assets.engines.result_tables import linking_constants, linking_uncertainty
+from seedtest_assets.irt.linking import linking_warnings
 from seedtest_assets.irt.models import scale_transformation
 
 # How far anchors may be off the bank's scale, in log A and in B, after a service says that it has linked.
@@ -50,16 +51,24 @@ def on_bank_scale(
         return Rescaled(estimates=estimates, linked_to="none", linking_constants=None, warnings=warnings)
     method = scale_transformation(request.linking_method)
     try:
-        here = irt.link(estimates.items, sent.link_target, method, source=sent.link_source)
+        here = irt.link(
+            estimates.items,
+            sent.link_target,
+            method,
+            source=sent.link_source,
+            errors=estimates.standard_errors[:2],
+        )
     except irt.DataError as problem:
         return _unlinkable(estimates, applied, request.linking_method, sent, (*warnings, str(problem)))
     if applied and max(abs(log(here.A)), abs(here.B)) <= SCALE_TOLERANCE:
-        return _linked_by_service(estimates, applied, request.linking_method, sent)
+        kept = _linked_by_service(estimates, applied, request.linking_method, sent, tuple(linking_warnings(here)))
+        assert kept.linking_constants is not None
+        return replace(kept, linking_constants=kept.linking_constants | linking_uncertainty(here))
     return Rescaled(
         estimates=_moved(estimates, here.A, here.B),
         linked_to=sent.link_source,
         linking_constants=linking_constants(coded, here),
-        warnings=warnings + _linked_here(here, applied, sent),
+        warnings=(*warnings, *_linked_here(here, applied, sent), *linking_warnings(here)),
     )
 
 
