@@ -68,8 +68,8 @@ class CalibrationResult:
     abilities: ABILITY_COLUMNS, a row per student.
     left_out: LEFT_OUT_COLUMNS, a row per item that could not be fitted.
     model_spec: model, n_items, n_persons, n_observations, linked_to ("anchors", "previous" or "none"), and
-        linking_constants (A, B, method, n_anchors_used, screened_out, contradictory and, where known, se_A, se_B and
-        residual_z) when linked.
+        linking_constants (A, B, method, n_anchors_used, screened_out and, where known, se_A, se_B, residual_z
+        and contradictory) when linked.
     metrics: loglik, aic, bic, iterations, converged (each None where an IRT service does not give it), seconds, engine,
         n_set_aside, and what else the engine gives.
     warnings: one line each, for the operator.

@@ -63,9 +63,10 @@ def linking_constants(coded: CodedRequest, linking: irt.Linking) -> dict[str, An
 
 
 def linking_uncertainty(linking: irt.Linking) -> dict[str, Any]:
-    """Describe how exact linking constants are: se_A, se_B and residual_z, where they are known."""
-    known = {name: float(value) for name, value in linking.errors._asdict().items() if np.isfinite(value)}
-    return known | {"contradictory": linking.contradictory}
+    """Describe how exact linking constants are: se_A, se_B, residual_z and contradictory, where they are known."""
+    if not np.isfinite(linking.errors).all():
+        return {}
+    return {**linking.errors._asdict(), "contradictory": linking.contradictory}
 
 
 def model_specification(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from seedtest_assets.errors import IrtServiceRefusal
+from seedtest_assets.irt.linking_errors import LinkingErrors
 from seedtest_assets.irt.usable_parameters import unusable_parameters
 
 # How many items a message names.
@@ -35,6 +36,7 @@ class AppliedLinking:
     method: str | None
     n_anchors_used: int | None
     screened_out: dict[str, str]
+    errors: LinkingErrors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +157,7 @@ def _linking(constants: dict[str, Any]) -> AppliedLinking | None:
         B=B,
         method=text(constants.get("method")),
         n_anchors_used=None if used is None else int(used),
+        errors=LinkingErrors(*(_number_or_nan(constants.get(name)) for name in LinkingErrors._fields)),
         screened_out={str(item): text(reason) or "" for item, reason in _object(constants.get("screened_out")).items()},
     )
 

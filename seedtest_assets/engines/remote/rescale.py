@@ -61,9 +61,7 @@ def on_bank_scale(
     except irt.DataError as problem:
         return _unlinkable(estimates, applied, request.linking_method, sent, (*warnings, str(problem)))
     if applied and max(abs(log(here.A)), abs(here.B)) <= SCALE_TOLERANCE:
-        kept = _linked_by_service(estimates, applied, request.linking_method, sent, tuple(linking_warnings(here)))
-        assert kept.linking_constants is not None
-        return replace(kept, linking_constants=kept.linking_constants | linking_uncertainty(here))
+        return _with_errors(_linked_by_service(estimates, applied, request.linking_method, sent), applied, here)
     return Rescaled(
         estimates=_moved(estimates, here.A, here.B),
         linked_to=sent.link_source,
@@ -104,6 +102,18 @@ def _linked_by_service(
         "screened_out": applied.screened_out,
     }
     return Rescaled(estimates=estimates, linked_to=sent.link_source, linking_constants=constants, warnings=warnings)
+
+
+def _with_errors(kept: Rescaled, applied: AppliedLinking, here: irt.Linking) -> Rescaled:
+    """Add the errors of the constants as the service gives them, else those of the same linking here."""
+    by_service = np.isfinite(applied.errors).all()
+    errors = applied.errors if by_service else here.errors
+    linking = replace(here, A=applied.A, B=applied.B, errors=errors)
+    return replace(
+        kept,
+        linking_constants=(kept.linking_constants or {}) | linking_uncertainty(linking),
+        warnings=kept.warnings if by_service else (*kept.warnings, *linking_warnings(linking)),
+    )
 
 
 def _unlinkable(
