@@ -162,7 +162,7 @@ def estimate_items(sample: Sample, bank: Bank, held: HeldAnchors | None, options
     while True:
         problem, start = _problem(sample, bank.known, held)
         estimate = Estimate.of(sample, problem, start, stopping)
-        if not sample.grouped and held is None:
+        if not sample.grouped:
             estimate = _with_populations(estimate, stopping)
             sample = estimate.sample
         if options.prior_answers > 0 and bank.known:
@@ -224,16 +224,20 @@ def _hold(items: ItemParameters, state: State, free: np.ndarray, sample: Sample)
 
 def _with_populations(estimate: Estimate, stopping: Stopping) -> Estimate:
     """Estimate again with a population for each group of persons with like items, where item choice shows ability."""
-    problem, sample = estimate.problem, estimate.sample
-    if unconnected_blocks(problem.answers).any():
+    problem, sample, state = estimate.problem, estimate.sample, estimate.state
+    if not _one_scale(problem):
         return estimate
-    grouping = groups_by_items(problem.answers, estimate.state.discrimination_and_difficulty[1])
+    difficulty = (state.discrimination_and_difficulty[1] - state.mean[0]) / state.sd[0]
+    grouping = groups_by_items(problem.answers, difficulty)
     if grouping is None or grouping[0].max() == 0 or harder_after_right(problem.answers, grouping[1], grouping[0]):
         return estimate
     group, n_groups = grouping[0], int(grouping[0].max()) + 1
     answers = replace(problem.answers, group=group, n_groups=n_groups)
     grouped = replace(problem, answers=answers, n_nodes=max(problem.n_nodes, FINE), own=())
-    start = replace(starting_values(answers.count, n_groups), g=estimate.state.g)
+    if problem.anchored:
+        start = replace(state, mean=np.repeat(state.mean, n_groups), sd=np.repeat(state.sd, n_groups))
+    else:
+        start = replace(starting_values(answers.count, n_groups), g=state.g)
     rough = solve(grouped, start, Stopping(100 * stopping.tolerance, 50, stopping.progress))
     gain = grouped.expect(rough.state, counts=False).loglik - estimate.expected.loglik
     if gain < GAIN_A_GROUP * n_groups:
@@ -248,6 +252,12 @@ def _with_populations(estimate: Estimate, stopping: Stopping) -> Estimate:
     )
     sample = replace(sample, group=group, n_groups=n_groups, grouped=True, warnings=(*sample.warnings, warning))
     return Estimate.of(sample, grouped, rough.state, stopping)
+
+
+def _one_scale(problem: Problem) -> bool:
+    """Check whether the abilities of all persons can be compared: by common items, or by held items in every block."""
+    blocks = unconnected_blocks(problem.answers)
+    return not blocks.any() or len(np.unique(blocks[~problem.free])) == blocks.max() + 1
 
 
 def _with_prior(estimate: Estimate, known: list[ItemParameters], weight: float, stopping: Stopping) -> Estimate:
