@@ -12,6 +12,7 @@ from seedtest_assets.cli.terminal import console, progress_line
 
 if TYPE_CHECKING:
     from seedtest_assets.calibration import CalibrationResult
+    from seedtest_assets.cli.calibrate_file import FileCalibration
 
 LEFT_OUT_SHOWN = 10
 """Items left out that are named on the terminal; fit_meta.json has all."""
@@ -30,7 +31,7 @@ def calibrate(
 
     with progress_line() as show:
         show(f"reading {file}")
-        result = calibrate_file(
+        calibration = calibrate_file(
             file,
             model=model,
             anchors=anchors,
@@ -40,11 +41,11 @@ def calibrate(
                 f"iteration {iteration}: change {change:.1e}, logLik {loglik:,.3f}"
             ),
         )
-        paths = write_files(result, out)
+        paths = write_files(calibration, out)
     table = Table(show_header=False, box=None)
-    for name, value in _summary(result):
+    for name, value in (*_reading(calibration), *_summary(calibration.result)):
         table.add_row(name, escape(value))
-    for warning in result.warnings:
+    for warning in calibration.result.warnings:
         table.add_row("[yellow]warning[/yellow]", escape(warning))
     table.add_row("written", ", ".join(str(path) for path in paths))
     console.print(table)
@@ -53,6 +54,16 @@ def calibrate(
 def _with_error(constants: dict[str, Any], name: str) -> str:
     error = constants.get(f"se_{name}")
     return f"{constants[name]:.4f}" + ("" if error is None else f" (se {error:.4f})")
+
+
+def _reading(calibration: "FileCalibration") -> Iterator[tuple[str, str]]:
+    file = calibration.file
+    for note in file.notes:
+        yield "file", note
+    if len(file.bad):
+        yield "rows left out", f"{len(file.bad):,} of {file.n_rows:,}: {file.describe_bad()}"
+    if file.students_without_answers:
+        yield "no answers", f"{len(file.students_without_answers):,} persons, who have the population's mean and SD"
 
 
 def _summary(result: "CalibrationResult") -> Iterator[tuple[str, str]]:

@@ -1,12 +1,12 @@
 """Calibrate a file of answers and write the results as files, without any database."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 
 from seedtest_assets.calibration import (
     PARAMETER_COLUMNS,
@@ -17,13 +17,46 @@ from seedtest_assets.calibration import (
     no_parameters,
 )
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.errors import InputError, first_few, first_line
+from seedtest_assets.errors import InputError, first_few
 from seedtest_assets.irt.models import LinkingMethod, Model
 from seedtest_assets.irt.usable_parameters import unusable_anchors
-from seedtest_assets.storage.answer_files import read_answer_file
+from seedtest_assets.storage.answer_files import AnswerFile, read_answer_file
+from seedtest_assets.storage.text_tables import ROW, read_text_table
 from seedtest_assets.usable_answers import trimmed
 
 ITEM_FILE_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses"]
+
+
+@dataclass(frozen=True)
+class FileCalibration:
+    """The calibration of a file, and how the file was read."""
+
+    result: CalibrationResult
+    file: AnswerFile
+
+    def abilities(self) -> pd.DataFrame:
+        """Give ABILITY_COLUMNS of every student of the file; without an answer it is the population's mean and SD."""
+        spec = self.result.model_spec
+        missing = pd.DataFrame(
+            {
+                "user_id": pd.Series(self.file.students_without_answers, dtype=object),
+                "theta": spec["group_mean"],
+                "se": spec["group_sd"],
+                "n_responses": 0,
+            }
+        )
+        return pd.concat([self.result.abilities, missing], ignore_index=True) if len(missing) else self.result.abilities
+
+    def reading(self) -> dict[str, Any]:
+        """Describe for fit_meta.json what was read and what was left out."""
+        file = self.file
+        return {
+            "answers": file.n_rows,
+            "used": len(file.answers),
+            "left_out": dict(file.count_bad()),
+            "students_without_answers": len(file.students_without_answers),
+            "notes": list(file.notes),
+        }
 
 
 def calibrate_file(
@@ -34,7 +67,7 @@ def calibrate_file(
     linking_method: str = "stocking_lord",
     skip_bad: bool = False,
     progress: Progress | None = None,
-) -> CalibrationResult:
+) -> FileCalibration:
     """Calibrate a long or wide log. anchors: path of a CSV with item_id, a, b and, for a 3PL, c.
 
     Raises InputError for a file that cannot be used, bad rows without skip_bad, or anchors that cannot be linked to.
@@ -56,7 +89,7 @@ def calibrate_file(
             f"the calibration cannot be linked to the anchors of {anchors}, and nothing was written: "
             f"{'. '.join(result.warnings)}. Correct the anchors, or calibrate without linking by --linking none"
         )
-    return result
+    return FileCalibration(result, file)
 
 
 def read_anchors(path: Path) -> pd.DataFrame:
@@ -83,32 +116,28 @@ def read_anchors(path: Path) -> pd.DataFrame:
 
 
 def _text_columns(path: Path) -> pd.DataFrame:
-    """Read a CSV with PARAMETER_COLUMNS as text, ids trimmed; every row must be as wide as the header."""
-    as_text = pa.csv.ConvertOptions(
-        column_types=dict.fromkeys(PARAMETER_COLUMNS, pa.string()), strings_can_be_null=True
-    )
-    try:
-        table = pa.csv.read_csv(path, convert_options=as_text)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} cannot be read: {first_line(error)}") from None
-    if "item_id" in table.column_names:
-        ids = trimmed(table["item_id"].combine_chunks())
-        table = table.set_column(table.column_names.index("item_id"), "item_id", ids)
-    return table.to_pandas()
+    """Read PARAMETER_COLUMNS as text, trimmed, blanks as null; every row must be as wide as the header."""
+    text = read_text_table(path, [frozenset({"item_id"})])
+    if text.misfits:
+        raise InputError(f"{path}: {first_few([f'row {row} ({reason})' for row, reason in text.misfits])}")
+    names = {name.lower(): name for name in text.rows.column_names if name != ROW}
+    return pa.table({name: trimmed(text.rows[column]) for name, column in names.items()}).to_pandas()
 
 
-def write_files(result: CalibrationResult, folder: Path) -> list[Path]:
+def write_files(calibration: FileCalibration, folder: Path) -> list[Path]:
     """Write item_params.csv, abilities.csv and fit_meta.json, and give their paths."""
+    result = calibration.result
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / name for name in ("item_params.csv", "abilities.csv", "fit_meta.json")]
         result.items[ITEM_FILE_COLUMNS].to_csv(paths[0], index=False)
-        result.abilities.to_csv(paths[1], index=False)
+        calibration.abilities().to_csv(paths[1], index=False)
         facts = {
             "model_spec": result.model_spec,
             "metrics": result.metrics,
             "left_out": result.left_out.to_dict("records"),
             "warnings": result.warnings,
+            "file": calibration.reading(),
         }
         paths[2].write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:

@@ -13,7 +13,7 @@ def import_(
     file: Path,
     skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out instead of stopping.")] = False,
 ) -> None:
-    """Load a Parquet or CSV log of answers into the database's attempt table."""
+    """Load a Parquet, CSV or Excel log of answers into the database's attempt table."""
     from seedtest_assets.project import enter_project
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.importing import import_answers
@@ -26,5 +26,7 @@ def import_(
     console.print(
         f"{result.n_rows:,} rows, {result.first_day} to {result.last_day}: {result.n_new:,} new, {result.n_bad:,} bad"
     )
+    for note in result.notes:
+        console.print(escape(note))
     if result.bad:
         console.print(f"left out: {escape(result.bad)}")

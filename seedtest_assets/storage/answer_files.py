@@ -1,15 +1,21 @@
-"""Answer logs in files: Parquet or CSV, long (one row an answer) or wide (one row a person, 0/1/blank)."""
+"""Answer logs in files: Parquet, CSV or Excel, long (one row an answer) or wide (one row a person, 0/1/blank)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
 
 from seedtest_assets.errors import InputError, first_few, first_line
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
-from seedtest_assets.usable_answers import EARLIEST, split_usable
+from seedtest_assets.storage.text_tables import ROW, read_text_table, refuse_repeated_names
+from seedtest_assets.usable_answers import EARLIEST, counted, split_usable, trimmed
 
 ALIASES = {
     "student_id": ("student_id", "user_id"),
@@ -21,23 +27,36 @@ ALIASES = {
     "hint_used": ("hint_used",),
     "session_id": ("session_id",),
 }
-ROW = '"#row"'
-"""Column with the row's number in its file; 1 is the first row below the header."""
+"""Names of the columns, read in any case."""
+RESPONSE_WAREHOUSE = {"student_id": "id", "item_id": "item", "correct": "resp", "completed_at": "date"}
+"""Names of the Item Response Warehouse; read where a file has `id`, `item` and `resp` and no student_id or user_id."""
+HEADERS = [*(frozenset({name}) for name in ALIASES["student_id"]), frozenset({"id", "item", "resp"})]
+ENDINGS = (".parquet", ".csv", ".csv.gz", ".xlsx")
 _TRUE, _FALSE = "('true', 't', '1', '1.0', 'yes', 'y')", "('false', 'f', '0', '0.0', 'no', 'n')"
 # The largest offset on Earth is +14:00; DuckDB reads any, and shifts the time by it.
 _OFFSET_TOO_LARGE = r"regexp_matches(completed_at, ':[0-9]{2}(\.[0-9]+)?\s*[+-](1[5-9]|[2-9][0-9])')"
 
+# Since 1970; 9 digits are of before September 2001.
+_EPOCH_SECONDS, _EPOCH_MILLISECONDS = r"'[0-9]{9,10}([.][0-9]+)?'", r"'[0-9]{12,13}([.][0-9]+)?'"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class AnswerFile:
-    """The answers of a file.
+    """The answers of a file, or of all files of a glob.
 
     answers: rows of OBSERVATION_SCHEMA.
-    bad: columns row (1 is the first row below the header) and reason, one row for each row left out of `answers`.
+    bad: columns row and reason, one row for each row (of a wide file: cell) that is left out of `answers`. Row 1 is the
+        first below the header.
+    n_rows: answers in the file; as many as `answers` and `bad` have together.
+    notes: what to tell about the reading, a sentence each.
+    students_without_answers: ids of the file that `answers` does not have.
     """
 
     answers: pa.Table
     bad: pd.DataFrame
+    n_rows: int
+    notes: Sequence[str]
+    students_without_answers: Sequence[str]
 
     def describe_bad(self) -> str:
         """List the reasons with their counts and first rows, in one line."""
@@ -46,10 +65,14 @@ class AnswerFile:
             parts.append(f"{reason} ({len(rows):,} rows: {first_few(rows.tolist())})")
         return "; ".join(parts)
 
+    def count_bad(self) -> Mapping[str, int]:
+        """Count the rows left out, by reason."""
+        return counted(self.bad["reason"])
+
 
 def is_answer_file(name: str) -> bool:
     """Tell whether a setting names a file or a glob of files, not a table."""
-    return name.endswith((".parquet", ".csv", ".csv.gz"))
+    return name.lower().endswith(ENDINGS)
 
 
 def read_answer_file(path: str | Path, *, needs_time: bool = True, needs_topic: bool = False) -> AnswerFile:
@@ -58,60 +81,136 @@ def read_answer_file(path: str | Path, *, needs_time: bool = True, needs_topic: 
     needs_time: without it, a file may have no completed_at, and the order of its rows stands in for the time.
     Raises InputError for a file that is not there, cannot be read, or lacks a needed column.
     """
+    file = _read_rows(str(path))
+    if _is_wide(file.rows.column_names) and not needs_time:
+        file = _unpivoted(path, file)
+    columns = [name for name in file.rows.column_names if name != ROW]
+    chosen = _choose_columns(columns)
+    needed = ["student_id", "item_id", "correct", *["completed_at"] * needs_time, *["topic_id"] * needs_topic]
+    for name in needed:
+        if chosen[name] is None:
+            raise InputError(f"{path} has no column {' or '.join(ALIASES[name])}. It has {', '.join(columns)}")
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        columns = _open(connection, str(path))
-        if _is_wide(columns) and not needs_time:
-            if len(columns) == 1:
-                raise InputError(f"{path} has no column of an item. It has only {columns[0]}")
-            columns = _unpivot(connection, columns)
-        chosen = {name: next((a for a in aliases if a in columns), None) for name, aliases in ALIASES.items()}
-        needed = ["student_id", "item_id", "correct", *["completed_at"] * needs_time, *["topic_id"] * needs_topic]
-        for name in needed:
-            if chosen[name] is None:
-                raise InputError(f"{path} has no column {' or '.join(ALIASES[name])}. It has {', '.join(columns)}")
+        connection.register("file", pa.table({ROW: file.rows[ROW]} | _under_our_names(file.rows, chosen)))
         _type_rows(connection, chosen)
         rows = connection.sql(f"SELECT row, unreadable, {', '.join(OBSERVATION_SCHEMA.names)} FROM typed")
-        usable, left_out = split_usable(rows.to_arrow_table())
-    bad = left_out.select(["row", "reason"]).to_pandas().sort_values("row", ignore_index=True)
-    return AnswerFile(usable.select(OBSERVATION_SCHEMA.names).cast(OBSERVATION_SCHEMA), bad)
-
-
-def _open(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
-    reader = "read_parquet(?)" if path.endswith(".parquet") else "read_csv(?, all_varchar = true, header = true)"
-    try:
-        connection.execute(f"CREATE TEMP TABLE file AS SELECT row_number() OVER () AS {ROW}, * FROM {reader}", [path])
-    except duckdb.Error as error:
-        raise InputError(f"{path} cannot be read: {first_line(error)}") from None
-    return [row[0] for row in connection.execute("DESCRIBE file").fetchall()][1:]
-
-
-def _is_wide(columns: list[str]) -> bool:
-    """Tell whether a table is wide: of the columns of a long file it has only the person's."""
-    known = {alias for aliases in ALIASES.values() for alias in aliases} & set(columns)
-    return len(known) == 1 and known <= set(ALIASES["student_id"])
-
-
-def _unpivot(connection: duckdb.DuckDBPyConnection, columns: list[str]) -> list[str]:
-    person = next(c for c in columns if c in ("user_id", "student_id"))
-    connection.execute("ALTER TABLE file RENAME TO wide")
-    connection.execute(
-        f"CREATE TEMP TABLE file AS SELECT {ROW}, {person} AS user_id, item_id, is_correct "
-        f"FROM (UNPIVOT (SELECT {ROW}, {person}, COLUMNS(* EXCLUDE ({ROW}, {person}))::VARCHAR FROM wide) "
-        f"ON COLUMNS(* EXCLUDE ({ROW}, {person})) INTO NAME item_id VALUE is_correct) WHERE trim(is_correct) <> ''"
+        typed = rows.to_arrow_table()
+    usable, left_out = split_usable(typed)
+    bad = left_out.select(["row", "reason"]).to_pandas()
+    bad = pd.concat([pd.DataFrame(file.misfits, columns=["row", "reason"]), bad])
+    answers = usable.select(OBSERVATION_SCHEMA.names).cast(OBSERVATION_SCHEMA)
+    n_rows = len(file.rows) + len(file.misfits)
+    assert len(answers) + len(bad) == n_rows, f"{path}: {len(answers)} used and {len(bad)} left out of {n_rows} rows"
+    return AnswerFile(
+        answers=answers,
+        bad=bad.sort_values("row", kind="stable", ignore_index=True),
+        n_rows=n_rows,
+        notes=file.notes,
+        students_without_answers=_missing_from(answers["student_id"], file.students),
     )
-    return ["user_id", "item_id", "is_correct"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FileRows:
+    """rows: as they stand in the file, with ROW. students: ids of all rows. misfits, notes: as of a TextTable."""
+
+    rows: pa.Table
+    students: pa.ChunkedArray
+    misfits: Sequence[tuple[int, str]]
+    notes: Sequence[str]
+
+
+def _read_rows(path: str) -> _FileRows:
+    paths = sorted(glob(path)) or [path]
+    tables, misfits, notes = [], [], []
+    for name in paths:
+        if name.lower().endswith(".parquet"):
+            rows = _parquet_rows(name)
+        else:
+            text = read_text_table(Path(name), HEADERS)
+            rows, of_file = text.rows, f" in {Path(name).name}" if len(paths) > 1 else ""
+            misfits += [(row, reason + of_file) for row, reason in text.misfits]
+            notes += [note + of_file for note in text.notes]
+        tables.append(rows)
+    try:
+        rows = pa.concat_tables(tables, promote_options="default")
+    except pa.ArrowException as error:
+        raise InputError(f"the files of {path} do not fit together: {first_line(error)}") from None
+    student = _choose_columns(rows.column_names)["student_id"]
+    students = rows[student] if student else pa.chunked_array([[]], pa.string())
+    return _FileRows(rows=rows, students=students, misfits=misfits, notes=notes)
+
+
+def _parquet_rows(path: str) -> pa.Table:
+    try:
+        table = pa.parquet.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} cannot be read: {first_line(error)}") from None
+    refuse_repeated_names(Path(path), table.column_names)
+    return table.append_column(ROW, pa.array(np.arange(1, len(table) + 1)))
+
+
+def _choose_columns(columns: Sequence[str]) -> dict[str, str | None]:
+    """Find the column of each name of ALIASES, in any case."""
+    by_name = {column.strip().lower(): column for column in reversed(columns)}
+    chosen = {name: next((by_name[a] for a in aliases if a in by_name), None) for name, aliases in ALIASES.items()}
+    if chosen["student_id"] is None and by_name.keys() >= {"id", "item", "resp"}:
+        chosen |= {name: by_name.get(other) for name, other in RESPONSE_WAREHOUSE.items()}
+    return chosen
+
+
+def _is_wide(columns: Sequence[str]) -> bool:
+    """Tell whether a table is wide: of the columns of a long file it has only the person's."""
+    return [name for name, column in _choose_columns(columns).items() if column] == ["student_id"]
+
+
+def _unpivoted(path: str | Path, file: _FileRows) -> _FileRows:
+    """Make a row of each cell of a wide file that is not blank; item names stand as they are."""
+    student = _choose_columns(file.rows.column_names)["student_id"]
+    items = [name for name in file.rows.column_names if name not in (ROW, student)]
+    if not items:
+        raise InputError(f"{path} has no column of an item. It has only {student}")
+    n_rows = len(file.rows)
+    marks = pa.chunked_array([chunk for name in items for chunk in file.rows[name].cast(pa.string()).chunks])
+    codes = pa.array(np.repeat(np.arange(len(items), dtype=np.int32), n_rows))
+    at = np.tile(np.arange(n_rows), len(items))
+    answered = pc.is_valid(trimmed(marks)) if len(marks) else pa.chunked_array([[]], pa.bool_())
+    rows = pa.table(
+        {
+            ROW: file.rows[ROW].take(at),
+            "user_id": file.rows[student].take(at),
+            "item_id": pa.DictionaryArray.from_arrays(codes, pa.array(items)),
+            "is_correct": marks,
+        }
+    )
+    return _FileRows(rows=rows.filter(answered), students=file.students, misfits=file.misfits, notes=file.notes)
+
+
+def _under_our_names(rows: pa.Table, chosen: Mapping[str, str | None]) -> dict[str, pa.ChunkedArray]:
+    """Name the chosen columns as OBSERVATION_SCHEMA does."""
+    return {name: rows[column] for name, column in chosen.items() if column}
+
+
+def _missing_from(ids: pa.ChunkedArray, students: pa.ChunkedArray) -> list[str]:
+    """List the students that are not among the ids, in the order of the file."""
+    known = trimmed(students.cast(pa.string())).unique().drop_null()
+    return known.filter(pc.invert(pc.is_in(known, ids))).to_pylist()
 
 
 def _type_rows(connection: duckdb.DuckDBPyConnection, chosen: dict[str, str | None]) -> None:
     raw = ", ".join(
-        f"nullif(trim(CAST({_quoted(column)} AS VARCHAR)), '') AS {name}" if column else f"NULL::VARCHAR AS {name}"
+        f"nullif(trim(CAST({name} AS VARCHAR)), '') AS {name}" if column else f"NULL::VARCHAR AS {name}"
         for name, column in chosen.items()
     )
     # Where the file has no time, its order tells which of two answers came first: microseconds after EARLIEST.
     in_order = f"TIMESTAMPTZ '{EARLIEST}' + to_microseconds(row)"
-    time = f"CASE WHEN NOT {_OFFSET_TOO_LARGE} THEN try_cast(completed_at AS TIMESTAMPTZ) END"
-    connection.execute(f"CREATE TEMP TABLE raw AS SELECT {ROW} AS row, {raw} FROM file")
+    time = f"""CASE
+        WHEN regexp_full_match(completed_at, {_EPOCH_SECONDS}) THEN to_timestamp(try_cast(completed_at AS DOUBLE))
+        WHEN regexp_full_match(completed_at, {_EPOCH_MILLISECONDS}) THEN to_timestamp(try_cast(completed_at AS DOUBLE) / 1000)
+        WHEN NOT {_OFFSET_TOO_LARGE} THEN try_cast(completed_at AS TIMESTAMPTZ)
+    END"""
+    connection.execute(f'CREATE TEMP TABLE raw AS SELECT "{ROW}" AS row, {raw} FROM file')
     connection.execute(
         f"""
         CREATE TEMP TABLE typed AS SELECT *, CASE
@@ -132,7 +231,3 @@ def _type_rows(connection: duckdb.DuckDBPyConnection, chosen: dict[str, str | No
         FROM raw)
         """
     )
-
-
-def _quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'

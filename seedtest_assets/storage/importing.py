@@ -1,5 +1,6 @@
 """Load a log of answers into the platform's `attempt` table."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from seedtest_assets.storage.relations import columns_of
 
 @dataclass(frozen=True)
 class Imported:
-    """Result of an import: rows in the file, bad rows left out and why, rows new to the table."""
+    """Result of an import: rows in the file, bad rows left out and why, rows new to the table, notes about the reading."""
 
     n_rows: int
     n_bad: int
@@ -21,10 +22,11 @@ class Imported:
     n_new: int
     first_day: str
     last_day: str
+    notes: Sequence[str]
 
 
 def import_answers(path: str | Path, settings: Settings, *, skip_bad: bool = False) -> Imported:
-    """Add the answers of a Parquet or CSV log that `attempt` does not have yet: all of them, or none on a fault.
+    """Add the answers of a log that `attempt` does not have yet: all of them, or none on a fault.
 
     An answer is identified by its student, item and time, so importing the same file twice changes nothing.
     Raises InputError for bad rows without skip_bad, and where there is no `attempt` table to load into.
@@ -60,10 +62,11 @@ def import_answers(path: str | Path, settings: Settings, *, skip_bad: bool = Fal
         n_new = cursor.rowcount
     days = file.answers["completed_at"]
     return Imported(
-        n_rows=len(file.answers) + len(file.bad),
+        n_rows=file.n_rows,
         n_bad=len(file.bad),
         bad=file.describe_bad(),
         n_new=n_new,
         first_day=days[0].as_py().date().isoformat(),
         last_day=days[-1].as_py().date().isoformat(),
+        notes=file.notes,
     )

@@ -152,7 +152,7 @@ class DatabaseSource:
 
 @dataclass
 class FileSource:
-    """A Parquet or CSV log, or a glob of them; read once, then cut into days."""
+    """A Parquet, CSV or Excel log, or a glob of them; read once, then cut into days."""
 
     name: str
 
