@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ def anchors_present(
     """
     linked_to, n_used = result.model_spec["linked_to"], _n_linking(result.model_spec)
     constants = result.model_spec.get("linking_constants") or {}
+    blocks = [constants, *constants.get("other_blocks", [])]
+    worst = max((block for block in blocks if block.get("contradictory")), key=itemgetter("residual_z"), default=None)
     expected = usual([_n_linking(fit.model_spec) for fit in before if fit.model_spec["linked_to"] == "anchors"])
     verdict, finding = Verdict.PASS, ""
     if method == "none":
@@ -33,11 +36,11 @@ def anchors_present(
         if expected is not None:
             finding += f". Usual are {expected:g}"
             verdict = Verdict.WARN if n_used < limits.anchors_warn_below * expected else Verdict.PASS
-        if constants.get("contradictory"):
+        if worst:
             verdict = Verdict.ERROR
             finding += (
-                f". They contradict each other: residuals are {constants['residual_z']:.1f} times as wide as their errors, "
-                f"and the standard errors of A and B are {constants['se_A']:.2f} and {constants['se_B']:.2f}"
+                f". They contradict each other: residuals are {worst['residual_z']:.1f} times as wide as their errors, "
+                f"and the standard errors of A and B are {worst['se_A']:.2f} and {worst['se_B']:.2f}"
             )
     else:
         verdict, finding = _without_anchors(linked_to, n_used, expected, n_anchors_in_bank, bool(before))
@@ -219,4 +222,5 @@ def _mean_limits(usual_numbers: Mapping[str, float | None], allowed: Mapping[str
 
 def _n_linking(spec: Mapping[str, Any]) -> int:
     """Count the items that linked a calibration to its scale."""
-    return (spec.get("linking_constants") or {}).get("n_anchors_used", 0)
+    constants = spec.get("linking_constants") or {}
+    return sum(block.get("n_anchors_used", 0) for block in (constants, *constants.get("other_blocks", [])))

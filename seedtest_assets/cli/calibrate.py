@@ -75,8 +75,8 @@ def _summary(result: "CalibrationResult") -> Iterator[tuple[str, str]]:
     yield "fit", f"logLik {metrics['loglik']:,.3f}, AIC {metrics['aic']:,.1f}, BIC {metrics['bic']:,.1f}"
     converged = "yes" if metrics["converged"] else "NO"
     yield "converged", f"{converged}, {metrics['iterations']} iterations, {metrics['seconds']} s"
-    if "linking_constants" in spec:
-        constants = spec["linking_constants"]
+    linked = spec.get("linking_constants")
+    for constants in [linked, *linked.get("other_blocks", [])] if linked else []:
         yield (
             "linked",
             f"theta_bank = {_with_error(constants, 'A')} theta + {_with_error(constants, 'B')} "

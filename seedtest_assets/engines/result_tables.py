@@ -50,9 +50,10 @@ def left_out_table(coded: CodedRequest, left_out: tuple[tuple[int, int, str], ..
 
 
 def linking_constants(coded: CodedRequest, linking: irt.Linking) -> dict[str, Any]:
-    """Describe a linking by item id."""
+    """Describe a linking by item id; other_blocks: the linkings of blocks that no person connects with the first."""
     item_ids = item_ids_of(coded)
-    return {
+    others = [linking_constants(coded, other) for other in linking.others]
+    own = {
         "A": float(linking.A),
         "B": float(linking.B),
         "method": linking.method,
@@ -60,6 +61,7 @@ def linking_constants(coded: CodedRequest, linking: irt.Linking) -> dict[str, An
         "screened_out": {str(item_ids[item]): reason for item, reason in linking.screened_out},
         **linking_uncertainty(linking),
     }
+    return own | {"other_blocks": others} if others else own
 
 
 def linking_uncertainty(linking: irt.Linking) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Calibration: from a list of answers to item parameters on the bank's scale, abilities, and how far to trust them."""
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,14 +11,15 @@ from seedtest_assets.irt.ability import abilities, reliability
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estimation import Bank, Estimate, HeldAnchors, Sample, estimate_items, screen_anchors
 from seedtest_assets.irt.linking import Linking, link, link_target, linking_warnings
-from seedtest_assets.irt.models import MODELS, Model, scale_transformation
+from seedtest_assets.irt.models import MODELS, Model, ScaleTransformation, scale_transformation
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ABILITIES
 from seedtest_assets.irt.parallel import announce_compilation
 from seedtest_assets.irt.parameters import ItemParameters
-from seedtest_assets.irt.remarks import error_warnings, fit_warnings, flag, flag_warnings
+from seedtest_assets.irt.remarks import error_warnings, fit_warnings, flag, flag_warnings, names_of
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.result import Calibration
+from seedtest_assets.irt.screening import answers_to, unconnected_blocks
 from seedtest_assets.irt.standard_errors import ItemErrors, n_parameters, standard_errors
 
 
@@ -84,24 +87,60 @@ def calibrate(
 
 def _calibrate(sample: Sample, bank: Bank, options: Options) -> Calibration:
     """Screen the anchors to be held, estimate, link, and assemble the result."""
-    held = screen_anchors(sample, bank, options) if options.linking_method == "fixed" else None
+    held = None
+    if options.linking_method == "fixed" and (options.prior_answers > 0 or _connected(sample)):
+        held = screen_anchors(sample, bank, options)
     estimate = estimate_items(sample, bank, held, options)
     errors = standard_errors(estimate.problem, estimate.state, options.standard_errors)
     scale = _link(estimate, errors, bank, options) if held is None else _scale_of(held, estimate)
     return _assemble(estimate, errors, scale, options)
 
 
+def _connected(sample: Sample) -> bool:
+    """Whether persons connect all items; blocks that share nothing need a population each, so nothing is held there."""
+    return not unconnected_blocks(answers_to(sample.responses, sample.fitted)).any()
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Scale:
-    """How the estimates relate to the bank: the linking, and the line theta -> A theta + B by which they still move."""
+    """How the estimates relate to the bank: the linking, and the lines theta -> A theta + B by which they still move.
+
+    A, B: float64 [n_blocks], of each block of items that persons connect, the linked one with most items first.
+    item_block [n_items], person_block [n_persons]: rows of A and B.
+    """
 
     linking: Linking | None
-    A: float = 1.0
-    B: float = 0.0
+    A: np.ndarray
+    B: np.ndarray
+    item_block: np.ndarray
+    person_block: np.ndarray
     warnings: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, estimate: Estimate, linking: Linking | None, warnings: Sequence[str], *, moved: bool) -> "_Scale":
+        """Make the scale of one block; `moved`: the estimates still move by the linking."""
+        A, B = (linking.A, linking.B) if linking and moved else (1.0, 0.0)
+        answers = estimate.problem.answers
+        return cls(
+            linking=linking,
+            A=np.array([A]),
+            B=np.array([B]),
+            item_block=np.zeros(answers.n_items, np.int64),
+            person_block=np.zeros(len(answers.group), np.int64),
+            warnings=tuple(warnings),
+        )
+
+    @property
+    def of_items(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.A[self.item_block], self.B[self.item_block]
+
+    @property
+    def of_persons(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.A[self.person_block], self.B[self.person_block]
+
     def apply(self, items: ItemParameters) -> ItemParameters:
-        return ItemParameters(items.item, items.a / self.A, self.A * items.b + self.B, items.c)
+        A, B = self.of_items
+        return ItemParameters(items.item, items.a / A, A * items.b + B, items.c)
 
 
 def _link(estimate: Estimate, errors: ItemErrors, bank: Bank, options: Options) -> _Scale:
@@ -113,15 +152,60 @@ def _link(estimate: Estimate, errors: ItemErrors, bank: Bank, options: Options) 
     method = options.linking_method
     target, source, warnings = link_target(bank.anchors, bank.previous, estimate.sample.fitted, method)
     if target is None:
-        return _Scale(linking=None, warnings=tuple(warnings))
+        return _Scale.of(estimate, None, warnings, moved=False)
+    block = unconnected_blocks(estimate.problem.answers)
+    if block.any():
+        return _link_blocks(estimate, errors, target, source, scale_transformation(method), block)
     try:
         linking = link(
             estimate.items, target, scale_transformation(method), source=source, errors=np.stack([errors.a, errors.b])
         )
     except DataError as error:
-        return _Scale(linking=None, warnings=(*warnings, f"not linked to the bank's scale: {error}"))
+        return _Scale.of(estimate, None, [*warnings, f"not linked to the bank's scale: {error}"], moved=False)
     warnings += linking_warnings(linking) + _mismatch(estimate, target)
-    return _Scale(linking=linking, A=linking.A, B=linking.B, warnings=tuple(warnings))
+    return _Scale.of(estimate, linking, warnings, moved=True)
+
+
+def _link_blocks(
+    estimate: Estimate,
+    errors: ItemErrors,
+    target: ItemParameters,
+    source: str,
+    method: ScaleTransformation,
+    block: np.ndarray,
+) -> _Scale:
+    """Link blocks of items that no person connects one by one: each has a scale of its own, that of its persons."""
+    linkings: dict[int, Linking] = {}
+    warnings: list[str] = []
+    for number in range(block.max() + 1):
+        rows = block == number
+        se = np.stack([errors.a[rows], errors.b[rows]])
+        with contextlib.suppress(DataError):  # fewer than two anchors remain: named below
+            linkings[number] = link(estimate.items.take(rows), target, method, source=source, errors=se)
+            warnings += linking_warnings(linkings[number])
+    linked = np.isin(block, list(linkings))
+    if not linked.all():
+        names = names_of(estimate.sample.fitted[~linked], estimate.sample.responses.item_ids)
+        warnings.append(
+            f"{np.count_nonzero(~linked)} items are in blocks without 2 anchors and are not linked to the bank's scale: {names}"
+        )
+    largest_first = sorted(linkings, key=lambda number: -np.count_nonzero(block == number))
+    order = [*largest_first, *sorted(set(range(block.max() + 1)) - set(linkings))]
+    position = np.argsort(order)
+    by_size = [linkings[number] for number in largest_first]
+    answers = estimate.problem.answers
+    person_block = np.zeros(len(answers.group), np.int64)
+    first_item = answers.code[answers.start[:-1][answers.answered]] >> 1
+    person_block[answers.answered] = position[block[first_item]]
+    unlinked = len(order) - len(by_size)
+    return _Scale(
+        linking=replace(by_size[0], others=tuple(by_size[1:])) if by_size else None,
+        A=np.array([*(linking.A for linking in by_size), *[1.0] * unlinked]),
+        B=np.array([*(linking.B for linking in by_size), *[0.0] * unlinked]),
+        item_block=position[block],
+        person_block=person_block,
+        warnings=(*warnings, *_mismatch(estimate, target)),
+    )
 
 
 def _mismatch(estimate: Estimate, target: ItemParameters) -> list[str]:
@@ -140,7 +224,7 @@ def _scale_of(held: HeldAnchors, estimate: Estimate) -> _Scale:
     mean, sd = estimate.state.populations
     A, B = (float(sd[0]), float(mean[0])) if len(mean) == 1 else (1.0, 0.0)
     linking = Linking(A, B, "fixed", "anchors", held.items.item, held.drifted, held.errors)
-    return _Scale(linking=linking, warnings=(*linking_warnings(linking), *_mismatch(estimate, held.items)))
+    return _Scale.of(estimate, linking, linking_warnings(linking) + _mismatch(estimate, held.items), moved=False)
 
 
 def _assemble(estimate: Estimate, errors: ItemErrors, scale: _Scale, options: Options) -> Calibration:
@@ -151,20 +235,19 @@ def _assemble(estimate: Estimate, errors: ItemErrors, scale: _Scale, options: Op
     poor = np.concatenate(problem.unresolved(state, expected.moments, FOR_ABILITIES))
     theta, theta_se = abilities(expected.moments, poor, problem.answers, problem.curves(state), state.populations)
     items = scale.apply(estimate.items)
-    share = np.bincount(problem.answers.group[answered], minlength=problem.answers.n_groups) / answered.sum()
-    mean = float(share @ state.mean)
-    sd = float(np.sqrt(share @ (state.sd**2 + (state.mean - mean) ** 2)))
+    (item_A, _), (person_A, person_B) = scale.of_items, scale.of_persons
+    groups_mean, groups_sd, mean, sd = _populations(estimate, scale)
     size = n_parameters(problem)
-    flagged = flag(items, errors.a / scale.A)
+    flagged = flag(items, errors.a / item_A)
     return Calibration(
         model=sample.model,
         items=items,
-        se_a=errors.a / scale.A,
-        se_b=errors.b * scale.A,
+        se_a=errors.a / item_A,
+        se_b=errors.b * item_A,
         se_c=errors.c,
         n_responses=problem.answers.count.sum(axis=1),
-        theta=scale.A * theta + scale.B,
-        theta_se=scale.A * theta_se,
+        theta=person_A * theta + person_B,
+        theta_se=person_A * theta_se,
         left_out=tuple(sorted(sample.left_out)),
         flagged=flagged,
         loglik=expected.loglik,
@@ -173,10 +256,10 @@ def _assemble(estimate: Estimate, errors: ItemErrors, scale: _Scale, options: Op
         n_parameters=size,
         iterations=estimate.solution.iterations,
         converged=estimate.solution.converged,
-        group_mean=scale.A * mean + scale.B,
-        group_sd=scale.A * sd,
-        groups_mean=scale.A * state.mean + scale.B,
-        groups_sd=scale.A * state.sd,
+        group_mean=mean,
+        group_sd=sd,
+        groups_mean=groups_mean,
+        groups_sd=groups_sd,
         linking=scale.linking,
         reliability=reliability(theta[answered], theta_se[answered]),
         person_ids=sample.responses.person_ids,
@@ -189,3 +272,18 @@ def _assemble(estimate: Estimate, errors: ItemErrors, scale: _Scale, options: Op
             *flag_warnings(flagged, sample.responses.item_ids),
         ),
     )
+
+
+def _populations(estimate: Estimate, scale: _Scale) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Give mean and SD of each group, float64 [n_groups], and of all who answered, on the bank's scale."""
+    state, answers = estimate.state, estimate.problem.answers
+    answered, group = answers.answered, answers.group[answers.answered]
+    A, B = (line[answered] for line in scale.of_persons)
+    n = np.bincount(group, minlength=answers.n_groups)
+    of_groups = [
+        np.where(n > 0, np.bincount(group, line, answers.n_groups) / np.maximum(n, 1), line[0]) for line in (A, B)
+    ]
+    means, sds = A * state.mean[group] + B, A * state.sd[group]
+    mean = float(means.mean())
+    sd = float(np.sqrt((sds**2 + (means - mean) ** 2).mean()))
+    return of_groups[0] * state.mean + of_groups[1], of_groups[0] * state.sd, mean, sd

@@ -53,6 +53,8 @@ class Linking:
     errors : LinkingErrors
         Standard errors se_A and se_B by the delta method, and residual_z, the SD of the common items' residuals in
         their standard errors; NaN where no standard errors were given.
+    others : tuple of Linking
+        Linkings of further blocks of items, which no person connects with those that this one is of.
 
     Examples
     --------
@@ -71,6 +73,7 @@ class Linking:
     used: np.ndarray
     screened_out: tuple[tuple[int, str], ...] = ()
     errors: LinkingErrors = UNKNOWN
+    others: tuple["Linking", ...] = ()
 
     @property
     def contradictory(self) -> bool:

@@ -32,7 +32,7 @@ def flag_warnings(flagged: tuple[tuple[int, str], ...], item_ids: np.ndarray | N
     reversed_keys = np.array([item for item, reason in flagged if "below 0" in reason], np.int64)
     if not len(reversed_keys):
         return []
-    names = _names(reversed_keys, item_ids)
+    names = names_of(reversed_keys, item_ids)
     return [f"{len(reversed_keys)} items discriminate below 0, their keys may be reversed: {names}"]
 
 
@@ -40,11 +40,11 @@ def error_warnings(items: np.ndarray, item_ids: np.ndarray | None) -> list[str]:
     """Write one line for the items, by code, that have an infinite standard error."""
     if not len(items):
         return []
-    names = _names(items, item_ids)
+    names = names_of(items, item_ids)
     return [f"{len(items)} items have infinite standard errors, because their information is not positive: {names}"]
 
 
-def _names(items: np.ndarray, item_ids: np.ndarray | None) -> str:
+def names_of(items: np.ndarray, item_ids: np.ndarray | None) -> str:
     """List the first items, by code, with their ids where they have some."""
     ids = [str(item) for item in (items if item_ids is None else item_ids[items])]
     return ", ".join(ids[:NAMES_SHOWN]) + (", ..." if len(ids) > NAMES_SHOWN else "")

@@ -1,0 +1,46 @@
+"""Forms that share no person each have a scale of their own: linked one by one, or left unlinked and named."""
+
+import numpy as np
+import pytest
+
+from seedtest_assets import irt
+from seedtest_assets_tests.irt.simulate import responses_of
+
+SHIFT = np.array([-0.8, 0.7])
+
+
+@pytest.fixture(scope="module")
+def forms():
+    """Two forms of 15 items; the 900 persons of each are SHIFT able."""
+    rng = np.random.default_rng(12)
+    items = irt.ItemParameters(np.arange(30), rng.lognormal(0, 0.25, 30), rng.normal(0, 1, 30), np.zeros(30))
+    form = np.repeat([0, 1], 900)
+    theta = rng.normal(SHIFT[form], 1.0)
+    right = (rng.random((1800, 30)) < irt.probability(theta, items).T).astype(float)
+    seen = (np.arange(30) // 15)[None, :] == form[:, None]
+    return items, theta, responses_of(np.where(seen, right, np.nan))
+
+
+@pytest.mark.parametrize("method", ["stocking_lord", "mean_sigma", "fixed"])
+def test_each_block_is_linked_through_its_own_anchors(forms, method):
+    items, theta, responses = forms
+    anchors = items.take([*range(6), *range(15, 21)])
+    fit = irt.calibrate(responses, anchors=anchors, options=irt.Options(linking_method=method))
+    assert len(fit.linking.others) == 1
+    for form in (0, 1):
+        rows = slice(15 * form, 15 * form + 15)
+        assert abs((fit.items.b - items.b)[rows].mean()) < 0.15
+        assert abs((fit.theta - theta)[900 * form : 900 * form + 900].mean()) < 0.1
+    assert not any("contradict" in warning for warning in fit.warnings)
+    assert fit.group_mean == pytest.approx(theta.mean(), abs=0.1)
+    assert fit.group_sd == pytest.approx(theta.std(), abs=0.1)
+
+
+def test_a_block_without_anchors_is_not_linked_and_named(forms):
+    items, theta, responses = forms
+    fit = irt.calibrate(responses, anchors=items.take(range(6)))
+    free = irt.calibrate(responses)
+    assert fit.linking.others == ()
+    assert abs((fit.theta - theta)[:900].mean()) < 0.1
+    assert np.allclose(fit.items.b[15:], free.items.b[15:], atol=2e-3)
+    assert any("15 items are in blocks without 2 anchors" in w and ": 15, 16, 17" in w for w in fit.warnings)
