@@ -51,9 +51,10 @@ def calibrate(
     console.print(table)
 
 
-def _with_error(constants: dict[str, Any], name: str) -> str:
-    error = constants.get(f"se_{name}")
-    return f"{constants[name]:.4f}" + ("" if error is None else f" (se {error:.4f})")
+def _errors(constants: dict[str, Any]) -> str:
+    if "se_A" not in constants:
+        return ""
+    return f", standard errors {constants['se_A']:.4f} and {constants['se_B']:.4f}"
 
 
 def _reading(calibration: "FileCalibration") -> Iterator[tuple[str, str]]:
@@ -79,7 +80,7 @@ def _summary(result: "CalibrationResult") -> Iterator[tuple[str, str]]:
     for constants in [linked, *linked.get("other_blocks", [])] if linked else []:
         yield (
             "linked",
-            f"theta_bank = {_with_error(constants, 'A')} theta + {_with_error(constants, 'B')} "
+            f"theta_bank = {constants['A']:.4f} theta + {constants['B']:.4f}{_errors(constants)} "
             f"({constants['method']}, {constants['n_anchors_used']} items, {len(constants['screened_out'])} screened out)",
         )
     for _, row in result.left_out.head(LEFT_OUT_SHOWN).iterrows():

@@ -276,14 +276,14 @@ def _assemble(estimate: Estimate, errors: ItemErrors, scale: _Scale, options: Op
 
 def _populations(estimate: Estimate, scale: _Scale) -> tuple[np.ndarray, np.ndarray, float, float]:
     """Give mean and SD of each group, float64 [n_groups], and of all who answered, on the bank's scale."""
-    state, answers = estimate.state, estimate.problem.answers
-    answered, group = answers.answered, answers.group[answers.answered]
-    A, B = (line[answered] for line in scale.of_persons)
-    n = np.bincount(group, minlength=answers.n_groups)
-    of_groups = [
-        np.where(n > 0, np.bincount(group, line, answers.n_groups) / np.maximum(n, 1), line[0]) for line in (A, B)
-    ]
-    means, sds = A * state.mean[group] + B, A * state.sd[group]
-    mean = float(means.mean())
-    sd = float(np.sqrt((sds**2 + (means - mean) ** 2).mean()))
-    return of_groups[0] * state.mean + of_groups[1], of_groups[0] * state.sd, mean, sd
+    state, answers, n_blocks = estimate.state, estimate.problem.answers, len(scale.A)
+    cell = (answers.group * n_blocks + scale.person_block)[answers.answered]
+    share = np.bincount(cell, minlength=answers.n_groups * n_blocks).reshape(-1, n_blocks) / len(cell)
+    means, sds = np.multiply.outer(state.mean, scale.A) + scale.B, np.multiply.outer(state.sd, scale.A)
+    mean = float((share * means).sum())
+    sd = float(np.sqrt((share * (sds**2 + (means - mean) ** 2)).sum()))
+    of_group = share.sum(axis=1, keepdims=True)
+    share_in_group = np.where(of_group > 0, share / np.maximum(of_group, 1e-300), np.eye(1, n_blocks))
+    groups_mean = (share_in_group * means).sum(axis=1)
+    groups_sd = np.sqrt((share_in_group * (sds**2 + (means - groups_mean[:, None]) ** 2)).sum(axis=1))
+    return groups_mean, groups_sd, mean, sd
