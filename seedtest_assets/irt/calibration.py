@@ -88,7 +88,7 @@ def calibrate(
 def _calibrate(sample: Sample, bank: Bank, options: Options) -> Calibration:
     """Screen the anchors to be held, estimate, link, and assemble the result."""
     held = None
-    if options.linking_method == "fixed" and (options.prior_answers > 0 or _connected(sample)):
+    if options.linking_method == "fixed" and (options.prior_answers > 0 or _can_hold(sample, bank.anchors)):
         held = screen_anchors(sample, bank, options)
     estimate = estimate_items(sample, bank, held, options)
     errors = standard_errors(estimate.problem, estimate.state, options.standard_errors)
@@ -96,9 +96,13 @@ def _calibrate(sample: Sample, bank: Bank, options: Options) -> Calibration:
     return _assemble(estimate, errors, scale, options)
 
 
-def _connected(sample: Sample) -> bool:
-    """Whether persons connect all items; blocks that share nothing need a population each, so nothing is held there."""
-    return not unconnected_blocks(answers_to(sample.responses, sample.fitted)).any()
+def _can_hold(sample: Sample, anchors: ItemParameters | None) -> bool:
+    """Whether each block of items that persons connect has the 2 anchors that place its population on the bank's scale."""
+    if anchors is None:
+        return False
+    block = unconnected_blocks(answers_to(sample.responses, sample.fitted))
+    n_anchors = np.bincount(block, np.isin(sample.fitted, anchors.item))
+    return len(n_anchors) == 1 or bool((n_anchors >= 2).all())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -147,13 +148,20 @@ def screen_anchors(sample: Sample, bank: Bank, options: Options) -> HeldAnchors 
     if source != "anchors" or target is None:
         return None
     free = estimate_items(sample, bank, None, replace(options, prior_answers=0.0))
-    bounded = target.among(free.sample.fitted)
-    try:
-        errors = standard_errors(free.problem, free.state, options.standard_errors)
-        linking = link(free.items, bounded, errors=np.stack([errors.a, errors.b]))
+    errors = standard_errors(free.problem, free.state, options.standard_errors)
+    se, block = np.stack([errors.a, errors.b]), unconnected_blocks(free.problem.answers)
+    try:  # blocks that no person connects have a scale each
+        linkings = [
+            link(free.items.take(block == number), target, errors=se[:, block == number])
+            for number in range(block.max() + 1)
+        ]
     except DataError:  # too few remain to be judged: hold them all
         return HeldAnchors(items=target, drifted=())
-    return HeldAnchors(items=target.among(linking.used), drifted=linking.screened_out, errors=linking.errors)
+    return HeldAnchors(
+        items=target.among(np.concatenate([linking.used for linking in linkings])),
+        drifted=tuple(chain.from_iterable(linking.screened_out for linking in linkings)),
+        errors=max((linking.errors for linking in linkings), key=lambda errors: errors.residual_z),
+    )
 
 
 def estimate_items(sample: Sample, bank: Bank, held: HeldAnchors | None, options: Options) -> Estimate:
