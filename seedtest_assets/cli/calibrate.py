@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from seedtest_assets.cli.mark_options import KeyOption, NotReachedOption, OmittedOption
 from seedtest_assets.cli.terminal import console, progress_line
 
 if TYPE_CHECKING:
@@ -25,9 +26,15 @@ def calibrate(
     linking: str = "stocking_lord",
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("calibration"),
     skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out instead of stopping.")] = False,
+    key: KeyOption = None,
+    omitted: OmittedOption = None,
+    not_reached: NotReachedOption = None,
 ) -> None:
     """Calibrate a file of answers, long or wide, without any database."""
     from seedtest_assets.cli.calibrate_file import calibrate_file, write_files
+    from seedtest_assets.storage.marks import mark_rules
+
+    rules = mark_rules(key=key, omitted=omitted, not_reached=not_reached)
 
     with progress_line() as show:
         show(f"reading {file}")
@@ -37,6 +44,7 @@ def calibrate(
             anchors=anchors,
             linking_method=linking,
             skip_bad=skip_bad,
+            rules=rules,
             progress=lambda iteration, change, loglik: show(
                 f"iteration {iteration}: change {change:.1e}, logLik {loglik:,.3f}"
             ),
@@ -63,6 +71,8 @@ def _reading(calibration: "FileCalibration") -> Iterator[tuple[str, str]]:
         yield "file", note
     if len(file.bad):
         yield "rows left out", f"{len(file.bad):,} of {file.n_rows:,}: {file.describe_bad()}"
+    if file.not_answered:
+        yield "not answered", ", ".join(f"{count:,} {mark}" for mark, count in file.not_answered.items())
     if file.students_without_answers:
         yield "no answers", f"{len(file.students_without_answers):,} persons, who have the population's mean and SD"
 

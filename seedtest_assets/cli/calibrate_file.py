@@ -21,6 +21,7 @@ from seedtest_assets.errors import InputError, first_few
 from seedtest_assets.irt.models import LinkingMethod, Model
 from seedtest_assets.irt.usable_parameters import unusable_anchors
 from seedtest_assets.storage.answer_files import AnswerFile, read_answer_file
+from seedtest_assets.storage.marks import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.text_tables import ROW, read_text_table
 from seedtest_assets.usable_answers import trimmed
 
@@ -54,6 +55,7 @@ class FileCalibration:
             "answers": file.n_rows,
             "used": len(file.answers),
             "left_out": dict(file.count_bad()),
+            "not_answered": dict(file.not_answered),
             "students_without_answers": len(file.students_without_answers),
             "notes": list(file.notes),
         }
@@ -66,13 +68,15 @@ def calibrate_file(
     anchors: Path | None = None,
     linking_method: str = "stocking_lord",
     skip_bad: bool = False,
+    rules: MarkRules = MARKS_AS_THEY_ARE,
     progress: Progress | None = None,
 ) -> FileCalibration:
     """Calibrate a long or wide log. anchors: path of a CSV with item_id, a, b and, for a 3PL, c.
+    rules: what the marks mean.
 
     Raises InputError for a file that cannot be used, bad rows without skip_bad, or anchors that cannot be linked to.
     """
-    file = read_answer_file(path, needs_time=False)
+    file = read_answer_file(path, needs_time=False, rules=rules)
     if len(file.bad) and not skip_bad:
         raise InputError(
             f"{path} has {len(file.bad):,} bad rows: {file.describe_bad()}. Correct them, or add --skip-bad"

@@ -6,23 +6,29 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from seedtest_assets.cli.mark_options import KeyOption, NotReachedOption, OmittedOption
 from seedtest_assets.cli.terminal import console, progress_line
 
 
 def import_(
     file: Path,
     skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out instead of stopping.")] = False,
+    key: KeyOption = None,
+    omitted: OmittedOption = None,
+    not_reached: NotReachedOption = None,
 ) -> None:
     """Load a Parquet, CSV or Excel log of answers into the database's attempt table."""
     from seedtest_assets.project import enter_project
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.importing import import_answers
+    from seedtest_assets.storage.marks import mark_rules
 
+    rules = mark_rules(key=key, omitted=omitted, not_reached=not_reached)
     file = file.resolve()
     enter_project()
     with progress_line() as show:
         show(f"reading and loading {file.name}")
-        result = import_answers(file, load_settings(), skip_bad=skip_bad)
+        result = import_answers(file, load_settings(), skip_bad=skip_bad, rules=rules)
     console.print(
         f"{result.n_rows:,} rows, {result.first_day} to {result.last_day}: {result.n_new:,} new, {result.n_bad:,} bad"
     )

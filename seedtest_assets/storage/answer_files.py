@@ -14,6 +14,7 @@ import pyarrow.parquet
 
 from seedtest_assets.errors import InputError, first_few, first_line
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.marks import MARKS_AS_THEY_ARE, MarkRules, read_marks
 from seedtest_assets.storage.text_tables import ROW, read_text_table, refuse_repeated_names
 from seedtest_assets.usable_answers import EARLIEST, counted, split_usable, trimmed
 
@@ -31,6 +32,7 @@ ALIASES = {
 RESPONSE_WAREHOUSE = {"student_id": "id", "item_id": "item", "correct": "resp", "completed_at": "date"}
 """Names of the Item Response Warehouse; read where a file has `id`, `item` and `resp` and no student_id or user_id."""
 HEADERS = [*(frozenset({name}) for name in ALIASES["student_id"]), frozenset({"id", "item", "resp"})]
+REASONS_SHOWN = 8
 ENDINGS = (".parquet", ".csv", ".csv.gz", ".xlsx")
 _TRUE, _FALSE = "('true', 't', '1', '1.0', 'yes', 'y')", "('false', 'f', '0', '0.0', 'no', 'n')"
 # The largest offset on Earth is +14:00; DuckDB reads any, and shifts the time by it.
@@ -48,6 +50,7 @@ class AnswerFile:
     bad: columns row and reason, one row for each row (of a wide file: cell) that is left out of `answers`. Row 1 is the
         first below the header.
     n_rows: answers in the file; as many as `answers` and `bad` have together.
+    not_answered: how often which mark stood for no answer; of a long file such a row is bad, unless a code says that it is ignored.
     notes: what to tell about the reading, a sentence each.
     students_without_answers: ids of the file that `answers` does not have.
     """
@@ -55,6 +58,7 @@ class AnswerFile:
     answers: pa.Table
     bad: pd.DataFrame
     n_rows: int
+    not_answered: Mapping[str, int]
     notes: Sequence[str]
     students_without_answers: Sequence[str]
 
@@ -63,7 +67,8 @@ class AnswerFile:
         parts = []
         for reason, rows in self.bad.groupby("reason", sort=False)["row"]:
             parts.append(f"{reason} ({len(rows):,} rows: {first_few(rows.tolist())})")
-        return "; ".join(parts)
+        more = len(parts) - REASONS_SHOWN
+        return "; ".join(parts[:REASONS_SHOWN]) + (f"; {more} more kinds of fault" if more > 0 else "")
 
     def count_bad(self) -> Mapping[str, int]:
         """Count the rows left out, by reason."""
@@ -75,14 +80,18 @@ def is_answer_file(name: str) -> bool:
     return name.lower().endswith(ENDINGS)
 
 
-def read_answer_file(path: str | Path, *, needs_time: bool = True, needs_topic: bool = False) -> AnswerFile:
+def read_answer_file(
+    path: str | Path, *, needs_time: bool = True, needs_topic: bool = False, rules: MarkRules = MARKS_AS_THEY_ARE
+) -> AnswerFile:
     """Read a log, check each row, and separate the bad rows with their reasons.
 
     needs_time: without it, a file may have no completed_at, and the order of its rows stands in for the time.
+    rules: the key of responses, and codes of omitted and not reached answers.
     Raises InputError for a file that is not there, cannot be read, or lacks a needed column.
     """
     file = _read_rows(str(path))
-    if _is_wide(file.rows.column_names) and not needs_time:
+    wide = _is_wide(file.rows.column_names) and not needs_time
+    if wide:
         file = _unpivoted(path, file)
     columns = [name for name in file.rows.column_names if name != ROW]
     chosen = _choose_columns(columns)
@@ -90,23 +99,30 @@ def read_answer_file(path: str | Path, *, needs_time: bool = True, needs_topic: 
     for name in needed:
         if chosen[name] is None:
             raise InputError(f"{path} has no column {' or '.join(ALIASES[name])}. It has {', '.join(columns)}")
+    rows = pa.table({ROW: file.rows[ROW]} | _under_our_names(file.rows, chosen))
+    marks = read_marks(rows["correct"], rows["item_id"], rules)
+    rows = rows.set_column(rows.column_names.index("correct"), "correct", marks.text)
+    # A blank cell of a wide file is nothing; a long file has no row for an item that a person did not get.
+    is_answer = pc.invert(marks.ignored) if not wide else pc.is_valid(marks.text)
+    rows = rows.filter(is_answer)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.register("file", pa.table({ROW: file.rows[ROW]} | _under_our_names(file.rows, chosen)))
+        connection.register("file", rows)
         _type_rows(connection, chosen)
-        rows = connection.sql(f"SELECT row, unreadable, {', '.join(OBSERVATION_SCHEMA.names)} FROM typed")
-        typed = rows.to_arrow_table()
+        columns_of_schema = ", ".join(OBSERVATION_SCHEMA.names)
+        typed = connection.sql(f"SELECT row, unreadable, {columns_of_schema} FROM typed").to_arrow_table()
     usable, left_out = split_usable(typed)
     bad = left_out.select(["row", "reason"]).to_pandas()
     bad = pd.concat([pd.DataFrame(file.misfits, columns=["row", "reason"]), bad])
     answers = usable.select(OBSERVATION_SCHEMA.names).cast(OBSERVATION_SCHEMA)
-    n_rows = len(file.rows) + len(file.misfits)
+    n_rows = len(rows) + len(file.misfits)
     assert len(answers) + len(bad) == n_rows, f"{path}: {len(answers)} used and {len(bad)} left out of {n_rows} rows"
     return AnswerFile(
         answers=answers,
         bad=bad.sort_values("row", kind="stable", ignore_index=True),
         n_rows=n_rows,
-        notes=file.notes,
+        not_answered=marks.no_answer,
+        notes=[*file.notes, *marks.notes],
         students_without_answers=_missing_from(answers["student_id"], file.students),
     )
 
@@ -166,7 +182,7 @@ def _is_wide(columns: Sequence[str]) -> bool:
 
 
 def _unpivoted(path: str | Path, file: _FileRows) -> _FileRows:
-    """Make a row of each cell of a wide file that is not blank; item names stand as they are."""
+    """Make a row of each cell of a wide file; item names stand as they are."""
     student = _choose_columns(file.rows.column_names)["student_id"]
     items = [name for name in file.rows.column_names if name not in (ROW, student)]
     if not items:
@@ -175,7 +191,6 @@ def _unpivoted(path: str | Path, file: _FileRows) -> _FileRows:
     marks = pa.chunked_array([chunk for name in items for chunk in file.rows[name].cast(pa.string()).chunks])
     codes = pa.array(np.repeat(np.arange(len(items), dtype=np.int32), n_rows))
     at = np.tile(np.arange(n_rows), len(items))
-    answered = pc.is_valid(trimmed(marks)) if len(marks) else pa.chunked_array([[]], pa.bool_())
     rows = pa.table(
         {
             ROW: file.rows[ROW].take(at),
@@ -184,7 +199,7 @@ def _unpivoted(path: str | Path, file: _FileRows) -> _FileRows:
             "is_correct": marks,
         }
     )
-    return _FileRows(rows=rows.filter(answered), students=file.students, misfits=file.misfits, notes=file.notes)
+    return _FileRows(rows=rows, students=file.students, misfits=file.misfits, notes=file.notes)
 
 
 def _under_our_names(rows: pa.Table, chosen: Mapping[str, str | None]) -> dict[str, pa.ChunkedArray]:
@@ -214,7 +229,7 @@ def _type_rows(connection: duckdb.DuckDBPyConnection, chosen: dict[str, str | No
     connection.execute(
         f"""
         CREATE TEMP TABLE typed AS SELECT *, CASE
-            WHEN correct IS NULL AND correct_text IS NOT NULL THEN 'correct is neither true/false nor 1/0'
+            WHEN correct IS NULL AND correct_text IS NOT NULL THEN 'the mark ' || correct_text || ' is neither correct nor incorrect'
             WHEN completed_at IS NULL AND completed_text IS NOT NULL THEN 'completed_at is no time'
             WHEN response_time_ms IS NULL AND response_time_text IS NOT NULL
                 THEN 'response_time_ms is no number of milliseconds'
@@ -222,7 +237,7 @@ def _type_rows(connection: duckdb.DuckDBPyConnection, chosen: dict[str, str | No
             END AS unreadable
         FROM (SELECT
             row, student_id, item_id, topic_id, session_id,
-            CASE WHEN lower(correct) IN {_TRUE} THEN true WHEN lower(correct) IN {_FALSE} THEN false END AS correct,
+            CASE correct WHEN 'true' THEN true WHEN 'false' THEN false END AS correct,
             CASE WHEN lower(hint_used) IN {_TRUE} THEN true WHEN lower(hint_used) IN {_FALSE} THEN false END AS hint_used,
             try_cast(try_cast(response_time_ms AS DOUBLE) AS INTEGER) AS response_time_ms,
             {time if chosen["completed_at"] else in_order} AS completed_at,

@@ -9,6 +9,7 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import read_answer_file
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.database import prepared_database
+from seedtest_assets.storage.marks import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.relations import columns_of
 
 
@@ -25,13 +26,15 @@ class Imported:
     notes: Sequence[str]
 
 
-def import_answers(path: str | Path, settings: Settings, *, skip_bad: bool = False) -> Imported:
+def import_answers(
+    path: str | Path, settings: Settings, *, skip_bad: bool = False, rules: MarkRules = MARKS_AS_THEY_ARE
+) -> Imported:
     """Add the answers of a log that `attempt` does not have yet: all of them, or none on a fault.
 
     An answer is identified by its student, item and time, so importing the same file twice changes nothing.
     Raises InputError for bad rows without skip_bad, and where there is no `attempt` table to load into.
     """
-    file = read_answer_file(path, needs_topic=True)
+    file = read_answer_file(path, needs_topic=True, rules=rules)
     if len(file.bad) and not skip_bad:
         raise InputError(
             f"{path} has {len(file.bad):,} bad rows and nothing was loaded: {file.describe_bad()}. Correct them, or add --skip-bad"

@@ -107,7 +107,7 @@ def test_calibrate_agrees_with_mirt_on_the_sat12_with_blanks(invoke, tmp_path):
         (["calibrate", "log.csv", "--model", "4PL"], "4PL"),
         (["calibrate", "log.csv", "--linking", "guess"], "guess"),
         (["calibrate", "log.csv", "--anchors", "log.csv"], "log.csv has no column a, b"),
-        (["calibrate", "bad.csv"], "correct is neither true/false nor 1/0 (1 rows: 2)"),
+        (["calibrate", "bad.csv"], "the mark perhaps is neither correct nor incorrect (1 rows: 2)"),
         (["status"], "no dagster.yaml and workspace.yaml"),
     ],
 )

@@ -183,13 +183,14 @@ def test_rows_left_out_are_on_the_screen_and_in_the_files_and_students_without_a
     done = CliRunner().invoke(app, ["calibrate", "log.csv", "--out", "out", "--skip-bad"])
     assert done.exit_code == 0, done.output
     screen = " ".join(done.output.split())
-    assert "1 of 1,194: correct is neither true/false nor 1/0 (1 rows: 1)" in screen
+    assert "1 of 1,194: the mark perhaps is neither correct nor incorrect (1 rows: 1)" in screen
     assert "1 persons, who have the population's mean and SD" in screen
     facts = json.loads((tmp_path / "out" / "fit_meta.json").read_text())
     assert facts["file"] == {
         "answers": 1194,
         "used": 1193,
-        "left_out": {"correct is neither true/false nor 1/0": 1},
+        "left_out": {"the mark perhaps is neither correct nor incorrect": 1},
+        "not_answered": {"blank": 6},
         "students_without_answers": 1,
         "notes": [],
     }

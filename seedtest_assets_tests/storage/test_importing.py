@@ -52,7 +52,7 @@ def test_bad_rows_stop_the_load_with_reasons_and_rows_and_change_nothing(setting
     for part in (
         "no student_id (1 rows: 2)",
         "no item_id (1 rows: 3)",
-        "correct is neither true/false nor 1/0 (1 rows: 4)",
+        "the mark maybe is neither correct nor incorrect (1 rows: 4)",
         "completed_at is later than tomorrow (1 rows: 5)",
         "completed_at is no time (1 rows: 6)",
         "response_time_ms is no number of milliseconds (1 rows: 7)",

@@ -1,0 +1,17 @@
+"""The options that say what the marks of a file mean."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+KeyOption = Annotated[
+    Path | None,
+    typer.Option(help="File with item_id and key: the marks are responses, such as letters, and these are right."),
+]
+OmittedOption = Annotated[
+    str | None, typer.Option(help="Code of an omitted answer and what it counts as, such as 9=wrong or 9=ignored.")
+]
+NotReachedOption = Annotated[
+    str | None, typer.Option(help="Code of an answer that was not reached, such as 8=ignored or 8=wrong.")
+]
