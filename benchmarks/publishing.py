@@ -116,7 +116,7 @@ def _calibration(ids: pd.Series, random: np.random.Generator) -> CalibrationResu
         {"item_id": [str(n) for n in range(ITEMS)], "a": 1.0, "b": random.normal(size=ITEMS), "c": 0.0}
     )
     return CalibrationResult(
-        items=items.assign(se_a=0.1, se_b=0.1, se_c=np.nan, n_responses=500, is_anchor=False),
+        items=items.assign(se_a=0.1, se_b=0.1, se_c=np.nan, n_responses=500, is_anchor=False, flag=""),
         abilities=pd.DataFrame({"user_id": ids, "theta": random.normal(size=len(ids)), "se": 0.3, "n_responses": 50}),
         left_out=pd.DataFrame(columns=["item_id", "n_responses", "reason"]),
         model_spec={"model": "2PL", "n_items": ITEMS},

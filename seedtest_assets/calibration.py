@@ -19,7 +19,7 @@ ANSWER_SCHEMA = pa.schema(
 )
 
 PARAMETER_COLUMNS = ["item_id", "a", "b", "c"]
-ITEM_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses", "is_anchor"]
+ITEM_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses", "is_anchor", "flag"]
 ABILITY_COLUMNS = ["user_id", "theta", "se", "n_responses"]
 LEFT_OUT_COLUMNS = ["item_id", "n_responses", "reason"]
 
@@ -64,7 +64,7 @@ class CalibrationRequest:
 class CalibrationResult:
     """A finished calibration; parameters and abilities are on the bank's scale.
 
-    items: ITEM_COLUMNS, a row per fitted item.
+    items: ITEM_COLUMNS, a row per fitted item. flag: why it is to be reviewed, empty for most.
     abilities: ABILITY_COLUMNS, a row per student.
     left_out: LEFT_OUT_COLUMNS, a row per item that could not be fitted.
     model_spec: model, n_items, n_persons, n_observations, linked_to ("anchors", "previous" or "none"), and

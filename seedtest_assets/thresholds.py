@@ -38,6 +38,14 @@ class Thresholds(BaseSettings):
         Share, Field(description="share of items outside: above it the calibration is not written")
     ] = 0.2
 
+    # discrimination
+    to_review_warn_above: Annotated[
+        Share,
+        Field(
+            description="share of items that may not discriminate, a WARN above it when it is also twice the usual share"
+        ),
+    ] = 0.1
+
     # answer_volume: against the same weekday of the last 4 weeks
     volume_warn_below: Annotated[Share, Field(description="answers, as a share of the smallest of those days")] = 0.6
     volume_warn_above: Annotated[Positive, Field(description="answers, as a multiple of the largest of those days")] = (

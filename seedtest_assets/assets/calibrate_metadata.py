@@ -30,6 +30,7 @@ def materializations(
     """
     published = {"published": publication}
     theta = result.abilities["theta"]
+    flagged = result.items.loc[result.items["flag"] != "", ["item_id", "flag", "a", "se_a", "b", "n_responses"]]
     yield dg.MaterializeResult(
         asset_key="mirt_item_params",
         metadata={
@@ -38,6 +39,8 @@ def materializations(
             **_window(window),
             "left_out": len(result.left_out),
             "left_out_items": previewed(result.left_out.head(20)),
+            "to_review": len(flagged),
+            "items_to_review": previewed(flagged.head(20)),
             "preview": previewed(result.items.head(5)),
             "item_map": picture(item_map(result.items["b"], theta), "item difficulties against abilities"),
         },

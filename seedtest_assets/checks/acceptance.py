@@ -93,6 +93,7 @@ def _checks(calibrated: CalibratedDay, limits: Thresholds) -> Mapping[str, Calla
         "converged": lambda: soundness.converged(result, fits),
         "finite": lambda: soundness.finite(result, fits),
         "plausible_ranges": lambda: soundness.plausible_ranges(result, fits, limits),
+        "discrimination": lambda: soundness.discrimination(result, fits, limits),
         "anchor_drift": lambda: _anchor_drift(calibrated, limits),
         "item_drift": lambda: drift.item_drift(
             calibrated.day, result.items, earlier.parameters, calibrated.window.n_days, limits

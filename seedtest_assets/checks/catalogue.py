@@ -39,6 +39,11 @@ CALIBRATION = (
         description="Share of items with an implausible a, b or c. At ERROR nothing is written.",
     ),
     Check(
+        name="discrimination",
+        asset="mirt_item_params",
+        description="Items that discriminate below 0, or whose discrimination cannot be told from 0, by name.",
+    ),
+    Check(
         name="anchor_drift",
         asset="mirt_item_params",
         description="Anchors against the values that the bank has published for them.",

@@ -7,6 +7,8 @@ import pandas as pd
 
 from seedtest_assets.calibration import CalibrationResult
 from seedtest_assets.checks.judgement import EarlierFit, Judgement, Trend, Verdict, recorded, usual
+from seedtest_assets.errors import first_few
+from seedtest_assets.irt.remarks import REVERSED
 from seedtest_assets.thresholds import Thresholds
 
 
@@ -108,6 +110,39 @@ def plausible_ranges(result: CalibrationResult, before: Sequence[EarlierFit], li
         },
         history=Trend(values=[*shares, share], label="share outside", limits=[warn, error]),
         worst=items.loc[outside, ["item_id", "a", "b", "c", "n_responses"]].nlargest(10, "n_responses") if n else None,
+    )
+
+
+def discrimination(result: CalibrationResult, before: Sequence[EarlierFit], limits: Thresholds) -> Judgement:
+    """WARN when an item discriminates below 0 beyond its error, or unusually many cannot be told from 0."""
+    items = result.items
+    flagged = items[items["flag"] != ""]
+    reversed_keys = flagged[flagged["flag"] == REVERSED]
+    share = len(flagged) / len(items) if len(items) else 0.0
+    shares = recorded(before, "discrimination", "share_to_review")
+    expected = usual(shares)
+    warn = max(limits.to_review_warn_above, 2 * (expected or 0))
+    finding = f"{len(flagged):,} of {len(items):,} items ({share:.1%}) do not discriminate beyond their error"
+    if len(flagged):
+        finding += f": {first_few(flagged['item_id'].tolist())}"
+    if len(reversed_keys):
+        finding += f". {len(reversed_keys):,} discriminate below 0: {first_few(reversed_keys['item_id'].tolist())}"
+    return Judgement(
+        check="discrimination",
+        verdict=Verdict.WARN if len(reversed_keys) or share > warn else Verdict.PASS,
+        finding=finding,
+        advice="See the key and the text of these items. Where they have few answers, more answers may settle it",
+        numbers={
+            "items_to_review": len(flagged),
+            "keys_reversed": len(reversed_keys),
+            "share_to_review": share,
+            "usual_share": expected,
+            "warn_above": warn,
+        },
+        history=Trend(values=[*shares, share], label="share to review", limits=[warn]),
+        worst=flagged[["item_id", "flag", "a", "se_a", "b", "n_responses"]].nlargest(10, "n_responses")
+        if len(flagged)
+        else None,
     )
 
 

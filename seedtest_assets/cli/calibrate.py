@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from seedtest_assets.calibration import CalibrationResult
     from seedtest_assets.cli.calibrate_file import FileCalibration
 
-LEFT_OUT_SHOWN = 10
-"""Items left out that are named on the terminal; fit_meta.json has all."""
+ITEMS_SHOWN = 10
+"""Items left out, and items to review, that are named on the terminal. fit_meta.json has all."""
 
 
 def calibrate(
@@ -93,7 +93,12 @@ def _summary(result: "CalibrationResult") -> Iterator[tuple[str, str]]:
             f"theta_bank = {constants['A']:.4f} theta + {constants['B']:.4f}{_errors(constants)} "
             f"({constants['method']}, {constants['n_anchors_used']} items, {len(constants['screened_out'])} screened out)",
         )
-    for _, row in result.left_out.head(LEFT_OUT_SHOWN).iterrows():
+    flagged = result.items[result.items["flag"] != ""]
+    for _, row in flagged.head(ITEMS_SHOWN).iterrows():
+        yield "to review", f"{row['item_id']}: {row['flag']} (a {row['a']:.3g}, b {row['b']:.3g})"
+    if len(flagged) > ITEMS_SHOWN:
+        yield "to review", f"{len(flagged) - ITEMS_SHOWN} more, see fit_meta.json"
+    for _, row in result.left_out.head(ITEMS_SHOWN).iterrows():
         yield "left out", f"{row['item_id']}: {row['reason']} ({row['n_responses']} answers)"
-    if len(result.left_out) > LEFT_OUT_SHOWN:
-        yield "left out", f"{len(result.left_out) - LEFT_OUT_SHOWN} more, see fit_meta.json"
+    if len(result.left_out) > ITEMS_SHOWN:
+        yield "left out", f"{len(result.left_out) - ITEMS_SHOWN} more, see fit_meta.json"

@@ -25,7 +25,7 @@ from seedtest_assets.storage.marks import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.text_tables import ROW, read_text_table
 from seedtest_assets.usable_answers import trimmed
 
-ITEM_FILE_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses"]
+ITEM_FILE_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses", "flag"]
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,7 @@ def _text_columns(path: Path) -> pd.DataFrame:
 def write_files(calibration: FileCalibration, folder: Path) -> list[Path]:
     """Write item_params.csv, abilities.csv and fit_meta.json, and give their paths."""
     result = calibration.result
+    flagged = result.items.loc[result.items["flag"] != "", ["item_id", "flag", "n_responses"]]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / name for name in ("item_params.csv", "abilities.csv", "fit_meta.json")]
@@ -140,6 +141,7 @@ def write_files(calibration: FileCalibration, folder: Path) -> list[Path]:
             "model_spec": result.model_spec,
             "metrics": result.metrics,
             "left_out": result.left_out.to_dict("records"),
+            "flagged": flagged.to_dict("records"),
             "warnings": result.warnings,
             "file": calibration.reading(),
         }

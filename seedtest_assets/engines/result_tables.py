@@ -8,6 +8,7 @@ import pandas as pd
 from seedtest_assets import irt
 from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, LEFT_OUT_COLUMNS
 from seedtest_assets.engines.coded_request import CodedRequest
+from seedtest_assets.irt.remarks import flag
 
 
 def item_table(
@@ -15,6 +16,7 @@ def item_table(
 ) -> pd.DataFrame:
     """Lay out ITEM_COLUMNS. standard_errors: of a, b and c, float64 [3, n_items]."""
     anchors = np.empty(0, np.int32) if coded.anchors is None else coded.anchors.item
+    flags = dict(flag(items, standard_errors[0]))
     # Infinite where the data hold no information: neither a table nor JSON has a number for that.
     se_a, se_b, se_c = np.where(np.isfinite(standard_errors), standard_errors, np.nan)
     columns = {
@@ -27,6 +29,7 @@ def item_table(
         "se_c": se_c,
         "n_responses": n_responses,
         "is_anchor": np.isin(items.item, anchors),
+        "flag": [flags.get(item, "") for item in items.item.tolist()],
     }
     return pd.DataFrame(columns)[ITEM_COLUMNS]
 

@@ -11,6 +11,8 @@ FEW_PERSONS = 100
 # Rasch slope below which abilities do not differ by more than chance.
 NO_SLOPE = 0.05
 NAMES_SHOWN = 10
+REVERSED = "discrimination below 0: is the key reversed?"
+UNDETERMINED = "discrimination not distinguishable from 0"
 
 
 def flag(items: ItemParameters, se_a: np.ndarray) -> tuple[tuple[int, str], ...]:
@@ -21,15 +23,15 @@ def flag(items: ItemParameters, se_a: np.ndarray) -> tuple[tuple[int, str], ...]
     flagged = []
     for item, a, se in zip(items.item.tolist(), items.a, se_a, strict=True):
         if a < -1.96 * (0.0 if np.isnan(se) else se):
-            flagged.append((item, "discrimination below 0: is the key reversed?"))
+            flagged.append((item, REVERSED))
         elif abs(a) < 1.96 * se:
-            flagged.append((item, "discrimination not distinguishable from 0"))
+            flagged.append((item, UNDETERMINED))
     return tuple(flagged)
 
 
 def flag_warnings(flagged: tuple[tuple[int, str], ...], item_ids: np.ndarray | None) -> list[str]:
     """Write one line for all items that discriminate below 0."""
-    reversed_keys = np.array([item for item, reason in flagged if "below 0" in reason], np.int64)
+    reversed_keys = np.array([item for item, reason in flagged if reason == REVERSED], np.int64)
     if not len(reversed_keys):
         return []
     names = names_of(reversed_keys, item_ids)

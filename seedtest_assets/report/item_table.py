@@ -8,13 +8,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seedtest_assets.irt.remarks import REVERSED, UNDETERMINED
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.findings import LOW_DISCRIMINATION, MISFIT, MOVED
 from seedtest_assets.report.item_curves import ItemCurves, places
 
 FEW = 30
 """Answers below which an item's parameters hardly mean more than their starting values."""
-FLAGS = ["anchor", "screened out", "misfit", "low discrimination", "moved", "few answers", "left out"]
+FLAGS = [
+    "anchor",
+    "screened out",
+    "misfit",
+    "key reversed?",
+    "may not discriminate",
+    "low discrimination",
+    "moved",
+    "few answers",
+    "left out",
+]
 
 
 @dataclass(frozen=True)
@@ -117,6 +128,8 @@ def _flags(item: Any, misfit: float, change_b: float, is_screened_out: bool) -> 
         ("anchor", item.is_anchor),
         ("screened out", is_screened_out),
         ("misfit", misfit >= MISFIT),
+        ("key reversed?", item.flag == REVERSED),
+        ("may not discriminate", item.flag == UNDETERMINED),
         ("low discrimination", item.a < LOW_DISCRIMINATION),
         ("moved", abs(change_b) >= MOVED),
         ("few answers", item.n_responses < FEW),

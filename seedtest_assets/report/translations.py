@@ -113,6 +113,8 @@ KOREAN = {
     "left out": "추정 제외",
     "misfit": "부적합",
     "screened out": "연계 제외",
+    "key reversed?": "정답 오류 의심",
+    "may not discriminate": "변별 불확실",
     "low discrimination": "낮은 변별도",
     "moved": "난이도 변동",
     "few answers": "응답 적음",

@@ -58,7 +58,7 @@ def _items(result: CalibrationResult, parsed: ParsedCalibration) -> list[FittedI
     model = parsed.request.model
     if model != "3PL":
         table = table.assign(c=None, se_c=None)
-    rows = table[ITEM_COLUMNS].itertuples(index=False, name=None)
+    rows = table[[name for name in ITEM_COLUMNS if name != "flag"]].itertuples(index=False, name=None)
     return [
         FittedItem(item, FittedParameters(a, b, c), model, StandardErrors(se_a, se_b, se_c), n_responses, is_anchor)
         for item, a, b, c, se_a, se_b, se_c, n_responses, is_anchor in rows

@@ -12,7 +12,7 @@ from seedtest_assets.storage.database import Database, sql
 from seedtest_assets.storage.published_tables import PUBLISHED
 
 _ITEMS = """
-SELECT item_id, a, b, c, se_a, se_b, se_c, n_responses, is_anchor
+SELECT item_id, a, b, c, se_a, se_b, se_c, n_responses, is_anchor, coalesce(array_to_string(flags, '. '), '') AS flag
 FROM item_history WHERE partition_date = $1 ORDER BY item_id
 """
 _ABILITIES = """

@@ -26,6 +26,7 @@ HISTORY: dict[str, pa.Schema] = {
             ("se_c", pa.float64()),
             ("n_responses", pa.int64()),
             ("is_anchor", pa.bool_()),
+            ("flags", pa.list_(pa.string())),
             ("run_id", pa.string()),
             ("fitted_at", _TIME),
         ]

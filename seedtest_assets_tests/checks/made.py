@@ -24,6 +24,7 @@ def item_table(n: int = 100, **columns) -> pd.DataFrame:
         "se_c": np.nan,
         "n_responses": 400,
         "is_anchor": False,
+        "flag": "",
     }
     return pd.DataFrame(usual | columns)
 

@@ -23,7 +23,15 @@ from seedtest_assets_tests.school import DAY_BEFORE, LAST, checks_of, run_night
 OF_TABLES = {"theta_coverage", "keys_unique", "no_nulls", "values_in_range"}
 EXPECTED = {
     "observations": {"answer_volume", "source_matches_lake"},
-    "mirt_item_params": {"item_count_drop", "converged", "finite", "plausible_ranges", "anchor_drift", "item_drift"},
+    "mirt_item_params": {
+        "item_count_drop",
+        "converged",
+        "finite",
+        "plausible_ranges",
+        "discrimination",
+        "anchor_drift",
+        "item_drift",
+    },
     "mirt_ability": {"ability_distribution"},
     "mirt_fit_meta": {"anchors_present", "linking_constants", "predictive_validity", "freshness", "published"},
     "student_topic_theta": OF_TABLES,

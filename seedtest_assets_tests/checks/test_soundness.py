@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from seedtest_assets.checks.judgement import EarlierFit, Verdict
-from seedtest_assets.checks.soundness import converged, finite, item_count_drop, plausible_ranges
+from seedtest_assets.checks.soundness import converged, discrimination, finite, item_count_drop, plausible_ranges
+from seedtest_assets.irt.remarks import REVERSED, UNDETERMINED
 from seedtest_assets.settings import Settings
 from seedtest_assets_tests.checks.made import DAY, calibration, fits, item_table
 
@@ -83,3 +84,26 @@ def test_a_young_bank_that_always_has_some_items_outside_warns_at_twice_its_usua
     judgement = plausible_ranges(calibration(items), before, LIMITS)
     assert judgement.verdict == level
     assert list(judgement.history.limits) == [0.16, 0.2]
+
+
+@pytest.mark.parametrize(("n_flagged", "level"), [(0, PASS), (10, PASS), (11, WARN)])
+def test_many_items_that_may_not_discriminate_warn_and_are_named(n_flagged, level):
+    items = item_table(flag=[UNDETERMINED] * n_flagged + [""] * (100 - n_flagged))
+    judgement = discrimination(calibration(items), [], LIMITS)
+    assert judgement.verdict == level
+    assert judgement.numbers["items_to_review"] == n_flagged
+    assert ("i0, i1, i2, i3, i4" in judgement.finding) == (n_flagged > 0)
+
+
+def test_a_bank_where_many_items_usually_may_not_discriminate_is_compared_with_itself():
+    items = item_table(flag=[UNDETERMINED] * 20 + [""] * 80)
+    assert discrimination(
+        calibration(items), fits(calibration(), discrimination={"share_to_review": 0.15}), LIMITS
+    ).passed
+
+
+def test_one_reversed_item_warns():
+    judgement = discrimination(calibration(item_table(flag=[REVERSED] + [""] * 99)), [], LIMITS)
+    assert judgement.verdict == WARN
+    assert "1 discriminate below 0: i0" in judgement.finding
+    assert judgement.worst["item_id"].tolist() == ["i0"]
