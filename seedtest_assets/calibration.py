@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets.irt.models import LinkingMethod, Model
+from seedtest_assets.irt.priors import Priors
 
 ANSWER_SCHEMA = pa.schema(
     [
@@ -48,6 +49,7 @@ class CalibrationRequest:
     starts: PARAMETER_COLUMNS that only start the estimation; may be empty.
     previous: PARAMETER_COLUMNS of the newest earlier calibration, linked to when there are no anchors; may be empty.
     linking_method: one of irt.LINKING_METHODS.
+    priors: of the items' parameters; an IRT service refuses any.
     attempt: number of the attempt of the step, from 1, for logs and metrics.
     """
 
@@ -57,6 +59,7 @@ class CalibrationRequest:
     starts: pd.DataFrame = field(default_factory=no_parameters)
     previous: pd.DataFrame = field(default_factory=no_parameters)
     linking_method: LinkingMethod = "stocking_lord"
+    priors: Priors = field(default_factory=Priors)
     attempt: int = 1
 
 
@@ -68,7 +71,7 @@ class CalibrationResult:
     abilities: ABILITY_COLUMNS, a row per student.
     left_out: LEFT_OUT_COLUMNS, a row per item that could not be fitted.
     model_spec: model, n_items, n_persons, n_observations, linked_to ("anchors", "previous" or "none"), and
-        linking_constants (A, B, method, n_anchors_used, screened_out and, where known, se_A, se_B, residual_z
+        priors where given, and linking_constants (A, B, method, n_anchors_used, screened_out and, where known, se_A, se_B, residual_z
         and contradictory) when linked.
     metrics: loglik, aic, bic, iterations, converged (each None where an IRT service does not give it), seconds, engine,
         n_set_aside, and what else the engine gives.

@@ -132,13 +132,17 @@ class AnswerLake(SettingsResource):
 
 
 class IrtEngine(SettingsResource):
-    """The calibration engine (this process or an IRT service), its model and its linking method."""
+    """The calibration engine (this process or an IRT service), its model, its linking method and its priors."""
 
     r_irt_base_url: str | None = _setting("r_irt_base_url")
     r_irt_timeout_secs: float = _setting("r_irt_timeout_secs")
     r_irt_internal_token: str | None = _setting("r_irt_internal_token")
     mirt_model: str = _setting("mirt_model")
     mirt_linking_method: str = _setting("mirt_linking_method")
+    mirt_prior_a: str | None = _setting("mirt_prior_a")
+    mirt_prior_b: str | None = _setting("mirt_prior_b")
+    mirt_prior_c: str | None = _setting("mirt_prior_c")
+    mirt_fixed_c: float | None = _setting("mirt_fixed_c")
 
     @property
     def name(self) -> str:

@@ -6,11 +6,13 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from seedtest_assets.errors import SettingsError
+from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.models import LinkingMethod, Model
+from seedtest_assets.irt.priors import Priors, mean_and_sd, priors_from_text
 from seedtest_assets.thresholds import Thresholds
 
 HOME = Path(".seedtest")
@@ -22,6 +24,18 @@ OLD_NAMES = {"IRT_MODEL": "MIRT_MODEL", "IRT_CALIB_LOOKBACK_DAYS": "MIRT_LOOKBAC
 
 def _model(value: object) -> object:
     return "Rasch" if value == "1PL" else value
+
+
+def _mean_and_sd(text: str) -> str:
+    try:
+        mean_and_sd(text)
+    except DataError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+Prior = Annotated[str, AfterValidator(_mean_and_sd)]
+"""Mean and SD of a prior, such as "0,0.5"."""
 
 
 class Settings(Thresholds):
@@ -44,6 +58,10 @@ class Settings(Thresholds):
     mirt_model: Annotated[Model, BeforeValidator(_model)] = "2PL"
     mirt_max_obs: Annotated[int, Field(ge=0)] = 0
     mirt_linking_method: LinkingMethod = "stocking_lord"
+    mirt_prior_a: Prior | None = None
+    mirt_prior_b: Prior | None = None
+    mirt_prior_c: Prior | None = None
+    mirt_fixed_c: Annotated[float | None, Field(gt=0, lt=1)] = None
     mirt_max_retries: Annotated[int, Field(ge=0, le=20)] = 3
     mirt_retry_delay_secs: Annotated[float, Field(ge=0, le=3600)] = 5.0
 
@@ -60,6 +78,17 @@ class Settings(Thresholds):
     seedtest_irt_failures: Annotated[int, Field(ge=1, le=100)] = 3
     seedtest_ui_url: str = "http://localhost:3000"
     seedtest_reports_url: str | None = None
+
+    @property
+    def priors(self) -> Priors:
+        """Priors of item parameters.
+
+        Raises SettingsError for two that exclude each other.
+        """
+        try:
+            return priors_from_text(self.mirt_prior_a, self.mirt_prior_b, self.mirt_prior_c, self.mirt_fixed_c)
+        except DataError as error:
+            raise SettingsError(f"MIRT_PRIOR_C, MIRT_FIXED_C: {error}") from None
 
 
 def load_settings(**given: Any) -> Settings:

@@ -51,6 +51,19 @@ def test_a_bad_value_is_reported_under_the_name_it_was_set_with(monkeypatch):
         load_settings()
 
 
+def test_priors_are_read_and_those_that_are_wrong_are_named(monkeypatch):
+    assert load_settings().priors.given == {}
+    monkeypatch.setenv("MIRT_PRIOR_A", "0,0.5")
+    monkeypatch.setenv("MIRT_FIXED_C", "0.2")
+    assert load_settings().priors.given == {"prior_a": (0.0, 0.5), "fixed_c": 0.2}
+    monkeypatch.setenv("MIRT_PRIOR_C", "-1.4,0.5")
+    with pytest.raises(SettingsError, match=r"MIRT_PRIOR_C, MIRT_FIXED_C: .*Give one of them"):
+        _ = load_settings().priors
+    monkeypatch.setenv("MIRT_PRIOR_B", "two")
+    with pytest.raises(SettingsError, match=r"MIRT_PRIOR_B='two' is not allowed: .*a mean and an SD"):
+        load_settings()
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

@@ -131,6 +131,7 @@ def _calibrate(
         starts=known.starts,
         previous=previous,
         linking_method=options.mirt_linking_method,
+        priors=options.priors,
         attempt=context.retry_number + 1,
     )
     result = engine.calibrate(request, _progress_in(context.log))

@@ -24,6 +24,10 @@ def calibrate(
     model: str = "2PL",
     anchors: Annotated[Path | None, typer.Option(help="CSV with item_id, a, b and optionally c.")] = None,
     linking: str = "stocking_lord",
+    prior_a: Annotated[str | None, typer.Option(help="Prior of log a: mean,SD, such as 0,0.5.")] = None,
+    prior_b: Annotated[str | None, typer.Option(help="Prior of b: mean,SD, such as 0,2.")] = None,
+    prior_c: Annotated[str | None, typer.Option(help="Prior of logit c: mean,SD. 3PL only.")] = None,
+    fixed_c: Annotated[float | None, typer.Option(help="c of every item. 3PL only.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("calibration"),
     skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out instead of stopping.")] = False,
     key: KeyOption = None,
@@ -32,10 +36,16 @@ def calibrate(
 ) -> None:
     """Calibrate a file of answers, long or wide, without any database."""
     from seedtest_assets.cli.calibrate_file import calibrate_file, write_files
+    from seedtest_assets.errors import InputError
+    from seedtest_assets.irt.errors import DataError
+    from seedtest_assets.irt.priors import priors_from_text
     from seedtest_assets.storage.marks import mark_rules
 
     rules = mark_rules(key=key, omitted=omitted, not_reached=not_reached)
-
+    try:
+        priors = priors_from_text(prior_a, prior_b, prior_c, fixed_c)
+    except DataError as error:
+        raise InputError(str(error)) from None
     with progress_line() as show:
         show(f"reading {file}")
         calibration = calibrate_file(
@@ -43,6 +53,7 @@ def calibrate(
             model=model,
             anchors=anchors,
             linking_method=linking,
+            priors=priors,
             skip_bad=skip_bad,
             rules=rules,
             progress=lambda iteration, change, loglik: show(

@@ -19,6 +19,7 @@ from seedtest_assets.calibration import (
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.errors import InputError, first_few
 from seedtest_assets.irt.models import LinkingMethod, Model
+from seedtest_assets.irt.priors import NO_PRIORS, Priors
 from seedtest_assets.irt.usable_parameters import unusable_anchors
 from seedtest_assets.storage.answer_files import AnswerFile, read_answer_file
 from seedtest_assets.storage.marks import MARKS_AS_THEY_ARE, MarkRules
@@ -67,6 +68,7 @@ def calibrate_file(
     model: str = "2PL",
     anchors: Path | None = None,
     linking_method: str = "stocking_lord",
+    priors: Priors = NO_PRIORS,
     skip_bad: bool = False,
     rules: MarkRules = MARKS_AS_THEY_ARE,
     progress: Progress | None = None,
@@ -86,6 +88,7 @@ def calibrate_file(
         model=cast(Model, model),  # the engine refuses others, with a list
         anchors=read_anchors(anchors) if anchors else no_parameters(),
         linking_method=cast(LinkingMethod, linking_method),
+        priors=priors,
     )
     result = InProcessEngine().calibrate(request, progress)
     if anchors and linking_method != "none" and result.model_spec["linked_to"] == "none":

@@ -1,6 +1,7 @@
 """Calibrate in this process."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -33,11 +34,14 @@ class InProcessEngine:
                 anchors=coded.anchors,
                 starts=coded.starts,
                 previous=coded.previous,
-                options=irt.Options(linking_method=request.linking_method, progress=progress),
+                options=irt.Options(linking_method=request.linking_method, progress=progress, **request.priors.given),
             )
         except irt.DataError as error:
             raise InputError(str(error)) from None
-        return result_of(calibration, coded, request.model, time.perf_counter() - started)
+        result = result_of(calibration, coded, request.model, time.perf_counter() - started)
+        if not request.priors.given:
+            return result
+        return replace(result, model_spec=result.model_spec | {"priors": request.priors.given})
 
 
 def result_of(calibration: irt.Calibration, coded: CodedRequest, model: str, seconds: float) -> CalibrationResult:

@@ -80,8 +80,9 @@ def calibrate(
     if model not in MODELS:
         raise DataError(f"model {model!r} is not one of {', '.join(MODELS)}")
     options = options or Options()
+    options.check(model)
     announce_compilation()
-    sample = Sample.of(responses, model, groups, options.min_responses)
+    sample = Sample.of(responses, model, groups, options)
     return _calibrate(sample, Bank(anchors=anchors, previous=previous, starts=starts), options)
 
 

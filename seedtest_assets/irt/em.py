@@ -7,7 +7,7 @@ last few steps (Walker & Ni, 2011) does the rest.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.special import expit
@@ -17,8 +17,10 @@ from seedtest_assets.irt.estep import Answers, Expectation, expect
 from seedtest_assets.irt.grid import N_NODES, Grid, normal_grid
 from seedtest_assets.irt.kernel_arguments import Curves, Moments
 from seedtest_assets.irt.models import Model
-from seedtest_assets.irt.mstep import GUESSING_MEAN, GUESSING_SD, maximise
+from seedtest_assets.irt.mstep import maximise
 from seedtest_assets.irt.own_grids import Part, merged, own_parts, unresolved
+from seedtest_assets.irt.prior_densities import log_prior
+from seedtest_assets.irt.priors import GUESSING_MEAN, Priors
 from seedtest_assets.irt.state import SLOPE_LIMIT, State
 
 Progress = Callable[[int, float, float], None]
@@ -70,7 +72,13 @@ class Problem:
     free: np.ndarray
     n_nodes: int = N_NODES
     prior: PriorAnswers | None = None
+    priors: Priors = field(default_factory=Priors)
     own: tuple[Part, ...] = ()
+
+    @property
+    def shrunk(self) -> bool:
+        """Whether a prior holds slopes or difficulties, so that moving the scale changes more than its name."""
+        return self.prior is not None or self.priors.prior_a is not None or self.priors.prior_b is not None
 
     @property
     def anchored(self) -> bool:
@@ -147,10 +155,10 @@ class Problem:
 
     def log_prior(self, state: State) -> float:
         """Compute what the priors add to the log-likelihood."""
-        guessing = -0.5 * np.sum(((state.g - GUESSING_MEAN) / GUESSING_SD) ** 2) if self.model == "3PL" else 0.0
+        of_parameters = log_prior(self.priors, self.model, state, self.free)
         if self.prior is None:
-            return float(guessing)
-        return float(guessing) + self.prior.log_likelihood(self.curves(state), self.grid(state).node)
+            return of_parameters
+        return of_parameters + self.prior.log_likelihood(self.curves(state), self.grid(state).node)
 
 
 @dataclass(frozen=True)
@@ -188,7 +196,7 @@ def solve(problem: Problem, state: State, stopping: Stopping) -> Solution:
         single = _single_precision(problem, stopping.tolerance, iteration)
         expected = problem.expect(state, single=single)
         objective = expected.loglik + problem.log_prior(state)
-        new = _step(problem, state, expected, right, expand=falls < MOST_FALLS and problem.prior is None)
+        new = _step(problem, state, expected, right, expand=falls < MOST_FALLS and not problem.shrunk)
         before, after = state.vector(), new.vector()
         change = float(np.max(np.abs(after - before), initial=0.0))
         if stopping.progress is not None:
@@ -216,7 +224,7 @@ def _single_precision(problem: Problem, tolerance: float, iteration: int) -> boo
 def _step(problem: Problem, state: State, expected: Expectation, right: np.ndarray, expand: bool) -> State:
     """Do the M-step and bring the populations back to mean 0 and SD 1; `expand` the scale of a single one, too."""
     node = expected.node
-    a, d, g = maximise(problem.model, state, expected, right, node, problem.free)
+    a, d, g = maximise(problem.model, state, expected, right, problem.free, problem.priors)
     persons = expected.mass.sum(axis=1)
     mean = expected.mass @ node / np.maximum(persons, 1e-300)
     variance = expected.mass @ node**2 / np.maximum(persons, 1e-300) - mean**2

@@ -19,6 +19,7 @@ from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ESTIMATES
 from seedtest_assets.irt.parameters import ItemParameters
+from seedtest_assets.irt.priors import Priors
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import answers_to, fittable_items, unconnected_blocks
 from seedtest_assets.irt.standard_errors import standard_errors
@@ -52,10 +53,10 @@ class Sample:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, responses: Responses, model: Model, groups: ArrayLike | None, min_responses: int) -> "Sample":
+    def of(cls, responses: Responses, model: Model, groups: ArrayLike | None, options: Options) -> "Sample":
         """Find the items that can be fitted and check the groups."""
         group, n_groups = _groups(groups, responses.n_persons)
-        fitted, left_out = fittable_items(responses, max(min_responses, 2))
+        fitted, left_out = fittable_items(responses, max(options.min_responses, 2), options.bound(model))
         return cls(
             responses=responses,
             model=model,
@@ -168,7 +169,7 @@ def estimate_items(sample: Sample, bank: Bank, held: HeldAnchors | None, options
     """Estimate the items' parameters, leaving out items without a finite estimate."""
     stopping = Stopping(options.tolerance, options.max_iterations, options.progress)
     while True:
-        problem, start = _problem(sample, bank.known, held)
+        problem, start = _problem(sample, bank.known, held, options)
         estimate = Estimate.of(sample, problem, start, stopping)
         if not sample.grouped:
             estimate = _with_populations(estimate, stopping)
@@ -191,18 +192,22 @@ def _groups(groups: ArrayLike | None, n_persons: int) -> tuple[np.ndarray, int]:
     return groups.astype(np.int32), int(groups.max(initial=0)) + 1
 
 
-def _problem(sample: Sample, known: list[ItemParameters], held: HeldAnchors | None) -> tuple[Problem, State]:
+def _problem(
+    sample: Sample, known: list[ItemParameters], held: HeldAnchors | None, options: Options
+) -> tuple[Problem, State]:
     """Pose the problem, and start from what is known of an item, else from its share of right answers."""
     answers = answers_to(sample.responses, sample.fitted, sample.group, sample.n_groups)
     state = starting_values(answers.count, sample.n_groups)
     for items in known:
         _start_from(items, state, sample.fitted, centred=held is None)
+    if options.fixed_c is not None:
+        state.g[:] = np.log(options.fixed_c / (1 - options.fixed_c))
     free = np.ones(len(sample.fitted), bool)
     if held is not None:
         _hold(held.items, state, free, sample)
     elif sample.model == "Rasch":
         state.a[:] = np.abs(state.a).mean()
-    return Problem(answers, sample.model, free, _n_nodes(answers)), state
+    return Problem(answers, sample.model, free, _n_nodes(answers), priors=Priors(**options.given)), state
 
 
 def _n_nodes(answers: Answers) -> int:
@@ -286,6 +291,8 @@ def _with_prior(estimate: Estimate, known: list[ItemParameters], weight: float, 
 def _oriented(estimate: Estimate, anchors: ItemParameters | None) -> Estimate:
     """Point the ability axis up: as most anchors have it, else so that most discriminations are positive."""
     a, direction = estimate.state.a, 0.0
+    if estimate.problem.priors.prior_a is not None:  # every slope is positive
+        return estimate
     if anchors is not None and len(anchors):
         common = anchors.among(estimate.sample.fitted)
         # Each anchor has one vote: a single one that is reversed, or very steep, must not turn the others.
@@ -298,7 +305,8 @@ def _oriented(estimate: Estimate, anchors: ItemParameters | None) -> Estimate:
 def _mirrored(estimate: Estimate) -> Estimate:
     """Turn the ability axis around."""
     solution = replace(estimate.solution, state=estimate.state.mirrored())
-    problem = replace(estimate.problem, own=tuple(part.mirrored() for part in estimate.problem.own))
+    own, priors = tuple(part.mirrored() for part in estimate.problem.own), estimate.problem.priors.mirrored()
+    problem = replace(estimate.problem, own=own, priors=priors)
     moments = estimate.expected.moments
     expected = replace(estimate.expected, moments=moments._replace(theta=-moments.theta))
     return replace(estimate, problem=problem, solution=solution, expected=expected)

@@ -1,6 +1,5 @@
 """Maximisation: each item's parameters from its expected answers, by Newton or Fisher scoring steps."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,33 +8,35 @@ from seedtest_assets.irt.curves import log_wrong_and_right, logistic
 from seedtest_assets.irt.estep import Expectation
 from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.parallel import exponential, kernel, run
-from seedtest_assets.irt.state import INTERCEPT_LIMIT, SLOPE_LIMIT, State
+from seedtest_assets.irt.prior_densities import add_prior, log_prior_of_item
+from seedtest_assets.irt.priors import ItemPriors, Priors
+from seedtest_assets.irt.state import INTERCEPT_LIMIT, LEAST_SLOPE, SLOPE_LIMIT, State
 
-# Prior of logit c, N(-1.386, 0.5^2): a guess among five answers.
-GUESSING_MEAN = math.log(0.2 / 0.8)
-GUESSING_SD = 0.5
 STEPS = 8
 ITEMS_A_CHUNK = 256
 
 
 def maximise(
-    model: Model, state: State, expected: Expectation, right: np.ndarray, node: np.ndarray, free: np.ndarray
+    model: Model, state: State, expected: Expectation, right: np.ndarray, free: np.ndarray, priors: Priors
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compute new slopes, intercepts and logit guessings, float64 [n_items] each; as they were where not `free`.
 
-    expected: of the E-step at `state`; right: float64 [n_items], right answers to each item; node: float64 [n_nodes].
+    expected: of the E-step at `state`; right: float64 [n_items], right answers to each item.
     """
+    node, prior = expected.node, priors.of_items(model)
     curves = _Estimates(state.a.copy(), state.d.copy(), state.g.copy())
     ranges = [(low, min(low + ITEMS_A_CHUNK, len(right))) for low in range(0, len(right), ITEMS_A_CHUNK)]
     if model == "3PL":
         wrong = expected.answers - expected.right
-        run(lambda low, high: _maximise_3pl(low, high, curves, wrong, expected.right, node, free), ranges)
+        run(lambda low, high: _maximise_3pl(low, high, curves, wrong, expected.right, node, free, prior), ranges)
         return curves
     data = _Counts(expected.answers, right, expected.right_theta)
-    if model == "2PL":
+    if model == "2PL" and (prior.a_precision > 0 or prior.b_precision > 0):
+        run(lambda low, high: _maximise_2pl_with_priors(low, high, curves, data, node, free, prior), ranges)
+    elif model == "2PL":
         run(lambda low, high: _maximise_2pl(low, high, curves, data, node, free), ranges)
     elif model == "Rasch":
-        _maximise_rasch(curves, data, node, free)
+        _maximise_rasch(curves, data, node, free, prior, priors.of_common_slope)
     else:
         raise ValueError(f"no maximisation step for the model {model!r}")
     return curves
@@ -116,6 +117,60 @@ def _maximise_2pl(
 
 
 @kernel
+def _maximise_2pl_with_priors(
+    low: int,
+    high: int,
+    estimates: _Estimates,
+    data: _Counts,
+    node: np.ndarray,
+    free: np.ndarray,
+    prior: ItemPriors,
+) -> None:
+    """Take Fisher scoring steps for (a, d) of each item, never downhill."""
+    a, d = estimates.a, estimates.d
+    m, gradient, information = np.empty(5), np.empty(3), np.empty((3, 3))
+    for j in range(low, high):
+        if not free[j]:
+            continue
+        if prior.a_precision > 0:
+            a[j] = max(a[j], LEAST_SLOPE)
+        value = _posterior_of_2pl(j, a[j], d[j], data, node, prior)
+        for _ in range(STEPS):
+            _moments(a[j], d[j], data.answers[j], node, m)
+            gradient[0], gradient[1], gradient[2] = data.right_theta[j] - m[1], data.right[j] - m[0], 0.0
+            information[0, 0], information[0, 1], information[1, 0], information[1, 1] = m[4], m[3], m[3], m[2]
+            add_prior((a[j], d[j], 0.0), prior, gradient, information)
+            step_a, step_d = _solve(
+                information[1, 1] * (1 + 1e-10) + 1e-10,
+                information[0, 1],
+                information[0, 0] * (1 + 1e-10) + 1e-10,
+                gradient[0],
+                gradient[1],
+            )
+            size = max(abs(step_a), abs(step_d))
+            shrink = min(1.0, 2.0 / size) if size > 0 else 1.0
+            while shrink > 1e-6:
+                new_a = min(max(a[j] + shrink * step_a, -SLOPE_LIMIT), SLOPE_LIMIT)
+                new_d = min(max(d[j] + shrink * step_d, -INTERCEPT_LIMIT), INTERCEPT_LIMIT)
+                new_value = _posterior_of_2pl(j, new_a, new_d, data, node, prior)
+                if new_value >= value - 1e-12 * abs(value):
+                    a[j], d[j], value = new_a, new_d, new_value
+                    break
+                shrink /= 2
+            if size < 1e-10 or shrink <= 1e-6:
+                break
+
+
+@kernel
+def _posterior_of_2pl(j: int, a: float, d: float, data: _Counts, node: np.ndarray, prior: ItemPriors) -> float:
+    """Compute the expected log-likelihood of one item, plus its log prior."""
+    total = data.right[j] * d + data.right_theta[j] * a + log_prior_of_item(a, d, 0.0, prior)
+    for q in range(node.size):
+        total += data.answers[j, q] * log_wrong_and_right(a * node[q] + d, 0.0)[0]
+    return total
+
+
+@kernel
 def _solve(v0: float, v1: float, v2: float, gradient_a: float, gradient_d: float) -> tuple[float, float]:
     """Solve for the step of (a, d), information v2, v1, v0."""
     determinant = v0 * v2 - v1 * v1
@@ -123,22 +178,41 @@ def _solve(v0: float, v1: float, v2: float, gradient_a: float, gradient_d: float
 
 
 @kernel
-def _maximise_rasch(estimates: _Estimates, data: _Counts, node: np.ndarray, free: np.ndarray) -> None:
+def _maximise_rasch(
+    estimates: _Estimates,
+    data: _Counts,
+    node: np.ndarray,
+    free: np.ndarray,
+    prior: ItemPriors,
+    of_slope: tuple[float, float],
+) -> None:
     """Take Newton steps for one slope and every intercept; the slope is held where an item is."""
     a, d = estimates.a, estimates.d
     m = np.empty(5)
     slope_free = free.all()
     gradient, information, cross = np.zeros(a.size), np.ones(a.size), np.zeros(a.size)
+    score, block = np.empty(3), np.empty((3, 3))
+    common = ItemPriors(of_slope[0], of_slope[1], 0.0, 0.0, 0.0, 0.0, False)
+    if slope_free and common.a_precision > 0:
+        a[:] = max(a[0], LEAST_SLOPE)
     for _ in range(STEPS):
-        gradient_a, information_a = 0.0, 1e-10
+        score[:], block[:, :] = 0.0, 0.0
+        if slope_free:
+            add_prior((a[0], 0.0, 0.0), common, score, block)
+        gradient_a, information_a = score[0], block[0, 0] + 1e-10
         for j in range(a.size):
             if free[j]:
                 _moments(a[j], d[j], data.answers[j], node, m)
-                gradient[j], information[j], cross[j] = data.right[j] - m[0], m[2] + 1e-10, m[3]
-                gradient_a += data.right_theta[j] - m[1] - cross[j] / information[j] * gradient[j]
-                information_a += m[4] - cross[j] * cross[j] / information[j]
+                score[:], block[:, :] = 0.0, 0.0
+                add_prior((a[j], d[j], 0.0), prior, score, block)
+                gradient[j], information[j] = data.right[j] - m[0] + score[1], m[2] + block[1, 1] + 1e-10
+                cross[j] = m[3] + block[0, 1]
+                gradient_a += data.right_theta[j] - m[1] + score[0] - cross[j] / information[j] * gradient[j]
+                information_a += m[4] + block[0, 0] - cross[j] * cross[j] / information[j]
         step_a = gradient_a / information_a if slope_free else 0.0
         step_a = min(max(step_a, -0.5), 0.5)
+        if common.a_precision > 0:
+            step_a = max(step_a, -0.5 * a[0])
         size = abs(step_a)
         for j in range(a.size):
             if free[j]:
@@ -151,10 +225,11 @@ def _maximise_rasch(estimates: _Estimates, data: _Counts, node: np.ndarray, free
 
 
 @kernel
-def _log_likelihood(a: float, d: float, g: float, wrong: np.ndarray, right: np.ndarray, node: np.ndarray) -> float:
-    """Compute the expected log-likelihood of one item, plus the log prior of its logit guessing."""
+def _posterior_of_3pl(item: tuple, wrong: np.ndarray, right: np.ndarray, node: np.ndarray, prior: ItemPriors) -> float:
+    """Compute the expected log-likelihood of one item (a, d, g), plus its log prior."""
+    a, d, g = item
     c = logistic(g)
-    total = -0.5 * ((g - GUESSING_MEAN) / GUESSING_SD) ** 2
+    total = log_prior_of_item(a, d, g, prior)
     for q in range(node.size):
         log_wrong, log_right = log_wrong_and_right(a * node[q] + d, c)
         total += right[q] * log_right + wrong[q] * log_wrong
@@ -163,9 +238,15 @@ def _log_likelihood(a: float, d: float, g: float, wrong: np.ndarray, right: np.n
 
 @kernel
 def _score_and_information(
-    item: tuple, wrong: np.ndarray, right: np.ndarray, node: np.ndarray, gradient: np.ndarray, information: np.ndarray
+    item: tuple,
+    wrong: np.ndarray,
+    right: np.ndarray,
+    node: np.ndarray,
+    prior: ItemPriors,
+    gradient: np.ndarray,
+    information: np.ndarray,
 ) -> None:
-    """Compute the score of (a, d, g) and its expected information, the prior's included."""
+    """Compute the score of (a, d, g) and its expected information, the prior's included; g stays where it is not free."""
     a, d, g = item
     c = logistic(g)
     gradient[:] = 0.0
@@ -187,8 +268,10 @@ def _score_and_information(
             gradient[i] += residual / variance * slope[i]
             for k in range(3):
                 information[i, k] += answers / variance * slope[i] * slope[k]
-    gradient[2] -= (g - GUESSING_MEAN) / GUESSING_SD**2
-    information[2, 2] += 1 / GUESSING_SD**2
+    add_prior(item, prior, gradient, information)
+    if not prior.c_free:
+        gradient[2] = 0.0
+        information[2, :], information[:, 2], information[2, 2] = 0.0, 0.0, 1.0
 
 
 @kernel
@@ -200,6 +283,7 @@ def _maximise_3pl(
     right: np.ndarray,
     node: np.ndarray,
     free: np.ndarray,
+    prior: ItemPriors,
 ) -> None:
     """Take Fisher scoring steps for (a, d, g) of each item, never downhill."""
     a, d, g = estimates
@@ -208,9 +292,11 @@ def _maximise_3pl(
     for j in range(low, high):
         if not free[j]:
             continue
-        value = _log_likelihood(a[j], d[j], g[j], wrong[j], right[j], node)
+        if prior.a_precision > 0:
+            a[j] = max(a[j], LEAST_SLOPE)
+        value = _posterior_of_3pl((a[j], d[j], g[j]), wrong[j], right[j], node, prior)
         for _ in range(STEPS):
-            _score_and_information((a[j], d[j], g[j]), wrong[j], right[j], node, gradient, information)
+            _score_and_information((a[j], d[j], g[j]), wrong[j], right[j], node, prior, gradient, information)
             for i in range(3):
                 information[i, i] = information[i, i] * (1 + 1e-9) + 1e-9
             step = np.linalg.solve(information, gradient)
@@ -220,7 +306,7 @@ def _maximise_3pl(
                 new_a = min(max(a[j] + shrink * step[0], -SLOPE_LIMIT), SLOPE_LIMIT)
                 new_d = min(max(d[j] + shrink * step[1], -INTERCEPT_LIMIT), INTERCEPT_LIMIT)
                 new_g = min(max(g[j] + shrink * step[2], -INTERCEPT_LIMIT), INTERCEPT_LIMIT)
-                new_value = _log_likelihood(new_a, new_d, new_g, wrong[j], right[j], node)
+                new_value = _posterior_of_3pl((new_a, new_d, new_g), wrong[j], right[j], node, prior)
                 if new_value >= value - 1e-12 * abs(value):
                     a[j], d[j], g[j], value = new_a, new_d, new_g, new_value
                     break

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.models import LINKING_METHODS, LinkingMethod
+from seedtest_assets.irt.priors import Priors
 
 # So that a class of ten can be calibrated; platforms with more data ask for more.
 MIN_RESPONSES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Priors):
     """Settings of `calibrate` that most callers leave alone.
 
     Parameters
@@ -24,6 +25,16 @@ class Options:
     prior_answers : float
         Shrink each item towards its `starts` (or, without, `anchors` or `previous`) as if that many persons of N(0, 1)
         had answered as its curve expects, after linking it to this calibration's scale; 0 is maximum likelihood.
+    prior_a : (float, float), optional
+        Mean and SD of log a, a log-normal prior on the scale of the calibrated persons (mean 0, SD 1) or of held anchors;
+        for Rasch of its one slope. With priors the estimates are the mode of the posterior [2]_.
+    prior_b : (float, float), optional
+        Mean and SD of b on that scale, a normal prior. With `prior_a` (or Rasch) items that have only right or only wrong
+        answers are calibrated, too.
+    prior_c : (float, float), optional
+        Mean and SD of logit c, 3PL only; by default (-1.386, 0.5), a guess among five answers.
+    fixed_c : float, optional
+        Guessing that every item has instead, 3PL only.
     tolerance : float
         Largest change of a, d = -a b and logit c that the last step may make.
     max_iterations : int
@@ -42,6 +53,7 @@ class Options:
     ----------
     .. [1] Kim, S. (2006). A comparative study of IRT fixed parameter calibration methods. Journal of Educational
        Measurement, 43(4), 355-381.
+    .. [2] Mislevy, R. J. (1986). Bayes modal estimation in item response models. Psychometrika, 51(2), 177-195.
 
     Examples
     --------
@@ -59,6 +71,7 @@ class Options:
     progress: Callable[[int, float, float], None] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.linking_method not in LINKING_METHODS:
             raise DataError(f"linking method {self.linking_method!r} is not one of {', '.join(LINKING_METHODS)}")
         if self.tolerance <= 0:

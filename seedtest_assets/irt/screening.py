@@ -11,9 +11,10 @@ LeftOut = list[tuple[int, int, str]]
 """(item code, number of answers, reason) of items that have answers but no parameters."""
 
 
-def fittable_items(responses: Responses, min_responses: int) -> tuple[np.ndarray, LeftOut]:
+def fittable_items(responses: Responses, min_responses: int, one_kind: bool = False) -> tuple[np.ndarray, LeftOut]:
     """Find the codes of the items that can be fitted, int32, and list the others that have answers.
 
+    one_kind: whether an item with only right or only wrong answers can be fitted.
     Raises DataError when there is none.
     """
     if responses.n_answers == 0:
@@ -22,7 +23,7 @@ def fittable_items(responses: Responses, min_responses: int) -> tuple[np.ndarray
     n_answers = n_wrong + n_right
     few = (n_answers > 0) & (n_answers < min_responses)
     reasons = np.select(
-        [few, (n_answers > 0) & (n_wrong == 0), (n_answers > 0) & (n_right == 0)],
+        [few, (n_wrong == 0) & (n_answers > 0) & (not one_kind), (n_right == 0) & (n_answers > 0) & (not one_kind)],
         [f"fewer than {min_responses} answers", "all answers right", "all answers wrong"],
         "",
     )

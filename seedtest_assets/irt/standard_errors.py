@@ -27,8 +27,8 @@ from seedtest_assets.irt.lost_information import (
     posterior_covariance,
 )
 from seedtest_assets.irt.models import PARAMETERS_PER_ITEM
-from seedtest_assets.irt.mstep import GUESSING_SD
 from seedtest_assets.irt.parallel import aligned_zeros, chunks, spread
+from seedtest_assets.irt.prior_densities import prior_information
 from seedtest_assets.irt.state import State
 
 T = TypeVar("T")
@@ -126,7 +126,7 @@ def _index(problem: Problem) -> tuple[np.ndarray, int]:
     """
     n_items, n_groups = problem.answers.n_items, problem.answers.n_groups
     index = np.full((n_items + n_groups, 3), -1, np.int64)
-    n_each = PARAMETERS_PER_ITEM[problem.model]
+    n_each = PARAMETERS_PER_ITEM[problem.model] - (problem.priors.fixed_c is not None)
     kinds = np.arange(n_each) if n_each > 1 else np.array([1])
     size = int(problem.free.sum()) * n_each
     index[np.ix_(np.flatnonzero(problem.free), kinds)] = np.arange(size).reshape(-1, n_each)
@@ -176,9 +176,7 @@ def _complete_information(problem: Problem, state: State, expected: Expectation)
     for x, (kind, factor) in enumerate(basis):
         for y, (other_kind, other_factor) in enumerate(basis):
             complete[:, x, y] = information[kind, other_kind] @ (factor * other_factor)
-    if problem.model == "3PL":
-        complete[:, 2, 2] += 1 / GUESSING_SD**2
-    return complete
+    return complete + prior_information(problem.priors, problem.model, state, problem.free)
 
 
 def _whole_matrix(optimum: _Optimum) -> np.ndarray | None:

@@ -91,6 +91,17 @@ def test_calibrate_links_to_anchors(invoke, tmp_path):
     assert "theta_bank = 1.0000 theta + 0.3000" in done.stdout
 
 
+def test_calibrate_takes_priors(invoke, tmp_path):
+    log = long_log()
+    log.loc[log["item_id"] == "i0", "is_correct"] = 1
+    log.to_csv(tmp_path / "log.csv", index=False)
+    done = invoke("calibrate", "log.csv", "--prior-a", "0,0.5", "--prior-b", "0,2", "--out", "out")
+    assert done.exit_code == 0, done.stderr
+    facts = json.loads((tmp_path / "out" / "fit_meta.json").read_text())
+    assert facts["model_spec"]["priors"] == {"prior_a": [0, 0.5], "prior_b": [0, 2]}
+    assert facts["left_out"] == []
+
+
 def test_calibrate_agrees_with_mirt_on_the_sat12_with_blanks(invoke, tmp_path):
     answers = pd.DataFrame(answers_of("SAT12missing")).astype("Int64")
     answers.rename_axis("user_id").rename(columns="item {}".format).to_csv(tmp_path / "sat12.csv")
@@ -106,6 +117,8 @@ def test_calibrate_agrees_with_mirt_on_the_sat12_with_blanks(invoke, tmp_path):
         (["calibrate", "none.csv"], "none.csv cannot be read"),
         (["calibrate", "log.csv", "--model", "4PL"], "4PL"),
         (["calibrate", "log.csv", "--linking", "guess"], "guess"),
+        (["calibrate", "log.csv", "--prior-a", "0"], "a prior is a mean and an SD, such as 0,0.5, not '0'"),
+        (["calibrate", "log.csv", "--fixed-c", "0.2"], "fixed_c needs model 3PL, but the model is 2PL"),
         (["calibrate", "log.csv", "--anchors", "log.csv"], "log.csv has no column a, b"),
         (["calibrate", "bad.csv"], "the mark perhaps is neither correct nor incorrect (1 rows: 2)"),
         (["status"], "no dagster.yaml and workspace.yaml"),

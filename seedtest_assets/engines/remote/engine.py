@@ -32,9 +32,14 @@ class IrtServiceEngine:
     def calibrate(self, request: CalibrationRequest, progress: Progress | None = None) -> CalibrationResult:
         """Post the answers, check the reply, and put it on the bank's scale where the service did not.
 
-        Raises InputError for data that cannot be calibrated, IrtServiceRefusal for a reply that cannot be used,
+        Raises SettingsError for priors, which the contract has no place for, InputError for data that cannot be calibrated, IrtServiceRefusal for a reply that cannot be used,
         IrtServiceError where a retry may help.
         """
+        if request.priors.given:
+            raise SettingsError(
+                f"the IRT service cannot take priors, and {', '.join(request.priors.given)} is set. Unset MIRT_PRIOR_A, "
+                "MIRT_PRIOR_B, MIRT_PRIOR_C and MIRT_FIXED_C, or R_IRT_BASE_URL, so that this process calibrates"
+            )
         started = time.perf_counter()
         coded = code_request(request)
         try:

@@ -3,6 +3,7 @@
 import json
 import socket
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
@@ -12,6 +13,7 @@ from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.remote import http
 from seedtest_assets.engines.remote.engine import IrtServiceEngine
 from seedtest_assets.errors import IrtServiceError, IrtServiceRefusal, IrtServiceTimeout, SettingsError
+from seedtest_assets.irt.priors import Priors
 from seedtest_assets.settings import Settings
 from seedtest_assets_tests.engines.remote.service_double import (
     answers,
@@ -35,6 +37,12 @@ def reply_for(items=("i1", "i2", "i3", "i4"), **more):
 def calibrate_with(*actions, timeout=20.0):
     with double(*actions) as service:
         IrtServiceEngine(service.settings(timeout)).calibrate(REQUEST)
+
+
+def test_priors_are_refused_before_anything_is_sent():
+    request = replace(REQUEST, priors=Priors(prior_b=(0, 2)))
+    with pytest.raises(SettingsError, match="the IRT service cannot take priors, and prior_b is set"):
+        IrtServiceEngine(Settings(r_irt_base_url="http://127.0.0.1:1")).calibrate(request)
 
 
 def test_unreachable_service_is_worth_a_retry():
