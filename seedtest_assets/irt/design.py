@@ -49,9 +49,9 @@ def groups_by_items(answers: Answers, difficulty: np.ndarray) -> tuple[np.ndarra
     if n_groups < 2:
         return None
     place = np.clip(difficulty, -4, 4)
-    if not _has_direction(answers.take(_spread_over(answers)), place, 8):
+    if not _has_direction(_spread_over(answers), answers, place, 8):
         return None
-    if not _has_direction(answers, place, 60):
+    if not _has_direction(np.flatnonzero(answers.answered), answers, place, 60):
         return None
     person = _person_places(answers.start, answers.code, place)
     cuts = np.unique(np.quantile(person[answers.answered], np.arange(1, n_groups) / n_groups))
@@ -131,12 +131,11 @@ def _same_order(person: np.ndarray, code: np.ndarray, n_items: int) -> bool:
     return bool(connected_components(graph, connection="strong", return_labels=False) == n_items)
 
 
-def _has_direction(answers: Answers, place: np.ndarray, steps: int) -> bool:
-    """Average reciprocally from `place` (in place) and test whether the correlation is twice what random choice gives."""
-    start, n_answers = answers.start, len(answers.code)
-    times = answers.count.sum(axis=1)
-    used = max(int(np.count_nonzero(times)), 1)
-    persons = max(int(np.count_nonzero(answers.answered)), 1)
+def _has_direction(persons: np.ndarray, answers: Answers, place: np.ndarray, steps: int) -> bool:
+    """Average reciprocally over some persons, from `place` (in place), and test whether the correlation is twice what
+    random choice gives."""
+    times = _times_given(persons, answers.start, answers.code, answers.n_items)
+    n_answers, used = times.sum(), np.count_nonzero(times)
     correlation = 0.0
     for _ in range(steps):
         place -= times @ place / n_answers
@@ -145,19 +144,27 @@ def _has_direction(answers: Answers, place: np.ndarray, steps: int) -> bool:
             return False
         place /= size
         before = place.copy()
-        _average(start, answers.code, place, times)
+        _average(persons, answers.start, answers.code, place, times)
         correlation = np.sqrt(max(times @ (before * place) / n_answers, 0.0))
-    by_chance = np.sqrt(persons / n_answers) + np.sqrt(used / n_answers)
+    by_chance = np.sqrt(len(persons) / n_answers) + np.sqrt(used / n_answers)
     return bool(correlation > min(2 * by_chance, 0.9) and correlation > 0.2)
 
 
 @kernel
-def _average(start: np.ndarray, code: np.ndarray, place: np.ndarray, times: np.ndarray) -> None:
-    """Move each item to the mean, over its persons, of the mean place of their items."""
+def _times_given(persons: np.ndarray, start: np.ndarray, code: np.ndarray, n_items: int) -> np.ndarray:
+    """Count how many of some persons were given each item."""
+    times = np.zeros(n_items)
+    for p in persons:
+        for k in range(start[p], start[p + 1]):
+            times[code[k] >> 1] += 1
+    return times
+
+
+@kernel
+def _average(persons: np.ndarray, start: np.ndarray, code: np.ndarray, place: np.ndarray, times: np.ndarray) -> None:
+    """Move each item to the mean, over those persons who have it, of the mean place of their items."""
     total = np.zeros(place.size)
-    for p in range(start.size - 1):
-        if start[p] == start[p + 1]:
-            continue
+    for p in persons:
         mean = 0.0
         for k in range(start[p], start[p + 1]):
             mean += place[code[k] >> 1]
