@@ -35,7 +35,7 @@ def calibrate(
     not_reached: NotReachedOption = None,
 ) -> None:
     """Calibrate a file of answers, long or wide, without any database."""
-    from seedtest_assets.cli.calibrate_file import calibrate_file, write_files
+    from seedtest_assets.cli.calibrate_file import calibrate_file, read_log, write_files
     from seedtest_assets.errors import InputError
     from seedtest_assets.irt.errors import DataError
     from seedtest_assets.irt.priors import priors_from_text
@@ -49,13 +49,11 @@ def calibrate(
     with progress_line() as show:
         show(f"reading {file}")
         calibration = calibrate_file(
-            file,
+            read_log(file, skip_bad=skip_bad, rules=rules),
             model=model,
             anchors=anchors,
             linking_method=linking,
             priors=priors,
-            skip_bad=skip_bad,
-            rules=rules,
             progress=lambda iteration, change, loglik: show(
                 f"iteration {iteration}: change {change:.1e}, logLik {loglik:,.3f}"
             ),

@@ -62,27 +62,29 @@ class FileCalibration:
         }
 
 
-def calibrate_file(
-    path: Path,
-    *,
-    model: str = "2PL",
-    anchors: Path | None = None,
-    linking_method: str = "stocking_lord",
-    priors: Priors = NO_PRIORS,
-    skip_bad: bool = False,
-    rules: MarkRules = MARKS_AS_THEY_ARE,
-    progress: Progress | None = None,
-) -> FileCalibration:
-    """Calibrate a long or wide log. anchors: path of a CSV with item_id, a, b and, for a 3PL, c.
-    rules: what the marks mean.
-
-    Raises InputError for a file that cannot be used, bad rows without skip_bad, or anchors that cannot be linked to.
-    """
+def read_log(path: Path, *, skip_bad: bool = False, rules: MarkRules = MARKS_AS_THEY_ARE) -> AnswerFile:
+    """Read a long or wide log. Raises InputError for a file that cannot be used, and for bad rows without skip_bad."""
     file = read_answer_file(path, needs_time=False, rules=rules)
     if len(file.bad) and not skip_bad:
         raise InputError(
             f"{path} has {len(file.bad):,} bad rows: {file.describe_bad()}. Correct them, or add --skip-bad"
         )
+    return file
+
+
+def calibrate_file(
+    file: AnswerFile,
+    *,
+    model: str = "2PL",
+    anchors: Path | None = None,
+    linking_method: str = "stocking_lord",
+    priors: Priors = NO_PRIORS,
+    progress: Progress | None = None,
+) -> FileCalibration:
+    """Calibrate a log. anchors: path of a CSV with item_id, a, b and, for a 3PL, c.
+
+    Raises InputError for answers that cannot be calibrated, or anchors that cannot be linked to.
+    """
     request = CalibrationRequest(
         answers_to_calibrate(file.answers),
         model=cast(Model, model),  # the engine refuses others, with a list

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.ability import abilities, reliability
 from seedtest_assets.irt.errors import DataError
-from seedtest_assets.irt.estimation import Bank, Estimate, HeldAnchors, Sample, estimate_items, screen_anchors
+from seedtest_assets.irt.estimation import Bank, Estimate, HeldAnchors, Sample, estimate_maximum, screen_anchors
 from seedtest_assets.irt.linking import Linking, link, link_target, linking_warnings
 from seedtest_assets.irt.models import MODELS, Model, ScaleTransformation, scale_transformation
 from seedtest_assets.irt.options import Options
@@ -91,8 +91,8 @@ def _calibrate(sample: Sample, bank: Bank, options: Options) -> Calibration:
     held = None
     if options.linking_method == "fixed" and (options.prior_answers > 0 or _can_hold(sample, bank.anchors)):
         held = screen_anchors(sample, bank, options)
-    estimate = estimate_items(sample, bank, held, options)
-    errors = standard_errors(estimate.problem, estimate.state, options.standard_errors)
+    estimate = estimate_maximum(sample, bank, held, options)
+    errors = standard_errors(estimate.optimum, options.standard_errors)
     scale = _link(estimate, errors, bank, options) if held is None else _scale_of(held, estimate)
     return _assemble(estimate, errors, scale, options)
 
@@ -260,7 +260,7 @@ def _assemble(estimate: Estimate, errors: ItemErrors, scale: _Scale, options: Op
         bic=float(size * np.log(answered.sum()) - 2 * expected.loglik),
         n_parameters=size,
         iterations=estimate.solution.iterations,
-        converged=estimate.solution.converged,
+        converged=estimate.solution.converged and estimate.solution.at_maximum,
         group_mean=mean,
         group_sd=sd,
         groups_mean=groups_mean,

@@ -163,11 +163,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Solution:
-    """Where the estimation ended: its state, the steps it took, whether the last one was within the tolerance."""
+    """Where the estimation ended: its state, the steps it took, whether the last one was within the tolerance.
+
+    at_maximum: False where the likelihood still rises in some direction, by the second-order test.
+    """
 
     state: State
     iterations: int
     converged: bool
+    at_maximum: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -22,7 +23,7 @@ from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.priors import Priors
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import answers_to, fittable_items, unconnected_blocks
-from seedtest_assets.irt.standard_errors import standard_errors
+from seedtest_assets.irt.standard_errors import Optimum, standard_errors, uphill
 from seedtest_assets.irt.state import SLOPE_LIMIT, State
 
 # A slope within this share of its limit has no finite estimate.
@@ -31,6 +32,11 @@ AT_THE_LIMIT = 0.999
 MOST_GRIDS = 5
 # Gain in log-likelihood that each population found by the choice of items must bring.
 GAIN_A_GROUP = 10
+# Saddles that are left one after the other, the median slope below which they are looked for in any case, and the least gain
+# in log-likelihood of leaving one.
+MOST_SADDLES = 4
+SMALL_SLOPE = 0.3
+LEAST_GAIN = 1e-3
 # Starting values below this slope may end in the mirror image of the scale, which fits as well.
 LEAST_START = 0.05
 
@@ -133,6 +139,16 @@ class Estimate:
     def state(self) -> State:
         return self.solution.state
 
+    @cached_property
+    def optimum(self) -> Optimum:
+        """What the second-order test and the standard errors are computed from."""
+        return Optimum(self.problem, self.state)
+
+    @property
+    def objective(self) -> float:
+        """What is maximised: the log-likelihood, with the priors."""
+        return self.expected.loglik + self.problem.log_prior(self.state)
+
     @property
     def items(self) -> ItemParameters:
         """Parameters of the fitted items."""
@@ -149,7 +165,7 @@ def screen_anchors(sample: Sample, bank: Bank, options: Options) -> HeldAnchors 
     if source != "anchors" or target is None:
         return None
     free = estimate_items(sample, bank, None, replace(options, prior_answers=0.0))
-    errors = standard_errors(free.problem, free.state, options.standard_errors)
+    errors = standard_errors(free.optimum, options.standard_errors)
     se, block = np.stack([errors.a, errors.b]), unconnected_blocks(free.problem.answers)
     try:  # blocks that no person connects have a scale each
         linkings = [
@@ -165,6 +181,43 @@ def screen_anchors(sample: Sample, bank: Bank, options: Options) -> HeldAnchors 
     )
 
 
+def estimate_maximum(sample: Sample, bank: Bank, held: HeldAnchors | None, options: Options) -> Estimate:
+    """Estimate the items' parameters, and again from beside a saddle where the second-order test finds one.
+
+    The test needs the information matrix. Where no standard errors are asked for, it is done only if most slopes are so
+    small that all may be at the saddle where they are 0.
+    """
+    estimate = estimate_items(sample, bank, held, options)
+    stopping = Stopping(options.tolerance, options.max_iterations, options.progress)
+    for _ in range(MOST_SADDLES):
+        tested = options.standard_errors or float(np.median(np.abs(estimate.state.a))) < SMALL_SLOPE
+        step = uphill(estimate.optimum) if tested else None
+        if step is None:
+            return estimate
+        beside = [estimate.state.like(estimate.state.vector() + sign * step) for sign in (1, -1)]
+        better = max(
+            (Estimate.of(estimate.sample, estimate.problem, start, stopping) for start in beside),
+            key=lambda other: other.objective,
+        )
+        if better.objective <= estimate.objective + LEAST_GAIN:
+            break
+        estimate = _bounded(better, bank, held, options)
+    return replace(estimate, solution=replace(estimate.solution, at_maximum=False))
+
+
+def _bounded(estimate: Estimate, bank: Bank, held: HeldAnchors | None, options: Options) -> Estimate:
+    """Leave out items without a finite estimate, and estimate the others again from where they are."""
+    unbounded = _unbounded(estimate)
+    if not unbounded.any():
+        return estimate if estimate.problem.anchored else _oriented(estimate, bank.anchors)
+    sample = estimate.sample.without(unbounded, estimate.problem.answers.count.sum(axis=1))
+    return estimate_items(sample, replace(bank, starts=estimate.items), held, options)
+
+
+def _unbounded(estimate: Estimate) -> np.ndarray:
+    return estimate.problem.free & (np.abs(estimate.state.a) > AT_THE_LIMIT * SLOPE_LIMIT)
+
+
 def estimate_items(sample: Sample, bank: Bank, held: HeldAnchors | None, options: Options) -> Estimate:
     """Estimate the items' parameters, leaving out items without a finite estimate."""
     stopping = Stopping(options.tolerance, options.max_iterations, options.progress)
@@ -177,7 +230,7 @@ def estimate_items(sample: Sample, bank: Bank, held: HeldAnchors | None, options
         if options.prior_answers > 0 and bank.known:
             estimate = _with_prior(estimate, bank.known, options.prior_answers, stopping)
         problem = estimate.problem
-        unbounded = problem.free & (np.abs(estimate.state.a) > AT_THE_LIMIT * SLOPE_LIMIT)
+        unbounded = _unbounded(estimate)
         if not unbounded.any():
             return estimate if problem.anchored else _oriented(estimate, bank.anchors)
         sample = sample.without(unbounded, problem.answers.count.sum(axis=1))

@@ -59,6 +59,11 @@ def fit_warnings(solution: Solution, problem: Problem, tolerance: float) -> list
         warnings.append(
             f"not converged to {tolerance:g} in {solution.iterations} iterations: raise max_iterations or min_responses"
         )
+    if not solution.at_maximum:
+        warnings.append(
+            "not at a maximum: the likelihood still rises in some direction. The answers may have nothing in common, or "
+            "the model may not suit them"
+        )
     n_items, n_persons = problem.answers.n_items, int(problem.answers.answered.sum())
     if n_items < 3:
         warnings.append(

@@ -29,6 +29,7 @@ from seedtest_assets.irt.lost_information import (
 from seedtest_assets.irt.models import PARAMETERS_PER_ITEM
 from seedtest_assets.irt.parallel import aligned_zeros, chunks, spread
 from seedtest_assets.irt.prior_densities import prior_information
+from seedtest_assets.irt.second_order import rising_direction
 from seedtest_assets.irt.state import State
 
 T = TypeVar("T")
@@ -55,47 +56,9 @@ class ItemErrors(NamedTuple):
         return np.any(np.isinf([self.a, self.b, self.c]), axis=0)
 
 
-def n_parameters(problem: Problem) -> int:
-    """Count the numbers that were estimated."""
-    return _index(problem)[1] - (2 if problem.answers.n_groups > 1 and not problem.anchored else 0)
-
-
-def standard_errors(problem: Problem, state: State, wanted: bool = True) -> ItemErrors:
-    """Compute standard errors at the optimum, that of b by the delta method.
-
-    NaN for what was not estimated, infinite where the variance is not positive.
-    """
-    if not wanted:
-        unknown = np.full(len(state.a), np.nan)
-        return ItemErrors(unknown, unknown, unknown)
-    block = item_covariances(problem, state)
-    (a, b), c = state.discrimination_and_difficulty, problem.curves(state).c
-    variances = (
-        block[:, 0, 0],
-        (block[:, 1, 1] + 2 * b * block[:, 0, 1] + b**2 * block[:, 0, 0]) / a**2,
-        (c * (1 - c)) ** 2 * block[:, 2, 2],
-    )
-    with np.errstate(invalid="ignore"):  # NaN is not positive either
-        errors = np.where(np.stack(variances) > 0, np.sqrt(np.stack(variances)), np.inf)
-    estimated = (_index(problem)[0][: len(a)] >= 0).T
-    return ItemErrors(*np.where(estimated, errors, np.nan))
-
-
-def item_covariances(problem: Problem, state: State) -> np.ndarray:
-    """Compute the covariance of each item's (a, d, logit c), float64 [n_items, 3, 3], zero where held.
-
-    Beyond FULL_LIMIT parameters each item's own block of the information is inverted instead, and corrected for the two
-    directions in which all items move together, the origin and the unit of the scale. NaN for an item whose
-    information is not positive.
-    """
-    optimum = _Optimum(problem, state)
-    whole = _whole_matrix(optimum) if optimum.size <= FULL_LIMIT else None
-    return _own_blocks(optimum) if whole is None else whole
-
-
 @dataclass(frozen=True)
-class _Optimum:
-    """What the information is computed from."""
+class Optimum:
+    """A stationary point of the likelihood, and its information."""
 
     problem: Problem
     state: State
@@ -114,9 +77,71 @@ class _Optimum:
         return _index(self.problem)[1]
 
     @cached_property
+    def factor(self) -> np.ndarray | None:
+        """Cholesky factor of the whole information; None where it is not positive definite."""
+        factor, failed = lapack.dpotrf(_information(self).T, lower=0, overwrite_a=1)  # LAPACK sees rows as columns
+        return None if failed else factor
+
+    @cached_property
     def complete(self) -> np.ndarray:
         """Each item's information, were the abilities known, see _complete_information."""
         return _complete_information(self.problem, self.state, self.expected)
+
+
+def uphill(optimum: Optimum) -> np.ndarray | None:
+    """Find the step off a saddle, a change of the state's vector; None at a maximum, or where it is not known.
+
+    Only for up to FULL_LIMIT parameters, whose whole information is formed anyway.
+    """
+    if optimum.size > FULL_LIMIT or optimum.factor is not None:
+        return None
+    information, n_items = _information(optimum), optimum.problem.answers.n_items
+    complete = np.zeros(optimum.size)
+    known = optimum.index[:n_items] >= 0
+    np.add.at(complete, optimum.index[:n_items][known], np.diagonal(optimum.complete, axis1=1, axis2=2)[known])
+    step = rising_direction(information, np.where(complete > 0, complete, np.abs(np.diag(information))))
+    if step is None:
+        return None
+    table = np.where(optimum.index >= 0, step[optimum.index], 0.0)
+    return np.concatenate([table[:n_items].T.ravel(), table[n_items:, :2].T.ravel()])
+
+
+def n_parameters(problem: Problem) -> int:
+    """Count the numbers that were estimated."""
+    return _index(problem)[1] - (2 if problem.answers.n_groups > 1 and not problem.anchored else 0)
+
+
+def standard_errors(optimum: Optimum, wanted: bool = True) -> ItemErrors:
+    """Compute standard errors at the optimum, that of b by the delta method.
+
+    NaN for what was not estimated, infinite where the variance is not positive.
+    """
+    problem, state = optimum.problem, optimum.state
+    if not wanted:
+        unknown = np.full(len(state.a), np.nan)
+        return ItemErrors(unknown, unknown, unknown)
+    block = item_covariances(optimum)
+    (a, b), c = state.discrimination_and_difficulty, problem.curves(state).c
+    variances = (
+        block[:, 0, 0],
+        (block[:, 1, 1] + 2 * b * block[:, 0, 1] + b**2 * block[:, 0, 0]) / a**2,
+        (c * (1 - c)) ** 2 * block[:, 2, 2],
+    )
+    with np.errstate(invalid="ignore"):  # NaN is not positive either
+        errors = np.where(np.stack(variances) > 0, np.sqrt(np.stack(variances)), np.inf)
+    estimated = (_index(problem)[0][: len(a)] >= 0).T
+    return ItemErrors(*np.where(estimated, errors, np.nan))
+
+
+def item_covariances(optimum: Optimum) -> np.ndarray:
+    """Compute the covariance of each item's (a, d, logit c), float64 [n_items, 3, 3], zero where held.
+
+    Beyond FULL_LIMIT parameters each item's own block of the information is inverted instead, and corrected for the two
+    directions in which all items move together, the origin and the unit of the scale. NaN for an item whose
+    information is not positive.
+    """
+    whole = _whole_matrix(optimum) if optimum.size <= FULL_LIMIT else None
+    return _own_blocks(optimum) if whole is None else whole
 
 
 def _index(problem: Problem) -> tuple[np.ndarray, int]:
@@ -179,13 +204,11 @@ def _complete_information(problem: Problem, state: State, expected: Expectation)
     return complete + prior_information(problem.priors, problem.model, state, problem.free)
 
 
-def _whole_matrix(optimum: _Optimum) -> np.ndarray | None:
+def _whole_matrix(optimum: Optimum) -> np.ndarray | None:
     """Invert the whole information matrix and take the items' blocks; None when it is not positive definite."""
-    information = _information(optimum)
-    factor, failed = lapack.dpotrf(information.T, lower=0, overwrite_a=1)  # the lower triangle, as LAPACK sees rows
-    if failed:
+    if optimum.factor is None:
         return None
-    inverse, failed = lapack.dpotri(factor, lower=0, overwrite_c=1)
+    inverse, _ = lapack.dpotri(optimum.factor, lower=0)
     inverse = inverse.T
     n_items = optimum.problem.answers.n_items
     blocks = np.zeros((n_items, 3, 3))
@@ -197,7 +220,7 @@ def _whole_matrix(optimum: _Optimum) -> np.ndarray | None:
     return blocks
 
 
-def _information(optimum: _Optimum) -> np.ndarray:
+def _information(optimum: Optimum) -> np.ndarray:
     """Form the observed information, its lower triangle, float64 [size, size]."""
     answers, index = optimum.problem.answers, optimum.index
     populations = optimum.state.populations
@@ -222,7 +245,7 @@ def _information(optimum: _Optimum) -> np.ndarray:
     return information
 
 
-def _add_populations(optimum: _Optimum, information: np.ndarray) -> None:
+def _add_populations(optimum: Optimum, information: np.ndarray) -> None:
     """Add the complete information of the populations' means and SDs, and, without held items, what keeps the scale in
     place."""
     problem, state, expected = optimum.problem, optimum.state, optimum.expected
@@ -249,7 +272,7 @@ def _add_populations(optimum: _Optimum, information: np.ndarray) -> None:
         information[low:, low:] += CONSTRAINT_WEIGHT * persons.sum() * np.outer(constraint, constraint)
 
 
-def _own_blocks(optimum: _Optimum) -> np.ndarray:
+def _own_blocks(optimum: Optimum) -> np.ndarray:
     """Invert each item's own block of the information, corrected for what moves all items together."""
     problem, slope = optimum.problem, optimum.state.a
     n_items = problem.answers.n_items
@@ -275,7 +298,7 @@ def _own_blocks(optimum: _Optimum) -> np.ndarray:
     return blocks
 
 
-def _lost_by_item(optimum: _Optimum) -> OwnBlocks:
+def _lost_by_item(optimum: Optimum) -> OwnBlocks:
     """Sum what each item's information loses because abilities are not known."""
     n_items, slope = optimum.problem.answers.n_items, optimum.state.a
 
@@ -286,7 +309,7 @@ def _lost_by_item(optimum: _Optimum) -> OwnBlocks:
     return OwnBlocks(*(np.asarray(sum(arrays)) for arrays in zip(*parts, strict=True)))
 
 
-def _lost(optimum: _Optimum, work: Callable[..., None], new_buffers: Callable[[], T]) -> list[T]:
+def _lost(optimum: Optimum, work: Callable[..., None], new_buffers: Callable[[], T]) -> list[T]:
     """Call `work(answers, tables, nodes, low, high, buffers)` for all persons, and return the buffers.
 
     The tables are those of the nodes of one part of the persons after the other.

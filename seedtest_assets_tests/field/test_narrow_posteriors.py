@@ -126,8 +126,8 @@ def test_all_grids_together_take_no_more_steps_than_allowed():
 def test_a_variance_that_is_not_positive_is_infinite_and_the_item_is_named_by_its_id(monkeypatch):
     covariances = standard_errors.item_covariances
 
-    def not_positive(problem, state):
-        block = covariances(problem, state)
+    def not_positive(optimum):
+        block = covariances(optimum)
         block[1], block[2, 0, 0], block[3] = np.nan, -1e-12, 0.0
         return block
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from seedtest_assets.calibration import ANSWER_SCHEMA, answers_to_calibrate
-from seedtest_assets.cli.calibrate_file import calibrate_file
+from seedtest_assets.cli.calibrate_file import calibrate_file, read_log
 from seedtest_assets.storage.window import COLUMNS
 
 
@@ -35,6 +35,6 @@ def test_a_file_with_items_before_students_is_calibrated_as_with_students_first(
         }
     )
     log.to_csv(tmp_path / "log.csv", index=False)
-    result = calibrate_file(tmp_path / "log.csv").result
+    result = calibrate_file(read_log(tmp_path / "log.csv")).result
     assert sorted(result.items["item_id"]) == [f"q{n}" for n in range(6)]
     assert len(result.abilities) == 150
