@@ -97,6 +97,8 @@ class AnswerSource(SettingsResource):
     """Where the day's answers come from: a table or view of the platform, or files."""
 
     seedtest_attempt_source: str = _setting("seedtest_attempt_source")
+    seedtest_omitted: str = _setting("seedtest_omitted")
+    seedtest_not_reached: str = _setting("seedtest_not_reached")
 
     def find(self, platform: PlatformDatabase) -> Source:
         """Find the source.

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import SettingsConfigDict
@@ -45,8 +45,10 @@ class Settings(Thresholds):
 
     database_url: Annotated[str | None, Field(repr=False)] = None
     seedtest_attempt_source: Annotated[
-        str, Field(pattern=r"^(auto|attempt|responses|exam_results|.+\.(parquet|csv|csv\.gz))$")
+        str, Field(pattern=r"^(auto|attempt|responses|exam_results|.+\.(parquet|csv|csv\.gz|xlsx))$")
     ] = "auto"
+    seedtest_omitted: Literal["ignored", "wrong"] = "ignored"
+    seedtest_not_reached: Literal["ignored", "wrong"] = "ignored"
     seedtest_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "seedtest"
     seedtest_publish: bool = True
     seedtest_published_version: Annotated[str, Field(min_length=1)] = "v1"

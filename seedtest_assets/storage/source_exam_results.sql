@@ -1,5 +1,6 @@
 -- The answers of [:first, :end) from the JSON of `exam_results`, one row a question. An exam is completed when its row was
 -- last written. What is not readable becomes NULL here and is counted where the rows are checked.
+-- :omitted_is_wrong, :not_reached_is_wrong: what a question without a mark counts as, before and after the last with a mark.
 -- :ids_of_view: ids as the platform's view `attempt` gives them. Results are kept under those, whatever the source.
 SELECT
     CASE
@@ -17,6 +18,15 @@ SELECT
         WHEN '1' THEN true WHEN '1.0' THEN true
         WHEN 'false' THEN false WHEN 'f' THEN false WHEN 'no' THEN false WHEN 'n' THEN false
         WHEN '0' THEN false WHEN '0.0' THEN false
+        ELSE CASE
+            WHEN NOT (:omitted_is_wrong OR :not_reached_is_wrong) OR trim(coalesce(q ->> 'is_correct', q ->> 'correct')) <> '' THEN NULL
+            WHEN place <= (
+                SELECT coalesce(max(m.place), 0)
+                FROM jsonb_array_elements(e.result_json -> 'questions') WITH ORDINALITY AS m (question, place)
+                WHERE trim(coalesce(m.question ->> 'is_correct', m.question ->> 'correct')) <> ''
+            ) THEN CASE WHEN :omitted_is_wrong THEN false END
+            WHEN :not_reached_is_wrong THEN false
+        END
     END AS correct,
     CASE
         WHEN trim(q ->> 'time_spent_sec') ~ '^[0-9]{1,6}(\.[0-9]*)?$'
@@ -32,5 +42,5 @@ SELECT
 FROM exam_results AS e
 CROSS JOIN LATERAL jsonb_array_elements(
     CASE WHEN jsonb_typeof(e.result_json -> 'questions') = 'array' THEN e.result_json -> 'questions' ELSE '[]' END
-) AS q
+) WITH ORDINALITY AS questions (q, place)
 WHERE coalesce(e.updated_at, e.created_at) >= :first AND coalesce(e.updated_at, e.created_at) < :end

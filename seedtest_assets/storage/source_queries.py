@@ -31,19 +31,35 @@ _OPTIONAL_OF_ATTEMPT = {"topic_id": (), "response_time_ms": _NUMBER, "hint_used"
 _SQL_TYPES = {"string": "text", "bool": "boolean", "int32": "integer", "timestamp[us, tz=UTC]": "timestamptz"}
 
 
-def answers_query(connection: sa.Connection, table: str, columns: dict[str, str]) -> str:
+def answers_query(
+    connection: sa.Connection,
+    table: str,
+    columns: dict[str, str],
+    *,
+    omitted_is_wrong: bool = False,
+    not_reached_is_wrong: bool = False,
+) -> str:
     """Give the query of a source's answers, with the parameters :first and :end.
 
-    Raises InputError where a column is missing or has the wrong type.
+    An answer without a mark was omitted; in an exam, one after the last with a mark was not reached. Either has no mark, or
+    is wrong. Raises InputError where a column is missing or has the wrong type.
     """
     _check_columns(table, columns)
     if table == "attempt":
-        return _attempt_query(columns)
+        return _attempt_query(columns, omitted_is_wrong)
     if table == "responses" and not {"id", "topic_id"} <= set(columns_of(connection, "question")):
         raise InputError(
             "the source responses takes its topics from question (id, topic_id), which does not exist. Make a view"
         )
-    return sql(f"source_{table}.sql").replace(":ids_of_view", str(view_makes_ids(connection)).lower())
+    choices = {
+        ":ids_of_view": view_makes_ids(connection),
+        ":omitted_is_wrong": omitted_is_wrong,
+        ":not_reached_is_wrong": not_reached_is_wrong,
+    }
+    query = sql(f"source_{table}.sql")
+    for name, chosen in choices.items():
+        query = query.replace(name, str(chosen).lower())
+    return query
 
 
 def view_makes_ids(connection: sa.Connection) -> bool:
@@ -88,9 +104,9 @@ def _check_columns(table: str, columns: dict[str, str]) -> None:
             )
 
 
-def _attempt_query(columns: dict[str, str]) -> str:
-    selected = [
-        f"{field.name if field.name in columns else 'NULL'}::{_SQL_TYPES[str(field.type)]} AS {field.name}"
-        for field in OBSERVATION_SCHEMA
-    ]
+def _attempt_query(columns: dict[str, str], omitted_is_wrong: bool) -> str:
+    values = {name: name if name in columns else "NULL" for name in OBSERVATION_SCHEMA.names}
+    if omitted_is_wrong:
+        values["correct"] = "coalesce(correct, false)"
+    selected = [f"{values[field.name]}::{_SQL_TYPES[str(field.type)]} AS {field.name}" for field in OBSERVATION_SCHEMA]
     return f"SELECT {', '.join(selected)} FROM attempt WHERE completed_at >= :first AND completed_at < :end"

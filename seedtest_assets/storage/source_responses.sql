@@ -1,4 +1,5 @@
 -- The answers of [:first, :end) from `responses`; the topic stands in `question`.
+-- :omitted_is_wrong: whether an answer without a mark is incorrect.
 -- :ids_of_view: ids as the platform's view `attempt` gives them. Results are kept under those, whatever the source.
 SELECT
     CASE
@@ -8,7 +9,7 @@ SELECT
     END AS student_id,
     r.item_id::text AS item_id,
     q.topic_id::text AS topic_id,
-    r.is_correct AS correct,
+    CASE WHEN :omitted_is_wrong THEN coalesce(r.is_correct, false) ELSE r.is_correct END AS correct,
     NULL::integer AS response_time_ms,
     NULL::boolean AS hint_used,
     NULL::text AS session_id,

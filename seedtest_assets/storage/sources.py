@@ -17,6 +17,7 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import AnswerFile, is_answer_file, read_answer_file
 from seedtest_assets.storage.answers import UsableAnswers, usable_answers
 from seedtest_assets.storage.database import Database
+from seedtest_assets.storage.marks import BLANK, MARKS_AS_THEY_ARE, MarkRules, Policy
 from seedtest_assets.storage.relations import columns_of, tables_behind
 from seedtest_assets.storage.source_queries import TABLES, answers_query, counted, in_order
 
@@ -49,13 +50,20 @@ def find_source(settings: Settings, database: Database) -> Source:
     """
     wanted = settings.seedtest_attempt_source
     if is_answer_file(wanted):
-        return FileSource(wanted)
+        blank: dict[str, tuple[str, Policy]] = {BLANK: ("omitted", settings.seedtest_omitted)}
+        return FileSource(wanted, MarkRules(codes=blank if settings.seedtest_omitted == "wrong" else {}))
     names = TABLES if wanted == "auto" else (wanted,)
     with database.transaction() as connection:
         for name in names:
             columns = columns_of(connection, name)
             if columns:
-                query = answers_query(connection, name, columns)
+                query = answers_query(
+                    connection,
+                    name,
+                    columns,
+                    omitted_is_wrong=settings.seedtest_omitted == "wrong",
+                    not_reached_is_wrong=settings.seedtest_not_reached == "wrong",
+                )
                 return DatabaseSource(name, database, query, tables_behind(connection, name))
     raise InputError(
         f"{database.address} has no table or view {' or '.join(names)}. Set SEEDTEST_ATTEMPT_SOURCE or DATABASE_URL"
@@ -155,6 +163,7 @@ class FileSource:
     """A Parquet, CSV or Excel log, or a glob of them; read once, then cut into days."""
 
     name: str
+    rules: MarkRules = MARKS_AS_THEY_ARE
 
     def answers_by_day(self, first: date, last: date) -> Iterator[tuple[date, UsableAnswers]]:
         reasons = self._file.bad["reason"].value_counts().items()
@@ -172,7 +181,7 @@ class FileSource:
 
     @cached_property
     def _file(self) -> AnswerFile:
-        return read_answer_file(self.name)
+        return read_answer_file(self.name, rules=self.rules)
 
 
 def cut_into_days(

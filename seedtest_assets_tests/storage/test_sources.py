@@ -125,6 +125,55 @@ def test_exam_results_json_with_nulls_missing_fields_and_strings_for_numbers(pla
     assert answers.left_out == {"no item_id": 2, "no correct": 2}
 
 
+@pytest.mark.parametrize(
+    ("omitted", "not_reached", "wrong"),
+    [
+        ("ignored", "ignored", []),
+        ("wrong", "ignored", ["2"]),
+        ("ignored", "wrong", ["5", "6"]),
+        ("wrong", "wrong", ["2", "5", "6"]),
+    ],
+)
+def test_questions_of_an_exam_without_a_mark_were_omitted_or_not_reached(
+    platform, monkeypatch, omitted, not_reached, wrong
+):
+    marks = {"1": True, "2": None, "3": "perhaps", "4": 1, "5": None, "6": " "}
+    questions = [{"question_id": item, "is_correct": mark} for item, mark in marks.items()]
+    execute(
+        platform,
+        "INSERT INTO exam_results (user_id, session_id, created_at, updated_at, result_json) "
+        "VALUES ('u1', 'x', '2025-03-08', :noon, CAST(:document AS jsonb))",
+        noon=NOON,
+        document=json.dumps({"questions": questions}),
+    )
+    monkeypatch.setenv("SEEDTEST_OMITTED", omitted)
+    monkeypatch.setenv("SEEDTEST_NOT_REACHED", not_reached)
+    source = source_of(monkeypatch, "exam_results")
+    answers = answers_of(source, DAY)
+    given = {row["item_id"]: row["correct"] for row in answers.table.to_pylist()}
+    assert given == {"1": True, "4": True} | dict.fromkeys(wrong, False)
+    assert answers.left_out == {"no correct": 4 - len(wrong)}
+    assert source.counts(DAY, DAY) == {DAY: 2 + len(wrong)}
+
+
+@pytest.mark.parametrize("table", ["attempt", "responses"])
+def test_an_answer_without_a_mark_may_count_as_wrong(platform, monkeypatch, table):
+    mark = {"attempt": "correct", "responses": "is_correct"}[table]
+    execute(platform, f"ALTER TABLE {table} ALTER {mark} DROP NOT NULL")
+    execute(
+        platform,
+        "INSERT INTO attempt (student_id, item_id, completed_at) VALUES ('u1', 'i1', :noon)"
+        if table == "attempt"
+        else "INSERT INTO responses (user_id, item_id, responded_at) VALUES ('u1', 'i1', :noon)",
+        noon=NOON,
+    )
+    assert len(answers_of(source_of(monkeypatch, table), DAY).table) == 0
+    monkeypatch.setenv("SEEDTEST_OMITTED", "wrong")
+    source = source_of(monkeypatch, table)
+    assert answers_of(source, DAY).table["correct"].to_pylist() == [False]
+    assert source.counts(DAY, DAY) == {DAY: 1}
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_file_source_gives_what_the_table_gives(platform, monkeypatch, tmp_path, suffix):
     insert_attempt(platform)
