@@ -9,7 +9,7 @@ from typing import Literal, cast, get_args
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seedtest_assets.errors import InputError, first_few
+from seedtest_assets.errors import NAMED_IN_A_MESSAGE, InputError, first_few
 from seedtest_assets.storage.text_tables import ROW, read_text_table
 from seedtest_assets.usable_answers import trimmed
 
@@ -79,6 +79,8 @@ def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules)
     distinct = [BLANK if mark is None else mark for mark in encoded.dictionary.to_pylist()]
     full_mark = None if rules.key else _full_mark(distinct, rules)
     meanings = [_meaning(mark, rules, full_mark) for mark in distinct]
+    if not rules.key:
+        meanings = _few_unreadable(meanings)
     codes = encoded.indices
     text = pa.array([None if meaning in (_NOTHING, _IGNORED) else meaning for meaning in meanings], pa.string()).take(
         codes
@@ -112,6 +114,15 @@ def _meaning(mark: str, rules: MarkRules, full_mark: float | None) -> str:
     if plain in CORRECT or plain == "1" or (full_mark is not None and plain == _plain(str(full_mark))):
         return "true"
     return "false" if plain in INCORRECT or plain == "0" else mark
+
+
+def _few_unreadable(meanings: list[str]) -> list[str]:
+    """Give marks that cannot be read one name for all, where they are many kinds, such as points: reasons are counted by it."""
+    unreadable = [meaning for meaning in meanings if meaning not in ("true", "false", _NOTHING, _IGNORED)]
+    if len(unreadable) <= NAMED_IN_A_MESSAGE:
+        return meanings
+    name = first_few(unreadable)
+    return [meaning if meaning in ("true", "false", _NOTHING, _IGNORED) else name for meaning in meanings]
 
 
 def _plain(mark: str) -> str:

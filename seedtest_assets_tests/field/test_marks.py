@@ -65,6 +65,12 @@ def test_points_between_are_bad_rows_with_their_value(read, others):
     assert "the mark 5 is neither correct nor incorrect" in file.bad["reason"].tolist()
 
 
+def test_marks_of_many_kinds_are_one_reason(read):
+    file = read("user_id,item_id,is_correct\n" + "".join(f"u{n},q1,{n / 7:.4f}\n" for n in range(1, 50)))
+    assert len(file.count_bad()) == 1
+    assert file.describe_bad().startswith("the mark 0.1429, 0.2857, 0.4286, 0.5714, 0.7143, … is neither correct")
+
+
 @pytest.mark.parametrize("nothing", ["", "NA", "na", ".", "-", "N/A", "NaN", "null"])
 def test_marks_of_no_answer_are_counted_and_are_no_fault_of_a_wide_file(read, nothing):
     file = read(f"user_id,q1,q2\nu1,1,{nothing}\nu2,0,1\n")
