@@ -46,9 +46,8 @@ def calibrate(
     starts : ItemParameters, optional
         Values that only start the estimation.
     groups : integers [n_persons], optional
-        The population of each person, 0 .. n_groups - 1. Each has a mean and SD, together they have 0 and 1. Pass it
-        where groups of different ability took different forms: a single population would bias b. By default one
-        population, unless the choice of items shows that there are more; see design.py.
+        The population of each person, 0 .. n_groups - 1, together with mean 0 and SD 1. Pass it where groups of
+        different ability took different forms. By default one, unless the choice of items shows more; see design.py.
     options : Options, optional
 
     Returns

@@ -101,7 +101,6 @@ def link(
     symmetric: bool = False,
     screen: bool = True,
     source: str = "anchors",
-    grid: Grid | None = None,
     errors: ArrayLike | None = None,
 ) -> Linking:
     """Link two sets of item parameters through their common items.
@@ -114,12 +113,9 @@ def link(
     symmetric : bool
         Add the criterion on the from-scale to that on the to-scale (stocking_lord and haebara only).
     screen : bool
-        Leave out items whose discrimination changed sign, then, one at a time, the item that moved most unlike the
-        others; see `drifted`.
+        Leave out, one at a time, items that changed sign or moved most unlike the others; see `drifted`.
     source : str
         What the to-items are, for `Linking.source`.
-    grid : Grid, optional
-        Abilities and weights of the criteria; by default `normal_grid()`.
     errors : float64 [2, n_from], optional
         Standard errors of a and b of the from-items, for the errors of the constants.
 
@@ -155,15 +151,20 @@ def link(
         raise DataError(f"linking method {method!r} is not one of {', '.join(SCALE_TRANSFORMATIONS)}")
     _, in_from, in_to = np.intersect1d(from_items.item, to_items.item, return_indices=True)
     new, bank = from_items.take(in_from), to_items.take(in_to)
-    criterion = _Criterion(method, grid or normal_grid(), symmetric)
+    criterion = _Criterion(method, normal_grid(), symmetric)
     linking = _link_common(new, bank, criterion, screen, source)
-    if errors is None:
-        return linking
+    return linking if errors is None else _with_errors(linking, new, bank, np.asarray(errors)[:, in_from], criterion)
+
+
+def _with_errors(
+    linking: Linking, new: ItemParameters, bank: ItemParameters, errors: np.ndarray, criterion: "_Criterion"
+) -> Linking:
+    """Add the standard errors of the constants. errors: of a and b of `new`, float64 [2, n_items]."""
     used = np.isin(new.item, linking.used)
-    new, bank = new.take(used), bank.take(used)
-    of_used = np.asarray(errors, dtype=np.float64)[:, in_from[used]]
-    bank = _in_the_model_of(new, bank, criterion)
-    return replace(linking, errors=linking_errors(new, bank, (linking.A, linking.B), of_used, method, criterion.grid))
+    new, errors = new.take(used), errors[:, used]
+    bank = _in_the_model_of(new, bank.take(used), criterion)
+    of_constants = linking_errors(new, bank, (linking.A, linking.B), errors, criterion.method, criterion.grid)
+    return replace(linking, errors=of_constants)
 
 
 @dataclass(frozen=True)
