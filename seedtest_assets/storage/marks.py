@@ -59,6 +59,11 @@ def mark_rules(*, key: Path | None = None, omitted: str | None = None, not_reach
     codes = {
         code: rule for option, kind in options if option is not None for code, rule in _parse_code(option, kind).items()
     }
+    if len(codes) < sum(option is not None for option, _ in options):
+        raise InputError(f"{omitted!r} and {not_reached!r} have the same code. Give each a code of its own")
+    marks = sorted(codes.keys() & (CORRECT | INCORRECT | {"0", "1"})) if not key else []
+    if marks:
+        raise InputError(f"{marks[0]!r} is a mark and cannot be the code of an omitted or not reached answer")
     return MarkRules(key=read_key(key) if key else {}, codes=codes)
 
 
@@ -143,7 +148,9 @@ def _full_mark(distinct: Sequence[str], rules: MarkRules) -> float | None:
     """Give the number other than 1 that stands for correct: where all marks are 0 and it."""
     plain = {_plain(mark) for mark in distinct} - {BLANK} - NO_ANSWER - rules.codes.keys()
     others = [_number(mark) for mark in plain - {"0"}]
-    return others[0] if "0" in plain and len(others) == 1 and others[0] not in (None, 1.0) else None
+    if "0" not in plain or len(others) != 1 or others[0] is None:
+        return None
+    return others[0] if others[0] > 1 else None  # -1 is a common code of a missing answer
 
 
 def _compared(ids: pa.Array, rules: MarkRules) -> list[str]:

@@ -17,7 +17,7 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import AnswerFile, is_answer_file, read_answer_file
 from seedtest_assets.storage.answers import UsableAnswers, usable_answers
 from seedtest_assets.storage.database import Database
-from seedtest_assets.storage.marks import BLANK, MARKS_AS_THEY_ARE, MarkRules, Policy
+from seedtest_assets.storage.marks import BLANK, MARKS_AS_THEY_ARE, NO_ANSWER, MarkRules
 from seedtest_assets.storage.relations import columns_of, tables_behind
 from seedtest_assets.storage.source_queries import TABLES, answers_query, counted, in_order
 
@@ -50,8 +50,8 @@ def find_source(settings: Settings, database: Database) -> Source:
     """
     wanted = settings.seedtest_attempt_source
     if is_answer_file(wanted):
-        blank: dict[str, tuple[str, Policy]] = {BLANK: ("omitted", settings.seedtest_omitted)}
-        return FileSource(wanted, MarkRules(codes=blank if settings.seedtest_omitted == "wrong" else {}))
+        unmarked = (BLANK, *NO_ANSWER) if settings.seedtest_omitted == "wrong" else ()
+        return FileSource(wanted, MarkRules(codes=dict.fromkeys(unmarked, ("omitted", "wrong"))))
     names = TABLES if wanted == "auto" else (wanted,)
     with database.transaction() as connection:
         for name in names:

@@ -1,14 +1,18 @@
 """Marks as they come: words, letters with a key, points, codes of omitted and not reached answers."""
 
+from datetime import date
+
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from seedtest_assets.cli.app import app
 from seedtest_assets.errors import InputError
+from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.answer_files import AnswerFile, read_answer_file
 from seedtest_assets.storage.importing import import_answers
 from seedtest_assets.storage.marks import mark_rules
+from seedtest_assets.storage.sources import find_source
 from seedtest_assets_tests.conftest import rows_of
 
 
@@ -63,6 +67,29 @@ def test_points_between_are_bad_rows_with_their_value(read, others):
     first, _, second = others.partition(",")
     file = read(f"user_id,q1,q2,q3\nu1,0,{first},{second}\n")
     assert "the mark 5 is neither correct nor incorrect" in file.bad["reason"].tolist()
+
+
+def test_a_negative_number_is_no_full_mark(read):
+    file = read("user_id,q1,q2\nu1,-1,0\n")
+    assert file.bad["reason"].tolist() == ["the mark -1 is neither correct nor incorrect"]
+
+
+@pytest.mark.parametrize("codes", [{"omitted": "9=wrong", "not_reached": "9.0=ignored"}, {"omitted": "0=ignored"}])
+def test_codes_that_contradict_each_other_or_are_marks_are_refused(codes):
+    with pytest.raises(InputError, match=r"the same code|'0' is a mark"):
+        mark_rules(**codes)
+
+
+def test_a_nights_file_has_omitted_answers(tmp_path, monkeypatch, platform):
+    path = tmp_path / "log.csv"
+    path.write_text(
+        "user_id,item_id,is_correct,completed_at\nu1,q1,1,2025-03-01\nu1,q2,NA,2025-03-01\nu1,q3,,2025-03-01\n"
+    )
+    day = date(2025, 3, 1)
+    monkeypatch.setenv("SEEDTEST_ATTEMPT_SOURCE", str(path))
+    for policy, n in (("ignored", 1), ("wrong", 3)):
+        monkeypatch.setenv("SEEDTEST_OMITTED", policy)
+        assert find_source(load_settings(), platform).counts(day, day) == {day: n}
 
 
 def test_marks_of_many_kinds_are_one_reason(read):
