@@ -1,6 +1,6 @@
 """The request and the result of a calibration, whichever engine runs it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -31,6 +31,12 @@ Progress = Callable[[int, float, float], None]
 def answers_to_calibrate(answers: pa.Table) -> pa.Table:
     """Select the columns of ANSWER_SCHEMA by name from answers as sources give them, in any order of columns."""
     return answers.rename_columns({"completed_at": "answered_at"}).select(ANSWER_SCHEMA.names)
+
+
+def linked_blocks(specification: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """List the linking constants of a calibration: of each block of items that was linked, none where it was not linked."""
+    constants = specification.get("linking_constants")
+    return [constants, *constants.get("other_blocks", [])] if constants else []
 
 
 def no_parameters() -> pd.DataFrame:
@@ -84,6 +90,11 @@ class CalibrationResult:
     model_spec: dict[str, Any]
     metrics: dict[str, Any]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def to_review(self) -> pd.DataFrame:
+        """The items that have a flag."""
+        return self.items[self.items["flag"] != ""]
 
 
 class CalibrationEngine(Protocol):

@@ -30,7 +30,7 @@ def materializations(
     """
     published = {"published": publication}
     theta = result.abilities["theta"]
-    flagged = result.items.loc[result.items["flag"] != "", ["item_id", "flag", "a", "se_a", "b", "n_responses"]]
+    flagged = result.to_review[["item_id", "flag", "a", "se_a", "b", "n_responses"]]
     yield dg.MaterializeResult(
         asset_key="mirt_item_params",
         metadata={

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from seedtest_assets.calibration import CalibrationResult
+from seedtest_assets.calibration import CalibrationResult, linked_blocks
 from seedtest_assets.checks.judgement import EarlierFit, Judgement, Trend, Verdict, recorded, usual
 from seedtest_assets.thresholds import Thresholds
 
@@ -24,8 +24,7 @@ def anchors_present(
     WARN when few of the usual anchors link.
     """
     linked_to, n_used = result.model_spec["linked_to"], _n_linking(result.model_spec)
-    constants = result.model_spec.get("linking_constants") or {}
-    blocks = [constants, *constants.get("other_blocks", [])]
+    blocks = linked_blocks(result.model_spec)
     worst = max((block for block in blocks if block.get("contradictory")), key=itemgetter("residual_z"), default=None)
     expected = usual([_n_linking(fit.model_spec) for fit in before if fit.model_spec["linked_to"] == "anchors"])
     verdict, finding = Verdict.PASS, ""
@@ -55,7 +54,7 @@ def anchors_present(
             "anchors_in_bank": n_anchors_in_bank,
             "anchors_answered": int(result.items["is_anchor"].sum()),
             "linked_to": linked_to,
-            "residual_z": constants.get("residual_z"),
+            "residual_z": blocks[0].get("residual_z") if blocks else None,
             "least": 2,
             "warn_below": limits.anchors_warn_below,
         },
@@ -222,5 +221,4 @@ def _mean_limits(usual_numbers: Mapping[str, float | None], allowed: Mapping[str
 
 def _n_linking(spec: Mapping[str, Any]) -> int:
     """Count the items that linked a calibration to its scale."""
-    constants = spec.get("linking_constants") or {}
-    return sum(block.get("n_anchors_used", 0) for block in (constants, *constants.get("other_blocks", [])))
+    return sum(block.get("n_anchors_used", 0) for block in linked_blocks(spec))

@@ -12,6 +12,8 @@ from seedtest_assets.cli.mark_options import KeyOption, NotReachedOption, Omitte
 from seedtest_assets.cli.terminal import console, progress_line
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from seedtest_assets.calibration import CalibrationResult
     from seedtest_assets.cli.calibrate_file import FileCalibration
 
@@ -87,6 +89,8 @@ def _reading(calibration: "FileCalibration") -> Iterator[tuple[str, str]]:
 
 
 def _summary(result: "CalibrationResult") -> Iterator[tuple[str, str]]:
+    from seedtest_assets.calibration import linked_blocks
+
     spec, metrics = result.model_spec, result.metrics
     yield (
         "model",
@@ -95,19 +99,18 @@ def _summary(result: "CalibrationResult") -> Iterator[tuple[str, str]]:
     yield "fit", f"logLik {metrics['loglik']:,.3f}, AIC {metrics['aic']:,.1f}, BIC {metrics['bic']:,.1f}"
     converged = "yes" if metrics["converged"] else "NO"
     yield "converged", f"{converged}, {metrics['iterations']} iterations, {metrics['seconds']} s"
-    linked = spec.get("linking_constants")
-    for constants in [linked, *linked.get("other_blocks", [])] if linked else []:
+    for constants in linked_blocks(spec):
         yield (
             "linked",
             f"theta_bank = {constants['A']:.4f} theta + {constants['B']:.4f}{_errors(constants)} "
             f"({constants['method']}, {constants['n_anchors_used']} items, {len(constants['screened_out'])} screened out)",
         )
-    flagged = result.items[result.items["flag"] != ""]
-    for _, row in flagged.head(ITEMS_SHOWN).iterrows():
-        yield "to review", f"{row['item_id']}: {row['flag']} (a {row['a']:.3g}, b {row['b']:.3g})"
-    if len(flagged) > ITEMS_SHOWN:
-        yield "to review", f"{len(flagged) - ITEMS_SHOWN} more, see fit_meta.json"
-    for _, row in result.left_out.head(ITEMS_SHOWN).iterrows():
-        yield "left out", f"{row['item_id']}: {row['reason']} ({row['n_responses']} answers)"
-    if len(result.left_out) > ITEMS_SHOWN:
-        yield "left out", f"{len(result.left_out) - ITEMS_SHOWN} more, see fit_meta.json"
+    yield from _first_items("to review", result.to_review, "{item_id}: {flag} (a {a:.3g}, b {b:.3g})")
+    yield from _first_items("left out", result.left_out, "{item_id}: {reason} ({n_responses} answers)")
+
+
+def _first_items(name: str, items: "pd.DataFrame", line: str) -> Iterator[tuple[str, str]]:
+    for row in items.head(ITEMS_SHOWN).to_dict("records"):
+        yield name, line.format(**row)
+    if len(items) > ITEMS_SHOWN:
+        yield name, f"{len(items) - ITEMS_SHOWN} more, see fit_meta.json"

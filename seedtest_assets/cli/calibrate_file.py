@@ -136,7 +136,6 @@ def _text_columns(path: Path) -> pd.DataFrame:
 def write_files(calibration: FileCalibration, folder: Path) -> list[Path]:
     """Write item_params.csv, abilities.csv and fit_meta.json, and give their paths."""
     result = calibration.result
-    flagged = result.items.loc[result.items["flag"] != "", ["item_id", "flag", "n_responses"]]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / name for name in ("item_params.csv", "abilities.csv", "fit_meta.json")]
@@ -146,7 +145,7 @@ def write_files(calibration: FileCalibration, folder: Path) -> list[Path]:
             "model_spec": result.model_spec,
             "metrics": result.metrics,
             "left_out": result.left_out.to_dict("records"),
-            "flagged": flagged.to_dict("records"),
+            "flagged": result.to_review[["item_id", "flag", "n_responses"]].to_dict("records"),
             "warnings": result.warnings,
             "file": calibration.reading(),
         }

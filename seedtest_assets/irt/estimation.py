@@ -188,7 +188,7 @@ def estimate_maximum(sample: Sample, bank: Bank, held: HeldAnchors | None, optio
     small that all may be at the saddle where they are 0.
     """
     estimate = estimate_items(sample, bank, held, options)
-    stopping = Stopping(options.tolerance, options.max_iterations, options.progress)
+    stopping = _stopping(options)
     for _ in range(MOST_SADDLES):
         tested = options.standard_errors or float(np.median(np.abs(estimate.state.a))) < SMALL_SLOPE
         step = uphill(estimate.optimum) if tested else None
@@ -209,9 +209,13 @@ def _bounded(estimate: Estimate, bank: Bank, held: HeldAnchors | None, options: 
     """Leave out items without a finite estimate, and estimate the others again from where they are."""
     unbounded = _unbounded(estimate)
     if not unbounded.any():
-        return estimate if estimate.problem.anchored else _oriented(estimate, bank.anchors)
+        return _oriented(estimate, bank.anchors)
     sample = estimate.sample.without(unbounded, estimate.problem.answers.count.sum(axis=1))
     return estimate_items(sample, replace(bank, starts=estimate.items), held, options)
+
+
+def _stopping(options: Options) -> Stopping:
+    return Stopping(options.tolerance, options.max_iterations, options.progress)
 
 
 def _unbounded(estimate: Estimate) -> np.ndarray:
@@ -220,7 +224,7 @@ def _unbounded(estimate: Estimate) -> np.ndarray:
 
 def estimate_items(sample: Sample, bank: Bank, held: HeldAnchors | None, options: Options) -> Estimate:
     """Estimate the items' parameters, leaving out items without a finite estimate."""
-    stopping = Stopping(options.tolerance, options.max_iterations, options.progress)
+    stopping = _stopping(options)
     while True:
         problem, start = _problem(sample, bank.known, held, options)
         estimate = Estimate.of(sample, problem, start, stopping)
@@ -229,11 +233,10 @@ def estimate_items(sample: Sample, bank: Bank, held: HeldAnchors | None, options
             sample = estimate.sample
         if options.prior_answers > 0 and bank.known:
             estimate = _with_prior(estimate, bank.known, options.prior_answers, stopping)
-        problem = estimate.problem
         unbounded = _unbounded(estimate)
         if not unbounded.any():
-            return estimate if problem.anchored else _oriented(estimate, bank.anchors)
-        sample = sample.without(unbounded, problem.answers.count.sum(axis=1))
+            return _oriented(estimate, bank.anchors)
+        sample = sample.without(unbounded, estimate.problem.answers.count.sum(axis=1))
 
 
 def _groups(groups: ArrayLike | None, n_persons: int) -> tuple[np.ndarray, int]:
@@ -342,9 +345,14 @@ def _with_prior(estimate: Estimate, known: list[ItemParameters], weight: float, 
 
 
 def _oriented(estimate: Estimate, anchors: ItemParameters | None) -> Estimate:
-    """Point the ability axis up: as most anchors have it, else so that most discriminations are positive."""
+    """Point the ability axis up: as most anchors have it, else so that most discriminations are positive.
+
+    Held items keep it where it is.
+    """
     a, direction = estimate.state.a, 0.0
-    if estimate.problem.priors.prior_a is not None:  # every slope is positive
+    if (
+        estimate.problem.anchored or estimate.problem.priors.prior_a is not None
+    ):  # with the prior every slope is positive
         return estimate
     if anchors is not None and len(anchors):
         common = anchors.among(estimate.sample.fitted)

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from seedtest_assets.calibration import ITEM_COLUMNS, LEFT_OUT_COLUMNS, CalibrationResult
+from seedtest_assets.calibration import LEFT_OUT_COLUMNS, CalibrationResult
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.service.limits import Limits
 from seedtest_assets.service.prior_estimates import PRIOR_ANSWERS, estimates_with_prior
@@ -58,10 +58,16 @@ def _items(result: CalibrationResult, parsed: ParsedCalibration) -> list[FittedI
     model = parsed.request.model
     if model != "3PL":
         table = table.assign(c=None, se_c=None)
-    rows = table[[name for name in ITEM_COLUMNS if name != "flag"]].itertuples(index=False, name=None)
     return [
-        FittedItem(item, FittedParameters(a, b, c), model, StandardErrors(se_a, se_b, se_c), n_responses, is_anchor)
-        for item, a, b, c, se_a, se_b, se_c, n_responses, is_anchor in rows
+        FittedItem(
+            row.item_id,
+            FittedParameters(row.a, row.b, row.c),
+            model,
+            StandardErrors(row.se_a, row.se_b, row.se_c),
+            row.n_responses,
+            row.is_anchor,
+        )
+        for row in table.itertuples(index=False)
     ]
 
 

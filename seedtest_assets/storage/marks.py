@@ -21,7 +21,8 @@ NO_ANSWER = frozenset({"na", "n/a", "nan", "null", ".", "-"})
 Policy = Literal["wrong", "ignored"]
 BLANK = "blank"
 _NOTHING, _IGNORED = "(no answer)", "(ignored)"
-"""Meanings of a mark beside "true", "false" and what cannot be read."""
+_MEANINGS = ("true", "false", _NOTHING, _IGNORED)
+"""What a mark may mean. Another one stands as it is, and cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +57,9 @@ class Marks:
 def mark_rules(*, key: Path | None = None, omitted: str | None = None, not_reached: str | None = None) -> MarkRules:
     """Make the rules of options: a file of right responses, and codes as "CODE=wrong" or "CODE=ignored"."""
     options = ((omitted, "omitted"), (not_reached, "not reached"))
-    codes = {
-        code: rule for option, kind in options if option is not None for code, rule in _parse_code(option, kind).items()
-    }
-    if len(codes) < sum(option is not None for option, _ in options):
+    parsed = [_parse_code(option, kind) for option, kind in options if option is not None]
+    codes = dict(parsed)
+    if len(codes) < len(parsed):
         raise InputError(f"{omitted!r} and {not_reached!r} have the same code. Give each a code of its own")
     marks = sorted(codes.keys() & (CORRECT | INCORRECT | {"0", "1"})) if not key else []
     if marks:
@@ -67,12 +67,12 @@ def mark_rules(*, key: Path | None = None, omitted: str | None = None, not_reach
     return MarkRules(key=read_key(key) if key else {}, codes=codes)
 
 
-def _parse_code(option: str, kind: str) -> dict[str, tuple[str, Policy]]:
+def _parse_code(option: str, kind: str) -> tuple[str, tuple[str, Policy]]:
     """Read "CODE=wrong" or "CODE=ignored"; kind: "omitted" or "not reached". Raises InputError for anything else."""
     code, separator, policy = option.rpartition("=")
     if not separator or policy not in get_args(Policy):
         raise InputError(f"{option!r} does not say what a {kind} answer counts as. Write CODE=wrong or CODE=ignored")
-    return {_plain(code): (kind, cast(Policy, policy))}
+    return _plain(code), (kind, cast(Policy, policy))
 
 
 def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules) -> Marks:
@@ -90,7 +90,7 @@ def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules)
     text = pa.array([None if meaning in (_NOTHING, _IGNORED) else meaning for meaning in meanings], pa.string()).take(
         codes
     )
-    notes = [] if full_mark is None else [f"the marks are 0 and {full_mark:g}: {full_mark:g} was read as correct"]
+    notes = [] if full_mark is None else [f"the marks are 0 and {full_mark}: {full_mark} was read as correct"]
     if rules.key:
         ids = trimmed(items.cast(pa.string())).combine_chunks()
         notes += _compared(ids, rules)
@@ -108,7 +108,7 @@ def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules)
     )
 
 
-def _meaning(mark: str, rules: MarkRules, full_mark: float | None) -> str:
+def _meaning(mark: str, rules: MarkRules, full_mark: str | None) -> str:
     plain = _plain(mark)
     if plain in rules.codes:
         return "false" if rules.codes[plain][1] == "wrong" else _IGNORED
@@ -116,18 +116,18 @@ def _meaning(mark: str, rules: MarkRules, full_mark: float | None) -> str:
         return _NOTHING
     if rules.key:
         return plain.upper()
-    if plain in CORRECT or plain == "1" or (full_mark is not None and plain == _plain(str(full_mark))):
+    if plain in CORRECT or plain in ("1", full_mark):
         return "true"
     return "false" if plain in INCORRECT or plain == "0" else mark
 
 
 def _few_unreadable(meanings: list[str]) -> list[str]:
     """Give marks that cannot be read one name for all, where they are many kinds, such as points: reasons are counted by it."""
-    unreadable = [meaning for meaning in meanings if meaning not in ("true", "false", _NOTHING, _IGNORED)]
+    unreadable = [meaning for meaning in meanings if meaning not in _MEANINGS]
     if len(unreadable) <= NAMED_IN_A_MESSAGE:
         return meanings
     name = first_few(unreadable)
-    return [meaning if meaning in ("true", "false", _NOTHING, _IGNORED) else name for meaning in meanings]
+    return [meaning if meaning in _MEANINGS else name for meaning in meanings]
 
 
 def _plain(mark: str) -> str:
@@ -144,13 +144,14 @@ def _number(mark: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _full_mark(distinct: Sequence[str], rules: MarkRules) -> float | None:
+def _full_mark(distinct: Sequence[str], rules: MarkRules) -> str | None:
     """Give the number other than 1 that stands for correct: where all marks are 0 and it."""
     plain = {_plain(mark) for mark in distinct} - {BLANK} - NO_ANSWER - rules.codes.keys()
-    others = [_number(mark) for mark in plain - {"0"}]
-    if "0" not in plain or len(others) != 1 or others[0] is None:
+    others = plain - {"0"}
+    if "0" not in plain or len(others) != 1:
         return None
-    return others[0] if others[0] > 1 else None  # -1 is a common code of a missing answer
+    (other,) = others
+    return other if (_number(other) or 0) > 1 else None  # -1 is a common code of a missing answer
 
 
 def _compared(ids: pa.Array, rules: MarkRules) -> list[str]:

@@ -166,8 +166,7 @@ class FileSource:
     rules: MarkRules = MARKS_AS_THEY_ARE
 
     def answers_by_day(self, first: date, last: date) -> Iterator[tuple[date, UsableAnswers]]:
-        reasons = self._file.bad["reason"].value_counts().items()
-        left_out = {f"{reason} (whole file)": int(n) for reason, n in reasons}
+        left_out = {f"{reason} (whole file)": n for reason, n in self._file.count_bad().items()}
         for day in _days(first, last):
             yield day, UsableAnswers(self._answers_of(day), left_out)
 

@@ -256,7 +256,7 @@ def _excel_as_csv(path: Path) -> tuple[str, list[str]]:
 
 def _without_blank_end(cells: list[str]) -> list[str]:
     while cells and not cells[-1]:
-        cells = cells[:-1]
+        cells.pop()
     return cells
 
 
