@@ -48,3 +48,8 @@ def first_line(error: BaseException) -> str:
 def first_few(names: Sequence[object]) -> str:
     """List the first names in one line, with an ellipsis where there are more."""
     return ", ".join(map(str, names[:NAMED_IN_A_MESSAGE])) + (", …" if len(names) > NAMED_IN_A_MESSAGE else "")
+
+
+def number_of(count: int, what: str) -> str:
+    """Write a count with its noun: 1 row, 1,200 rows."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from seedtest_assets.errors import InputError, first_few, first_line
+from seedtest_assets.errors import InputError, first_few, first_line, number_of
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.marks import MARKS_AS_THEY_ARE, MarkRules, read_marks
 from seedtest_assets.storage.text_tables import ROW, read_text_table, refuse_repeated_names
@@ -33,13 +33,24 @@ RESPONSE_WAREHOUSE = {"student_id": "id", "item_id": "item", "correct": "resp", 
 """Names of the Item Response Warehouse; read where a file has `id`, `item` and `resp` and no student_id or user_id."""
 HEADERS = [*(frozenset({name}) for name in ALIASES["student_id"]), frozenset({"id", "item", "resp"})]
 REASONS_SHOWN = 8
-ENDINGS = (".parquet", ".csv", ".csv.gz", ".xlsx")
+ENDINGS = (".parquet", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".xlsx")
+_UNREADABLE = {
+    "completed_at": "completed_at is no time",
+    "response_time_ms": "response_time_ms is no number of milliseconds",
+    "hint_used": "hint_used is neither true/false nor 1/0",
+}
+"""Reasons of values that cannot be read, by column."""
 _TRUE, _FALSE = "('true', 't', '1', '1.0', 'yes', 'y')", "('false', 'f', '0', '0.0', 'no', 'n')"
-# The largest offset on Earth is +14:00; DuckDB reads any, and shifts the time by it.
-_OFFSET_TOO_LARGE = r"regexp_matches(completed_at, ':[0-9]{2}(\.[0-9]+)?\s*[+-](1[5-9]|[2-9][0-9])')"
-
-# Since 1970; 9 digits are of before September 2001.
-_EPOCH_SECONDS, _EPOCH_MILLISECONDS = r"'[0-9]{9,10}([.][0-9]+)?'", r"'[0-9]{12,13}([.][0-9]+)?'"
+# SQL. The largest offset on Earth is +14:00; DuckDB reads any, and shifts the time by it. Seconds, milliseconds or
+# microseconds are since 1970; 9 digits are of before September 2001.
+_TIME = r"""CASE
+    WHEN regexp_matches(completed_at, ':[0-9]{2}(\.[0-9]+)?\s*[+-](1[5-9]|[2-9][0-9])') THEN NULL
+    ELSE coalesce(try_cast(completed_at AS TIMESTAMPTZ), CASE
+        WHEN regexp_full_match(completed_at, '[0-9]{9,10}([.][0-9]+)?') THEN to_timestamp(try_cast(completed_at AS DOUBLE))
+        WHEN regexp_full_match(completed_at, '[0-9]{12,13}([.][0-9]+)?') THEN to_timestamp(try_cast(completed_at AS DOUBLE) / 1e3)
+        WHEN regexp_full_match(completed_at, '[0-9]{15,16}') THEN to_timestamp(try_cast(completed_at AS DOUBLE) / 1e6)
+        ELSE try_cast(regexp_replace(completed_at, '^([0-9]{4})[.] ?([0-9]{1,2})[.] ?([0-9]{1,2})[.]?', '\1-\2-\3') AS TIMESTAMPTZ)
+    END) END"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +77,7 @@ class AnswerFile:
         """List the reasons with their counts and first rows, in one line."""
         parts = []
         for reason, rows in self.bad.groupby("reason", sort=False)["row"]:
-            parts.append(f"{reason} ({len(rows):,} rows: {first_few(rows.tolist())})")
+            parts.append(f"{reason} ({number_of(len(rows), 'row')}: {first_few(rows.tolist())})")
         more = len(parts) - REASONS_SHOWN
         return "; ".join(parts[:REASONS_SHOWN]) + (f"; {more} more kinds of fault" if more > 0 else "")
 
@@ -91,9 +102,11 @@ def read_answer_file(
     """
     file = _read_rows(str(path))
     wide = _is_wide(file.rows.column_names) and not needs_time
+    columns = [name for name in file.rows.column_names if name != ROW]
+    notes = [*file.notes, *_columns_not_read(columns)]
     if wide:
         file = _unpivoted(path, file)
-    columns = [name for name in file.rows.column_names if name != ROW]
+        columns = [name for name in file.rows.column_names if name != ROW]
     chosen = _choose_columns(columns)
     needed = ["student_id", "item_id", "correct", *["completed_at"] * needs_time, *["topic_id"] * needs_topic]
     for name in needed:
@@ -105,13 +118,7 @@ def read_answer_file(
     # A blank cell of a wide file is nothing; a long file has no row for an item that a person did not get.
     is_answer = pc.invert(marks.ignored) if not wide else pc.is_valid(marks.text)
     rows = rows.filter(is_answer)
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("file", rows)
-        _type_rows(connection, chosen)
-        columns_of_schema = ", ".join(OBSERVATION_SCHEMA.names)
-        typed = connection.sql(f"SELECT row, unreadable, {columns_of_schema} FROM typed").to_arrow_table()
-    usable, left_out = split_usable(typed)
+    usable, left_out = split_usable(_typed(rows, chosen))
     bad = left_out.select(["row", "reason"]).to_pandas()
     bad = pd.concat([pd.DataFrame(file.misfits, columns=["row", "reason"]), bad])
     answers = usable.select(OBSERVATION_SCHEMA.names).cast(OBSERVATION_SCHEMA)
@@ -122,7 +129,7 @@ def read_answer_file(
         bad=bad.sort_values("row", kind="stable", ignore_index=True),
         n_rows=n_rows,
         not_answered=marks.no_answer,
-        notes=[*file.notes, *marks.notes],
+        notes=[*notes, *marks.notes],
         students_without_answers=_missing_from(answers["student_id"], file.students),
     )
 
@@ -160,10 +167,10 @@ def _read_rows(path: str) -> _FileRows:
 
 def _parquet_rows(path: str) -> pa.Table:
     try:
+        refuse_repeated_names(Path(path), pa.parquet.read_schema(path).names)
         table = pa.parquet.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} cannot be read: {first_line(error)}") from None
-    refuse_repeated_names(Path(path), table.column_names)
     return table.append_column(ROW, pa.array(np.arange(1, len(table) + 1)))
 
 
@@ -176,6 +183,17 @@ def _choose_columns(columns: Sequence[str]) -> dict[str, str | None]:
     return chosen
 
 
+def _columns_not_read(columns: Sequence[str]) -> list[str]:
+    """Tell of columns with names of the same meaning, of which one was read."""
+    chosen = _choose_columns(columns)
+    twins = {name: [c for c in columns if c.strip().lower() in aliases] for name, aliases in ALIASES.items()}
+    return [
+        f"only {chosen[name]} was read of the columns {first_few(same)}"
+        for name, same in twins.items()
+        if len(same) > 1
+    ]
+
+
 def _is_wide(columns: Sequence[str]) -> bool:
     """Tell whether a table is wide: of the columns of a long file it has only the person's."""
     return [name for name, column in _choose_columns(columns).items() if column] == ["student_id"]
@@ -184,7 +202,9 @@ def _is_wide(columns: Sequence[str]) -> bool:
 def _unpivoted(path: str | Path, file: _FileRows) -> _FileRows:
     """Make a row of each cell of a wide file; item names stand as they are."""
     student = _choose_columns(file.rows.column_names)["student_id"]
-    items = [name for name in file.rows.column_names if name not in (ROW, student)]
+    items = [name for name in file.rows.column_names if name != ROW and name.lower() not in ALIASES["student_id"]]
+    if "" in items:
+        raise InputError(f"{path} has a column without a name. Name it, or remove it")
     if not items:
         raise InputError(f"{path} has no column of an item. It has only {student}")
     n_rows = len(file.rows)
@@ -213,36 +233,56 @@ def _missing_from(ids: pa.ChunkedArray, students: pa.ChunkedArray) -> list[str]:
     return known.filter(pc.invert(pc.is_in(known, ids))).to_pylist()
 
 
-def _type_rows(connection: duckdb.DuckDBPyConnection, chosen: dict[str, str | None]) -> None:
+def _typed(rows: pa.Table, chosen: Mapping[str, str | None]) -> pa.Table:
+    """Give the columns of OBSERVATION_SCHEMA, the row's number, and in `unreadable` why a value could not be read.
+
+    rows: text under our names, `correct` as of Marks. chosen: names of the columns, null where the file has none.
+    """
     raw = ", ".join(
-        f"nullif(trim(CAST({name} AS VARCHAR)), '') AS {name}" if column else f"NULL::VARCHAR AS {name}"
+        f"{_without_blanks(name)} AS {name}" if column else f"NULL::VARCHAR AS {name}"
         for name, column in chosen.items()
     )
     # Where the file has no time, its order tells which of two answers came first: microseconds after EARLIEST.
-    in_order = f"TIMESTAMPTZ '{EARLIEST}' + to_microseconds(row)"
-    time = f"""CASE
-        WHEN regexp_full_match(completed_at, {_EPOCH_SECONDS}) THEN to_timestamp(try_cast(completed_at AS DOUBLE))
-        WHEN regexp_full_match(completed_at, {_EPOCH_MILLISECONDS}) THEN to_timestamp(try_cast(completed_at AS DOUBLE) / 1000)
-        WHEN NOT {_OFFSET_TOO_LARGE} THEN try_cast(completed_at AS TIMESTAMPTZ)
-    END"""
-    connection.execute(f'CREATE TEMP TABLE raw AS SELECT "{ROW}" AS row, {raw} FROM file')
-    connection.execute(
-        f"""
-        CREATE TEMP TABLE typed AS SELECT *, CASE
+    time = _TIME if chosen["completed_at"] else f"TIMESTAMPTZ '{EARLIEST}' + to_microseconds(row)"
+    query = f"""
+        SELECT row, {", ".join(OBSERVATION_SCHEMA.names)}, CASE
             WHEN correct IS NULL AND correct_text IS NOT NULL THEN 'the mark ' || correct_text || ' is neither correct nor incorrect'
-            WHEN completed_at IS NULL AND completed_text IS NOT NULL THEN 'completed_at is no time'
-            WHEN response_time_ms IS NULL AND response_time_text IS NOT NULL
-                THEN 'response_time_ms is no number of milliseconds'
-            WHEN hint_used IS NULL AND hint_text IS NOT NULL THEN 'hint_used is neither true/false nor 1/0'
+            WHEN contains(student_id, chr(10)) THEN 'student_id holds a line break'
+            WHEN contains(item_id, chr(10)) THEN 'item_id holds a line break'
+            WHEN completed_at IS NULL AND completed_text IS NOT NULL THEN '{_UNREADABLE["completed_at"]}'
+            WHEN response_time_ms IS NULL AND response_time_text IS NOT NULL THEN '{_UNREADABLE["response_time_ms"]}'
+            WHEN hint_used IS NULL AND hint_text IS NOT NULL THEN '{_UNREADABLE["hint_used"]}'
             END AS unreadable
         FROM (SELECT
             row, student_id, item_id, topic_id, session_id,
             CASE correct WHEN 'true' THEN true WHEN 'false' THEN false END AS correct,
             CASE WHEN lower(hint_used) IN {_TRUE} THEN true WHEN lower(hint_used) IN {_FALSE} THEN false END AS hint_used,
             try_cast(try_cast(response_time_ms AS DOUBLE) AS INTEGER) AS response_time_ms,
-            {time if chosen["completed_at"] else in_order} AS completed_at,
+            {time} AS completed_at,
             correct AS correct_text, completed_at AS completed_text,
             response_time_ms AS response_time_text, hint_used AS hint_text
-        FROM raw)
+        FROM (SELECT "{ROW}" AS row, {raw} FROM file))
         """
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("file", rows)
+        typed = connection.sql(query).to_arrow_table()
+    return typed.set_column(
+        typed.column_names.index("unreadable"), "unreadable", _with_values(typed["unreadable"], rows)
     )
+
+
+def _with_values(unreadable: pa.ChunkedArray, rows: pa.Table) -> pa.ChunkedArray:
+    """Add the first values that could not be read to the reasons."""
+    for name, reason in _UNREADABLE.items():
+        of_reason = pc.equal(unreadable, reason)
+        if pc.any(of_reason).as_py():
+            values = rows[name].filter(pc.fill_null(of_reason, False)).cast(pa.string()).unique()
+            unreadable = pc.if_else(of_reason, f"{reason}: {first_few(values.to_pylist())}", unreadable)
+    return unreadable
+
+
+def _without_blanks(name: str) -> str:
+    """Give the SQL of a column's text; ids are trimmed by the rule of usable answers, marks by that of marks."""
+    text = f"CAST({name} AS VARCHAR)"
+    return text if name in ("student_id", "item_id", "topic_id", "correct") else f"nullif(trim({text}), '')"

@@ -1,16 +1,10 @@
-"""Tables of text from CSV and Excel files: their encoding, delimiter and header row, and the rows that do not fit the header."""
+"""Tables of text from CSV and Excel files: their delimiter and header row, and the rows that do not fit the header."""
 
-import codecs
 import csv
-import gzip
 import io
-import re
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from seedtest_assets.errors import InputError, first_few, first_line
+from seedtest_assets.errors import InputError, first_few, first_line, number_of
+from seedtest_assets.storage.excel_sheets import read_sheet_as_csv
+from seedtest_assets.storage.text_encodings import read_text
+from seedtest_assets.storage.text_rows import TextRows, split_rows
 
 HeaderNames = Sequence[frozenset[str]]
 """A row is a header if it has all names of one of these sets, in any case."""
@@ -26,14 +23,10 @@ HeaderNames = Sequence[frozenset[str]]
 ROW = "#row"
 """Column with the row's number in its file: 1 is the first row below the header, and blank rows do not count."""
 _DELIMITERS = ",;\t|"
-_ROWS_ABOVE_HEADER = 50
-"""Rows that are searched for the header."""
-_SEARCHED_FOR_HEADER = 4 << 20
-"""Characters at the beginning of a file in which its header ends."""
+_LINES_ABOVE_HEADER = 50
+"""Lines that are searched for the header."""
 _BLOCK_BYTES = 8 << 20
 """Read at a time. A row must fit into it: one of 20,000 items is 40 kB or more."""
-_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
-_ZIP = b"PK\x03\x04"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,23 +44,36 @@ class TextTable:
 
 
 def read_text_table(path: Path, header_names: HeaderNames) -> TextTable:
-    """Read a CSV (.gz: compressed) or an Excel file (.xlsx). The header is the first row with header_names, else the first row.
+    """Read a CSV, compressed or not, or an Excel file (.xlsx). The header is the first row with header_names, else the first row.
 
+    Each row is in the table or among its misfits, which is held to a count of the lines that is not the parser's.
     Raises InputError for a file that cannot be read, an encoding that is not known, or two columns of the same name.
     """
-    try:
-        text, notes = _excel_as_csv(path) if path.suffix.lower() == ".xlsx" else _decoded(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or first_line(error)}") from None
-    except (EOFError, zlib.error):
-        raise InputError(f"{path} cannot be read: its compressed data are not whole") from None
-    header = _find_header(text, header_names)
+    text, notes = read_sheet_as_csv(path) if path.suffix.lower() == ".xlsx" else read_text(path)
+    header = _find_header(path, text, header_names)
     refuse_repeated_names(path, header.names)
     if header.rows_above:
-        notes.append(f"{header.rows_above:,} rows above the header were not read")
-    rows, misfits = _rows_below(path, text, header)
-    rows, below = _up_to_second_header(rows, header, header_names)
-    return TextTable(rows=rows, misfits=sorted(misfits + below), notes=notes)
+        notes.append(f"not read: {number_of(header.rows_above, 'row')} above the header")
+    body = text[header.end :].encode()
+    headers = list(_headers_below(body, header, header_names))
+    end = next((start for start, is_same in headers if not is_same), len(body))
+    rows, below = (split_rows(part, header.delimiter, header.width) for part in (body[:end], body[end:]))
+    table, misfits = _parsed(path, rows, header)
+    misfits += [(row, "a quote is not closed") for row in rows.unclosed]
+    second = rows.n_rows + 1
+    misfits += [(row, f"below a second header, in row {second}") for row in range(second, second + below.n_rows)]
+    if len(table) + len(misfits) != rows.n_rows + below.n_rows:
+        raise InputError(
+            f"{path} has {number_of(rows.n_rows + below.n_rows, 'row')}, but {len(table) + len(misfits):,} were read. "
+            "Its quotes may be wrong: in a cell with quotes around it, write each quote twice"
+        )
+    if headers:
+        again = [pc.equal(pc.utf8_trim_whitespace(table[name]), name).to_numpy() for name in header.names]
+        table = _without(table, np.all(again, axis=0), "the header again", misfits)
+    for name in header.unnamed:
+        beyond = pc.not_equal(pc.utf8_trim_whitespace(table[name]), "").to_numpy()
+        table = _without(table, beyond, "a cell in a column without a name", misfits)
+    return TextTable(rows=table.drop_columns(header.unnamed), misfits=sorted(misfits), notes=notes)
 
 
 def refuse_repeated_names(path: Path, names: Sequence[str]) -> None:
@@ -79,75 +85,51 @@ def refuse_repeated_names(path: Path, names: Sequence[str]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Header:
+    """names: without the blank ones at the end that Excel adds. width: cells with those. end: where the rows below begin."""
+
     names: list[str]
+    width: int
     delimiter: str
-    last_line: int
+    end: int
     rows_above: int
 
+    @property
+    def unnamed(self) -> list[str]:
+        """Names for the columns without one at the end."""
+        return [f"#{column}" for column in range(len(self.names), self.width)]
 
-def _find_header(text: str, header_names: HeaderNames) -> _Header:
+
+def _find_header(path: Path, text: str, header_names: HeaderNames) -> _Header:
     """Find the first row that is a header with some delimiter; else the first row, with the delimiter that parts it most."""
     first_rows = []
     for delimiter in _DELIMITERS:
-        for number, (names, last_line) in enumerate(_first_rows(text, delimiter)):
-            header = _Header(names=names, delimiter=delimiter, last_line=last_line, rows_above=number)
+        for number, (cells, end) in enumerate(_first_rows(text, delimiter)):
+            names = cells[: 1 + max(at for at, cell in enumerate(cells) if cell)]
+            header = _Header(names=names, width=len(cells), delimiter=delimiter, end=end, rows_above=number)
             if _has_names(names, header_names):
                 return header
             if number == 0:
                 first_rows.append(header)
     if not first_rows:
-        return _Header(names=[], delimiter=",", last_line=0, rows_above=0)
+        raise InputError(f"{path} has blank lines only")
     return max(first_rows, key=lambda header: len(header.names))
 
 
 def _first_rows(text: str, delimiter: str) -> Iterator[tuple[list[str], int]]:
-    """Give the trimmed cells of the first rows that are not blank, and the line that each ends on."""
-    reader = csv.reader(io.StringIO(text[:_SEARCHED_FOR_HEADER], newline=""), delimiter=delimiter)
-    try:
-        for cells in islice((cells for cells in reader if any(cells)), _ROWS_ABOVE_HEADER):
-            yield [cell.strip() for cell in cells], reader.line_num
-    except csv.Error:  # a cell of many thousand characters: no header is so long
-        return
+    """Give the trimmed cells of the row that begins at each of the first lines, unless blank, and where that row ends.
 
-
-def _rows_below(path: Path, text: str, header: _Header) -> tuple[pa.Table, list[tuple[int, str]]]:
-    """Parse the rows below the header as text; rows of another width are misfits."""
-    wrong_width: list[tuple[int, int]] = []
-
-    def keep_number(row: pa.csv.InvalidRow) -> str:
-        wrong_width.append((row.number - header.last_line, row.actual_columns if row.text.strip() else 0))
-        return "skip"
-
-    try:
-        table = pa.csv.read_csv(
-            io.BytesIO(text.encode()),
-            # In one thread, because only then the parser knows the numbers of the rows.
-            pa.csv.ReadOptions(
-                column_names=header.names or [ROW],
-                skip_rows=header.last_line,
-                use_threads=False,
-                block_size=_BLOCK_BYTES,
-            ),
-            pa.csv.ParseOptions(delimiter=header.delimiter, newlines_in_values=True, invalid_row_handler=keep_number),
-            pa.csv.ConvertOptions(column_types=dict.fromkeys(header.names, pa.string())),
-        )
-    except pa.ArrowException as error:
-        raise InputError(f"{path} cannot be read: {first_line(error)}") from None
-    numbers = _numbers_without({row for row, _ in wrong_width}, len(table))
-    misfits = [
-        (row, f"{_cells(width)} where the header has {len(header.names)}") for row, width in wrong_width if width
-    ]
-    return table.append_column(ROW, numbers), misfits
-
-
-def _cells(width: int) -> str:
-    return "1 cell" if width == 1 else f"{width} cells"
-
-
-def _numbers_without(taken: set[int], n_rows: int) -> pa.Array:
-    """Number rows from 1, leaving out the numbers that are taken."""
-    numbers = range(1, n_rows + len(taken) + 1)
-    return pa.array([row for row in numbers if row not in taken] if taken else numbers, pa.int64())
+    At each line, because a stray quote above the header would hide it.
+    """
+    lines = [line + "\n" for line in text.split("\n", 2 * _LINES_ABOVE_HEADER)[: 2 * _LINES_ABOVE_HEADER]]
+    ends = np.cumsum([len(line) for line in lines])
+    for above in range(min(len(lines), _LINES_ABOVE_HEADER)):
+        reader = csv.reader(lines[above:], delimiter=delimiter)
+        try:
+            cells = [cell.strip() for cell in next(reader)]
+        except csv.Error:  # a cell of many thousand characters: no header is so long
+            continue
+        if any(cells):
+            yield cells, int(ends[above + reader.line_num - 1])
 
 
 def _has_names(cells: Sequence[str], header_names: HeaderNames) -> bool:
@@ -155,116 +137,66 @@ def _has_names(cells: Sequence[str], header_names: HeaderNames) -> bool:
     return any(names <= found for names in header_names)
 
 
-def _up_to_second_header(
-    rows: pa.Table, header: _Header, header_names: HeaderNames
-) -> tuple[pa.Table, list[tuple[int, str]]]:
-    """Cut the rows where a second header stands: below it the columns may have another order.
+def _headers_below(body: bytes, header: _Header, header_names: HeaderNames) -> Iterator[tuple[int, bool]]:
+    """Find the lines below the header that are headers, too: where each starts, and whether it has the same names.
 
-    A row that repeats the first header changes nothing, and is one misfit.
+    Such a line may begin with the last row of a file that did not end its last line.
     """
-    misfits = []
-    keep = np.ones(len(rows), bool)
-    for position in _header_rows(rows.select(header.names), header_names):
-        number = rows[ROW][position].as_py()
-        cells = [rows[name][position].as_py().strip() for name in header.names]
-        if cells != header.names:
-            misfits += [(row, f"below a second header, in row {number}") for row in rows[ROW][position:].to_pylist()]
-            keep[position:] = False
-            break
-        misfits.append((number, "the header again"))
-        keep[position] = False
-    return rows.filter(keep) if misfits else rows, misfits
-
-
-def _header_rows(cells: pa.Table, header_names: HeaderNames) -> list[int]:
-    """Find the rows that have all names of a header."""
-    columns = [pc.utf8_lower(pc.utf8_trim_whitespace(column)) for column in cells.columns]
-    found = np.zeros(len(cells), bool)
+    lower = body.lower()
+    starts = set()
     for names in header_names:
-        has_all = np.ones(len(cells), bool)
-        for name in names:
-            has_all &= np.any([pc.equal(column, name).to_numpy() for column in columns], axis=0)
-        found |= has_all
-    return [int(position) for position in np.flatnonzero(found)]
+        rarest = min((name.encode() for name in names), key=lower.count)
+        position = lower.find(rarest)
+        while position >= 0:
+            starts.add(body.rfind(b"\n", 0, position) + 1)
+            position = lower.find(rarest, position + 1)
+    for start in sorted(starts):
+        end = body.find(b"\n", start)
+        line = body[start : end if end >= 0 else len(body)].decode()
+        cells = [cell.strip() for cell in next(csv.reader([line], delimiter=header.delimiter))]
+        first, *others = cells[-len(header.names) :]
+        is_same = first.endswith(header.names[0]) and others == header.names[1:]
+        if is_same or _has_names(cells, header_names) or _is_row_and_header(cells, header, header_names):
+            yield start, is_same
 
 
-def _decoded(path: Path) -> tuple[str, list[str]]:
-    """Read a text file as UTF-8, UTF-16 or CP949; gives the text, and a note for all but UTF-8."""
-    raw = path.read_bytes()
-    if path.suffix.lower() == ".gz":
-        raw = gzip.decompress(raw)
-    if raw.startswith(_ZIP):
-        raise InputError(
-            f"{path} is an Excel file or an archive. Name an Excel file .xlsx, or save its sheet as CSV UTF-8"
+def _is_row_and_header(cells: Sequence[str], header: _Header, header_names: HeaderNames) -> bool:
+    """Tell whether cells are more than a row has and end with the names of a header."""
+    lower = [cell.lower() for cell in cells]
+    ends = (all(any(cell.endswith(name) for cell in lower) for name in names) for names in header_names)
+    return len(cells) > header.width and any(ends)
+
+
+def _parsed(path: Path, rows: TextRows, header: _Header) -> tuple[pa.Table, list[tuple[int, str]]]:
+    """Parse rows as text; those of another width are misfits."""
+    columns = [*header.names, *header.unnamed]
+    if not len(rows.numbers):
+        return pa.table({name: pa.array([], pa.string()) for name in columns} | {ROW: pa.array([], pa.int64())}), []
+    wrong_width: list[int] = []
+    misfits: list[tuple[int, str]] = []
+
+    def leave_out(row: pa.csv.InvalidRow) -> str:
+        wrong_width.append(row.number - 1)
+        width = number_of(row.actual_columns, "cell")
+        misfits.append((int(rows.numbers[row.number - 1]), f"{width} where the header has {header.width}"))
+        return "skip"
+
+    try:
+        table = pa.csv.read_csv(
+            io.BytesIO(rows.text),
+            # In one thread, because only then the parser knows the numbers of the rows.
+            pa.csv.ReadOptions(column_names=columns, use_threads=False, block_size=_BLOCK_BYTES),
+            pa.csv.ParseOptions(delimiter=header.delimiter, newlines_in_values=True, invalid_row_handler=leave_out),
+            pa.csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string())),
         )
-    if raw.startswith(_OLD_EXCEL):
-        raise InputError(f"{path} is a file of an old Excel. Save it as .xlsx, or as CSV UTF-8")
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return raw.decode("utf-16", errors="replace"), ["read as UTF-16"]
-    try:
-        return raw.decode("utf-8-sig"), []
-    except UnicodeDecodeError as error:
-        fault = error
-    try:
-        text = raw.decode("cp949")
-    except UnicodeDecodeError:
-        text = ""
-    if text and _is_korean(text):
-        return text, ["read as CP949"]
-    line = raw.count(b"\n", 0, fault.start) + 1
-    raise InputError(
-        f"{path} is neither UTF-8, UTF-16 nor CP949: line {line} has the byte 0x{raw[fault.start]:02X}. "
-        "It may be Latin-1 or Windows-1252. Save it as UTF-8, in Excel as CSV UTF-8"
-    )
+    except pa.ArrowException as error:
+        raise InputError(f"{path} cannot be read: {first_line(error)}") from None
+    return table.append_column(ROW, pa.array(np.delete(rows.numbers, wrong_width))), misfits
 
 
-def _is_korean(text: str) -> bool:
-    """Tell whether text that was decoded as CP949 is meant so.
-
-    An accented letter of Latin-1 and the letter after it give a syllable, too, but one whose second byte is ASCII. Those are
-    the syllables that CP949 adds to KS X 1001, which hardly any word has.
-    """
-    letters = re.sub(r"[\x00-\x7f]", "", text).encode("cp949")
-    second = letters[1::2]
-    return sum(byte > 0xA0 for byte in second) > 0.9 * len(second)
-
-
-def _excel_as_csv(path: Path) -> tuple[str, list[str]]:
-    """Give the first sheet of an Excel file as CSV, every row as wide as the widest of its first rows."""
-    try:
-        import openpyxl
-    except ImportError:
-        raise InputError(
-            f"{path} is an Excel file, and openpyxl, which reads them, is not installed: pip install 'seedtest-assets[excel]'"
-        ) from None
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # openpyxl and zipfile raise many kinds for a file that is none of Excel's
-        raise InputError(f"{path} cannot be read as an Excel file: {first_line(error)}") from None
-    sheet = book.worksheets[0]
-    rows = [_without_blank_end([_cell_text(value) for value in row]) for row in sheet.iter_rows(values_only=True)]
-    width = max(map(len, rows[:_ROWS_ABOVE_HEADER]), default=0)
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([*row, *[""] * (width - len(row))] for row in rows if row)
-    notes = (
-        [f"only the first of {len(book.worksheets)} sheets was read: {sheet.title}"] if len(book.worksheets) > 1 else []
-    )
-    return text.getvalue(), notes
-
-
-def _without_blank_end(cells: list[str]) -> list[str]:
-    while cells and not cells[-1]:
-        cells.pop()
-    return cells
-
-
-def _cell_text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+def _without(table: pa.Table, rows: np.ndarray, reason: str, misfits: list[tuple[int, str]]) -> pa.Table:
+    """Leave rows (of which a mask) out of a table, and add them to the misfits."""
+    if not rows.any():
+        return table
+    misfits += [(row, reason) for row in table[ROW].filter(pa.array(rows)).to_pylist()]
+    return table.filter(pa.array(~rows))

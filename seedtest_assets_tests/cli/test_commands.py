@@ -120,7 +120,7 @@ def test_calibrate_agrees_with_mirt_on_the_sat12_with_blanks(invoke, tmp_path):
         (["calibrate", "log.csv", "--prior-a", "0"], "a prior is a mean and an SD, such as 0,0.5, not '0'"),
         (["calibrate", "log.csv", "--fixed-c", "0.2"], "fixed_c needs model 3PL, but the model is 2PL"),
         (["calibrate", "log.csv", "--anchors", "log.csv"], "log.csv has no column a, b"),
-        (["calibrate", "bad.csv"], "the mark perhaps is neither correct nor incorrect (1 rows: 2)"),
+        (["calibrate", "bad.csv"], "the mark perhaps is neither correct nor incorrect (1 row: 2)"),
         (["status"], "no dagster.yaml and workspace.yaml"),
     ],
 )

@@ -40,7 +40,7 @@ def bad(file) -> list[tuple[int, str]]:
 def test_rows_of_a_second_export_with_one_more_column_are_named(write):
     file = write(LONG + "user_id,item_id,is_correct,completed_at\nu2,q1,1,2024-05-01\n")
     assert marks(file) == {("u1", "q1"): True, ("u1", "q2"): False}
-    assert bad(file) == [(3, "4 cells where the header has 3"), (4, "4 cells where the header has 3")]
+    assert bad(file) == [(3, "below a second header, in row 3"), (4, "below a second header, in row 3")]
 
 
 def test_rows_below_a_second_header_of_another_order_are_not_read_under_the_first(write):
@@ -59,7 +59,7 @@ def test_the_same_header_again_is_one_bad_row(write):
 def test_the_header_is_the_first_row_with_the_needed_columns(write):
     file = write("Export of the spring test\n\n" + LONG)
     assert len(marks(file)) == 2
-    assert file.notes == ["1 rows above the header were not read"]
+    assert file.notes == ["not read: 1 row above the header"]
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
@@ -73,17 +73,56 @@ def test_a_footer_and_short_rows_are_named_and_blank_lines_are_not(write):
 
 
 def test_mixed_ends_of_lines_and_line_breaks_in_cells(write):
-    file = write('user_id,item_id,is_correct\r\nu1,"q\n1",1\nu1,q2,0\r\nu2\n')
-    assert marks(file) == {("u1", "q\n1"): True, ("u1", "q2"): False}
-    assert bad(file) == [(3, "1 cell where the header has 3")]
+    file = write('user_id,item_id,is_correct,text\r\nu1,q1,1,"a\nb"\r\nu1,q2,0,\r\nu2\nu1,"q\n3",0,\r')
+    assert marks(file) == {("u1", "q1"): True, ("u1", "q2"): False}
+    assert bad(file) == [(3, "1 cell where the header has 4"), (4, "item_id holds a line break")]
 
 
 def test_every_row_is_used_or_left_out(write):
     random = np.random.default_rng(5)
     rows = [",".join(random.choice(["u1", "", "1", "x", "0"], random.integers(1, 6))) for _ in range(300)]
     file = write("user_id,item_id,is_correct\n" + "\n".join(rows))
-    assert file.n_rows == sum(bool(row) for row in rows)
+    assert file.n_rows == sum(bool(row.strip(",")) for row in rows)
     assert len(file.answers) + len(file.bad) == file.n_rows
+
+
+def test_a_quote_that_is_not_closed_costs_its_own_row_only(write):
+    rows = [f"u{n},q{n % 5},{n % 2}" for n in range(102)]
+    rows[20], rows[60] = rows[20].replace(",q", ',"q'), rows[60].replace(",q", ',"q')
+    file = write("user_id,item_id,is_correct\n" + "\n".join(rows) + "\n")
+    assert len(file.answers) == 100
+    assert bad(file) == [(21, "a quote is not closed"), (61, "a quote is not closed")]
+    file = write("user_id,item_id,is_correct\n" + "\n".join(rows[:61]))
+    assert (len(file.answers), file.n_rows) == (59, 61)
+
+
+def test_a_file_pasted_below_another_is_found_by_its_header(write):
+    other = "item_id,user_id,is_correct\nq1,u3,1\n"
+    for text in (LONG + "\ufeff" + other, LONG[:-1] + "\ufeff" + other):
+        assert [row for row, _ in bad(write(text))] == [3, 4]
+    file = write(LONG[:-1] + other)  # the last row and the second header are one line
+    assert marks(file) == {("u1", "q1"): True}
+    assert bad(file) == [(2, "below a second header, in row 2"), (3, "below a second header, in row 2")]
+    assert len(marks(write(LONG[:-1] + "\ufeff" + LONG.replace("u1", "u2")))) == 4
+
+
+def test_a_quote_above_the_header_does_not_hide_it(write):
+    assert len(marks(write('"Spring test\n' + LONG))) == 2
+
+
+def test_rows_with_more_cells_than_names(write):
+    file = write("user_id,item_id,is_correct,,\nu1,q1,1,,\nu1,q2,0,,late\n")
+    assert marks(file) == {("u1", "q1"): True}
+    assert bad(file) == [(2, "a cell in a column without a name")]
+    assert len(marks(write("user_id,q1,q2,\nu1,1,0,\n"))) == 2
+    with pytest.raises(InputError, match=r"has a column without a name. Name it, or remove it"):
+        write(",user_id,q1\n0,u1,1\n")
+
+
+def test_two_names_of_the_same_column_are_told(write):
+    file = write("user_id,student_id,item_id,is_correct\nu1,s1,q1,1\n")
+    assert marks(file) == {("s1", "q1"): True}
+    assert file.notes == ["only student_id was read of the columns user_id, student_id"]
 
 
 def test_items_keep_their_names(write):
@@ -111,8 +150,31 @@ def test_encodings_of_spreadsheets_are_read(write, encoding, notes):
 
 def test_a_compressed_file_is_read(write):
     assert len(marks(write(gzip.compress(LONG.encode()), "log.csv.gz"))) == 2
+    assert len(marks(write(gzip.compress(LONG.encode()), "log.csv"))) == 2
     with pytest.raises(InputError, match="compressed data are not whole"):
         write(gzip.compress(LONG.encode())[:-12], "log.csv.gz")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_read_without_its_mark(write, encoding):
+    assert len(marks(write(KOREAN, encoding=encoding))) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "what_it_is"),
+    [
+        (b"", "is empty"),
+        (b" \n\n", "has blank lines only"),
+        (b"<html><table></table></html>", "is a web page or XML"),
+        (b"PAR1....PAR1", "is a Parquet file. Name it .parquet"),
+        (LONG.encode("utf-32"), "is UTF-32. Save it as UTF-8"),
+        (b"PK\x03\x04", "Name an Excel file .xlsx"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "old Excel. Save it as .xlsx"),
+    ],
+)
+def test_what_is_no_text_gets_a_line_that_says_what_it_is(write, content, what_it_is):
+    with pytest.raises(InputError, match=what_it_is):
+        write(content)
 
 
 @pytest.mark.parametrize("name", ["José", "Åsa", "Müller, Ö", "naïve café"])
@@ -130,16 +192,12 @@ def test_an_excel_file_is_read_and_its_other_sheets_are_told(tmp_path):
     file = read_answer_file(tmp_path / "log.xlsx", needs_time=False)
     assert marks(file) == {("u1", "q1"): True, ("u1", "q2"): False, ("u2", "q1"): True}
     assert file.students_without_answers == ["u3"]
-    assert file.notes == ["only the first of 2 sheets was read: Sheet", "1 rows above the header were not read"]
+    assert file.notes == ["only the first of 2 sheets was read: Sheet", "not read: 1 row above the header"]
 
 
 def test_what_is_no_excel_file_is_one_line(write, monkeypatch):
     with pytest.raises(InputError, match="cannot be read as an Excel file"):
         write("no", "log.xlsx")
-    with pytest.raises(InputError, match=r"Name an Excel file .xlsx"):
-        write(b"PK\x03\x04", "log.csv")
-    with pytest.raises(InputError, match=r"old Excel. Save it as .xlsx"):
-        write(b"\xd0\xcf\x11\xe0\xa1\xb1", "log.csv")
     importing = builtins.__import__
 
     def without_openpyxl(name, *arguments, **options):
@@ -159,10 +217,19 @@ def test_names_in_any_case_and_those_of_the_item_response_warehouse(write):
     assert str(file.answers["completed_at"][0]) == "2024-05-01 10:00:00+00:00"
 
 
-@pytest.mark.parametrize("time", ["1714557600", "1714557600.0", "1714557600000", "2024-05-01 10:00:00"])
-def test_times_may_be_seconds_or_milliseconds_since_1970(write, time):
+@pytest.mark.parametrize(
+    "time",
+    ["1714557600", "1714557600.0", "1714557600000", "1714557600000000", "2024-05-01 10:00:00", "2024. 5. 1. 10:00"],
+)
+def test_times_of_many_forms(write, time):
     file = write(f"user_id,item_id,is_correct,completed_at\nu1,q1,1,{time}\n")
     assert str(file.answers["completed_at"][0]) == "2024-05-01 10:00:00+00:00"
+
+
+@pytest.mark.parametrize("time", ["1.7e9", "05/01/2024", "45413.5", "2024-13-01"])
+def test_what_is_no_time_is_named(write, time):
+    file = write(f"user_id,item_id,is_correct,completed_at\nu1,q1,1,{time}\n")
+    assert bad(file) == [(1, f"completed_at is no time: {time}")]
 
 
 def test_files_of_a_glob_are_read_each_by_its_header(write, tmp_path):
@@ -183,7 +250,7 @@ def test_rows_left_out_are_on_the_screen_and_in_the_files_and_students_without_a
     done = CliRunner().invoke(app, ["calibrate", "log.csv", "--out", "out", "--skip-bad"])
     assert done.exit_code == 0, done.output
     screen = " ".join(done.output.split())
-    assert "1 of 1,194: the mark perhaps is neither correct nor incorrect (1 rows: 1)" in screen
+    assert "1 of 1,194: the mark perhaps is neither correct nor incorrect (1 row: 1)" in screen
     assert "1 persons, who have the population's mean and SD" in screen
     facts = json.loads((tmp_path / "out" / "fit_meta.json").read_text())
     assert facts["file"] == {

@@ -50,13 +50,13 @@ def test_bad_rows_stop_the_load_with_reasons_and_rows_and_change_nothing(setting
     message = str(raised.value)
     assert "7 bad rows and nothing was loaded" in message
     for part in (
-        "no student_id (1 rows: 2)",
-        "no item_id (1 rows: 3)",
-        "the mark maybe is neither correct nor incorrect (1 rows: 4)",
-        "completed_at is later than tomorrow (1 rows: 5)",
-        "completed_at is no time (1 rows: 6)",
-        "response_time_ms is no number of milliseconds (1 rows: 7)",
-        "the same student, item and time twice (1 rows: 1)",
+        "no student_id (1 row: 2)",
+        "no item_id (1 row: 3)",
+        "the mark maybe is neither correct nor incorrect (1 row: 4)",
+        "completed_at is later than tomorrow (1 row: 5)",
+        "completed_at is no time: yesterday (1 row: 6)",
+        "response_time_ms is no number of milliseconds: soon (1 row: 7)",
+        "the same student, item and time twice (1 row: 1)",
         "--skip-bad",
     ):
         assert part in message
