@@ -1,25 +1,24 @@
 """Calibration: from a list of answers to item parameters on the bank's scale, abilities, and how far to trust them."""
 
-import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.ability import abilities, reliability
+from seedtest_assets.irt.bank_scale import BankScale, Blocks, Target, link_blocks, mixture
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estimation import Bank, Estimate, HeldAnchors, Sample, estimate_maximum, screen_anchors
-from seedtest_assets.irt.linking import Linking, link, link_target, linking_warnings
-from seedtest_assets.irt.models import MODELS, Model, ScaleTransformation, scale_transformation
+from seedtest_assets.irt.linking import Linking, link_target
+from seedtest_assets.irt.models import MODELS, Model, scale_transformation
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ABILITIES
 from seedtest_assets.irt.parallel import announce_compilation
 from seedtest_assets.irt.parameters import ItemParameters
-from seedtest_assets.irt.remarks import error_warnings, fit_warnings, flag, flag_warnings, names_of
+from seedtest_assets.irt.remarks import block_warnings, error_warnings, fit_warnings, flag, flag_warnings
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.result import Calibration
-from seedtest_assets.irt.screening import answers_to, unconnected_blocks
 from seedtest_assets.irt.standard_errors import ItemErrors, n_parameters, standard_errors
 
 
@@ -87,129 +86,27 @@ def calibrate(
 
 def _calibrate(sample: Sample, bank: Bank, options: Options) -> Calibration:
     """Screen the anchors to be held, estimate, link, and assemble the result."""
-    held = None
-    if options.linking_method == "fixed" and (options.prior_answers > 0 or _can_hold(sample, bank.anchors)):
-        held = screen_anchors(sample, bank, options)
+    held = screen_anchors(sample, bank, options) if options.linking_method == "fixed" else None
     estimate = estimate_maximum(sample, bank, held, options)
     errors = standard_errors(estimate.optimum, options.standard_errors)
     scale = _link(estimate, errors, bank, options) if held is None else _scale_of(held, estimate)
     return _assemble(estimate, errors, scale, options)
 
 
-def _can_hold(sample: Sample, anchors: ItemParameters | None) -> bool:
-    """Whether each block of items that persons connect has the 2 anchors that place its population on the bank's scale."""
-    if anchors is None:
-        return False
-    block = unconnected_blocks(answers_to(sample.responses, sample.fitted))
-    n_anchors = np.bincount(block, np.isin(sample.fitted, anchors.item))
-    return len(n_anchors) == 1 or bool((n_anchors >= 2).all())
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Scale:
-    """How the estimates relate to the bank: the linking, and the lines theta -> A theta + B by which they still move.
-
-    A, B: float64 [n_blocks], of each block of items that persons connect, the linked one with most items first.
-    item_block [n_items], person_block [n_persons]: rows of A and B.
-    """
-
-    linking: Linking | None
-    A: np.ndarray
-    B: np.ndarray
-    item_block: np.ndarray
-    person_block: np.ndarray
-    warnings: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, estimate: Estimate, linking: Linking | None, warnings: Sequence[str], *, moved: bool) -> "_Scale":
-        """Make the scale of one block; `moved`: the estimates still move by the linking."""
-        A, B = (linking.A, linking.B) if linking and moved else (1.0, 0.0)
-        answers = estimate.problem.answers
-        return cls(
-            linking=linking,
-            A=np.array([A]),
-            B=np.array([B]),
-            item_block=np.zeros(answers.n_items, np.int64),
-            person_block=np.zeros(len(answers.group), np.int64),
-            warnings=tuple(warnings),
-        )
-
-    @property
-    def of_items(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.A[self.item_block], self.B[self.item_block]
-
-    @property
-    def of_persons(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.A[self.person_block], self.B[self.person_block]
-
-    def apply(self, items: ItemParameters) -> ItemParameters:
-        A, B = self.of_items
-        return ItemParameters(items.item, items.a / A, A * items.b + B, items.c)
-
-
-def _link(estimate: Estimate, errors: ItemErrors, bank: Bank, options: Options) -> _Scale:
+def _link(estimate: Estimate, errors: ItemErrors, bank: Bank, options: Options) -> BankScale:
     """Link the estimates to the anchors or the previous calibration.
 
     With linking method "fixed" a previous calibration is linked to, never held: held, the bank would freeze, and no
     item could be seen to change.
     """
-    method = options.linking_method
-    target, source, warnings = link_target(bank.anchors, bank.previous, estimate.sample.fitted, method)
-    if target is None:
-        return _Scale.of(estimate, None, warnings, moved=False)
-    block = unconnected_blocks(estimate.problem.answers)
-    if block.any():
-        return _link_blocks(estimate, errors, target, source, scale_transformation(method), block)
-    try:
-        linking = link(
-            estimate.items, target, scale_transformation(method), source=source, errors=np.stack([errors.a, errors.b])
-        )
-    except DataError as error:
-        return _Scale.of(estimate, None, [*warnings, f"not linked to the bank's scale: {error}"], moved=False)
-    warnings += linking_warnings(linking) + _mismatch(estimate, target)
-    return _Scale.of(estimate, linking, warnings, moved=True)
-
-
-def _link_blocks(
-    estimate: Estimate,
-    errors: ItemErrors,
-    target: ItemParameters,
-    source: str,
-    method: ScaleTransformation,
-    block: np.ndarray,
-) -> _Scale:
-    """Link blocks of items that no person connects one by one: each has a scale of its own, that of its persons."""
-    linkings: dict[int, Linking] = {}
-    warnings: list[str] = []
-    for number in range(block.max() + 1):
-        rows = block == number
-        se = np.stack([errors.a[rows], errors.b[rows]])
-        with contextlib.suppress(DataError):  # fewer than two anchors remain: named below
-            linkings[number] = link(estimate.items.take(rows), target, method, source=source, errors=se)
-            warnings += linking_warnings(linkings[number])
-    linked = np.isin(block, list(linkings))
-    if not linked.all():
-        names = names_of(estimate.sample.fitted[~linked], estimate.sample.responses.item_ids)
-        warnings.append(
-            f"{np.count_nonzero(~linked)} items are in blocks without 2 anchors and are not linked to the bank's scale: {names}"
-        )
-    largest_first = sorted(linkings, key=lambda number: -np.count_nonzero(block == number))
-    order = [*largest_first, *sorted(set(range(block.max() + 1)) - set(linkings))]
-    position = np.argsort(order)
-    by_size = [linkings[number] for number in largest_first]
-    answers = estimate.problem.answers
-    person_block = np.zeros(len(answers.group), np.int64)
-    first_item = answers.code[answers.start[:-1][answers.answered]] >> 1
-    person_block[answers.answered] = position[block[first_item]]
-    unlinked = len(order) - len(by_size)
-    return _Scale(
-        linking=replace(by_size[0], others=tuple(by_size[1:])) if by_size else None,
-        A=np.array([*(linking.A for linking in by_size), *[1.0] * unlinked]),
-        B=np.array([*(linking.B for linking in by_size), *[0.0] * unlinked]),
-        item_block=position[block],
-        person_block=person_block,
-        warnings=(*warnings, *_mismatch(estimate, target)),
-    )
+    method, answers = options.linking_method, estimate.problem.answers
+    items, source, warnings = link_target(bank.anchors, bank.previous, estimate.sample.fitted, method)
+    if items is None:
+        return BankScale.unmoved(Blocks.of(answers), (), warnings)
+    item_ids = estimate.sample.responses.item_ids
+    target = Target(items=items, source=source, method=scale_transformation(method), item_ids=item_ids)
+    scale = link_blocks(estimate.items, np.stack([errors.a, errors.b]), target, answers)
+    return replace(scale, warnings=(*warnings, *scale.warnings, *_mismatch(estimate, items)))
 
 
 def _mismatch(estimate: Estimate, target: ItemParameters) -> list[str]:
@@ -223,15 +120,28 @@ def _mismatch(estimate: Estimate, target: ItemParameters) -> list[str]:
     ]
 
 
-def _scale_of(held: HeldAnchors, estimate: Estimate) -> _Scale:
-    """Report the population of a calibration with held anchors as its linking; the estimates are on the bank's scale."""
-    mean, sd = estimate.state.populations
-    A, B = (float(sd[0]), float(mean[0])) if len(mean) == 1 else (1.0, 0.0)
-    linking = Linking(A, B, "fixed", "anchors", held.items.item, held.drifted, held.errors)
-    return _Scale.of(estimate, linking, linking_warnings(linking) + _mismatch(estimate, held.items), moved=False)
+def _scale_of(held: HeldAnchors, estimate: Estimate) -> BankScale:
+    """Report the population of each block of a calibration with held anchors as its linking.
+
+    The estimates are on the bank's scale.
+    """
+    answers, state = estimate.problem.answers, estimate.state
+    blocks = Blocks.of(answers)
+    linkings = []
+    for number in range(blocks.n):
+        codes = estimate.sample.fitted[blocks.of_items == number]
+        screenings = [linking for linking in held.linkings if np.isin(linking.used, codes).any()]
+        if not screenings:
+            continue
+        persons = answers.answered & (blocks.of_persons == number)
+        mean, sd = mixture(np.bincount(answers.group[persons], minlength=answers.n_groups), state.mean, state.sd)
+        drifted = tuple(chain.from_iterable(linking.screened_out for linking in screenings))
+        worst = max((linking.errors for linking in screenings), key=lambda errors: errors.residual_z)
+        linkings.append(Linking(sd, mean, "fixed", "anchors", held.items.among(codes).item, drifted, worst))
+    return BankScale.unmoved(blocks, tuple(linkings), [*held.warnings, *_mismatch(estimate, held.items)])
 
 
-def _assemble(estimate: Estimate, errors: ItemErrors, scale: _Scale, options: Options) -> Calibration:
+def _assemble(estimate: Estimate, errors: ItemErrors, scale: BankScale, options: Options) -> Calibration:
     """Score the persons and put everything on the bank's scale."""
     sample, problem, state = estimate.sample, estimate.problem, estimate.state
     answered = problem.answers.answered
@@ -271,6 +181,7 @@ def _assemble(estimate: Estimate, errors: ItemErrors, scale: _Scale, options: Op
         warnings=(
             *sample.warnings,
             *fit_warnings(estimate.solution, problem, options.tolerance),
+            *block_warnings(scale.blocks.of_items, linked=scale.complete),
             *scale.warnings,
             *error_warnings(items.item[errors.infinite], sample.responses.item_ids),
             *flag_warnings(flagged, sample.responses.item_ids),
@@ -278,16 +189,14 @@ def _assemble(estimate: Estimate, errors: ItemErrors, scale: _Scale, options: Op
     )
 
 
-def _populations(estimate: Estimate, scale: _Scale) -> tuple[np.ndarray, np.ndarray, float, float]:
+def _populations(estimate: Estimate, scale: BankScale) -> tuple[np.ndarray, np.ndarray, float, float]:
     """Give mean and SD of each group, float64 [n_groups], and of all who answered, on the bank's scale."""
-    state, answers, n_blocks = estimate.state, estimate.problem.answers, len(scale.A)
-    cell = (answers.group * n_blocks + scale.person_block)[answers.answered]
-    share = np.bincount(cell, minlength=answers.n_groups * n_blocks).reshape(-1, n_blocks) / len(cell)
+    state, answers, n_blocks = estimate.state, estimate.problem.answers, scale.blocks.n
+    cell = (answers.group * n_blocks + scale.blocks.of_persons)[answers.answered]
+    count = np.bincount(cell, minlength=answers.n_groups * n_blocks).reshape(-1, n_blocks)
     means, sds = np.multiply.outer(state.mean, scale.A) + scale.B, np.multiply.outer(state.sd, scale.A)
-    mean = float((share * means).sum())
-    sd = float(np.sqrt((share * (sds**2 + (means - mean) ** 2)).sum()))
-    of_group = share.sum(axis=1, keepdims=True)
-    share_in_group = np.where(of_group > 0, share / np.maximum(of_group, 1e-300), np.eye(1, n_blocks))
-    groups_mean = (share_in_group * means).sum(axis=1)
-    groups_sd = np.sqrt((share_in_group * (sds**2 + (means - groups_mean[:, None]) ** 2)).sum(axis=1))
-    return groups_mean, groups_sd, mean, sd
+    mean, sd = mixture(count.ravel(), means.ravel(), sds.ravel())
+    # A group in which nobody answered is given on the scale of the largest block.
+    weight = np.where(count.any(axis=1, keepdims=True), count, np.eye(1, n_blocks))
+    of_groups = np.array([mixture(*group) for group in zip(weight, means, sds, strict=True)])
+    return of_groups[:, 0], of_groups[:, 1], mean, sd

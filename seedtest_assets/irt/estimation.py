@@ -3,19 +3,18 @@
 import contextlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from seedtest_assets.irt.bank_scale import Blocks, Target, link_blocks
 from seedtest_assets.irt.design import FINE, groups_by_items, harder_after_right, items_follow_answers
 from seedtest_assets.irt.em import PriorAnswers, Problem, Solution, Stopping, solve, starting_values
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers, Expectation
 from seedtest_assets.irt.grid import nodes_for
 from seedtest_assets.irt.kernel_arguments import Curves
-from seedtest_assets.irt.linking import link, link_target
-from seedtest_assets.irt.linking_errors import UNKNOWN, LinkingErrors
+from seedtest_assets.irt.linking import Linking, link, link_target
 from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ESTIMATES
@@ -37,6 +36,8 @@ GAIN_A_GROUP = 10
 MOST_SADDLES = 4
 SMALL_SLOPE = 0.3
 LEAST_GAIN = 1e-3
+# Two anchors have an order of b that chance may turn.
+FEWEST_TO_TURN = 3
 # Starting values below this slope may end in the mirror image of the scale, which fits as well.
 LEAST_START = 0.05
 
@@ -101,11 +102,11 @@ class Bank:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldAnchors:
-    """Anchors whose parameters are held, (item code, reason) of those that drifted, and how well they agree."""
+    """Anchors whose parameters are held, and the linkings of a free calibration, block by block, that chose them."""
 
     items: ItemParameters
-    drifted: tuple[tuple[int, str], ...]
-    errors: LinkingErrors = UNKNOWN
+    linkings: tuple[Linking, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,28 +158,22 @@ class Estimate:
 
 
 def screen_anchors(sample: Sample, bank: Bank, options: Options) -> HeldAnchors | None:
-    """Choose the anchors to hold, without those that drifted: a free calibration, linked to them, shows which did.
+    """Choose the anchors to hold: a free calibration, linked to them, shows which drifted or changed sign.
 
-    None where no two anchors can be fitted.
+    None where a block of items that persons connect keeps fewer than the 2 anchors that place its population on the
+    bank's scale. With a prior the other blocks suffice.
     """
     target, source, _ = link_target(bank.anchors, None, sample.fitted, options.linking_method)
     if source != "anchors" or target is None:
         return None
     free = estimate_items(sample, bank, None, replace(options, prior_answers=0.0))
     errors = standard_errors(free.optimum, options.standard_errors)
-    se, block = np.stack([errors.a, errors.b]), unconnected_blocks(free.problem.answers)
-    try:  # blocks that no person connects have a scale each
-        linkings = [
-            link(free.items.take(block == number), target, errors=se[:, block == number])
-            for number in range(block.max() + 1)
-        ]
-    except DataError:  # too few remain to be judged: hold them all
-        return HeldAnchors(items=target, drifted=())
-    return HeldAnchors(
-        items=target.among(np.concatenate([linking.used for linking in linkings])),
-        drifted=tuple(chain.from_iterable(linking.screened_out for linking in linkings)),
-        errors=max((linking.errors for linking in linkings), key=lambda errors: errors.residual_z),
-    )
+    to_anchors = Target(items=target, source=source, method="stocking_lord", item_ids=sample.responses.item_ids)
+    scale = link_blocks(free.items, np.stack([errors.a, errors.b]), to_anchors, free.problem.answers)
+    if not scale.linkings or not (scale.complete or options.prior_answers > 0):
+        return None
+    used = np.concatenate([linking.used for linking in scale.linkings])
+    return HeldAnchors(items=target.among(used), linkings=scale.linkings, warnings=scale.warnings)
 
 
 def estimate_maximum(sample: Sample, bank: Bank, held: HeldAnchors | None, options: Options) -> Estimate:
@@ -226,6 +221,8 @@ def estimate_items(sample: Sample, bank: Bank, held: HeldAnchors | None, options
     """Estimate the items' parameters, leaving out items without a finite estimate."""
     stopping = _stopping(options)
     while True:
+        if held is not None and not sample.grouped:
+            sample = _with_population_a_block(sample, held)
         problem, start = _problem(sample, bank.known, held, options)
         estimate = Estimate.of(sample, problem, start, stopping)
         if not sample.grouped:
@@ -246,6 +243,15 @@ def _groups(groups: ArrayLike | None, n_persons: int) -> tuple[np.ndarray, int]:
     if groups.shape != (n_persons,) or groups.dtype.kind not in "iu" or (groups.size and groups.min() < 0):
         raise DataError(f"groups must be {n_persons} integer codes from 0, one a person")
     return groups.astype(np.int32), int(groups.max(initial=0)) + 1
+
+
+def _with_population_a_block(sample: Sample, held: HeldAnchors) -> Sample:
+    """Give each block of items that no person connects a population of its own, where held anchors place each."""
+    blocks = Blocks.of(answers_to(sample.responses, sample.fitted))
+    anchored = np.unique(blocks.of_items[np.isin(sample.fitted, held.items.item)])
+    if len(anchored) < blocks.n:
+        return sample
+    return replace(sample, group=blocks.of_persons.astype(np.int32), n_groups=blocks.n)
 
 
 def _problem(
@@ -296,7 +302,7 @@ def _with_populations(estimate: Estimate, stopping: Stopping) -> Estimate:
     problem, sample, state = estimate.problem, estimate.sample, estimate.state
     if not _one_scale(problem):
         return estimate
-    difficulty = (state.discrimination_and_difficulty[1] - state.mean[0]) / state.sd[0]
+    difficulty = (state.discrimination_and_difficulty[1] - state.mean.mean()) / state.sd.mean()
     grouping = groups_by_items(problem.answers, difficulty)
     if grouping is None or grouping[0].max() == 0 or harder_after_right(problem.answers, grouping[1], grouping[0]):
         return estimate
@@ -304,7 +310,7 @@ def _with_populations(estimate: Estimate, stopping: Stopping) -> Estimate:
     answers = replace(problem.answers, group=group, n_groups=n_groups)
     grouped = replace(problem, answers=answers, n_nodes=max(problem.n_nodes, FINE), own=())
     if problem.anchored:
-        start = replace(state, mean=np.repeat(state.mean, n_groups), sd=np.repeat(state.sd, n_groups))
+        start = replace(state, mean=np.full(n_groups, state.mean.mean()), sd=np.full(n_groups, state.sd.mean()))
     else:
         start = replace(starting_values(answers.count, n_groups), g=state.g)
     rough = solve(grouped, start, Stopping(100 * stopping.tolerance, 50, stopping.progress))
@@ -345,22 +351,30 @@ def _with_prior(estimate: Estimate, known: list[ItemParameters], weight: float, 
 
 
 def _oriented(estimate: Estimate, anchors: ItemParameters | None) -> Estimate:
-    """Point the ability axis up: as most anchors have it, else so that most discriminations are positive.
+    """Point the ability axis up: so that most discriminations are positive, unless the anchors clearly say otherwise.
 
-    Held items keep it where it is.
+    Held items and a prior of the discriminations keep it where it is.
     """
-    a, direction = estimate.state.a, 0.0
-    if (
-        estimate.problem.anchored or estimate.problem.priors.prior_a is not None
-    ):  # with the prior every slope is positive
+    if estimate.problem.anchored or estimate.problem.priors.prior_a is not None:
         return estimate
-    if anchors is not None and len(anchors):
-        common = anchors.among(estimate.sample.fitted)
-        # Each anchor has one vote: a single one that is reversed, or very steep, must not turn the others.
-        direction = float(np.sign(common.a) @ np.sign(a[np.searchsorted(estimate.sample.fitted, common.item)]))
-    if (direction or float(np.median(a))) >= 0:
+    if float(np.median(estimate.state.a)) < 0:
+        estimate = _mirrored(estimate)
+    if anchors is None or not _turned(estimate.items, anchors.among(estimate.sample.fitted)):
         return estimate
     return _mirrored(estimate)
+
+
+def _turned(items: ItemParameters, anchors: ItemParameters) -> bool:
+    """Check whether the scale of the items is upside down by both a and b of the anchors, as where most keys are reversed.
+
+    Each anchor has one vote by the sign of its a, so that a very steep one does not outvote the others. The order of b
+    must be turned, too, because a wrong sign in the bank leaves b where it is.
+    """
+    if len(anchors) < FEWEST_TO_TURN:
+        return False
+    new = items.take(np.searchsorted(items.item, anchors.item))
+    place, place_in_bank = (np.argsort(np.argsort(b)) - (len(b) - 1) / 2 for b in (new.b, anchors.b))
+    return bool(np.sign(new.a) @ np.sign(anchors.a) < 0 and place @ place_in_bank < 0)
 
 
 def _mirrored(estimate: Estimate) -> Estimate:

@@ -16,6 +16,7 @@ from seedtest_assets.irt.grid import Grid, normal_grid
 from seedtest_assets.irt.linking_errors import UNKNOWN, LinkingErrors, linking_errors
 from seedtest_assets.irt.models import SCALE_TRANSFORMATIONS, LinkingMethod, ScaleTransformation
 from seedtest_assets.irt.parameters import ItemParameters, probability
+from seedtest_assets.irt.remarks import names_of
 from seedtest_assets.irt.robust import robust_sd
 
 # Robust z above which an anchor has drifted (Iglewicz & Hoaglin, 1993).
@@ -32,6 +33,19 @@ MOST_ERROR = 0.1
 ROUNDS_WITHOUT_GUESSING = 8
 # Steps of least squares in each, from the curve itself.
 STEPS_WITHOUT_GUESSING = 10
+# Why an item that discriminates with another sign than in the bank does not link.
+SIGN_CHANGED = "its discrimination changed sign"
+
+
+class TooFewCommonItems(DataError):
+    """Fewer than 2 common items remain to link by. screened_out: (item code, reason) of those that do not remain."""
+
+    def __init__(self, n: int, screened_out: tuple[tuple[int, str], ...]) -> None:
+        self.screened_out = screened_out
+        super().__init__(
+            f"{n} common items remain to link by, 2 are needed"
+            + (f" ({len(screened_out)} were screened out)" if screened_out else "")
+        )
 
 
 @dataclass(frozen=True)
@@ -191,15 +205,12 @@ def _link_common(
     screened: list[tuple[int, str]] = []
     opposed = (new.a > 0) != (bank.a > 0)
     if screen and opposed.any():
-        screened += [(int(item), "its discrimination changed sign") for item in new.item[opposed]]
+        screened += [(int(item), SIGN_CHANGED) for item in new.item[opposed]]
         new, bank = new.take(~opposed), bank.take(~opposed)
     bank = _in_the_model_of(new, bank, criterion)
     while True:
         if len(new) < 2:
-            raise DataError(
-                f"{len(new)} common items remain to link by, 2 are needed"
-                + (f" ({len(screened)} were screened out for drift)" if screened else "")
-            )
+            raise TooFewCommonItems(len(new), tuple(screened))
         A, B = criterion.constants(new, bank)
         item, reason = drifted(new, bank) if screen else (None, "")
         if item is None:
@@ -244,18 +255,23 @@ def _without_guessing(items: ItemParameters, grid: Grid) -> tuple[np.ndarray, np
     return a, -d / a
 
 
-def linking_warnings(linking: Linking) -> list[str]:
+def linking_items(source: str) -> str:
+    """Name what a linking rests on."""
+    return "anchors" if source == "anchors" else f"items of the {source} calibration"
+
+
+def linking_warnings(linking: Linking, item_ids: np.ndarray | None = None) -> list[str]:
     """List what makes linking constants doubtful."""
     warnings = []
-    name = "anchors" if linking.source == "anchors" else f"items of the {linking.source} calibration"
-    if linking.source == "anchors" and len(linking.used) < FEWEST_TO_SCREEN:
+    name, n, listed = linking_items(linking.source), len(linking.used), names_of(linking.used, item_ids)
+    if linking.source == "anchors" and n < FEWEST_TO_SCREEN:
         warnings.append(
-            f"{len(linking.used)} anchors link to the bank's scale. With fewer than {FEWEST_TO_SCREEN} a wrong one cannot be "
+            f"{n} anchors link to the bank's scale: {listed}. With fewer than {FEWEST_TO_SCREEN} a wrong one cannot be "
             "told from the others. Add anchors"
         )
     if linking.contradictory:
         warnings.append(
-            f"the {len(linking.used)} {name} contradict each other: their residuals are {linking.errors.residual_z:.1f} times as "
+            f"the {n} {name} contradict each other ({listed}): their residuals are {linking.errors.residual_z:.1f} times as "
             f"wide as their standard errors, so A = {linking.A:.2f} has a standard error of {linking.errors.se_A:.2f} and "
             f"B = {linking.B:.2f} of {linking.errors.se_B:.2f}. Correct the parameters of the wrong ones"
         )

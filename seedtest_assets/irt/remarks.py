@@ -4,7 +4,6 @@ import numpy as np
 
 from seedtest_assets.irt.em import Problem, Solution
 from seedtest_assets.irt.parameters import ItemParameters
-from seedtest_assets.irt.screening import unconnected_blocks
 
 # Below this number of persons a discrimination's standard error is above about 0.3.
 FEW_PERSONS = 100
@@ -77,11 +76,18 @@ def fit_warnings(solution: Solution, problem: Problem, tolerance: float) -> list
             "the answers show no differences in ability: "
             "discrimination is 0, difficulties and abilities have no meaning"
         )
-    blocks = np.sort(np.bincount(unconnected_blocks(problem.answers)))[::-1]
-    if len(blocks) > 1:
-        sizes = ", ".join(map(str, blocks[:5].tolist())) + (", ..." if len(blocks) > 5 else "")
-        warnings.append(
-            f"no person connects the {len(blocks)} blocks of items ({sizes} items): "
-            "their scales cannot be compared without anchors in each"
-        )
     return warnings
+
+
+def block_warnings(block: np.ndarray, *, linked: bool) -> list[str]:
+    """Write one line for items that persons do not connect. block: of each item; linked: each block to the bank's scale."""
+    sizes = np.bincount(block)
+    if len(sizes) == 1:
+        return []
+    listed = ", ".join(map(str, sizes[:5].tolist())) + (", ..." if len(sizes) > 5 else "")
+    compared = (
+        "each is on the bank's scale by its own linking"
+        if linked
+        else "their scales cannot be compared without anchors in each"
+    )
+    return [f"no person connects the {len(sizes)} blocks of items ({listed} items): {compared}"]

@@ -13,7 +13,7 @@ from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_par
 from seedtest_assets.service.reading import _anchors
 from seedtest_assets.service.wire import Anchor, Parameters
 from seedtest_assets_tests.engines.remote.service_double import answers_to, simulated
-from seedtest_assets_tests.irt.simulate import simulate
+from seedtest_assets_tests.irt.simulate import responses_of, simulate
 
 ANSWERS = answers_to(simulated(150, 5))
 ITEMS = ["i1", "i2"]
@@ -35,6 +35,44 @@ def test_one_anchor_with_a_negative_discrimination_does_not_turn_the_abilities(t
     fit = irt.calibrate(truth.responses, anchors=anchors)
     assert np.corrcoef(fit.theta, truth.theta)[0, 1] > 0.8
     assert dict(fit.linking.screened_out) == {steepest: "its discrimination changed sign"}
+
+
+def with_signs(items, signs):
+    """The first items as anchors, with the signs of a as given."""
+    rows = np.arange(len(signs))
+    return irt.ItemParameters(rows, items.a[rows] * signs, items.b[rows], items.c[rows])
+
+
+@pytest.mark.parametrize("method", ["stocking_lord", "fixed"])
+@pytest.mark.parametrize("signs", [[-1, 1], [-1, -1], [-1, -1, 1]])
+def test_anchors_of_the_other_sign_leave_too_few_to_link_and_are_named(truth, signs, method):
+    anchors = with_signs(truth.items, signs)
+    fit = irt.calibrate(truth.responses, anchors=anchors, options=irt.Options(linking_method=method))
+    wrong = ", ".join(str(item) for item, sign in enumerate(signs) if sign < 0)
+    assert fit.linking is None
+    assert fit.converged
+    assert np.corrcoef(fit.theta, truth.theta)[0, 1] > 0.85
+    assert any("discriminate with the other sign" in line and f": {wrong}. Correct" in line for line in fit.warnings)
+    assert any("not linked to the bank's scale" in line for line in fit.warnings)
+
+
+@pytest.mark.parametrize("method", ["stocking_lord", "fixed"])
+def test_anchors_of_the_right_sign_link_though_they_are_fewer(truth, method):
+    anchors = with_signs(truth.items, [-1, -1, -1, 1, 1])
+    fit = irt.calibrate(truth.responses, anchors=anchors, options=irt.Options(linking_method=method))
+    assert fit.linking.used.tolist() == [3, 4]
+    assert np.abs(fit.theta - truth.theta).mean() < 0.5
+    assert pytest.approx(0, abs=0.15) == fit.linking.B
+
+
+@pytest.mark.parametrize("method", ["stocking_lord", "fixed"])
+def test_anchors_turn_the_scale_where_most_keys_are_reversed(truth, method):
+    right = truth.right.copy()
+    right[:, 8:] = 1 - right[:, 8:]
+    anchors = truth.items.take([5, 2, 0, 4, 1, 3])
+    fit = irt.calibrate(responses_of(right), anchors=anchors, options=irt.Options(linking_method=method))
+    assert sorted(fit.linking.used.tolist()) == [0, 1, 2, 3, 4, 5]
+    assert np.corrcoef(fit.theta, truth.theta)[0, 1] > 0.85
 
 
 @pytest.mark.parametrize(("a", "b"), [(1e6, 0.0), (1.0, 1e6), (np.inf, 0.0), (1.0, -np.inf), (50.0, 0.0)])

@@ -26,12 +26,20 @@ def test_each_block_is_linked_through_its_own_anchors(forms, method):
     items, theta, responses = forms
     anchors = items.take([*range(6), *range(15, 21)])
     fit = irt.calibrate(responses, anchors=anchors, options=irt.Options(linking_method=method))
-    assert len(fit.linking.others) == (method != "fixed")
+    linkings = [fit.linking, *fit.linking.others]
+    assert sorted(linking.used.tolist() for linking in linkings) == [[*range(6)], [*range(15, 21)]]
     for form in (0, 1):
+        linking = next(linking for linking in linkings if linking.used[0] == 15 * form)
+        assert pytest.approx(SHIFT[form], abs=0.15) == linking.B
+        assert pytest.approx(1, abs=0.15) == linking.A
+        assert max(linking.errors[:2]) < 0.15
         rows = slice(15 * form, 15 * form + 15)
         assert abs((fit.items.b - items.b)[rows].mean()) < 0.15
         assert abs((fit.theta - theta)[900 * form : 900 * form + 900].mean()) < 0.1
-    assert not any("contradict" in warning for warning in fit.warnings)
+    connected = (
+        "no person connects the 2 blocks of items (15, 15 items): each is on the bank's scale by its own linking"
+    )
+    assert fit.warnings == (connected,)
     assert fit.group_mean == pytest.approx(theta.mean(), abs=0.1)
     assert fit.group_sd == pytest.approx(theta.std(), abs=0.1)
 
@@ -44,4 +52,22 @@ def test_a_block_without_anchors_is_not_linked_and_named(forms, method):
     assert fit.linking.others == ()
     assert abs((fit.theta - theta)[:900].mean()) < 0.1
     assert np.allclose(fit.items.b[15:], free.items.b[15:], atol=2e-3)
-    assert any("15 items are in blocks without 2 anchors" in w and ": 15, 16, 17" in w for w in fit.warnings)
+    assert any(
+        "15 items are not linked to the bank's scale: 15, 16, 17" in w and "fewer than 2 anchors" in w
+        for w in fit.warnings
+    )
+
+
+def test_small_blocks_have_populations_of_their_own_with_held_anchors(forms):
+    items, theta, responses = forms
+    few = np.r_[0:150, 900:1050]
+    matrix = np.full((1800, 30), np.nan)
+    matrix[np.repeat(np.arange(1800), np.diff(responses.person_start)), responses.item] = responses.correct
+    fit = irt.calibrate(
+        responses_of(matrix[few]),
+        anchors=items.take([*range(6), *range(15, 21)]),
+        options=irt.Options(linking_method="fixed"),
+    )
+    assert fit.groups_mean == pytest.approx(SHIFT, abs=0.25)
+    assert abs((fit.theta - theta[few])[:150].mean()) < 0.15
+    assert abs((fit.theta - theta[few])[150:].mean()) < 0.15

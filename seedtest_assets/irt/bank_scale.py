@@ -1,0 +1,153 @@
+"""The bank's scale: each block of items that persons connect is linked by itself, because it has a scale of its own."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+
+import numpy as np
+
+from seedtest_assets.irt.errors import DataError
+from seedtest_assets.irt.estep import Answers
+from seedtest_assets.irt.linking import SIGN_CHANGED, Linking, TooFewCommonItems, link, linking_items, linking_warnings
+from seedtest_assets.irt.models import ScaleTransformation
+from seedtest_assets.irt.parameters import ItemParameters
+from seedtest_assets.irt.remarks import names_of
+from seedtest_assets.irt.screening import unconnected_blocks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocks:
+    """The block of each item and of each person, int64 [n_items] and [n_persons]; block 0 of persons without answers."""
+
+    of_items: np.ndarray
+    of_persons: np.ndarray
+
+    @classmethod
+    def of(cls, answers: Answers) -> "Blocks":
+        """Number the blocks of items, the one with most items first."""
+        block = unconnected_blocks(answers)
+        of_items = np.argsort(np.argsort(-np.bincount(block), kind="stable"))[block]
+        of_persons = np.zeros(len(answers.group), np.int64)
+        first_item = answers.code[answers.start[:-1][answers.answered]] >> 1
+        of_persons[answers.answered] = of_items[first_item]
+        return cls(of_items=of_items, of_persons=of_persons)
+
+    @property
+    def n(self) -> int:
+        return int(self.of_items.max(initial=0)) + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class BankScale:
+    """How estimates relate to the bank: the linkings, and the lines theta -> A theta + B by which the estimates move.
+
+    linkings: of the blocks that are linked, largest first.
+    A, B: float64 [n_blocks], 1 and 0 for a block that does not move.
+    """
+
+    blocks: Blocks
+    linkings: tuple[Linking, ...] = ()
+    A: np.ndarray
+    B: np.ndarray
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def unmoved(cls, blocks: Blocks, linkings: tuple[Linking, ...], warnings: list[str]) -> "BankScale":
+        """Make the scale of estimates that do not move: they are not linked, or their anchors were held."""
+        A, B = np.ones(blocks.n), np.zeros(blocks.n)
+        return cls(blocks=blocks, linkings=linkings, A=A, B=B, warnings=tuple(warnings))
+
+    @cached_property
+    def linking(self) -> Linking | None:
+        """The linking of the largest linked block, with those of the others; None where nothing is linked."""
+        return replace(self.linkings[0], others=self.linkings[1:]) if self.linkings else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every block is linked."""
+        return len(self.linkings) == self.blocks.n
+
+    @property
+    def of_items(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.A[self.blocks.of_items], self.B[self.blocks.of_items]
+
+    @property
+    def of_persons(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.A[self.blocks.of_persons], self.B[self.blocks.of_persons]
+
+    def apply(self, items: ItemParameters) -> ItemParameters:
+        A, B = self.of_items
+        return ItemParameters(items.item, items.a / A, A * items.b + B, items.c)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What estimates are linked to: items of the bank, what they are ("anchors" or "previous"), and ids for messages."""
+
+    items: ItemParameters
+    source: str
+    method: ScaleTransformation
+    item_ids: np.ndarray | None = None
+
+
+def link_blocks(items: ItemParameters, errors: np.ndarray, target: Target, answers: Answers) -> BankScale:
+    """Link the blocks of items one by one; what cannot be linked is named in the warnings.
+
+    errors: standard errors of a and b, float64 [2, n_items]; answers: to `items`, by position.
+    """
+    blocks = Blocks.of(answers)
+    A, B = np.ones(blocks.n), np.zeros(blocks.n)
+    linkings: list[Linking] = []
+    failures: dict[int, DataError] = {}
+    for number in range(blocks.n):
+        rows = blocks.of_items == number
+        try:
+            linking = link(items.take(rows), target.items, target.method, source=target.source, errors=errors[:, rows])
+        except DataError as error:
+            failures[number] = error
+        else:
+            A[number], B[number] = linking.A, linking.B
+            linkings.append(linking)
+    warnings = [
+        *(line for linking in linkings for line in linking_warnings(linking, target.item_ids)),
+        *_opposed(linkings, failures, target),
+        *_not_linked(items, failures, blocks, target.item_ids),
+    ]
+    return BankScale(blocks=blocks, linkings=tuple(linkings), A=A, B=B, warnings=tuple(warnings))
+
+
+def _opposed(linkings: list[Linking], failures: dict[int, DataError], target: Target) -> list[str]:
+    """Name the items whose discrimination has the other sign in the bank."""
+    screened = [linking.screened_out for linking in linkings]
+    screened += [error.screened_out for error in failures.values() if isinstance(error, TooFewCommonItems)]
+    opposed = [item for item, reason in chain.from_iterable(screened) if reason == SIGN_CHANGED]
+    if not opposed:
+        return []
+    return [
+        f"{len(opposed)} {linking_items(target.source)} discriminate with the other sign than in the bank and are not "
+        f"linked to: {names_of(np.array(opposed), target.item_ids)}. Correct their a in the bank, or their keys"
+    ]
+
+
+def _not_linked(
+    items: ItemParameters, failures: dict[int, DataError], blocks: Blocks, item_ids: np.ndarray | None
+) -> list[str]:
+    """Name the items that stay on a scale of their own, and say why."""
+    if blocks.n == 1:
+        return [f"not linked to the bank's scale: {error}" for error in failures.values()]
+    of_reason: dict[str, list[int]] = {}
+    for number, error in failures.items():
+        few = isinstance(error, TooFewCommonItems)
+        of_reason.setdefault("their blocks have fewer than 2 anchors" if few else str(error), []).append(number)
+    unlinked = [(items.item[np.isin(blocks.of_items, numbers)], reason) for reason, numbers in of_reason.items()]
+    return [
+        f"{len(codes)} items are not linked to the bank's scale: {names_of(codes, item_ids)}. The reason: {reason}"
+        for codes, reason in unlinked
+    ]
+
+
+def mixture(weight: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> tuple[float, float]:
+    """Compute mean and SD of a mixture of populations."""
+    share = weight / weight.sum()
+    middle = float(share @ mean)
+    return middle, float(np.sqrt(share @ (sd**2 + (mean - middle) ** 2)))
