@@ -39,6 +39,20 @@ def linked_blocks(specification: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [constants, *constants.get("other_blocks", [])] if constants else []
 
 
+def n_linking_items(specification: Mapping[str, Any]) -> int:
+    """Count the items that linked a calibration to its scale."""
+    return sum(int(block.get("n_anchors_used") or 0) for block in linked_blocks(specification))
+
+
+def screened_out(specification: Mapping[str, Any]) -> dict[str, str]:
+    """Give the reason of each item that could have linked a calibration and was not used, by item id."""
+    return {
+        item: reason
+        for block in linked_blocks(specification)
+        for item, reason in (block.get("screened_out") or {}).items()
+    }
+
+
 def no_parameters() -> pd.DataFrame:
     """Make an empty table of item parameters."""
     return pd.DataFrame({"item_id": pd.Series(dtype="str"), "a": [], "b": [], "c": []})
@@ -78,7 +92,8 @@ class CalibrationResult:
     left_out: LEFT_OUT_COLUMNS, a row per item that could not be fitted.
     model_spec: model, n_items, n_persons, n_observations, linked_to ("anchors", "previous" or "none"), and
         priors where given, and linking_constants (A, B, method, n_anchors_used, screened_out and, where known, se_A, se_B, residual_z
-        and contradictory) when linked.
+        and contradictory) when linked. Where no person connects blocks of items, these are of the largest, those of the
+        others are in other_blocks, each has its anchors, and n_items_not_linked counts the items of blocks without.
     metrics: loglik, aic, bic, iterations, converged (each None where an IRT service does not give it), seconds, engine,
         n_set_aside, and what else the engine gives.
     warnings: one line each, for the operator.

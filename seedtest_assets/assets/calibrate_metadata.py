@@ -1,12 +1,12 @@
 """Metadata of the calibrate step's assets, as the UI shows it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
-from seedtest_assets.calibration import CalibrationResult
+from seedtest_assets.calibration import CalibrationResult, linked_blocks
 from seedtest_assets.checks import catalogue
 from seedtest_assets.report.pictures import histogram, item_map
 from seedtest_assets.step.metadata import picture, previewed
@@ -79,15 +79,24 @@ def nothing_to_do(window: Window) -> Iterator[dg.MaterializeResult | dg.AssetChe
 
 def _fit(result: CalibrationResult, run_id: str) -> dict[str, Any]:
     specification, metrics = result.model_spec, result.metrics
-    constants = specification.get("linking_constants") or {}
     shown = ("loglik", "aic", "bic", "reliability", "iterations", "converged", "seconds", "retries")
     return {
         "run_id": run_id,
         **{name: metrics.get(name) for name in shown},
         "linked_to": specification["linked_to"],
-        **{f"linking_{name}": constants[name] for name in LINKING_SHOWN if name in constants},
+        **_linking(specification),
         "model_spec": dg.MetadataValue.json(_as_json(specification)),
         "metrics": dg.MetadataValue.json(_as_json(metrics)),
+    }
+
+
+def _linking(specification: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the linking constants, with a number in the name from the second block of items on."""
+    return {
+        f"linking_{name}" + (f"_{number}" if number > 1 else ""): block[name]
+        for number, block in enumerate(linked_blocks(specification), 1)
+        for name in LINKING_SHOWN
+        if name in block
     }
 
 

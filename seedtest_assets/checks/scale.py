@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import log, sqrt
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from seedtest_assets.calibration import CalibrationResult, linked_blocks
-from seedtest_assets.checks.judgement import EarlierFit, Judgement, Trend, Verdict, recorded, usual
+from seedtest_assets.calibration import CalibrationResult, linked_blocks, n_linking_items
+from seedtest_assets.checks.judgement import EarlierFit, Judgement, Trend, Verdict, recorded, usual, worst_of
+from seedtest_assets.errors import first_few
 from seedtest_assets.thresholds import Thresholds
 
+MOST_NOT_LINKED = 0.05
+"""Share of items on a scale of their own above which a calibration is not published."""
 FAR = 5.0
 """SDs of the group from its mean where an ability is at the grid's ends: the grid has 6."""
 
@@ -23,26 +26,22 @@ def anchors_present(
 
     WARN when few of the usual anchors link.
     """
-    linked_to, n_used = result.model_spec["linked_to"], _n_linking(result.model_spec)
-    blocks = linked_blocks(result.model_spec)
-    worst = max((block for block in blocks if block.get("contradictory")), key=itemgetter("residual_z"), default=None)
-    expected = usual([_n_linking(fit.model_spec) for fit in before if fit.model_spec["linked_to"] == "anchors"])
-    verdict, finding = Verdict.PASS, ""
+    linked_to, n_used = result.model_spec["linked_to"], n_linking_items(result.model_spec)
+    expected = usual([n_linking_items(fit.model_spec) for fit in before if fit.model_spec["linked_to"] == "anchors"])
     if method == "none":
-        finding = "linking is switched off (MIRT_LINKING_METHOD=none)"
+        verdict, finding = Verdict.PASS, "linking is switched off (MIRT_LINKING_METHOD=none)"
     elif linked_to == "anchors":
-        finding = f"linked through {n_used} of the bank's {n_anchors_in_bank} anchors"
-        if expected is not None:
-            finding += f". Usual are {expected:g}"
-            verdict = Verdict.WARN if n_used < limits.anchors_warn_below * expected else Verdict.PASS
-        if worst:
-            verdict = Verdict.ERROR
-            finding += (
-                f". They contradict each other: residuals are {worst['residual_z']:.1f} times as wide as their errors, "
-                f"and the standard errors of A and B are {worst['se_A']:.2f} and {worst['se_B']:.2f}"
-            )
+        verdict, finding = _through_anchors(result.model_spec, expected, n_anchors_in_bank, limits)
     else:
         verdict, finding = _without_anchors(linked_to, n_used, expected, n_anchors_in_bank, bool(before))
+    n_not_linked, n_items = result.model_spec.get("n_items_not_linked", 0), result.model_spec["n_items"]
+    if n_not_linked:
+        verdict = worst_of(verdict, Verdict.ERROR if n_not_linked > MOST_NOT_LINKED * n_items else Verdict.WARN)
+        finding += (
+            f". {n_not_linked} of {n_items} items are not on the bank's scale: no person connects them with the others, "
+            "and fewer than 2 of them link"
+        )
+    residuals = [block["residual_z"] for block in linked_blocks(result.model_spec) if "residual_z" in block]
     return Judgement(
         check="anchors_present",
         verdict=verdict,
@@ -54,19 +53,39 @@ def anchors_present(
             "anchors_in_bank": n_anchors_in_bank,
             "anchors_answered": int(result.items["is_anchor"].sum()),
             "linked_to": linked_to,
-            "residual_z": blocks[0].get("residual_z") if blocks else None,
+            "residual_z": max(residuals, default=None),
             "least": 2,
             "warn_below": limits.anchors_warn_below,
         },
         history=Trend(
             values=[
-                *(_n_linking(fit.model_spec) for fit in before if fit.model_spec["linked_to"] == linked_to),
+                *(n_linking_items(fit.model_spec) for fit in before if fit.model_spec["linked_to"] == linked_to),
                 n_used,
             ],
             label=f"items that link to {linked_to}",
             limits=[limits.anchors_warn_below * expected] if expected and linked_to == "anchors" else (),
         ),
     )
+
+
+def _through_anchors(
+    spec: Mapping[str, Any], expected: float | None, n_anchors_in_bank: int, limits: Thresholds
+) -> tuple[Verdict, str]:
+    """Judge a calibration that anchors link. expected: usual number of them, None without earlier partitions."""
+    n_used = n_linking_items(spec)
+    verdict, finding = Verdict.PASS, f"linked through {n_used} of the bank's {n_anchors_in_bank} anchors"
+    if expected is not None:
+        finding += f". Usual are {expected:g}"
+        verdict = Verdict.WARN if n_used < limits.anchors_warn_below * expected else Verdict.PASS
+    contradictory = [block for block in linked_blocks(spec) if block.get("contradictory")]
+    if contradictory:
+        worst = max(contradictory, key=itemgetter("residual_z"))
+        verdict = Verdict.ERROR
+        finding += (
+            f". They contradict each other: residuals are {worst['residual_z']:.1f} times as wide as their errors, "
+            f"and the standard errors of A and B are {worst['se_A']:.2f} and {worst['se_B']:.2f}"
+        )
+    return verdict, finding
 
 
 def _without_anchors(
@@ -94,45 +113,85 @@ def _without_anchors(
 
 
 def linking_constants(result: CalibrationResult, before: Sequence[EarlierFit], limits: Thresholds) -> Judgement:
-    """WARN when A or B is far from the last partitions', or far from A = 1, B = 0 when there are none."""
-    constants, source = result.model_spec.get("linking_constants") or {}, result.model_spec["linked_to"]
-    earlier = [
-        fit.model_spec["linking_constants"]
-        for fit in before
-        if "linking_constants" in fit.model_spec and (fit.model_spec["linked_to"] == source or not constants)
-    ]
-    usual_A, usual_B = (usual([row[name] for row in earlier]) for name in ("A", "B"))
-    A, B = constants.get("A"), constants.get("B")
-    bounds = {
-        "A": [(usual_A or 1.0) * limit for limit in (limits.linking_a_low, limits.linking_a_high)],
-        "B": [(usual_B or 0.0) + side * limits.linking_b for side in (-1, 1)],
-    }
-    beyond = [name for name in constants.keys() & bounds if not bounds[name][0] <= constants[name] <= bounds[name][1]]
+    """WARN when A or B of a block is far from the last partitions', or far from A = 1, B = 0 when there are none."""
+    blocks, source = linked_blocks(result.model_spec), result.model_spec["linked_to"]
+    comparable = [fit for fit in before if fit.model_spec["linked_to"] == source or not blocks]
+    judged = [_Constants.of(block, comparable, limits) for block in blocks or [{}]]
+    worst = max(judged, key=lambda block: (bool(block.beyond), block.distance))
+    A, B = worst.today.get("A"), worst.today.get("B")
     if A is None or B is None:
         finding = "not linked: no constants to judge"
-    elif usual_A is None:
+    elif worst.usual_A is None:
         finding = f"A {A:.3f}, B {B:+.3f}. There is no earlier partition to compare with"
     else:
-        finding = f"A {A:.3f}, B {B:+.3f}. Usual are {usual_A:.3f} and {usual_B:+.3f}"
-    shown = "A" if beyond == ["A"] else "B"
+        finding = f"A {A:.3f}, B {B:+.3f}. Usual are {worst.usual_A:.3f} and {worst.usual_B:+.3f}"
+    if len(blocks) > 1:
+        anchors = first_few(worst.today.get("anchors", ()))
+        finding += f". This is the most unusual of {len(blocks)} blocks of items, linked through {anchors}"
+    shown = "A" if worst.beyond == ["A"] else "B"
     return Judgement(
         check="linking_constants",
-        verdict=Verdict.WARN if beyond else Verdict.PASS,
+        verdict=Verdict.WARN if worst.beyond else Verdict.PASS,
         finding=finding,
         advice="The calibrated group or the bank's anchor values changed: see anchor_drift, and who changed question.meta",
         numbers={
             "A": A,
             "B": B,
-            "usual_A": usual_A,
-            "usual_B": usual_B,
+            "usual_A": worst.usual_A,
+            "usual_B": worst.usual_B,
             "A_low": limits.linking_a_low,
             "A_high": limits.linking_a_high,
             "B_limit": limits.linking_b,
         },
         history=Trend(
-            values=[row[shown] for row in (*earlier, constants) if shown in row], label=shown, limits=bounds[shown]
+            values=[row[shown] for row in (*worst.earlier, worst.today) if shown in row],
+            label=shown,
+            limits=worst.bounds[shown],
         ),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Constants:
+    """Linking constants of a block, empty where nothing is linked, beside those of the same block before."""
+
+    today: Mapping[str, Any]
+    earlier: list[dict[str, Any]]
+    usual_A: float | None
+    usual_B: float | None
+    bounds: dict[str, list[float]]
+
+    @classmethod
+    def of(cls, block: Mapping[str, Any], before: Sequence[EarlierFit], limits: Thresholds) -> "_Constants":
+        earlier = [same for fit in before if (same := _same_block(block, linked_blocks(fit.model_spec)))]
+        usual_A, usual_B = (usual([row[name] for row in earlier]) for name in ("A", "B"))
+        bounds = {
+            "A": [(usual_A or 1.0) * limit for limit in (limits.linking_a_low, limits.linking_a_high)],
+            "B": [(usual_B or 0.0) + side * limits.linking_b for side in (-1, 1)],
+        }
+        return cls(today=block, earlier=earlier, usual_A=usual_A, usual_B=usual_B, bounds=bounds)
+
+    @property
+    def beyond(self) -> list[str]:
+        """The constants that are out of bounds."""
+        given = self.bounds.keys() & self.today.keys()
+        return [name for name in given if not self.bounds[name][0] <= self.today[name] <= self.bounds[name][1]]
+
+    @property
+    def distance(self) -> float:
+        """How far the constants are from the usual, in log A or in B."""
+        if not self.today:
+            return 0.0
+        return max(abs(log(self.today["A"] / (self.usual_A or 1.0))), abs(self.today["B"] - (self.usual_B or 0.0)))
+
+
+def _same_block(block: Mapping[str, Any], earlier: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Find the block of an earlier partition that shares most anchors, or its only one."""
+    if len(earlier) < 2 or "anchors" not in block:
+        return earlier[0] if earlier else None
+    anchors = set(block["anchors"])
+    nearest = max(earlier, key=lambda other: len(anchors & set(other.get("anchors", ()))))
+    return nearest if anchors & set(nearest.get("anchors", ())) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,8 +276,3 @@ def _mean_limits(usual_numbers: Mapping[str, float | None], allowed: Mapping[str
     if usual_mean is None or not usual_sd:
         return []
     return [usual_mean + side * allowed["mean_limit"] * usual_sd for side in (-1, 1)]
-
-
-def _n_linking(spec: Mapping[str, Any]) -> int:
-    """Count the items that linked a calibration to its scale."""
-    return sum(block.get("n_anchors_used", 0) for block in linked_blocks(spec))

@@ -70,6 +70,10 @@ def calibrate(
     console.print(table)
 
 
+def _signed(value: float) -> str:
+    return f"{'-' if value < 0 else '+'} {abs(value):.4f}"
+
+
 def _errors(constants: dict[str, Any]) -> str:
     if "se_A" not in constants:
         return ""
@@ -102,7 +106,7 @@ def _summary(result: "CalibrationResult") -> Iterator[tuple[str, str]]:
     for constants in linked_blocks(spec):
         yield (
             "linked",
-            f"theta_bank = {constants['A']:.4f} theta + {constants['B']:.4f}{_errors(constants)} "
+            f"theta_bank = {constants['A']:.4f} theta {_signed(constants['B'])}{_errors(constants)} "
             f"({constants['method']}, {constants['n_anchors_used']} items, {len(constants['screened_out'])} screened out)",
         )
     yield from _first_items("to review", result.to_review, "{item_id}: {flag} (a {a:.3g}, b {b:.3g})")

@@ -55,7 +55,8 @@ def result_of(calibration: irt.Calibration, coded: CodedRequest, model: str, sec
         len(items),
         (calibration.group_mean, calibration.group_sd),
         linking.source if linking else "none",
-        linking_constants(coded, linking) if linking else None,
+        linking_constants(coded, [linking, *linking.others]) if linking else None,
+        len(calibration.not_linked),
     )
     metrics = {
         "engine": InProcessEngine.name,

@@ -1,5 +1,6 @@
 """The tables and the specification of a calibration result: the same for every engine."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,19 +53,31 @@ def left_out_table(coded: CodedRequest, left_out: tuple[tuple[int, int, str], ..
     return pd.DataFrame(rows, columns=LEFT_OUT_COLUMNS)
 
 
-def linking_constants(coded: CodedRequest, linking: irt.Linking) -> dict[str, Any]:
-    """Describe a linking by item id; other_blocks: the linkings of blocks that no person connects with the first."""
+def linking_constants(coded: CodedRequest, linkings: Sequence[irt.Linking]) -> dict[str, Any]:
+    """Describe the linkings of blocks by item id: that of the first, and those of the others under other_blocks.
+
+    Where there are several, `anchors` names what each rests on.
+    """
     item_ids = item_ids_of(coded)
-    others = [linking_constants(coded, other) for other in linking.others]
-    own = {
-        "A": float(linking.A),
-        "B": float(linking.B),
-        "method": linking.method,
-        "n_anchors_used": len(linking.used),
-        "screened_out": {str(item_ids[item]): reason for item, reason in linking.screened_out},
-        **linking_uncertainty(linking),
-    }
-    return own | {"other_blocks": others} if others else own
+    blocks = [
+        {
+            "A": float(linking.A),
+            "B": float(linking.B),
+            "method": linking.method,
+            "n_anchors_used": len(linking.used),
+            "screened_out": {str(item_ids[item]): reason for item, reason in linking.screened_out},
+            **linking_uncertainty(linking),
+            **({"anchors": [str(item_ids[item]) for item in linking.used]} if len(linkings) > 1 else {}),
+        }
+        for linking in linkings
+    ]
+    return constants_of_blocks(blocks)
+
+
+def constants_of_blocks(blocks: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Nest the constants of further blocks in those of the first, as linked_blocks reads them."""
+    first, *others = blocks
+    return first | {"other_blocks": others} if others else first
 
 
 def linking_uncertainty(linking: irt.Linking) -> dict[str, Any]:
@@ -81,8 +94,13 @@ def model_specification(
     group: tuple[float, float],
     linked_to: str,
     constants: dict[str, Any] | None,
+    n_items_not_linked: int,
 ) -> dict[str, Any]:
-    """Describe what was fitted. group: mean and SD of the calibrated group's ability; constants: None if not linked."""
+    """Describe what was fitted.
+
+    group: mean and SD of the calibrated group's ability; constants: None if not linked; n_items_not_linked: of blocks that
+    are on a scale of their own, though others are linked.
+    """
     group_mean, group_sd = group
     specification = {
         "model": model,
@@ -93,6 +111,8 @@ def model_specification(
         "group_mean": float(group_mean),
         "group_sd": float(group_sd),
     }
+    if n_items_not_linked:
+        specification["n_items_not_linked"] = n_items_not_linked
     return specification | ({"linking_constants": constants} if constants else {})
 
 

@@ -1,5 +1,6 @@
 """The bank's scale: each block of items that persons connect is linked by itself, because it has a scale of its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -41,21 +42,26 @@ class Blocks:
 class BankScale:
     """How estimates relate to the bank: the linkings, and the lines theta -> A theta + B by which the estimates move.
 
-    linkings: of the blocks that are linked, largest first.
+    of_block: the linking of each block, None where it is not linked.
     A, B: float64 [n_blocks], 1 and 0 for a block that does not move.
     """
 
     blocks: Blocks
-    linkings: tuple[Linking, ...] = ()
+    of_block: tuple[Linking | None, ...]
     A: np.ndarray
     B: np.ndarray
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def unmoved(cls, blocks: Blocks, linkings: tuple[Linking, ...], warnings: list[str]) -> "BankScale":
+    def unmoved(cls, blocks: Blocks, of_block: Sequence[Linking | None], warnings: list[str]) -> "BankScale":
         """Make the scale of estimates that do not move: they are not linked, or their anchors were held."""
         A, B = np.ones(blocks.n), np.zeros(blocks.n)
-        return cls(blocks=blocks, linkings=linkings, A=A, B=B, warnings=tuple(warnings))
+        return cls(blocks=blocks, of_block=tuple(of_block), A=A, B=B, warnings=tuple(warnings))
+
+    @property
+    def linkings(self) -> tuple[Linking, ...]:
+        """The linkings of the blocks that are linked, largest first."""
+        return tuple(linking for linking in self.of_block if linking is not None)
 
     @cached_property
     def linking(self) -> Linking | None:
@@ -63,9 +69,10 @@ class BankScale:
         return replace(self.linkings[0], others=self.linkings[1:]) if self.linkings else None
 
     @property
-    def complete(self) -> bool:
-        """Whether every block is linked."""
-        return len(self.linkings) == self.blocks.n
+    def not_linked(self) -> np.ndarray:
+        """Which items are on a scale of their own, though others are linked: bool [n_items]."""
+        of_block = np.array([linking is None for linking in self.of_block])
+        return of_block[self.blocks.of_items] & bool(self.linkings)
 
     @property
     def of_items(self) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +104,7 @@ def link_blocks(items: ItemParameters, errors: np.ndarray, target: Target, answe
     """
     blocks = Blocks.of(answers)
     A, B = np.ones(blocks.n), np.zeros(blocks.n)
-    linkings: list[Linking] = []
+    of_block: list[Linking | None] = [None] * blocks.n
     failures: dict[int, DataError] = {}
     for number in range(blocks.n):
         rows = blocks.of_items == number
@@ -106,17 +113,17 @@ def link_blocks(items: ItemParameters, errors: np.ndarray, target: Target, answe
         except DataError as error:
             failures[number] = error
         else:
-            A[number], B[number] = linking.A, linking.B
-            linkings.append(linking)
+            A[number], B[number], of_block[number] = linking.A, linking.B, linking
+    scale = BankScale(blocks=blocks, of_block=tuple(of_block), A=A, B=B)
     warnings = [
-        *(line for linking in linkings for line in linking_warnings(linking, target.item_ids)),
-        *_opposed(linkings, failures, target),
+        *(line for linking in scale.linkings for line in linking_warnings(linking, target.item_ids)),
+        *_opposed(scale.linkings, failures, target),
         *_not_linked(items, failures, blocks, target.item_ids),
     ]
-    return BankScale(blocks=blocks, linkings=tuple(linkings), A=A, B=B, warnings=tuple(warnings))
+    return replace(scale, warnings=tuple(warnings))
 
 
-def _opposed(linkings: list[Linking], failures: dict[int, DataError], target: Target) -> list[str]:
+def _opposed(linkings: Sequence[Linking], failures: dict[int, DataError], target: Target) -> list[str]:
     """Name the items whose discrimination has the other sign in the bank."""
     screened = [linking.screened_out for linking in linkings]
     screened += [error.screened_out for error in failures.values() if isinstance(error, TooFewCommonItems)]

@@ -16,7 +16,14 @@ from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ABILITIES
 from seedtest_assets.irt.parallel import announce_compilation
 from seedtest_assets.irt.parameters import ItemParameters
-from seedtest_assets.irt.remarks import block_warnings, error_warnings, fit_warnings, flag, flag_warnings
+from seedtest_assets.irt.remarks import (
+    block_warnings,
+    error_warnings,
+    fit_warnings,
+    flag,
+    flag_warnings,
+    mismatch_warnings,
+)
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.result import Calibration
 from seedtest_assets.irt.standard_errors import ItemErrors, n_parameters, standard_errors
@@ -102,22 +109,13 @@ def _link(estimate: Estimate, errors: ItemErrors, bank: Bank, options: Options) 
     method, answers = options.linking_method, estimate.problem.answers
     items, source, warnings = link_target(bank.anchors, bank.previous, estimate.sample.fitted, method)
     if items is None:
-        return BankScale.unmoved(Blocks.of(answers), (), warnings)
+        blocks = Blocks.of(answers)
+        return BankScale.unmoved(blocks, [None] * blocks.n, warnings)
     item_ids = estimate.sample.responses.item_ids
     target = Target(items=items, source=source, method=scale_transformation(method), item_ids=item_ids)
     scale = link_blocks(estimate.items, np.stack([errors.a, errors.b]), target, answers)
-    return replace(scale, warnings=(*warnings, *scale.warnings, *_mismatch(estimate, items)))
-
-
-def _mismatch(estimate: Estimate, target: ItemParameters) -> list[str]:
-    """Say that the bank's items have guessing and the model has none."""
-    guessed = target.among(estimate.sample.fitted).c > 0
-    if estimate.sample.model == "3PL" or not guessed.any():
-        return []
-    return [
-        f"{guessed.sum()} items of the bank have c above 0, but the model is {estimate.sample.model}. Abilities are on the "
-        "bank's scale, but a and b of items that are not held cannot be compared with the bank's. Use model 3PL"
-    ]
+    mismatch = mismatch_warnings(estimate.sample.model, items)
+    return replace(scale, warnings=(*warnings, *scale.warnings, *mismatch))
 
 
 def _scale_of(held: HeldAnchors, estimate: Estimate) -> BankScale:
@@ -127,7 +125,7 @@ def _scale_of(held: HeldAnchors, estimate: Estimate) -> BankScale:
     """
     answers, state = estimate.problem.answers, estimate.state
     blocks = Blocks.of(answers)
-    linkings = []
+    of_block: list[Linking | None] = [None] * blocks.n
     for number in range(blocks.n):
         codes = estimate.sample.fitted[blocks.of_items == number]
         screenings = [linking for linking in held.linkings if np.isin(linking.used, codes).any()]
@@ -137,8 +135,8 @@ def _scale_of(held: HeldAnchors, estimate: Estimate) -> BankScale:
         mean, sd = mixture(np.bincount(answers.group[persons], minlength=answers.n_groups), state.mean, state.sd)
         drifted = tuple(chain.from_iterable(linking.screened_out for linking in screenings))
         worst = max((linking.errors for linking in screenings), key=lambda errors: errors.residual_z)
-        linkings.append(Linking(sd, mean, "fixed", "anchors", held.items.among(codes).item, drifted, worst))
-    return BankScale.unmoved(blocks, tuple(linkings), [*held.warnings, *_mismatch(estimate, held.items)])
+        of_block[number] = Linking(sd, mean, "fixed", "anchors", held.items.among(codes).item, drifted, worst)
+    return BankScale.unmoved(blocks, of_block, [*held.warnings, *mismatch_warnings(estimate.sample.model, held.items)])
 
 
 def _assemble(estimate: Estimate, errors: ItemErrors, scale: BankScale, options: Options) -> Calibration:
@@ -175,13 +173,14 @@ def _assemble(estimate: Estimate, errors: ItemErrors, scale: BankScale, options:
         groups_mean=groups_mean,
         groups_sd=groups_sd,
         linking=scale.linking,
+        not_linked=items.item[scale.not_linked],
         reliability=reliability(theta[answered], theta_se[answered]),
         person_ids=sample.responses.person_ids,
         item_ids=sample.responses.item_ids,
         warnings=(
             *sample.warnings,
             *fit_warnings(estimate.solution, problem, options.tolerance),
-            *block_warnings(scale.blocks.of_items, linked=scale.complete),
+            *block_warnings(scale.blocks.of_items),
             *scale.warnings,
             *error_warnings(items.item[errors.infinite], sample.responses.item_ids),
             *flag_warnings(flagged, sample.responses.item_ids),

@@ -170,7 +170,7 @@ def screen_anchors(sample: Sample, bank: Bank, options: Options) -> HeldAnchors 
     errors = standard_errors(free.optimum, options.standard_errors)
     to_anchors = Target(items=target, source=source, method="stocking_lord", item_ids=sample.responses.item_ids)
     scale = link_blocks(free.items, np.stack([errors.a, errors.b]), to_anchors, free.problem.answers)
-    if not scale.linkings or not (scale.complete or options.prior_answers > 0):
+    if not scale.linkings or (scale.not_linked.any() and options.prior_answers == 0):
         return None
     used = np.concatenate([linking.used for linking in scale.linkings])
     return HeldAnchors(items=target.among(used), linkings=scale.linkings, warnings=scale.warnings)

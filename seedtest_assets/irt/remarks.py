@@ -79,15 +79,24 @@ def fit_warnings(solution: Solution, problem: Problem, tolerance: float) -> list
     return warnings
 
 
-def block_warnings(block: np.ndarray, *, linked: bool) -> list[str]:
-    """Write one line for items that persons do not connect. block: of each item; linked: each block to the bank's scale."""
+def block_warnings(block: np.ndarray) -> list[str]:
+    """Write one line for items that persons do not connect. block: of each item."""
     sizes = np.bincount(block)
     if len(sizes) == 1:
         return []
     listed = ", ".join(map(str, sizes[:5].tolist())) + (", ..." if len(sizes) > 5 else "")
-    compared = (
-        "each is on the bank's scale by its own linking"
-        if linked
-        else "their scales cannot be compared without anchors in each"
-    )
-    return [f"no person connects the {len(sizes)} blocks of items ({listed} items): {compared}"]
+    return [
+        f"no person connects the {len(sizes)} blocks of items ({listed} items): "
+        "their scales cannot be compared unless each is linked to the bank"
+    ]
+
+
+def mismatch_warnings(model: str, linked_to: ItemParameters) -> list[str]:
+    """Say that the items that are linked to have guessing and the model has none."""
+    guessed = np.count_nonzero(linked_to.c)
+    if model == "3PL" or not guessed:
+        return []
+    return [
+        f"{guessed} items of the bank have c above 0, but the model is {model}. Abilities are on the "
+        "bank's scale, but a and b of items that are not held cannot be compared with the bank's. Use model 3PL"
+    ]

@@ -77,6 +77,9 @@ class Calibration:
         The same of each group.
     linking : Linking or None
         None when nothing was linked.
+    not_linked : int32
+        Codes of the items that are on a scale of their own, though others are linked: no person connects them with
+        those.
     reliability : float
         Empirical reliability of the persons who answered.
     warnings : tuple of str
@@ -124,6 +127,7 @@ class Calibration:
     groups_mean: np.ndarray
     groups_sd: np.ndarray
     linking: Linking | None
+    not_linked: np.ndarray
     reliability: float
     warnings: tuple[str, ...]
     person_ids: np.ndarray | None = None

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from seedtest_assets.calibration import linked_blocks, n_linking_items, screened_out
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.item_curves import ItemCurves
 from seedtest_assets.report.translations import bilingual
@@ -61,15 +62,15 @@ def _of_the_scale(data: ReportData) -> Iterator[Finding]:
             "The calibration did not converge within {n} iterations. Do not use it before the cause is known.",
             n=metrics.get("iterations"),
         )
-    constants = spec.get("linking_constants")
-    if constants:
-        screened = list(constants.get("screened_out") or {})
+    blocks = linked_blocks(spec)
+    if blocks:
+        screened = list(screened_out(spec))
         if screened:
             yield _finding(
                 "notice",
                 "Linking items screened out because they moved differently from the others: {n} of {of} ({names}).",
                 n=len(screened),
-                of=len(screened) + int(constants.get("n_anchors_used") or 0),
+                of=len(screened) + n_linking_items(spec),
                 names=named(screened),
             )
     elif len(data.reference) or len(data.previous):

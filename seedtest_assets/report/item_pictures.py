@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from seedtest_assets import irt
+from seedtest_assets.calibration import screened_out
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.drawing import (
     BLUE,
@@ -127,7 +128,7 @@ def reference_change(data: ReportData) -> pd.DataFrame:
     both = data.items.merge(
         data.reference[["item_id", "a", "b"]], on="item_id", how="inner", suffixes=("", "_reference")
     )
-    screened = (data.model_spec.get("linking_constants") or {}).get("screened_out") or {}
+    screened = screened_out(data.model_spec)
     change = both.assign(
         change_a=both["a"] - both["a_reference"],
         change_b=both["b"] - both["b_reference"],

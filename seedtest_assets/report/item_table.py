@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seedtest_assets.calibration import screened_out
 from seedtest_assets.irt.remarks import REVERSED, UNDETERMINED
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.findings import LOW_DISCRIMINATION, MISFIT, MOVED
@@ -77,7 +78,7 @@ def left_out_items(data: ReportData) -> pd.DataFrame:
 def item_rows(data: ReportData, curves: ItemCurves, left_out: pd.DataFrame, change_b: np.ndarray) -> list[Row]:
     """A row for every item, fitted or left out, in the order of their names."""
     topics = topic_of_items(data)
-    screened = set((data.model_spec.get("linking_constants") or {}).get("screened_out") or {})
+    screened = screened_out(data.model_spec)
     fitted = [
         Row(
             [

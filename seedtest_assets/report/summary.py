@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from seedtest_assets.calibration import linked_blocks, n_linking_items, screened_out
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.findings import MISFIT, named
 from seedtest_assets.report.item_curves import ItemCurves
@@ -69,14 +70,10 @@ def cards(data: ReportData, n_left_out: int) -> list[Card]:
 def fit_facts(data: ReportData, curves: ItemCurves) -> list[tuple[str, Any]]:
     """List label (a key of the translations) and value of the fit in full."""
     spec, metrics = data.model_spec, data.metrics
-    constants = spec.get("linking_constants") or {}
     misfit = int((curves.misfit >= MISFIT).sum())
-    screened = list(constants.get("screened_out") or {})
-    linked = (
-        f"{constants['method']}, A {constants['A']:.4f}, B {constants['B']:.4f}"
-        if constants
-        else bilingual("not linked")
-    )
+    screened = list(screened_out(spec))
+    blocks = [f"{block['method']}, A {block['A']:.4f}, B {block['B']:.4f}" for block in linked_blocks(spec)]
+    linked = Markup("<br>").join(blocks) if blocks else bilingual("not linked")
     return [
         (
             "Log-likelihood",
@@ -103,20 +100,20 @@ def _convergence(metrics: dict[str, Any]) -> tuple[Markup, Markup, bool]:
 
 
 def _linking_card(spec: dict[str, Any]) -> Card:
-    constants = spec.get("linking_constants")
-    if not constants:
+    blocks = linked_blocks(spec)
+    if not blocks:
         return Card("Linking constants", bilingual("not linked"), "", True)
-    value = f"A {constants['A']:.3f} · B {constants['B']:+.3f}".replace("-", "−")
-    errors = [constants[name] for name in ("se_A", "se_B") if name in constants]
-    exact = Markup(" · SE {:.3f}, {:.3f}").format(*errors) if len(errors) == 2 else ""
-    n, out = constants.get("n_anchors_used", "–"), len(constants.get("screened_out") or {})
+    value = Markup("<br>").join(f"A {block['A']:.3f} · B {block['B']:+.3f}".replace("-", "−") for block in blocks)
+    errors = [f"{block['se_A']:.3f}, {block['se_B']:.3f}" for block in blocks if "se_A" in block and "se_B" in block]
+    exact = Markup(" · SE ") + Markup(" / ").join(errors) if errors else ""
+    n, out = n_linking_items(spec), len(screened_out(spec))
     if spec.get("linked_to") == "previous":
         note = bilingual(
             "through {n} items of {day}, {out} screened out", n=n, out=out, day=spec.get("linked_to_partition", "–")
         )
     else:
         note = bilingual("through {n} anchors, {out} screened out", n=n, out=out)
-    return Card("Linking constants", value, note + exact, bool(constants.get("contradictory")))
+    return Card("Linking constants", value, note + exact, any(block.get("contradictory") for block in blocks))
 
 
 def _amount(value: float | None, digits: int = 0) -> str:

@@ -37,20 +37,15 @@ def scale_over_time(data: ReportData) -> str:
             (grid[1, 0], "n_anchors_used", "linking items used"),
             (grid[1, 1], "reliability", "reliability"),
         ):
-            values = history[column].to_numpy(float)
+            values = _of_blocks(history[column])
             color = GREEN if column == "reliability" else BLUE
             axes.plot(day, values, color=color, linewidth=1, alpha=0.6)
-            axes.plot(day[by_anchors], values[by_anchors], "o", color=color, markersize=4.5, label="linked to anchors")
+            axes.plot([], [], "o", color=color, markersize=4.5, label="linked to anchors")
+            axes.plot(day[by_anchors], values[by_anchors], "o", color=color, markersize=4.5)
             other = ~by_anchors
-            axes.plot(
-                day[other],
-                values[other],
-                "o",
-                color=color,
-                markersize=5,
-                markerfacecolor="white",
-                label="linked to the previous calibration, or not linked",
-            )
+            hollow = {"color": color, "markersize": 5, "markerfacecolor": "white"}
+            axes.plot([], [], "o", **hollow, label="linked to the previous calibration, or not linked")
+            axes.plot(day[other], values[other], "o", **hollow)
             axes.set_title(title)
             axes.margins(y=0.25)
             if column == "reliability":
@@ -62,6 +57,11 @@ def scale_over_time(data: ReportData) -> str:
             days_axis(axes, day.iloc[0], day.iloc[-1])
         grid[1, 0].legend(loc="lower left")
         return svg(figure, "Linking constants, items used to link and reliability over the last partitions")
+
+
+def _of_blocks(values: pd.Series) -> np.ndarray:
+    """Lay out a number of each day, or one of each block of items, as float64 [n_days, most blocks of a day]."""
+    return pd.DataFrame([dict(enumerate(np.atleast_1d(value))) for value in values]).to_numpy(float)
 
 
 def answers_per_day(data: ReportData) -> pd.DataFrame:

@@ -78,8 +78,7 @@ def _estimate(item: FittedItem) -> MonitoredItem:
 
 def _abilities(result: CalibrationResult, parsed: ParsedCalibration) -> list[Ability]:
     """List everyone who was named, in that order; whoever answered nothing has the population's mean and SD."""
-    constants = result.model_spec.get("linking_constants")
-    mean, sd = (constants["B"], constants["A"]) if constants else (0.0, 1.0)
+    mean, sd = result.model_spec["group_mean"], result.model_spec["group_sd"]
     by_user = result.abilities.set_index("user_id").reindex(parsed.user_ids)
     columns = (
         by_user["theta"].fillna(mean).tolist(),

@@ -51,7 +51,8 @@ def abilities(database: Database, day: date) -> pd.DataFrame:
 def fit_history(database: Database, day: date, n_partitions: int) -> pd.DataFrame:
     """Read how the newest days up to one were fitted and linked, oldest first; NULL for what is not known.
 
-    Columns: partition_date, n_items, n_persons, n_observations, linked_to, A, B, n_anchors_used, reliability, seconds.
+    Columns: partition_date, n_items, n_persons, n_observations, linked_to, A and B (lists: of each block of items),
+    n_anchors_used, reliability, seconds.
     """
     return _frame(database, sql("fit_history.sql"), [day, n_partitions])
 

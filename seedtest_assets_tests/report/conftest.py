@@ -8,7 +8,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from seedtest_assets.calibration import PARAMETER_COLUMNS, CalibrationRequest, answers_to_calibrate
+from seedtest_assets.calibration import (
+    PARAMETER_COLUMNS,
+    CalibrationRequest,
+    answers_to_calibrate,
+    linked_blocks,
+    n_linking_items,
+)
 from seedtest_assets.cli.demo import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.report.data import HISTORY_COLUMNS, CalibrationRun, CheckOutcome, ReportData
@@ -42,16 +48,17 @@ def calibrated(answers: pa.Table, anchors: pd.DataFrame, model: str = "2PL", **m
     request = CalibrationRequest(answers_to_calibrate(answers), model=model, anchors=anchors, **more)
     result = InProcessEngine().calibrate(request)
     spec = result.model_spec
-    constants = spec.get("linking_constants") or {"A": None, "B": None, "n_anchors_used": None}
+    blocks = linked_blocks(spec)
     tonight = (
         *(spec[name] for name in ("n_items", "n_persons", "n_observations", "linked_to")),
-        *(constants[name] for name in ("A", "B", "n_anchors_used")),
+        *([block[name] for block in blocks] or None for name in ("A", "B")),
+        n_linking_items(spec) or None,
         result.metrics["reliability"],
         1.0,
     )
     nights = [
         (DAY - timedelta(days=2), 39, 400, 9000, "none", None, None, None, 0.8, 1.0),
-        (DAY - timedelta(days=1), 39, 400, 9000, "anchors", 1.05, 0.15, 12, 0.81, 1.0),
+        (DAY - timedelta(days=1), 39, 400, 9000, "anchors", [1.05], [0.15], 12, 0.81, 1.0),
         (DAY, *tonight),
     ]
     three = datetime(2025, 7, 1, 3, tzinfo=timezone.utc)

@@ -98,6 +98,25 @@ def test_shows_fit_and_linking_as_they_were_estimated(data, page):
     assert f"{data.metrics['reliability']:.3f}" in page
 
 
+def test_shows_the_constants_of_every_block(data, drifted_anchor):
+    first = data.model_spec["linking_constants"]
+    second = first | {
+        "A": 0.7,
+        "B": -1.25,
+        "n_anchors_used": 5,
+        "screened_out": {"9": "its discrimination changed sign"},
+    }
+    spec = data.model_spec | {"linking_constants": first | {"other_blocks": [second]}}
+    history = data.history.copy()
+    history.at[len(history) - 1, "A"] = [first["A"], 0.7]
+    history.at[len(history) - 1, "B"] = [first["B"], -1.25]
+    page = calibration_page(replace(data, model_spec=spec, history=history))
+    assert f"stocking_lord, A {first['A']:.4f}, B {first['B']:.4f}<br>stocking_lord, A 0.7000, B -1.2500" in page
+    assert "A 0.700 · B −1.250" in page
+    assert f"through {first['n_anchors_used'] + 5} anchors, 2 screened out" in page
+    assert f"{drifted_anchor}, 9" in page
+
+
 def test_the_table_has_every_item_with_its_values(data, read):
     items = data.items.set_index("item_id")
     assert set(read.rows) == set(items.index) | {ALL_RIGHT}

@@ -5,12 +5,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
+from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest, linked_blocks
 from seedtest_assets.engines import engine_for
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.engines.remote.engine import IrtServiceEngine
 from seedtest_assets.errors import InputError
 from seedtest_assets.settings import Settings
+from seedtest_assets_tests.engines.remote.service_double import answers_to
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,31 @@ def test_results_are_those_of_the_in_process_engine(answers, bank, engine, model
         {key: local_constants[key] for key in numbers}, abs=2e-3
     )
     assert result.model_spec == pytest.approx(expected.model_spec, abs=2e-3)
+
+
+@pytest.fixture(scope="module")
+def forms():
+    """Answers to two forms of 12 items that share nothing, by persons of different ability, and the bank."""
+    rng = np.random.default_rng(12)
+    a, b, form = rng.lognormal(0, 0.25, 24), rng.normal(0, 1, 24), np.repeat([0, 1], 500)
+    theta = rng.normal(np.array([-0.8, 0.7])[form], 1.0)
+    right = rng.random((1000, 24)) < 1 / (1 + np.exp(-a * (theta[:, None] - b)))
+    bank = pd.DataFrame({"item_id": [f"i{item + 1}" for item in range(24)], "a": a, "b": b, "c": 0.0})
+    return answers_to(np.where(np.arange(24) // 12 == form[:, None], right, np.nan)), bank
+
+
+@pytest.mark.parametrize("method", ["stocking_lord", "fixed"])
+@pytest.mark.parametrize("n_of_second", [6, 1])
+def test_constants_of_every_block_come_through(forms, engine, method, n_of_second):
+    table, bank = forms
+    anchors = bank.iloc[[*range(6), *range(12, 12 + n_of_second)]]
+    request = CalibrationRequest(table, anchors=anchors, linking_method=method)
+    expected, result = InProcessEngine().calibrate(request), engine.calibrate(request)
+    assert len(linked_blocks(expected.model_spec)) == (2 if n_of_second > 1 else 1)
+    assert expected.model_spec.get("n_items_not_linked", 0) == (0 if n_of_second > 1 else 12)
+    assert result.model_spec == expected.model_spec
+    assert result.warnings == expected.warnings
+    pd.testing.assert_frame_equal(result.abilities, expected.abilities)
 
 
 def test_refusal_of_the_service_is_quoted_to_the_caller(service, answers):

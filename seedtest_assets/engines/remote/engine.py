@@ -60,6 +60,7 @@ class IrtServiceEngine:
             (estimates.group_mean, estimates.group_sd),
             rescaled.linked_to,
             rescaled.linking_constants,
+            rescaled.n_items_not_linked,
         )
         seconds = round(time.perf_counter() - started, 3)
         return CalibrationResult(
@@ -68,7 +69,8 @@ class IrtServiceEngine:
             left_out_table(coded, estimates.left_out),
             specification,
             _metrics(request.model, estimates, coded, reply) | {"engine": self.name, "seconds": seconds} | _facts(call),
-            (*sent.warnings, *warnings, *rescaled.warnings),
+            # What the service says of the design and the linking is often what is said here.
+            tuple(dict.fromkeys((*sent.warnings, *warnings, *rescaled.warnings))),
         )
 
 

@@ -57,7 +57,7 @@ def read_estimates(
         np.array([getattr(row, name) for row in rows], float) for name in ("a", "b", "c", "se_a", "se_b", "se_c")
     )
     items = irt.ItemParameters(sent.fitted[answered], a, b, c)
-    mean, sd = (reply.linking.B, reply.linking.A) if reply.linking else (0.0, 1.0)
+    mean, sd = reply.group or ((reply.linking.B, reply.linking.A) if reply.linking else (0.0, 1.0))
     if request.model == "Rasch" and not (sent.anchors_sent and request.linking_method == "fixed"):
         sd = _rasch_group_sd(coded, items, sd, linked=reply.linking is not None)
     theta, theta_se, n_estimated_here = _abilities(reply, coded, items, mean, sd)

@@ -29,7 +29,10 @@ class ItemEstimate:
 
 @dataclass(frozen=True, kw_only=True)
 class AppliedLinking:
-    """Linking constants that the service says it has applied."""
+    """Linking constants that the service says it has applied; others: those of further blocks of items.
+
+    anchors: ids of what they rest on, where the service names them.
+    """
 
     A: float
     B: float
@@ -37,6 +40,8 @@ class AppliedLinking:
     n_anchors_used: int | None
     screened_out: dict[str, str]
     errors: LinkingErrors
+    anchors: tuple[str, ...] = ()
+    others: tuple["AppliedLinking", ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +49,8 @@ class ServiceReply:
     """A calibration as a service answered it.
 
     items: by id, those with usable parameters. abilities: (theta, standard error) by user.
-    linking: None when the service did not link. model: what the service says it fitted, if it says so.
+    linking: None when the service did not link. model: what the service says it fitted, if it says so; group: mean and
+    SD of the calibrated persons, likewise.
     left_out: reasons by item id. run_id, warnings, metrics: as the service gives them, unboxed.
     """
 
@@ -52,6 +58,7 @@ class ServiceReply:
     abilities: dict[str, tuple[float, float]]
     linking: AppliedLinking | None
     model: str | None
+    group: tuple[float, float] | None
     left_out: dict[str, str]
     run_id: str | None
     metrics: dict[str, Any]
@@ -72,11 +79,13 @@ def read_reply(reply: Any) -> ServiceReply:
     if status not in (None, "ok"):
         raise IrtServiceRefusal(f"the IRT service answered status {status!r}")
     meta = _object(reply.get("fit_meta"))
+    specification = _object(meta.get("model_spec"))
     return ServiceReply(
         items=_items(reply.get("item_params")),
         abilities=_abilities(reply.get("abilities")),
         linking=_linking(_object(meta.get("linking_constants"))),
-        model=text(_object(meta.get("model_spec")).get("model")),
+        model=text(specification.get("model")),
+        group=_group(specification),
         left_out=_left_out(meta.get("left_out")),
         run_id=text(meta.get("run_id")),
         metrics=_metrics(_object(meta.get("metrics"))),
@@ -159,7 +168,14 @@ def _linking(constants: dict[str, Any]) -> AppliedLinking | None:
         n_anchors_used=None if used is None else int(used),
         errors=LinkingErrors(*(_number_or_nan(constants.get(name)) for name in LinkingErrors._fields)),
         screened_out={str(item): text(reason) or "" for item, reason in _object(constants.get("screened_out")).items()},
+        anchors=tuple(anchor for anchor in map(text, _list(constants.get("anchors"))) if anchor),
+        others=tuple(other for other in map(_linking, _objects(constants.get("other_blocks"))) if other),
     )
+
+
+def _group(specification: dict[str, Any]) -> tuple[float, float] | None:
+    mean, sd = number(specification.get("group_mean")), number(specification.get("group_sd"))
+    return None if mean is None or sd is None or sd <= 0 else (mean, sd)
 
 
 def _left_out(rows: Any) -> dict[str, str]:

@@ -12,21 +12,31 @@ from seedtest_assets.engines.coded_request import CodedRequest
 from seedtest_assets.engines.remote.estimates import Estimates
 from seedtest_assets.engines.remote.reply import AppliedLinking
 from seedtest_assets.engines.remote.request import ServiceRequest
-from seedtest_assets.engines.result_tables import linking_constants, linking_uncertainty
+from seedtest_assets.engines.result_tables import constants_of_blocks, linking_constants, linking_uncertainty
+from seedtest_assets.irt.bank_scale import BankScale, Target, link_blocks, mixture
 from seedtest_assets.irt.linking import linking_warnings
 from seedtest_assets.irt.models import scale_transformation
+from seedtest_assets.irt.remarks import block_warnings, mismatch_warnings
+from seedtest_assets.irt.screening import answers_to
 
+# A and B, of all or float64 [n].
+Lines = tuple[np.ndarray, np.ndarray]
 # How far anchors may be off the bank's scale, in log A and in B, after a service says that it has linked.
 SCALE_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rescaled:
-    """Estimates on the bank's scale. linking_constants: None where they are linked to nothing."""
+    """Estimates on the bank's scale.
+
+    linking_constants: None where they are linked to nothing. n_items_not_linked: of blocks of items that stay on a scale
+    of their own, though others are linked.
+    """
 
     estimates: Estimates
     linked_to: str
     linking_constants: dict[str, Any] | None
+    n_items_not_linked: int = 0
     warnings: tuple[str, ...] = ()
 
 
@@ -49,25 +59,43 @@ def on_bank_scale(
         warnings = ("the IRT service linked although it was sent no true anchors, so its linking was undone",)
     if sent.link_target is None:
         return Rescaled(estimates=estimates, linked_to="none", linking_constants=None, warnings=warnings)
-    method = scale_transformation(request.linking_method)
-    try:
-        here = irt.link(
-            estimates.items,
-            sent.link_target,
-            method,
-            source=sent.link_source,
-            errors=estimates.standard_errors[:2],
-        )
-    except irt.DataError as problem:
-        return _unlinkable(estimates, applied, request.linking_method, sent, (*warnings, str(problem)))
-    if applied and max(abs(log(here.A)), abs(here.B)) <= SCALE_TOLERANCE:
-        return _with_errors(_linked_by_service(estimates, applied, request.linking_method, sent), applied, here)
+    here = _link(estimates, sent.link_target, request, coded, sent)
+    warnings += (*block_warnings(here.blocks.of_items), *mismatch_warnings(request.model, sent.link_target))
+    if not here.linkings and applied:
+        unchecked = f"the linking of the IRT service could not be checked: {'. '.join(here.warnings)}"
+        kept = _linked_by_service(estimates, applied, here, request, coded, sent)
+        return replace(kept, warnings=(*warnings, unchecked))
+    if not here.linkings:
+        warnings += here.warnings
+        return Rescaled(estimates=estimates, linked_to="none", linking_constants=None, warnings=warnings)
+    if applied and max(max(abs(log(linking.A)), abs(linking.B)) for linking in here.linkings) <= SCALE_TOLERANCE:
+        kept = _linked_by_service(estimates, applied, here, request, coded, sent)
+        return replace(kept, warnings=(*warnings, *kept.warnings))
     return Rescaled(
-        estimates=_moved(estimates, here.A, here.B),
+        estimates=_linked(estimates, here, coded),
         linked_to=sent.link_source,
-        linking_constants=linking_constants(coded, here),
-        warnings=(*warnings, *_linked_here(here, applied, sent), *linking_warnings(here)),
+        linking_constants=linking_constants(coded, here.linkings),
+        n_items_not_linked=int(here.not_linked.sum()),
+        warnings=(*warnings, *_linked_here(here, applied, sent), *here.warnings),
     )
+
+
+def _link(
+    estimates: Estimates,
+    items: irt.ItemParameters,
+    request: CalibrationRequest,
+    coded: CodedRequest,
+    sent: ServiceRequest,
+) -> BankScale:
+    """Link here, block by block."""
+    target = Target(
+        items=items,
+        source=sent.link_source,
+        method=scale_transformation(request.linking_method),
+        item_ids=coded.responses.item_ids,
+    )
+    answers = answers_to(coded.responses, estimates.items.item)
+    return link_blocks(estimates.items, estimates.standard_errors[:2], target, answers)
 
 
 def _standardized(estimates: Estimates) -> Estimates:
@@ -77,72 +105,85 @@ def _standardized(estimates: Estimates) -> Estimates:
 
 def _moved(estimates: Estimates, A: float, B: float) -> Estimates:
     """Transform to the scale A theta + B."""
-    items = estimates.items
+    group = A * estimates.group_mean + B, A * estimates.group_sd
+    return _transformed(estimates, (np.asarray(A), np.asarray(B)), (np.asarray(A), np.asarray(B)), group)
+
+
+def _linked(estimates: Estimates, scale: BankScale, coded: CodedRequest) -> Estimates:
+    """Transform each block of items, and the persons who answered them, to the bank's scale."""
+    persons = np.bincount(scale.blocks.of_persons[coded.answered], minlength=scale.blocks.n)
+    means, sds = scale.A * estimates.group_mean + scale.B, scale.A * estimates.group_sd
+    return _transformed(estimates, scale.of_items, scale.of_persons, mixture(persons, means, sds))
+
+
+def _transformed(estimates: Estimates, of_items: Lines, of_persons: Lines, group: tuple[float, float]) -> Estimates:
+    """Transform items and persons by lines A theta + B. group: mean and SD of the calibrated persons afterwards."""
+    (A, B), (person_A, person_B) = of_items, of_persons
+    items, (se_a, se_b, se_c) = estimates.items, estimates.standard_errors
     return replace(
         estimates,
         items=irt.ItemParameters(items.item, items.a / A, A * items.b + B, items.c),
-        standard_errors=estimates.standard_errors * np.array([[1 / A], [A], [1]]),
-        theta=A * estimates.theta + B,
-        theta_se=A * estimates.theta_se,
-        group_mean=A * estimates.group_mean + B,
-        group_sd=A * estimates.group_sd,
+        standard_errors=np.stack([se_a / A, se_b * A, se_c]),
+        theta=person_A * estimates.theta + person_B,
+        theta_se=person_A * estimates.theta_se,
+        group_mean=group[0],
+        group_sd=group[1],
     )
 
 
 def _linked_by_service(
-    estimates: Estimates, applied: AppliedLinking, method: str, sent: ServiceRequest, warnings: tuple[str, ...] = ()
+    estimates: Estimates,
+    applied: AppliedLinking,
+    here: BankScale,
+    request: CalibrationRequest,
+    coded: CodedRequest,
+    sent: ServiceRequest,
 ) -> Rescaled:
-    """Keep the linking of the service; without a method in its reply, it is taken to have used the one asked for."""
+    """Keep the linking of the service.
+
+    Without a method in its reply, it is taken to have used the one asked for. The errors of the constants are those that
+    the service gives, else those of the same linking here.
+    """
+    given = (applied, *applied.others)
+    same = here.linkings if len(here.linkings) == len(given) else ()
+    blocks, warnings = [], []
+    for number, block in enumerate(given):
+        blocks.append(_constants(block, request.linking_method, sent))
+        if len(given) > 1:
+            blocks[-1]["anchors"] = list(block.anchors)
+        by_service = bool(np.isfinite(block.errors).all())
+        if by_service or same:
+            used = same[number].used if same else np.empty(0, np.int32)
+            errors = block.errors if by_service else same[number].errors
+            linking = irt.Linking(block.A, block.B, blocks[-1]["method"], sent.link_source, used, errors=errors)
+            blocks[-1] |= linking_uncertainty(linking)
+            warnings += [] if by_service else linking_warnings(linking, coded.responses.item_ids)
+    return Rescaled(
+        estimates=estimates,
+        linked_to=sent.link_source,
+        linking_constants=constants_of_blocks(blocks),
+        n_items_not_linked=int(here.not_linked.sum()),
+        warnings=tuple(warnings),
+    )
+
+
+def _constants(applied: AppliedLinking, method: str, sent: ServiceRequest) -> dict[str, Any]:
     used = applied.n_anchors_used
-    constants = {
+    return {
         "A": applied.A,
         "B": applied.B,
         "method": applied.method or method,
         "n_anchors_used": len(sent.link_target or ()) if used is None else used,
         "screened_out": applied.screened_out,
     }
-    return Rescaled(estimates=estimates, linked_to=sent.link_source, linking_constants=constants, warnings=warnings)
 
 
-def _with_errors(kept: Rescaled, applied: AppliedLinking, here: irt.Linking) -> Rescaled:
-    """Add the errors of the constants as the service gives them, else those of the same linking here."""
-    by_service = np.isfinite(applied.errors).all()
-    errors = applied.errors if by_service else here.errors
-    linking = replace(here, A=applied.A, B=applied.B, errors=errors)
-    return replace(
-        kept,
-        linking_constants=(kept.linking_constants or {}) | linking_uncertainty(linking),
-        warnings=kept.warnings if by_service else (*kept.warnings, *linking_warnings(linking)),
-    )
-
-
-def _unlinkable(
-    estimates: Estimates,
-    applied: AppliedLinking | None,
-    method: str,
-    sent: ServiceRequest,
-    warnings: tuple[str, ...],
-) -> Rescaled:
-    """Give the result if the anchors cannot be linked here. The last warning says why."""
-    *others, problem = warnings
+def _linked_here(here: BankScale, applied: AppliedLinking | None, sent: ServiceRequest) -> tuple[str, ...]:
+    n_used = sum(len(linking.used) for linking in here.linkings)
+    linked = f"linked here by {here.linkings[0].method} through {n_used}"
     if applied:
-        unchecked = f"the linking of the IRT service could not be checked: {problem}"
-        return _linked_by_service(estimates, applied, method, sent, (*others, unchecked))
-    return Rescaled(
-        estimates=estimates,
-        linked_to="none",
-        linking_constants=None,
-        warnings=(*others, f"not linked to the bank's scale: {problem}"),
-    )
-
-
-def _linked_here(here: irt.Linking, applied: AppliedLinking | None, sent: ServiceRequest) -> tuple[str, ...]:
-    linked = f"linked here by {here.method} through {len(here.used)}"
-    if applied:
-        constants = f"A = {applied.A:g}, B = {applied.B:g}"
-        return (
-            f"the IRT service answered {constants}, but its anchors are not on the bank's scale, so {linked} anchors",
-        )
+        given = " and ".join(f"A = {block.A:g}, B = {block.B:g}" for block in (applied, *applied.others))
+        return (f"the IRT service answered {given}, but its anchors are not on the bank's scale, so {linked} anchors",)
     if sent.anchors_sent:
         return (f"the IRT service answered no linking constants, so {linked} {sent.link_source}",)
     return ()
