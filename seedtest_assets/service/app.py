@@ -12,16 +12,18 @@ from typing import IO, Any
 import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from seedtest_assets import __version__
 from seedtest_assets.service import openapi, tasks
+from seedtest_assets.service.connections import Connections
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.logs import logger
 from seedtest_assets.service.messages import Outcome, Task
 from seedtest_assets.service.metrics import Metrics
 from seedtest_assets.service.recorder import Recorder
 from seedtest_assets.service.wire import ErrorReply, Health
-from seedtest_assets.service.workers import Workers
+from seedtest_assets.service.workers import DISCONNECTED, Workers
 
 SERVICE_NAME = "seedtest-irt"
 # Scoring takes milliseconds, so that even this many wait only for seconds.
@@ -46,8 +48,8 @@ class ServiceOptions:
 def create_app(options: ServiceOptions) -> FastAPI:
     """Make the ASGI application; its processes start and end with its lifespan."""
     metrics = Metrics()
-    calibrating = Workers("calibration", options.workers, options.queue)
-    scoring = Workers("scoring", 1, QUEUED_SCORES)
+    calibrating = Workers("calibration", options.workers, options.queue, options.limits.work_seconds)
+    scoring = Workers("scoring", 1, QUEUED_SCORES, options.limits.work_seconds)
     for workers in (calibrating, scoring):
         metrics.watch(workers)
 
@@ -67,6 +69,7 @@ def create_app(options: ServiceOptions) -> FastAPI:
         exception_handlers={Refusal: _refused, HTTPException: _refused},
     )
     app.state.calibrating, app.state.scoring = calibrating, scoring
+    app.state.connections = Connections(options.limits, metrics.registry)
     app.add_middleware(Recorder, metrics=metrics)
 
     @app.get("/healthz", **openapi.HEALTH)
@@ -153,6 +156,8 @@ async def _save_body(request: Request, limits: Limits, file: IO[bytes]) -> int:
     except asyncio.TimeoutError:
         late = f"the body did not arrive within {limits.upload_seconds:g} seconds"
         raise Refusal(408, late, {"Connection": "close"}) from None
+    except ClientDisconnect:
+        raise Refusal(499, DISCONNECTED) from None
 
 
 def _too_large(limits: Limits) -> Refusal:

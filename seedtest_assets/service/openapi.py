@@ -77,7 +77,7 @@ def _answers(description: str, *structs: type) -> dict[int | str, dict[str, Any]
     errors: dict[int | str, str] = {
         400: "The request is wrong, or holds nothing to fit.",
         401: "The token is missing or wrong.",
-        408: "The body took too long to arrive.",
+        408: "The head or the body of the request took too long to arrive.",
         413: "More bytes, items or persons than one request may hold.",
         415: "A content-encoding other than gzip.",
         503: "Busy or stopping: try again after Retry-After seconds.",

@@ -35,6 +35,7 @@ def serve(options: ServiceOptions, host: str | None = None, port: int = 8000, gr
     app = create_app(options)
     config = uvicorn.Config(
         app,
+        http=app.state.connections.make,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -13,17 +13,21 @@ from anyio import BrokenWorkerProcess, CapacityLimiter, to_process
 from seedtest_assets.service.limits import Refusal
 from seedtest_assets.service.messages import Outcome, Task
 
+DISCONNECTED = "the caller disconnected"
+
 
 class Workers:
     """Run up to `processes` tasks at a time and let `queue` wait; refuse more with 503 and Retry-After.
 
-    A caller who disconnects frees its place, also while its task runs: the process is ended.
+    A caller who disconnects frees its place, also while its task runs: the process is ended. So is one that works longer
+    than `work_seconds`.
     """
 
-    def __init__(self, name: str, processes: int, queue: int) -> None:
+    def __init__(self, name: str, processes: int, queue: int, work_seconds: float) -> None:
         self.name = name
         self.processes = processes
         self.queue = queue
+        self.work_seconds = work_seconds
         self.admitted = 0
         self.running = 0
         self._typical_seconds = 1.0
@@ -47,8 +51,8 @@ class Workers:
         read: takes a file to write the body to, and the path at which the process finds it.
         disconnected: returns when the caller has closed the connection.
 
-        Raises Refusal 503 when there is no place, when the service stops, or when the process died; 499 when the
-        caller disconnected.
+        Raises Refusal 503 when there is no place, when the service stops, or when the process died; 504 when it worked too
+        long; 499 when the caller disconnected.
         """
         if self._closed.is_set():
             raise self._stopping()
@@ -86,8 +90,9 @@ class Workers:
         self.running += 1
         began = time.perf_counter()
         try:
+            await self._drop_dead_processes()
             running = to_process.run_sync(work, task, cancellable=True, limiter=self._limiter)
-            outcome: Outcome = await self._first(running, left, self._expired)
+            outcome: Outcome = await self._first(running, left, self._expired, self.work_seconds)
         except BrokenWorkerProcess:
             raise Refusal(
                 503, f"the {self.name} process died, perhaps for lack of memory", self._retry_after()
@@ -97,14 +102,27 @@ class Workers:
         self._typical_seconds = 0.7 * self._typical_seconds + 0.3 * (time.perf_counter() - began)
         return outcome
 
-    async def _first(self, awaited: Awaitable[Any], left: "asyncio.Future[None]", end: asyncio.Event) -> Any:
-        """Await a result, unless the caller leaves or the end comes first."""
+    async def _drop_dead_processes(self) -> None:
+        """Find out which processes died while they had no work, so that no caller's task is given to one."""
+        for _ in range(self.processes + 1):
+            try:
+                await to_process.run_sync(os.getpid, limiter=self._limiter)
+            except BrokenWorkerProcess:
+                continue
+            return
+
+    async def _first(
+        self, awaited: Awaitable[Any], left: "asyncio.Future[None]", end: asyncio.Event, seconds: float | None = None
+    ) -> Any:
+        """Await a result, unless the caller leaves, the end comes or the seconds are over first."""
         main, ended = asyncio.ensure_future(awaited), asyncio.ensure_future(end.wait())
         try:
-            await asyncio.wait({main, left, ended}, return_when=asyncio.FIRST_COMPLETED)
-            if main.done():
+            done, _ = await asyncio.wait({main, left, ended}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if main in done:
                 return main.result()
-            raise Refusal(499, "the caller disconnected") if left.done() else self._stopping()
+            if not done:
+                raise Refusal(504, f"the {self.name} was ended after {seconds:g} seconds. Send fewer answers")
+            raise Refusal(499, DISCONNECTED) if left in done else self._stopping()
         finally:
             ended.cancel()
             if not main.done():

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import psutil
@@ -59,7 +59,9 @@ SMALL_AND_OPEN = """
 from seedtest_assets.service.app import ServiceOptions
 from seedtest_assets.service.limits import Limits
 from seedtest_assets.service.server import serve
-limits = Limits(bytes=2**20, items=60, persons=3000, upload_seconds=1.5)
+limits = Limits(
+    bytes=2**20, items=60, persons=3000, upload_seconds=1.5, work_seconds=20, head_seconds=1.5, connections_of_an_address=20
+)
 serve(ServiceOptions(queue=1, limits=limits), host="0.0.0.0", port=0, grace_seconds=0)
 """
 
@@ -139,6 +141,57 @@ def test_body_that_does_not_arrive_is_refused(small_and_open):
             answer += piece
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"the body did not arrive within 1.5 seconds" in answer
+
+
+def address_of(service):
+    return "127.0.0.1", int(service.url.rsplit(":", 1)[1])
+
+
+def everything_from(caller):
+    answer = b""
+    while piece := caller.recv(65536):
+        answer += piece
+    return answer
+
+
+def test_head_of_a_request_has_a_limit_of_bytes(small_and_open):
+    with socket.create_connection(address_of(small_and_open), timeout=30) as caller:
+        caller.sendall(b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 70_000)
+        assert everything_from(caller).startswith(b"HTTP/1.1 431")
+    assert counters(small_and_open)['irt_connections_closed_total{limit="head bytes"}'] >= 1
+    response = requests.get(small_and_open.url + "/healthz", headers={"X-Long": "x" * 30_000}, timeout=30)
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
+def test_connection_without_a_request_is_closed(small_and_open, sent):
+    with socket.create_connection(address_of(small_and_open), timeout=30) as caller:
+        caller.sendall(sent)
+        answer = everything_from(caller)
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"did not arrive within 1.5 seconds" in answer
+
+
+def test_silent_connections_make_room_and_busy_ones_are_not_closed(small_and_open):
+    half = b"POST /irt/score HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(address_of(small_and_open), 30)) for _ in range(40)]
+        assert small_and_open.get("/healthz").status_code == 200
+        assert all(everything_from(caller).startswith(b"HTTP/1.1 408") for caller in silent)
+        busy = [stack.enter_context(socket.create_connection(address_of(small_and_open), 30)) for _ in range(20)]
+        for caller in busy:
+            caller.sendall(half)
+        small_and_open.wait(lambda: is_refused(small_and_open))
+        answers = [everything_from(caller) for caller in busy]
+    assert all(b"the body did not arrive" in answer for answer in answers)
+    closed = counters(small_and_open)['irt_connections_closed_total{limit="address"}']
+    assert closed >= 21
+    assert sum("connection closed" in line and '"address"' in line for line in small_and_open.lines) >= 1
+
+
+def is_refused(service):
+    with socket.create_connection(address_of(service), 30) as caller:
+        return b"too many connections" in everything_from(caller)
 
 
 @pytest.mark.parametrize(
@@ -278,6 +331,23 @@ def test_worker_that_dies_is_reported_and_replaced(service, endless_calibration)
     assert response.status_code == 503
     assert "the calibration process died" in response.json()["error"]
     assert service.post("/irt/calibrate", {"responses": ROWS}).status_code == 200
+
+
+def test_process_that_died_without_work_costs_no_caller_an_answer(service):
+    for worker in psutil.Process(service.process.pid).children():
+        worker.kill()
+    assert service.post("/irt/calibrate", {"responses": ROWS}).status_code == 200
+
+
+def test_caller_who_hangs_up_while_sending_is_no_fault_of_the_service(service):
+    gone = 'irt_requests_total{path="/irt/score",status="499"}'
+    before = counters(service).get(gone, 0)
+    with socket.create_connection(address_of(service), timeout=30) as caller:
+        head = f"POST /irt/score HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.token}\r\n"
+        caller.sendall(head.encode() + b"Content-Length: 1000\r\n\r\n{")
+    service.wait(lambda: counters(service).get(gone, 0) == before + 1)
+    service.wait(lambda: any(line.get("status") == 499 for line in service.log()))
+    assert not any("ClientDisconnect" in line for line in service.lines)
 
 
 def test_as_many_calibrations_run_as_there_are_workers_and_they_end_before_the_service_stops(run_service):
