@@ -81,6 +81,7 @@ def _answers(description: str, *structs: type) -> dict[int | str, dict[str, Any]
         413: "More bytes, items or persons than one request may hold.",
         415: "A content-encoding other than gzip.",
         503: "Busy or stopping: try again after Retry-After seconds.",
+        504: "The work took longer than it may, and was ended.",
     }
     responses: dict[int | str, dict[str, Any]] = {200: {"description": description, "content": _json(*structs)}}
     for status, text in errors.items():
