@@ -11,7 +11,7 @@ from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers
 from seedtest_assets.irt.linking import SIGN_CHANGED, Linking, TooFewCommonItems, link, linking_items, linking_warnings
 from seedtest_assets.irt.models import ScaleTransformation
-from seedtest_assets.irt.parameters import ItemParameters
+from seedtest_assets.irt.parameters import ItemParameters, Line
 from seedtest_assets.irt.remarks import names_of
 from seedtest_assets.irt.screening import unconnected_blocks
 
@@ -53,9 +53,9 @@ class BankScale:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def unmoved(cls, blocks: Blocks, of_block: Sequence[Linking | None], warnings: list[str]) -> "BankScale":
-        """Make the scale of estimates that do not move: they are not linked, or their anchors were held."""
-        A, B = np.ones(blocks.n), np.zeros(blocks.n)
+    def by(cls, line: Line, blocks: Blocks, of_block: Sequence[Linking | None], warnings: list[str]) -> "BankScale":
+        """Make the scale of estimates that all move by one line: they are not linked, or their anchors were held."""
+        A, B = np.full(blocks.n, line.A), np.full(blocks.n, line.B)
         return cls(blocks=blocks, of_block=tuple(of_block), A=A, B=B, warnings=tuple(warnings))
 
     @property

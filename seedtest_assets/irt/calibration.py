@@ -15,7 +15,7 @@ from seedtest_assets.irt.models import MODELS, Model, scale_transformation
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ABILITIES
 from seedtest_assets.irt.parallel import announce_compilation
-from seedtest_assets.irt.parameters import ItemParameters
+from seedtest_assets.irt.parameters import SAME_SCALE, ItemParameters
 from seedtest_assets.irt.remarks import (
     block_warnings,
     error_warnings,
@@ -94,6 +94,8 @@ def calibrate(
 def _calibrate(sample: Sample, bank: Bank, options: Options) -> Calibration:
     """Screen the anchors to be held, estimate, link, and assemble the result."""
     held = screen_anchors(sample, bank, options) if options.linking_method == "fixed" else None
+    if held is not None:
+        bank, options = bank.moved_back(held.line), replace(options, **options.moved_back(*held.line).given)
     estimate = estimate_maximum(sample, bank, held, options)
     errors = standard_errors(estimate.optimum, options.standard_errors)
     scale = _link(estimate, errors, bank, options) if held is None else _scale_of(held, estimate)
@@ -110,7 +112,7 @@ def _link(estimate: Estimate, errors: ItemErrors, bank: Bank, options: Options) 
     items, source, warnings = link_target(bank.anchors, bank.previous, estimate.sample.fitted, method)
     if items is None:
         blocks = Blocks.of(answers)
-        return BankScale.unmoved(blocks, [None] * blocks.n, warnings)
+        return BankScale.by(SAME_SCALE, blocks, [None] * blocks.n, warnings)
     item_ids = estimate.sample.responses.item_ids
     target = Target(items=items, source=source, method=scale_transformation(method), item_ids=item_ids)
     scale = link_blocks(estimate.items, np.stack([errors.a, errors.b]), target, answers)
@@ -119,10 +121,7 @@ def _link(estimate: Estimate, errors: ItemErrors, bank: Bank, options: Options) 
 
 
 def _scale_of(held: HeldAnchors, estimate: Estimate) -> BankScale:
-    """Report the population of each block of a calibration with held anchors as its linking.
-
-    The estimates are on the bank's scale.
-    """
+    """Report the population of each block of a calibration with held anchors as its linking."""
     answers, state = estimate.problem.answers, estimate.state
     blocks = Blocks.of(answers)
     of_block: list[Linking | None] = [None] * blocks.n
@@ -135,8 +134,11 @@ def _scale_of(held: HeldAnchors, estimate: Estimate) -> BankScale:
         mean, sd = mixture(np.bincount(answers.group[persons], minlength=answers.n_groups), state.mean, state.sd)
         drifted = tuple(chain.from_iterable(linking.screened_out for linking in screenings))
         worst = max((linking.errors for linking in screenings), key=lambda errors: errors.residual_z)
-        of_block[number] = Linking(sd, mean, "fixed", "anchors", held.items.among(codes).item, drifted, worst)
-    return BankScale.unmoved(blocks, of_block, [*held.warnings, *mismatch_warnings(estimate.sample.model, held.items)])
+        A, B = held.line.A * sd, held.line.A * mean + held.line.B
+        of_block[number] = Linking(A, B, "fixed", "anchors", held.items.among(codes).item, drifted, worst)
+    return BankScale.by(
+        held.line, blocks, of_block, [*held.warnings, *mismatch_warnings(estimate.sample.model, held.items)]
+    )
 
 
 def _assemble(estimate: Estimate, errors: ItemErrors, scale: BankScale, options: Options) -> Calibration:

@@ -14,11 +14,11 @@ from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers, Expectation
 from seedtest_assets.irt.grid import nodes_for
 from seedtest_assets.irt.kernel_arguments import Curves
-from seedtest_assets.irt.linking import Linking, link, link_target
+from seedtest_assets.irt.linking import Linking, link, link_target, near_standard
 from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ESTIMATES
-from seedtest_assets.irt.parameters import ItemParameters
+from seedtest_assets.irt.parameters import ItemParameters, Line
 from seedtest_assets.irt.priors import Priors
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import answers_to, fittable_items, unconnected_blocks
@@ -74,6 +74,11 @@ class Sample:
             grouped=groups is not None,
         )
 
+    def with_both_marks(self, options: Options) -> "Sample":
+        """Leave out items that only a prior can estimate, with only right or only wrong answers."""
+        fitted, _ = fittable_items(self.responses, max(options.min_responses, 2))
+        return replace(self, fitted=np.intersect1d(self.fitted, fitted))
+
     def without(self, unbounded: np.ndarray, n_answers: np.ndarray) -> "Sample":
         """Leave out items whose slope has no finite estimate, bool [n_fitted]."""
         reason = "its answers separate perfectly, so its discrimination has no finite estimate"
@@ -99,12 +104,21 @@ class Bank:
         """All of it; where an item is known twice the later one counts."""
         return [items for items in (self.previous, self.anchors, self.starts) if items is not None and len(items)]
 
+    def moved_back(self, line: Line) -> "Bank":
+        """Undo a change of scale that leads to the bank's."""
+        anchors, previous, starts = (items and line.undo(items) for items in (self.anchors, self.previous, self.starts))
+        return Bank(anchors=anchors, previous=previous, starts=starts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class HeldAnchors:
-    """Anchors whose parameters are held, and the linkings of a free calibration, block by block, that chose them."""
+    """Anchors whose parameters are held, and the linkings of a free calibration, block by block, that chose them.
+
+    line: leads to the bank's scale from the one on which `items` are held; see `near_standard`.
+    """
 
     items: ItemParameters
+    line: Line
     linkings: tuple[Linking, ...]
     warnings: tuple[str, ...]
 
@@ -164,16 +178,21 @@ def screen_anchors(sample: Sample, bank: Bank, options: Options) -> HeldAnchors 
     bank's scale. With a prior the other blocks suffice.
     """
     target, source, _ = link_target(bank.anchors, None, sample.fitted, options.linking_method)
+    shrunk = options.prior_answers > 0
     if source != "anchors" or target is None:
         return None
-    free = estimate_items(sample, bank, None, replace(options, prior_answers=0.0))
+    # Priors are on the bank's scale, which is not known yet.
+    options = replace(options, prior_answers=0.0, prior_a=None, prior_b=None)
+    free = estimate_items(sample.with_both_marks(options), bank, None, options)
     errors = standard_errors(free.optimum, options.standard_errors)
     to_anchors = Target(items=target, source=source, method="stocking_lord", item_ids=sample.responses.item_ids)
     scale = link_blocks(free.items, np.stack([errors.a, errors.b]), to_anchors, free.problem.answers)
-    if not scale.linkings or (scale.not_linked.any() and options.prior_answers == 0):
+    if not scale.linkings or (scale.not_linked.any() and not shrunk):
         return None
     used = np.concatenate([linking.used for linking in scale.linkings])
-    return HeldAnchors(items=target.among(used), linkings=scale.linkings, warnings=scale.warnings)
+    line = near_standard(Line(scale.linkings[0].A, scale.linkings[0].B))
+    items = line.undo(target.among(used))
+    return HeldAnchors(items=items, line=line, linkings=scale.linkings, warnings=scale.warnings)
 
 
 def estimate_maximum(sample: Sample, bank: Bank, held: HeldAnchors | None, options: Options) -> Estimate:

@@ -15,7 +15,7 @@ from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import Grid, normal_grid
 from seedtest_assets.irt.linking_errors import UNKNOWN, LinkingErrors, linking_errors
 from seedtest_assets.irt.models import SCALE_TRANSFORMATIONS, LinkingMethod, ScaleTransformation
-from seedtest_assets.irt.parameters import ItemParameters, probability
+from seedtest_assets.irt.parameters import SAME_SCALE, ItemParameters, Line, probability
 from seedtest_assets.irt.remarks import names_of
 from seedtest_assets.irt.robust import robust_sd
 
@@ -33,6 +33,9 @@ MOST_ERROR = 0.1
 ROUNDS_WITHOUT_GUESSING = 8
 # Steps of least squares in each, from the curve itself.
 STEPS_WITHOUT_GUESSING = 10
+# Where the persons are further from 0, in their SDs, or their SD differs from 1 by a larger factor, the scale is another one
+# than N(0, 1), such as 500 +- 100, and is brought near it before anything is computed.
+FAR_FROM_ZERO, FAR_FROM_ONE = 3.0, 5.0
 # Why an item that discriminates with another sign than in the bank does not link.
 SIGN_CHANGED = "its discrimination changed sign"
 
@@ -97,7 +100,12 @@ class Linking:
 
     def apply(self, items: ItemParameters) -> ItemParameters:
         """Transform items of the from-scale to the to-scale."""
-        return ItemParameters(items.item, items.a / self.A, self.A * items.b + self.B, items.c)
+        return Line(self.A, self.B).apply(items)
+
+    def onto(self, line: Line) -> "Linking":
+        """Link to the scale that `line` leads to from the to-scale."""
+        errors = LinkingErrors(self.errors.se_A * line.A, self.errors.se_B * line.A, self.errors.residual_z)
+        return replace(self, A=line.A * self.A, B=line.A * self.B + line.B, errors=errors)
 
     def __repr__(self) -> str:
         items = "anchors" if self.source == "anchors" else f"items of {self.source}"
@@ -165,9 +173,32 @@ def link(
         raise DataError(f"linking method {method!r} is not one of {', '.join(SCALE_TRANSFORMATIONS)}")
     _, in_from, in_to = np.intersect1d(from_items.item, to_items.item, return_indices=True)
     new, bank = from_items.take(in_from), to_items.take(in_to)
+    near = near_standard(_rough_line(new, bank))
+    bank = near.undo(bank)
     criterion = _Criterion(method, normal_grid(), symmetric)
     linking = _link_common(new, bank, criterion, screen, source)
-    return linking if errors is None else _with_errors(linking, new, bank, np.asarray(errors)[:, in_from], criterion)
+    if errors is not None:
+        linking = _with_errors(linking, new, bank, np.asarray(errors)[:, in_from], criterion)
+    return linking.onto(near)
+
+
+def near_standard(line: Line) -> Line:
+    """Choose the scale to compute on: the bank's, or where persons are far from N(0, 1) there, that of the persons.
+
+    Weights and limits suppose a scale near N(0, 1). line: from the persons' scale to the bank's; returns that from the
+    chosen scale to the bank's.
+    """
+    A, B = line
+    far = abs(B) > FAR_FROM_ZERO * A or not 1 / FAR_FROM_ONE <= A <= FAR_FROM_ONE
+    return line if far else SAME_SCALE
+
+
+def _rough_line(new: ItemParameters, bank: ItemParameters) -> Line:
+    """Link by medians."""
+    if not len(new):
+        return SAME_SCALE
+    A = float(np.exp(np.median(np.log(np.abs(new.a) / np.abs(bank.a)))))
+    return Line(A, float(np.median(bank.b - A * new.b)))
 
 
 def _with_errors(
@@ -310,7 +341,7 @@ def drifted(new: ItemParameters, bank: ItemParameters) -> tuple[int | None, str]
     if len(new) < FEWEST_TO_SCREEN:
         return None, ""
     log_ratio = np.log(np.abs(new.a) / np.abs(bank.a))
-    shift = bank.b - np.exp(np.median(log_ratio)) * new.b
+    shift = bank.b - _rough_line(new, bank).A * new.b
     moved = np.array([shift - np.median(shift), log_ratio - np.median(log_ratio)])
     spread = np.array([[robust_sd(shift)], [robust_sd(log_ratio)]])
     z = np.where(np.abs(moved) >= np.array(DRIFT_SIZE)[:, None], moved / np.maximum(spread, 1e-9), 0.0)

@@ -1,6 +1,7 @@
 """Item parameters, and the curves they give."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -80,6 +81,24 @@ class ItemParameters:
     def among(self, codes: np.ndarray) -> "ItemParameters":
         """Select the items that are among some codes."""
         return self.take(np.isin(self.item, codes))
+
+
+class Line(NamedTuple):
+    """A change of scale, theta_to = A theta_from + B: a_to = a_from / A, b_to = A b_from + B, and c stays."""
+
+    A: float
+    B: float
+
+    def apply(self, items: ItemParameters) -> ItemParameters:
+        """Transform items of the from-scale to the to-scale."""
+        return ItemParameters(items.item, items.a / self.A, self.A * items.b + self.B, items.c)
+
+    def undo(self, items: ItemParameters) -> ItemParameters:
+        """Transform items of the to-scale to the from-scale."""
+        return ItemParameters(items.item, items.a * self.A, (items.b - self.B) / self.A, items.c)
+
+
+SAME_SCALE = Line(1.0, 0.0)
 
 
 def probability(theta: ArrayLike, items: ItemParameters) -> np.ndarray:

@@ -67,6 +67,12 @@ class Priors:
         """Turn the ability axis around."""
         return replace(self, prior_b=(-self.prior_b[0], self.prior_b[1])) if self.prior_b else self
 
+    def moved_back(self, A: float, B: float) -> "Priors":
+        """Undo a change of scale, A theta + B, that leads to the one of the priors."""
+        prior_a = self.prior_a and (self.prior_a[0] + math.log(A), self.prior_a[1])
+        prior_b = self.prior_b and ((self.prior_b[0] - B) / A, self.prior_b[1] / A)
+        return replace(self, prior_a=prior_a, prior_b=prior_b)
+
     def bound(self, model: Model) -> bool:
         """Check whether even an item with only right or only wrong answers has a finite estimate."""
         return self.prior_b is not None and (self.prior_a is not None or model == "Rasch")

@@ -46,5 +46,13 @@ class State:
         """Make a state of these sizes from its vector, each number inside its limits."""
         n, groups = len(self.a), len(self.mean)
         a, d, g, mean, log_sd = np.split(vector, [n, 2 * n, 3 * n, 3 * n + groups])
-        a, d = np.clip(a, -SLOPE_LIMIT, SLOPE_LIMIT), np.clip(d, -INTERCEPT_LIMIT, INTERCEPT_LIMIT)
-        return State(a, d, np.clip(g, -INTERCEPT_LIMIT, INTERCEPT_LIMIT), mean, np.exp(np.clip(log_sd, -5, 5)))
+        # Held items may be beyond what is estimated.
+        a, d, g = (
+            np.clip(new, -most, most)
+            for new, most in (
+                (a, np.maximum(SLOPE_LIMIT, np.abs(self.a))),
+                (d, np.maximum(INTERCEPT_LIMIT, np.abs(self.d))),
+                (g, np.full(n, INTERCEPT_LIMIT)),
+            )
+        )
+        return State(a, d, g, mean, np.exp(np.clip(log_sd, -5, 5)))

@@ -21,7 +21,7 @@ from seedtest_assets.irt.screening import answers_to
 
 # A and B, of all or float64 [n].
 Lines = tuple[np.ndarray, np.ndarray]
-# How far anchors may be off the bank's scale, in log A and in B, after a service says that it has linked.
+# How far anchors may be off the bank's scale, in log A and in SDs of ability, after a service says that it has linked.
 SCALE_TOLERANCE = 0.1
 
 
@@ -68,7 +68,7 @@ def on_bank_scale(
     if not here.linkings:
         warnings += here.warnings
         return Rescaled(estimates=estimates, linked_to="none", linking_constants=None, warnings=warnings)
-    if applied and max(max(abs(log(linking.A)), abs(linking.B)) for linking in here.linkings) <= SCALE_TOLERANCE:
+    if applied and all(_in_place(linking, estimates) for linking in here.linkings):
         kept = _linked_by_service(estimates, applied, here, request, coded, sent)
         return replace(kept, warnings=(*warnings, *kept.warnings))
     return Rescaled(
@@ -96,6 +96,12 @@ def _link(
     )
     answers = answers_to(coded.responses, estimates.items.item)
     return link_blocks(estimates.items, estimates.standard_errors[:2], target, answers)
+
+
+def _in_place(linking: irt.Linking, estimates: Estimates) -> bool:
+    """Check that a linking moves nothing: neither the mean of the group, in its SDs, nor the unit."""
+    shift = (linking.A - 1) * estimates.group_mean + linking.B
+    return max(abs(log(linking.A)), abs(shift) / estimates.group_sd) <= SCALE_TOLERANCE
 
 
 def _standardized(estimates: Estimates) -> Estimates:
