@@ -23,6 +23,7 @@ from seedtest_assets.irt.remarks import (
     flag,
     flag_warnings,
     mismatch_warnings,
+    own_block_warnings,
 )
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.result import Calibration
@@ -184,6 +185,7 @@ def _assemble(estimate: Estimate, errors: ItemErrors, scale: BankScale, options:
             *fit_warnings(estimate.solution, problem, options.tolerance),
             *block_warnings(scale.blocks.of_items),
             *scale.warnings,
+            *own_block_warnings(problem, own_blocks=options.standard_errors and estimate.optimum.beyond_whole),
             *error_warnings(items.item[errors.infinite], sample.responses.item_ids),
             *flag_warnings(flagged, sample.responses.item_ids),
         ),

@@ -45,6 +45,17 @@ def error_warnings(items: np.ndarray, item_ids: np.ndarray | None) -> list[str]:
     return [f"{len(items)} items have infinite standard errors, because their information is not positive: {names}"]
 
 
+def own_block_warnings(problem: Problem, *, own_blocks: bool) -> list[str]:
+    """Say where standard errors are too small. own_blocks: whether they are from each item's own information."""
+    if not own_blocks or (not problem.anchored and problem.answers.n_groups == 1):
+        return []
+    cause = "held anchors" if problem.anchored else f"{problem.answers.n_groups} populations"
+    return [
+        f"standard errors are too small, because of {cause} and too many parameters for the whole information matrix. "
+        "docs/method.md says by how much"
+    ]
+
+
 def names_of(items: np.ndarray, item_ids: np.ndarray | None) -> str:
     """List the first items, by code, with their ids where they have some."""
     ids = [str(item) for item in (items if item_ids is None else item_ids[items])]

@@ -76,6 +76,11 @@ class Optimum:
     def size(self) -> int:
         return _index(self.problem)[1]
 
+    @property
+    def beyond_whole(self) -> bool:
+        """Whether there are too many parameters to form the whole information."""
+        return self.size > FULL_LIMIT
+
     @cached_property
     def factor(self) -> np.ndarray | None:
         """Cholesky factor of the whole information; None where it is not positive definite."""
@@ -93,7 +98,7 @@ def uphill(optimum: Optimum) -> np.ndarray | None:
 
     Only for up to FULL_LIMIT parameters, whose whole information is formed anyway.
     """
-    if optimum.size > FULL_LIMIT or optimum.factor is not None:
+    if optimum.beyond_whole or optimum.factor is not None:
         return None
     information, n_items = _information(optimum), optimum.problem.answers.n_items
     complete = np.zeros(optimum.size)
@@ -140,7 +145,7 @@ def item_covariances(optimum: Optimum) -> np.ndarray:
     directions in which all items move together, the origin and the unit of the scale. NaN for an item whose
     information is not positive.
     """
-    whole = _whole_matrix(optimum) if optimum.size <= FULL_LIMIT else None
+    whole = None if optimum.beyond_whole else _whole_matrix(optimum)
     return _own_blocks(optimum) if whole is None else whole
 
 

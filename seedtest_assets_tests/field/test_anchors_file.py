@@ -67,7 +67,7 @@ def test_ids_of_anchors_are_trimmed(folder):
         ("item_id,a,b\nQ01,inf,0\n", "row 1, Q01 (a is not between -100 and 100)"),
         ("item_id,a,b\n ,1,0\n", "row 1 (item_id is missing)"),
         ("item_id,a,b,c\nQ01,1,0,-1,5,0,0\n", "row 1 (7 cells where the header has 4)"),
-        ("", "anchors.csv cannot be read"),
+        ("", "anchors.csv is empty"),
     ],
 )
 def test_an_anchor_that_cannot_be_used_is_named(folder, anchors, message):

@@ -124,6 +124,20 @@ def test_standard_errors_of_large_banks_are_those_of_the_whole_matrix(model, mon
     np.testing.assert_allclose(by_item.se_b, whole.se_b, rtol=limit)
 
 
+def test_errors_that_are_too_small_without_the_whole_matrix_are_mentioned(monkeypatch):
+    monkeypatch.setattr(standard_errors, "FULL_LIMIT", 0)
+    truth = simulate(400, 20, 6)
+    anchors, fixed = truth.items.take(range(6)), irt.Options(linking_method="fixed")
+    held = irt.calibrate(truth.responses, anchors=anchors, options=fixed)
+    populations = irt.calibrate(truth.responses, groups=np.arange(400) % 2)
+    free = irt.calibrate(truth.responses)
+    without = irt.calibrate(truth.responses, groups=np.arange(400) % 2, options=irt.Options(standard_errors=False))
+    mentioned = [
+        any("errors are too small" in line for line in fit.warnings) for fit in (held, populations, free, without)
+    ]
+    assert mentioned == [True, True, False, False]
+
+
 def test_mixing_ends_where_plain_em_ends(monkeypatch):
     truth = simulate(1000, 8, 7)
     mixed = irt.calibrate(truth.responses, options=irt.Options(tolerance=1e-9))
