@@ -18,8 +18,9 @@ from seedtest_assets.checks.judgement import Judgement, numbers_to_record
 from seedtest_assets.checks.tables import judge_table
 from seedtest_assets.days import feature_windows
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.features.daily import active_pairs, features_for_day
+from seedtest_assets.features.daily import features_for_day
 from seedtest_assets.features.topic_theta import topic_theta
+from seedtest_assets.features.topics_of_answers import active_pairs
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.abilities import newest_abilities
 from seedtest_assets.storage.database import Database, migrate

@@ -136,7 +136,8 @@ def write(days: list[date]) -> None:
 def compute_features(days: list[date]) -> None:
     """features of the last day"""
     from seedtest_assets.days import feature_windows
-    from seedtest_assets.features.daily import active_pairs, features_for_day
+    from seedtest_assets.features.daily import features_for_day
+    from seedtest_assets.features.topics_of_answers import active_pairs
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.abilities import newest_abilities
     from seedtest_assets.storage.database import prepared_database

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets.days import day_bounds
+from seedtest_assets.topic_lists import in_one_form, text_of, topics_of
 
 # Trimmed from both ends of an id. ASCII only, so that PostgreSQL, Arrow and Python trim the same in any encoding.
 BLANKS = " \t\n\v\f\r"
@@ -26,15 +29,26 @@ def usable_until() -> datetime:
     return day_bounds(datetime.now(timezone.utc).date() + timedelta(days=1))[1]
 
 
-def split_usable(answers: pa.Table) -> tuple[pa.Table, pa.Table]:
+@dataclass(frozen=True, kw_only=True)
+class SplitAnswers:
+    """usable: ids trimmed, in the order of completed_at, student and item. left_out: the others, with their `reason`.
+
+    n_further_topics: rows that named one more topic of an answer which is in `usable`.
+    """
+
+    usable: pa.Table
+    left_out: pa.Table
+    n_further_topics: int
+
+
+def split_usable(answers: pa.Table) -> SplitAnswers:
     """Separate usable answers from the others.
 
     answers: student_id, item_id, topic_id, correct, response_time_ms, completed_at, any of them null; and any other
         columns. A column `unreadable` gives the reason of a row that its reader could not read, else null.
 
-    Returns the usable rows, ids trimmed, in the order of completed_at, student and item; and the others with their
-    `reason`. A topic of blanks is none. A negative response time is unknown. Of the same answer with two marks the
-    incorrect one is kept, as in the calibration.
+    A topic of blanks is none. A negative response time is unknown. Of the same answer with two marks the incorrect one is
+    kept, as in the calibration. Rows of the same answer and mark with different topics are one answer of these topics.
     """
     answers = answers.combine_chunks()
     for name in ("student_id", "item_id", "topic_id"):
@@ -49,10 +63,16 @@ def split_usable(answers: pa.Table) -> tuple[pa.Table, pa.Table]:
     usable = pc.is_null(reasons)
     left_out = answers.append_column("reason", reasons).filter(pc.invert(usable))
     answers = answers.filter(usable).sort_by([(name, "ascending") for name in _ORDER]).combine_chunks()
-    repeated = _repeats_the_row_before(answers)
-    again = answers.filter(repeated)
+    answers = _replaced(answers, "topic_id", in_one_form(answers["topic_id"]))
+    repeated = _repeats_the_row_before(answers).to_numpy(zero_copy_only=False)
+    answers, further = _with_topics_of_repeated_rows(answers, repeated)
+    again = answers.filter(pa.array(repeated & ~further))
     again = again.append_column("reason", pa.repeat(pa.scalar(REPEATED), len(again)))
-    return answers.filter(pc.invert(repeated)).combine_chunks(), pa.concat_tables([left_out, again])
+    return SplitAnswers(
+        usable=answers.filter(pa.array(~repeated)).combine_chunks(),
+        left_out=pa.concat_tables([left_out, again]),
+        n_further_topics=int(further.sum()),
+    )
 
 
 def with_usable_ids(answers: pa.Table) -> tuple[pa.Table, dict[str, int]]:
@@ -155,6 +175,29 @@ def _repeats_the_row_before(answers: pa.Table) -> pa.Array:
     ]
     repeated = pc.and_(pc.and_(same[0], same[1]), same[2]).combine_chunks()
     return pa.concat_arrays([pa.array([False]), repeated])
+
+
+def _with_topics_of_repeated_rows(answers: pa.Table, repeated: np.ndarray) -> tuple[pa.Table, np.ndarray]:
+    """Give the first row of an answer the topics of its repeated rows with the same mark; and tell which rows these were."""
+    further = np.zeros(len(answers), bool)
+    at = np.flatnonzero(repeated)
+    first = np.flatnonzero(~repeated)[np.cumsum(~repeated)[at] - 1]
+    marks, topics = answers["correct"], answers["topic_id"]
+    same_mark = pc.equal(marks.take(pa.array(at)), marks.take(pa.array(first))).to_numpy()
+    at, first = at[same_mark], first[same_mark]
+    more: dict[int, set[str]] = {}
+    known = topics.take(pa.array(first)).to_pylist()
+    for row, kept, topic, of_kept in zip(at, first, topics.take(pa.array(at)).to_pylist(), known, strict=True):
+        names = more.setdefault(int(kept), set(topics_of(of_kept) if of_kept else ()))
+        if topic and not names.issuperset(topics_of(topic)):
+            names.update(topics_of(topic))
+            further[row] = True
+    if not further.any():
+        return answers, further
+    texts = topics.to_pylist()
+    for kept, names in more.items():
+        texts[kept] = text_of(names)
+    return _replaced(answers, "topic_id", pa.array(texts, pa.string())), further
 
 
 def _replaced(answers: pa.Table, name: str, column: pa.Array) -> pa.Table:

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets.days import FEATURE_WINDOW_DAYS, feature_windows
-from seedtest_assets.features.daily import active_pairs, features_for_day
+from seedtest_assets.features.daily import features_for_day
+from seedtest_assets.features.topics_of_answers import active_pairs
 from seedtest_assets.report.pictures import histogram
 from seedtest_assets.resources import AnswerLake, FeatureRules, PlatformDatabase
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP

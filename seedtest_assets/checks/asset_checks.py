@@ -15,7 +15,7 @@ from seedtest_assets.checks.published import published
 from seedtest_assets.checks.tables import judge_table
 from seedtest_assets.dagster_log.failures import ADVICE
 from seedtest_assets.dagster_log.materializations import check_evaluation
-from seedtest_assets.features.daily import active_pairs
+from seedtest_assets.features.topics_of_answers import active_pairs
 from seedtest_assets.report.pictures import history, reliability_curve
 from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, FeatureRules, PlatformDatabase
 from seedtest_assets.step.failures import failures_in_one_line

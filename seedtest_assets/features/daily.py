@@ -7,7 +7,6 @@ from importlib.resources import files
 import duckdb
 import fsspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from seedtest_assets.days import day_bounds, feature_windows
 from seedtest_assets.errors import InputError, first_line
@@ -30,14 +29,6 @@ FEATURE_SCHEMA = pa.schema(
         ("last_seen_at", pa.timestamp("us", tz="UTC")),
     ]
 )
-
-
-def active_pairs(answers: pa.Table) -> pa.Table:
-    """List each (user_id, topic_id) of the answers that have a topic once. answers: student_id, topic_id of a day."""
-    pairs = pa.table(
-        {"user_id": answers["student_id"].cast(pa.string()), "topic_id": answers["topic_id"].cast(pa.string())}
-    )
-    return pairs.filter(pc.is_valid(pairs["topic_id"])).group_by(["user_id", "topic_id"]).aggregate([])
 
 
 def features_for_day(

@@ -7,6 +7,17 @@
 -- $include_theta   abilities among the features; $use_theta   improvement by ability where there is one
 WITH
 
+-- A row for each topic of an answer (topic_lists.py). Not materialised: it is read twice, and may be of 28 days.
+by_topic AS NOT MATERIALIZED (
+    SELECT * FROM answers WHERE NOT starts_with(topic_id, '["')
+    UNION ALL
+    SELECT * REPLACE (
+        unnest(CASE WHEN json_valid(topic_id) THEN from_json(topic_id, '["VARCHAR"]') ELSE [topic_id] END) AS topic_id
+    )
+    FROM answers
+    WHERE starts_with(topic_id, '["')
+),
+
 -- An answer without a topic belongs to no (student, topic) and is in none of the rows.
 of_day AS (
     SELECT
@@ -18,8 +29,8 @@ of_day AS (
         median(response_time_ms) AS rt_median,
         count(*) FILTER (WHERE hint_used) AS hints,
         max(completed_at) AS last_seen_at
-    FROM answers
-    WHERE completed_at >= $day AND completed_at < $next_day AND topic_id IS NOT NULL
+    FROM by_topic
+    WHERE completed_at >= $day AND completed_at < $next_day
     GROUP BY ALL
 ),
 
@@ -33,7 +44,7 @@ accuracy AS (
         count(*) FILTER (WHERE NOT is_recent AND correct) / nullif(n_previous, 0) AS p_previous
     FROM (
         SELECT student_id AS user_id, topic_id, correct, completed_at >= $recent_start AS is_recent
-        FROM answers
+        FROM by_topic
         WHERE completed_at >= $previous_start AND completed_at < $next_day
     )
     SEMI JOIN of_day USING (user_id, topic_id)

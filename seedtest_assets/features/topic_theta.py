@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from seedtest_assets import irt
 from seedtest_assets.engines.codes import coded, codes_and_names
 from seedtest_assets.errors import InputError
+from seedtest_assets.features.topics_of_answers import active_pairs, rows_by_topic
 
 TOPIC_THETA_COLUMNS = ["user_id", "topic_id", "theta", "se", "n_responses"]
 
@@ -35,14 +36,17 @@ def topic_theta(
     Raises InputError for a population that cannot be.
     """
     person, students = codes_and_names(answers["student_id"])
-    topic, topics = codes_and_names(answers["topic_id"])
     item, item_names = codes_and_names(answers["item_id"])
     parameters = coded(items, item_names)
     if parameters is None or not len(active):
         return TopicTheta(pd.DataFrame(columns=TOPIC_THETA_COLUMNS), None)
     correct = answers["correct"].to_numpy()
     first = irt.first_answers(person, item, correct, time=np.arange(len(person)))
-    counted = (person[first], topic[first], item[first], correct[first])
+    rows = rows_by_topic(answers["topic_id"])
+    columns = [rows.of_rows(person), rows.topic, rows.of_rows(item), rows.of_rows(correct)]
+    if rows.n_topics is not None:
+        columns.append(rows.n_topics)
+    counted = [column[rows.of_rows(first)] for column in columns]
     try:
         spread = irt.topic_spread(
             irt.TopicAnswers(*counted), parameters, population_mean=population_mean, population_sd=population_sd
@@ -50,8 +54,9 @@ def topic_theta(
     except irt.DataError as error:
         raise InputError(str(error)) from None
 
-    of_day = _codes_in(active["student_id"], students), _codes_in(active["topic_id"], topics)
-    of_active = np.isin(counted[0], of_day[0])
+    of_active = np.isin(counted[0], _codes_in(active["student_id"], students))
+    pairs = active_pairs(active)
+    of_day = _codes_in(pairs["user_id"], students), _codes_in(pairs["topic_id"], rows.names)
     known = (of_day[0] >= 0) & (of_day[1] >= 0)
     abilities = irt.topic_abilities(
         irt.TopicAnswers(*(column[of_active] for column in counted)),
@@ -61,16 +66,16 @@ def topic_theta(
         tau=spread,
         pairs=(of_day[0][known], of_day[1][known]),
     )
-    rows = pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "user_id": np.asarray(students, object)[abilities.person],
-            "topic_id": np.asarray(topics, object)[abilities.topic],
+            "topic_id": np.asarray(rows.names, object)[abilities.topic],
             "theta": abilities.theta,
             "se": abilities.se,
             "n_responses": abilities.n_responses,
         }
     )
-    return TopicTheta(rows, spread)
+    return TopicTheta(frame, spread)
 
 
 def _codes_in(ids: pa.ChunkedArray, names: pa.Array) -> np.ndarray:

@@ -10,6 +10,9 @@ from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.parallel import kernel
 from seedtest_assets.irt.parameters import ItemParameters
 
+MOST_TOPICS = 255
+"""Topics that one answer may belong to."""
+
 
 @dataclass(frozen=True, init=False)
 class TopicAnswers:
@@ -20,11 +23,14 @@ class TopicAnswers:
     person, topic, item : integers [n]
         Codes from 0; topic -1 is an answer without a topic, which informs the student's ability but gets no row.
     correct : 0/1 or bool [n]
+    n_topics : integers [n], optional
+        Topics that an answer belongs to, 1 by default. An answer to several has a row for each of them, and each row counts
+        as the share 1 / n_topics of an answer.
 
     Raises
     ------
     DataError
-        Arrays of different length, codes out of range, or `correct` that is neither 0 nor 1.
+        Arrays of different length, codes or n_topics out of range, or `correct` that is neither 0 nor 1.
 
     Examples
     --------
@@ -37,15 +43,29 @@ class TopicAnswers:
     topic: np.ndarray
     item: np.ndarray
     correct: np.ndarray
+    n_topics: np.ndarray
 
-    def __init__(self, person: ArrayLike, topic: ArrayLike, item: ArrayLike, correct: ArrayLike) -> None:
+    def __init__(
+        self,
+        person: ArrayLike,
+        topic: ArrayLike,
+        item: ArrayLike,
+        correct: ArrayLike,
+        n_topics: ArrayLike | None = None,
+    ) -> None:
         for name, codes in (("person", person), ("topic", topic), ("item", item)):
             object.__setattr__(self, name, np.ascontiguousarray(integers(codes, name), np.int32))
+        n_topics = np.ones(len(self.item), np.uint8) if n_topics is None else integers(n_topics, "n_topics")
+        if len(n_topics) and not (n_topics.min() >= 1 and n_topics.max() <= MOST_TOPICS):
+            raise DataError(
+                f"an answer belongs to 1 to {MOST_TOPICS} topics, but n_topics goes from {n_topics.min()} to {n_topics.max()}"
+            )
+        object.__setattr__(self, "n_topics", np.ascontiguousarray(n_topics, np.uint8))
         object.__setattr__(self, "correct", np.asarray(correct))
-        columns = (self.person, self.topic, self.item, self.correct)
+        columns = (self.person, self.topic, self.item, self.correct, self.n_topics)
         if len({len(column) for column in columns}) > 1:
             lengths = ", ".join(str(len(column)) for column in columns)
-            raise DataError(f"person, topic, item and correct differ in length: {lengths}")
+            raise DataError(f"person, topic, item, correct and n_topics differ in length: {lengths}")
         object.__setattr__(self, "correct", marks(self.correct) if len(self.correct) else np.empty(0, np.uint8))
         if self.person.min(initial=0) < 0 or self.item.min(initial=0) < 0 or self.topic.min(initial=0) < -1:
             raise DataError("person and item codes start at 0, topic codes at 0 or -1 for an answer without a topic")
@@ -66,7 +86,8 @@ class GroupedAnswers:
     student_start: int64 [n_students + 1], student s has the pairs student_start[s]:student_start[s + 1].
     topic: int32 [n_pairs], ascending within a student; -1 for answers without a topic.
     pair_start: int64 [n_pairs + 1], pair p has the answers pair_start[p]:pair_start[p + 1], none if only asked for.
-    item_row: int32 [n], place of the item in its ItemParameters; correct: uint8 [n].
+    item_row: int32 [n], place of the item in its ItemParameters, plus the number of items for each further topic of the
+    answer: see `item_and_share`. correct: uint8 [n].
     """
 
     student: np.ndarray
@@ -140,9 +161,15 @@ def _to_known_items(
     row_of_item[items.item] = np.arange(len(items), dtype=np.int32)
     item_row = row_of_item[answers.item]
     known = item_row >= 0
+    item_row += np.int32(len(items)) * (answers.n_topics.astype(np.int32) - 1)
     if known.all():
         return answers.person, answers.topic, item_row, answers.correct
     return answers.person[known], answers.topic[known], item_row[known], answers.correct[known]
+
+
+def item_and_share(item_row: np.ndarray, n_items: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give the place of the item of a row of GroupedAnswers, and the share of an answer that the row counts as."""
+    return item_row % n_items, 1.0 / (1 + item_row // n_items)
 
 
 def _gather(start: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ from seedtest_assets.irt.kernel_arguments import AnswerLists, Moments, Populatio
 from seedtest_assets.irt.own_grids import integrate as integrate_on_own_grids
 from seedtest_assets.irt.parallel import chunks, run
 from seedtest_assets.irt.parameters import ItemParameters
-from seedtest_assets.irt.topic_answers import GroupedAnswers
+from seedtest_assets.irt.topic_answers import GroupedAnswers, item_and_share
 from seedtest_assets.irt.topic_kernel import LIMIT, Students, Tables, TopicMoments, integrate_each
 
 # Level k has the step COARSEST_STEP / 2^(k / 2): down to 1/64 of a population SD, for thousands of answers to a topic.
@@ -102,9 +102,11 @@ def _integrate_around(
         half = int(np.ceil(limit / step))
         node = middle + step * np.arange(-half, half + 1)
         row = np.flatnonzero(np.bincount(chunk.item_row, minlength=len(items)))
-        place = np.zeros(len(items), np.int32)
+        place = np.zeros(row.max(initial=0) + 1, np.int32)
         place[row] = np.arange(len(row))
-        log_wrong, log_right = log_probabilities(items.a[row, None] * (node - items.b[row, None]), items.c[row])
+        item, share = item_and_share(row, len(items))
+        log_wrong, log_right = log_probabilities(items.a[item, None] * (node - items.b[item, None]), items.c[item])
+        log_wrong, log_right = share[:, None] * log_wrong, share[:, None] * log_right
         tables = Tables(node, log_right, log_wrong, tau, _sampled_normal(tau, node), *_quadrature(tau, step))
         given = Students(
             stride=_stride(student_width[some], step),
@@ -142,7 +144,8 @@ def _places(students: np.ndarray, answers: GroupedAnswers, items: ItemParameters
     n = len(students)
     widest = np.maximum.reduceat(tau[_pairs_of(answers, students)], chunk.student_start[:-1])
     topics = np.maximum(np.add.reduceat(chunk.answered.astype(np.int64), chunk.student_start[:-1]), 1)
-    code = 2 * chunk.item_row + chunk.correct
+    # A row is a whole answer here, whatever its share: this is a place to look around, not an estimate.
+    code = 2 * item_and_share(chunk.item_row, len(items))[0] + chunk.correct
     lists = AnswerLists(chunk.pair_start[chunk.student_start], code.astype(np.int32), np.arange(n, dtype=np.int32))
     moments = Moments(np.zeros(n), np.zeros(n), np.zeros(n))
     integrate_on_own_grids(np.arange(n), lists, items.curves, Populations(np.zeros(n), np.sqrt(1 + widest**2)), moments)
@@ -189,10 +192,12 @@ def _narrowest(answers: GroupedAnswers, a: np.ndarray) -> _Shape:
 
     An answer has at most information a^2 / 4. A steep item alone is no normal curve: its logistic needs steps of 1 / a.
     """
-    slope = np.minimum(np.abs(a), STEEPEST)[answers.item_row]
+    item, share = item_and_share(np.arange(answers.item_row.max(initial=0) + 1), len(a))
+    slope_of_row = np.minimum(np.abs(a), STEEPEST)[item]
+    slope = slope_of_row[answers.item_row]
     information, steepness = (
-        np.diff(np.concatenate([[0.0], np.cumsum(of_answer)])[answers.pair_start])
-        for of_answer in (slope**2 / 4, slope)
+        np.diff(np.concatenate([[0.0], np.cumsum(of_row[answers.item_row])])[answers.pair_start])
+        for of_row in (share * slope_of_row**2 / 4, share * slope_of_row)
     )
     steepest = np.zeros(len(answers.topic))
     if len(slope):

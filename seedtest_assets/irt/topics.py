@@ -1,7 +1,8 @@
 """Topic abilities: one hierarchical model for all topics of a student.
 
 theta_student ~ N(population_mean, population_sd^2) and theta_topic ~ N(theta_student, tau^2), so a topic with few
-answers leans on the student's other answers, with a wider error, and every answer counts once. tau, how far topics lie
+answers leans on the student's other answers, with a wider error, and every answer counts once: an answer to K topics has
+its likelihood to the power 1 / K in each of them. tau, how far topics lie
 apart within a student, is the maximum of the likelihood (a second-order latent trait model: de la Torre & Song, 2009).
 """
 

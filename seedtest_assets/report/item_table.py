@@ -13,6 +13,7 @@ from seedtest_assets.irt.remarks import REVERSED, UNDETERMINED
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.findings import LOW_DISCRIMINATION, MISFIT, MOVED
 from seedtest_assets.report.item_curves import ItemCurves, places
+from seedtest_assets.topic_lists import topics_of
 
 FEW = 30
 """Answers below which an item's parameters hardly mean more than their starting values."""
@@ -121,7 +122,8 @@ def topic_of_items(data: ReportData) -> dict[Any, str]:
     """The topic of each item's newest answer."""
     table = pd.DataFrame({name: data.answers[name].to_pandas() for name in ("item_id", "topic_id")})
     newest = table.dropna().drop_duplicates("item_id", keep="last")
-    return dict(zip(newest["item_id"].astype("str"), newest["topic_id"].astype("str"), strict=True))
+    topics = [", ".join(topics_of(text)) for text in newest["topic_id"].astype("str")]
+    return dict(zip(newest["item_id"].astype("str"), topics, strict=True))
 
 
 def _flags(item: Any, misfit: float, change_b: float, is_screened_out: bool) -> Iterator[str]:

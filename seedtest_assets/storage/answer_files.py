@@ -16,6 +16,7 @@ from seedtest_assets.errors import InputError, first_few, first_line, number_of
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.marks import MARKS_AS_THEY_ARE, MarkRules, read_marks
 from seedtest_assets.storage.text_tables import ROW, read_text_table, refuse_repeated_names
+from seedtest_assets.topic_lists import from_lists
 from seedtest_assets.usable_answers import EARLIEST, counted, split_usable, trimmed
 
 ALIASES = {
@@ -60,7 +61,7 @@ class AnswerFile:
     answers: rows of OBSERVATION_SCHEMA.
     bad: columns row and reason, one row for each row (of a wide file: cell) that is left out of `answers`. Row 1 is the
         first below the header.
-    n_rows: answers in the file; as many as `answers` and `bad` have together.
+    n_rows: answers in the file; as many as `answers`, `bad` and the rows of further topics, which are in `notes`, have together.
     not_answered: how often which mark stood for no answer; of a long file such a row is bad, unless a code says that it is ignored.
     notes: what to tell about the reading, a sentence each.
     students_without_answers: ids of the file that `answers` does not have.
@@ -118,12 +119,14 @@ def read_answer_file(
     # A blank cell of a wide file is nothing; a long file has no row for an item that a person did not get.
     is_answer = pc.invert(marks.ignored) if not wide else pc.is_valid(marks.text)
     rows = rows.filter(is_answer)
-    usable, left_out = split_usable(_typed(rows, chosen))
-    bad = left_out.select(["row", "reason"]).to_pandas()
+    split = split_usable(_typed(rows, chosen))
+    bad = split.left_out.select(["row", "reason"]).to_pandas()
     bad = pd.concat([pd.DataFrame(file.misfits, columns=["row", "reason"]), bad])
-    answers = usable.select(OBSERVATION_SCHEMA.names).cast(OBSERVATION_SCHEMA)
+    answers = split.usable.select(OBSERVATION_SCHEMA.names).cast(OBSERVATION_SCHEMA)
     n_rows = len(rows) + len(file.misfits)
-    assert len(answers) + len(bad) == n_rows, f"{path}: {len(answers)} used and {len(bad)} left out of {n_rows} rows"
+    assert len(answers) + split.n_further_topics + len(bad) == n_rows, f"{path}: rows are lost"
+    if split.n_further_topics:
+        notes.append(f"{number_of(split.n_further_topics, 'row')} named a further topic of the same answer")
     return AnswerFile(
         answers=answers,
         bad=bad.sort_values("row", kind="stable", ignore_index=True),
@@ -224,7 +227,10 @@ def _unpivoted(path: str | Path, file: _FileRows) -> _FileRows:
 
 def _under_our_names(rows: pa.Table, chosen: Mapping[str, str | None]) -> dict[str, pa.ChunkedArray]:
     """Name the chosen columns as OBSERVATION_SCHEMA does."""
-    return {name: rows[column] for name, column in chosen.items() if column}
+    named = {name: rows[column] for name, column in chosen.items() if column}
+    if "topic_id" in named and pa.types.is_list(named["topic_id"].type):
+        named["topic_id"] = from_lists(named["topic_id"])
+    return named
 
 
 def _missing_from(ids: pa.ChunkedArray, students: pa.ChunkedArray) -> list[str]:

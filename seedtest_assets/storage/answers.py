@@ -18,14 +18,19 @@ OBSERVATION_SCHEMA = pa.schema(
         ("completed_at", pa.timestamp("us", tz="UTC")),
     ]
 )
+"""topic_id: several topics of an answer are one text, see topic_lists.py."""
 
 
 @dataclass(frozen=True)
 class UsableAnswers:
-    """Rows of OBSERVATION_SCHEMA in the order of their completion, and how many were left out for which reason."""
+    """Rows of OBSERVATION_SCHEMA in the order of their completion, and how many were left out for which reason.
+
+    n_further_topics: rows that named one more topic of an answer.
+    """
 
     table: pa.Table
     left_out: dict[str, int]
+    n_further_topics: int = 0
 
 
 def usable_answers(table: pa.Table) -> UsableAnswers:
@@ -33,5 +38,5 @@ def usable_answers(table: pa.Table) -> UsableAnswers:
 
     table: columns of OBSERVATION_SCHEMA, any of them null.
     """
-    usable, left_out = split_usable(table.select(OBSERVATION_SCHEMA.names).cast(OBSERVATION_SCHEMA))
-    return UsableAnswers(usable, counted(left_out["reason"].to_pylist()))
+    split = split_usable(table.select(OBSERVATION_SCHEMA.names).cast(OBSERVATION_SCHEMA))
+    return UsableAnswers(split.usable, counted(split.left_out["reason"].to_pylist()), split.n_further_topics)

@@ -11,6 +11,7 @@ from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.marks import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.relations import columns_of
+from seedtest_assets.storage.source_queries import topic_from_text
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,14 @@ def import_answers(
     with database.bulk_transaction() as cursor:
         cursor.adbc_ingest("incoming", file.answers, mode="create", temporary=True)
         names = [name for name in OBSERVATION_SCHEMA.names if name in types]
+        values = {name: f"i.{name}::{types[name]}" for name in names}
+        if "topic_id" in types:
+            values["topic_id"] = topic_from_text("i.topic_id", types["topic_id"])
         # One statement: where the table is a view, lacks a default or has another type, all rows are refused.
         cursor.execute(
             f"""
             INSERT INTO attempt ({", ".join(names)})
-            SELECT {", ".join(f"i.{name}::{types[name]}" for name in names)} FROM incoming AS i
+            SELECT {", ".join(values[name] for name in names)} FROM incoming AS i
             WHERE NOT EXISTS (
                 SELECT FROM attempt AS a
                 WHERE a.student_id = i.student_id::{types["student_id"]}

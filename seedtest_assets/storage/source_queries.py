@@ -52,13 +52,15 @@ def answers_query(
             "the source responses takes its topics from question (id, topic_id), which does not exist. Make a view"
         )
     choices = {
-        ":ids_of_view": view_makes_ids(connection),
-        ":omitted_is_wrong": omitted_is_wrong,
-        ":not_reached_is_wrong": not_reached_is_wrong,
+        ":ids_of_view": str(view_makes_ids(connection)).lower(),
+        ":omitted_is_wrong": str(omitted_is_wrong).lower(),
+        ":not_reached_is_wrong": str(not_reached_is_wrong).lower(),
     }
+    if table == "responses":
+        choices[":topic_of_question"] = _topic_text("q.topic_id", columns_of(connection, "question")["topic_id"])
     query = sql(f"source_{table}.sql")
     for name, chosen in choices.items():
-        query = query.replace(name, str(chosen).lower())
+        query = query.replace(name, chosen)
     return query
 
 
@@ -106,7 +108,28 @@ def _check_columns(table: str, columns: dict[str, str]) -> None:
 
 def _attempt_query(columns: dict[str, str], omitted_is_wrong: bool) -> str:
     values = {name: name if name in columns else "NULL" for name in OBSERVATION_SCHEMA.names}
+    if "topic_id" in columns:
+        values["topic_id"] = _topic_text("topic_id", columns["topic_id"])
     if omitted_is_wrong:
         values["correct"] = "coalesce(correct, false)"
     selected = [f"{values[field.name]}::{_SQL_TYPES[str(field.type)]} AS {field.name}" for field in OBSERVATION_SCHEMA]
     return f"SELECT {', '.join(selected)} FROM attempt WHERE completed_at >= :first AND completed_at < :end"
+
+
+def _topic_text(column: str, kind: str) -> str:
+    """Give the SQL of topics as text: an id, or a JSON array of ids (topic_lists.py). kind: the column's type."""
+    if kind.endswith("[]"):
+        return f"array_to_json({column})::text"
+    if kind in ("json", "jsonb"):
+        return f"CASE json_typeof({column}::json) WHEN 'string' THEN {column} #>> '{{}}' ELSE {column}::text END"
+    return f"{column}::text"
+
+
+def topic_from_text(column: str, kind: str) -> str:
+    """Give the SQL of topics in a column of a type, from text as `_topic_text` gives it."""
+    topics = f"CASE WHEN {column} LIKE '[\"%' THEN {column}::json ELSE to_json(array_remove(ARRAY[{column}], NULL)) END"
+    if kind.endswith("[]"):
+        return f"ARRAY(SELECT json_array_elements_text({topics}))::{kind}"
+    if kind in ("json", "jsonb"):
+        return f"({topics})::{kind}"
+    return f"{column}::{kind}"

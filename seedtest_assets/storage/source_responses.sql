@@ -1,4 +1,5 @@
 -- The answers of [:first, :end) from `responses`; the topic stands in `question`.
+-- :topic_of_question: its topic as text, or its topics as a JSON array.
 -- :omitted_is_wrong: whether an answer without a mark is incorrect.
 -- :ids_of_view: ids as the platform's view `attempt` gives them. Results are kept under those, whatever the source.
 SELECT
@@ -8,7 +9,7 @@ SELECT
         ELSE md5(nullif(r.user_id::text, ''))::uuid::text
     END AS student_id,
     r.item_id::text AS item_id,
-    q.topic_id::text AS topic_id,
+    :topic_of_question AS topic_id,
     CASE WHEN :omitted_is_wrong THEN coalesce(r.is_correct, false) ELSE r.is_correct END AS correct,
     NULL::integer AS response_time_ms,
     NULL::boolean AS hint_used,

@@ -75,8 +75,8 @@ def test_times_before_2000_and_after_tomorrow_are_left_out():
         ("2024-05-01 (BC)", "completed_at is before 2000"),
         ("-infinity", "completed_at is before 2000"),
         ("infinity", "completed_at is later than tomorrow"),
-        ("2025-03-09 12:00:00+25:00", "completed_at is no time"),
-        ("2025-03-09T12:00:00.5-99", "completed_at is no time"),
+        ("2025-03-09 12:00:00+25:00", "completed_at is no time: 2025-03-09 12:00:00+25:00"),
+        ("2025-03-09T12:00:00.5-99", "completed_at is no time: 2025-03-09T12:00:00.5-99"),
         ("", "no completed_at"),
     ],
 )

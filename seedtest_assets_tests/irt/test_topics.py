@@ -105,6 +105,20 @@ def test_agrees_where_a_topic_is_weighed_far_from_its_own_peak(tau):
     assert got.se == pytest.approx([topics[0][1], topics[1][1]], abs=1e-7)
 
 
+@pytest.mark.parametrize("tau", [0.0, 0.1, 0.6])
+def test_an_answer_to_several_topics_counts_as_a_share_in_each(tau):
+    """Two equal answers of half a share are one whole answer, and one of three thirds is."""
+    items = some_items(12, seed=3)
+    person, item, correct = np.zeros(12, int), np.arange(12), np.array([1, 0, 1, 1] * 3)
+    topic = np.repeat([0, 1], 6)
+    whole = topic_abilities(TopicAnswers(person, topic, item, correct), items, tau=tau)
+    thirds = TopicAnswers(*(np.tile(codes, 3) for codes in (person, topic, item, correct)), n_topics=np.full(36, 3))
+    shared = topic_abilities(thirds, items, tau=tau)
+    assert shared.theta == pytest.approx(whole.theta, abs=1e-9)
+    assert shared.se == pytest.approx(whole.se, abs=1e-9)
+    assert shared.student_theta == pytest.approx(whole.student_theta, abs=1e-9)
+
+
 def test_tau_zero_is_the_overall_ability():
     items = some_items(40, seed=7, guessing=True)
     answers = random_answers(25, 4, 6, items, seed=8)
@@ -226,7 +240,8 @@ def test_topics_may_have_a_tau_of_their_own():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"person": [0]}, "differ in length: 1, 2, 2, 2"),
+        ({"person": [0]}, "differ in length: 1, 2, 2, 2, 2"),
+        ({"n_topics": [1, 0]}, "1 to 255 topics, but n_topics goes from 0 to 1"),
         ({"topic": [-2, 0]}, "topic codes at 0 or -1"),
         ({"correct": [0, 2]}, "correct must be 0 or 1"),
         ({"item": [0.5, 1.0]}, "item codes"),

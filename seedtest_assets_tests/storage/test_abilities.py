@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 
-from seedtest_assets.features.daily import active_pairs
+from seedtest_assets.features.topics_of_answers import active_pairs
 from seedtest_assets.storage.abilities import newest_abilities
 from seedtest_assets.storage.history_tables import ensure_month
 from seedtest_assets_tests.conftest import execute

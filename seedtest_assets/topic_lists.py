@@ -1,0 +1,47 @@
+"""Topics of an answer in one text: the id of its topic, or a JSON array of ids where it belongs to several."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_LIST = "["
+
+
+def topics_of(text: str) -> list[str]:
+    """List the topics of a text, sorted and each once; a text that is no JSON array is one topic."""
+    if not text.startswith(_LIST):
+        return [text]
+    try:
+        topics = json.loads(text)
+    except ValueError:
+        return [text]
+    names = (topic if isinstance(topic, str) else json.dumps(topic) for topic in topics if topic is not None)
+    return sorted({name.strip() for name in names} - {""})
+
+
+def text_of(topics: Iterable[str]) -> str | None:
+    """Write topics as one text; None for none of them."""
+    different = sorted(set(topics))
+    if len(different) < 2:
+        return different[0] if different else None
+    return json.dumps(different, ensure_ascii=False, separators=(",", ":"))
+
+
+def in_one_form(texts: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Write equal lists in the same way: sorted, each topic once, a list of one as its topic, an empty one as null."""
+    if not pc.any(pc.starts_with(texts, _LIST)).as_py():
+        return texts
+    encoded = texts.dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.unify_dictionaries().combine_chunks()
+    distinct: Sequence[str] = encoded.dictionary.to_pylist()
+    return pa.array([text_of(topics_of(text)) for text in distinct], pa.string()).take(encoded.indices)
+
+
+def from_lists(lists: pa.ChunkedArray) -> pa.Array:
+    """Write a column of lists, as Parquet files have them, as texts."""
+    return pa.array(
+        [None if topics is None else text_of(map(str, topics)) for topics in lists.to_pylist()], pa.string()
+    )
