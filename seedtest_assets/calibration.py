@@ -91,8 +91,8 @@ class CalibrationResult:
     abilities: ABILITY_COLUMNS, a row per student.
     left_out: LEFT_OUT_COLUMNS, a row per item that could not be fitted.
     model_spec: model, n_items, n_persons, n_observations, linked_to ("anchors", "previous" or "none"), and
-        priors where given, and linking_constants (A, B, method, n_anchors_used, screened_out and, where known, se_A, se_B, residual_z
-        and contradictory) when linked. Where no person connects blocks of items, these are of the largest, those of the
+        priors where given, and linking_constants (A, B, method, n_anchors_used, screened_out and, where known, the errors of
+        irt's LinkingErrors and contradictory) when linked. Where no person connects blocks of items, these are of the largest, those of the
         others are in other_blocks, each has its anchors, and n_items_not_linked counts the items of blocks without.
     metrics: loglik, aic, bic, iterations, converged (each None where an IRT service does not give it), seconds, engine,
         n_set_aside, and what else the engine gives.

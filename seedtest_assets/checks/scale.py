@@ -85,6 +85,8 @@ def _through_anchors(
             f". They contradict each other: residuals are {worst['residual_z']:.1f} times as wide as their errors, "
             f"and the standard errors of A and B are {worst['se_A']:.2f} and {worst['se_B']:.2f}"
         )
+        if "slope_ratio" in worst:
+            finding += f". By a alone A is {worst['slope_ratio']:.2f} times what it is by b alone"
     return verdict, finding
 
 

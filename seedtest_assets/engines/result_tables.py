@@ -81,10 +81,9 @@ def constants_of_blocks(blocks: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def linking_uncertainty(linking: irt.Linking) -> dict[str, Any]:
-    """Describe how exact linking constants are: se_A, se_B, residual_z and contradictory, where they are known."""
-    if not np.isfinite(linking.errors).all():
-        return {}
-    return {**linking.errors._asdict(), "contradictory": linking.contradictory}
+    """Describe how exact linking constants are: their errors as far as they are known, and whether they are contradictory."""
+    known = {name: value for name, value in linking.errors._asdict().items() if np.isfinite(value)}
+    return {**known, "contradictory": linking.contradictory} if known else {}
 
 
 def model_specification(

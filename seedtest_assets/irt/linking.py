@@ -29,6 +29,10 @@ FEWEST_TO_SCREEN = 5
 MOST_RESIDUAL_Z = 2.5
 # ... and this matters: the error of A or B, in SDs of ability, reaches this.
 MOST_ERROR = 0.1
+# Units by a and by b differ when the logarithm of their ratio is beyond both, the second in its standard errors.
+MOST_LOG_SLOPE_RATIO, MOST_SLOPE_RATIO_Z = 0.3, 4.0
+# Their ratio where the bank's a are for the normal metric, P = logistic(1.7 a (theta - b)), and how near a log ratio counts.
+NORMAL_METRIC, NEAR_NORMAL_METRIC = 1.7, 0.2
 # Rounds after which the curves without guessing that are nearest to the bank's change no more.
 ROUNDS_WITHOUT_GUESSING = 8
 # Steps of least squares in each, from the curve itself.
@@ -96,7 +100,13 @@ class Linking:
     def contradictory(self) -> bool:
         """Whether the common items contradict each other by more than their errors allow."""
         largest = max(self.errors.se_A, self.errors.se_B) / self.A
-        return bool(self.errors.residual_z > MOST_RESIDUAL_Z and largest > MOST_ERROR)
+        return bool(self.errors.residual_z > MOST_RESIDUAL_Z and largest > MOST_ERROR) or self.units_differ
+
+    @property
+    def units_differ(self) -> bool:
+        """Whether a and b of the common items say that the unit of the scale is another, by more than their errors allow."""
+        ratio, z = self.errors.slope_ratio, self.errors.slope_ratio_z
+        return bool(abs(np.log(ratio)) > MOST_LOG_SLOPE_RATIO and abs(z) > MOST_SLOPE_RATIO_Z)
 
     def apply(self, items: ItemParameters) -> ItemParameters:
         """Transform items of the from-scale to the to-scale."""
@@ -104,8 +114,7 @@ class Linking:
 
     def onto(self, line: Line) -> "Linking":
         """Link to the scale that `line` leads to from the to-scale."""
-        errors = LinkingErrors(self.errors.se_A * line.A, self.errors.se_B * line.A, self.errors.residual_z)
-        return replace(self, A=line.A * self.A, B=line.A * self.B + line.B, errors=errors)
+        return replace(self, A=line.A * self.A, B=line.A * self.B + line.B, errors=self.errors.onto(line.A))
 
     def __repr__(self) -> str:
         items = "anchors" if self.source == "anchors" else f"items of {self.source}"
@@ -300,7 +309,18 @@ def linking_warnings(linking: Linking, item_ids: np.ndarray | None = None) -> li
             f"{n} anchors link to the bank's scale: {listed}. With fewer than {FEWEST_TO_SCREEN} a wrong one cannot be "
             "told from the others. Add anchors"
         )
-    if linking.contradictory:
+    if linking.units_differ:
+        ratio = linking.errors.slope_ratio
+        normal_metric = abs(np.log(ratio / NORMAL_METRIC)) < NEAR_NORMAL_METRIC
+        warnings.append(
+            f"by a of the {n} {name} ({listed}) A is {ratio:.2f} times what it is by their b. "
+            + (
+                "That is what a for the normal metric give: multiply the bank's by 1.7"
+                if normal_metric
+                else "Correct the parameters of the wrong ones"
+            )
+        )
+    elif linking.contradictory:
         warnings.append(
             f"the {n} {name} contradict each other ({listed}): their residuals are {linking.errors.residual_z:.1f} times as "
             f"wide as their standard errors, so A = {linking.A:.2f} has a standard error of {linking.errors.se_A:.2f} and "

@@ -12,11 +12,20 @@ from seedtest_assets.irt.parameters import ItemParameters
 
 
 class LinkingErrors(NamedTuple):
-    """Standard errors of A and B, and the SD of the common items' residuals in z; NaN where they are not known."""
+    """Standard errors of A and B, and the SD of the common items' residuals in z; NaN where they are not known.
+
+    slope_ratio: what A would be by a alone, to what it would be by b alone; slope_ratio_z: its logarithm in standard errors.
+    """
 
     se_A: float
     se_B: float
     residual_z: float
+    slope_ratio: float = np.nan
+    slope_ratio_z: float = np.nan
+
+    def onto(self, A: float) -> "LinkingErrors":
+        """Give the errors on a scale with a unit A times as small."""
+        return self._replace(se_A=self.se_A * A, se_B=self.se_B * A)
 
 
 _Derivatives = Callable[[ItemParameters, ItemParameters, tuple[float, float], Grid], np.ndarray]
@@ -45,7 +54,26 @@ def linking_errors(
     z = _residuals(new.take(known), bank.take(known), constants, errors[:, known])
     residual_z = float(np.sqrt((z**2).sum() / max(z.size - 2, 1)))
     se_A, se_B = np.sqrt(variance) * max(residual_z, 1.0)
-    return LinkingErrors(float(se_A), float(se_B), residual_z)
+    ratio, ratio_z = _slope_ratio(new.take(known), bank.take(known), errors[:, known])
+    return LinkingErrors(float(se_A), float(se_B), residual_z, ratio, ratio_z)
+
+
+def _slope_ratio(new: ItemParameters, bank: ItemParameters, errors: np.ndarray) -> tuple[float, float]:
+    """Compare the geometric mean of a_new / a_bank with SD(b_bank) / SD(b_new), which both estimate A.
+
+    Returns the ratio, and its logarithm in standard errors: those of the new items' parameters, or where it is wider, the
+    scatter of the items around either.
+    """
+    n, deviation = len(new), new.b - new.b.mean()
+    if np.ptp(new.b) == 0 or np.ptp(bank.b) == 0:
+        return np.nan, np.nan
+    log_a, unit = np.log(np.abs(new.a / bank.a)), bank.b.std() / new.b.std()
+    of_a, of_b = errors[0] / np.abs(new.a), errors[1] * deviation / (deviation @ deviation)
+    from_a = of_a[0] ** 2 if np.ptp(new.a) == 0 else of_a @ of_a / n**2  # Rasch has one slope, with one error
+    apart = (bank.b - bank.b.mean()) / unit - deviation
+    scatter_a, scatter_b = log_a.var() / max(n - 1, 1), apart @ apart / max(n - 2, 1) / (deviation @ deviation)
+    log_ratio = log_a.mean() - np.log(unit)
+    return float(np.exp(log_ratio)), float(log_ratio / np.sqrt(max(from_a, scatter_a) + max(of_b @ of_b, scatter_b)))
 
 
 def _residuals(

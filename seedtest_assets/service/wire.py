@@ -177,7 +177,7 @@ class FitMeta(Struct):
     linking_constants: Annotated[
         dict[str, Any] | None,
         Meta(
-            description="A, B, method, n_anchors_used, screened_out, se_A, se_B, residual_z, contradictory; null when not "
+            description="A, B, method, n_anchors_used, screened_out, se_A, se_B, residual_z, slope_ratio, slope_ratio_z, contradictory; null when not "
             "linked. Where no person connects blocks of items: those of the largest block, with the others in "
             "other_blocks and the anchors of each in anchors"
         ),

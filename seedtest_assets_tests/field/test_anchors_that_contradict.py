@@ -35,10 +35,21 @@ def test_intercepts_given_as_difficulties_are_a_contradiction(truth):
     assert linked(truth, 8, b=lambda items: items.d).linking.contradictory
 
 
+@pytest.mark.parametrize("method", ["stocking_lord", "mean_mean", "fixed"])
+def test_slopes_of_the_normal_metric_are_a_contradiction_that_is_named(truth, method):
+    items = truth.items.take(np.arange(12))
+    anchors = irt.ItemParameters(items.item, items.a / 1.7, items.b, items.c)
+    fit = irt.calibrate(truth.responses, anchors=anchors, options=irt.Options(linking_method=method))
+    assert fit.linking.contradictory
+    assert fit.linking.errors.slope_ratio == pytest.approx(1.7, rel=0.05)
+    assert any("a for the normal metric give: multiply the bank's by 1.7" in warning for warning in fit.warnings)
+
+
 @pytest.mark.parametrize("n", [2, 4, 8])
 def test_right_anchors_do_not_contradict_and_few_are_mentioned(truth, n):
     fit = linked(truth, n)
     assert not fit.linking.contradictory
+    assert not fit.linking.units_differ
     assert any(f"{n} anchors link" in warning for warning in fit.warnings) == (n < 5)
     assert abs(fit.linking.A - 1) < 4 * fit.linking.errors.se_A
     assert abs(fit.linking.B) < 4 * fit.linking.errors.se_B
@@ -71,6 +82,8 @@ def test_anchors_that_contradict_block_publishing():
     judgement = anchors_present(result, 4, "stocking_lord", [], Settings())
     assert judgement.verdict == Verdict.ERROR
     assert "contradict each other" in judgement.finding
+    result.model_spec["linking_constants"]["slope_ratio"] = 1.7
+    assert "A is 1.70 times" in anchors_present(result, 4, "stocking_lord", [], Settings()).finding
 
 
 def test_without_standard_errors_nothing_is_claimed():

@@ -157,7 +157,7 @@ def _linked_by_service(
         blocks.append(_constants(block, request.linking_method, sent))
         if len(given) > 1:
             blocks[-1]["anchors"] = list(block.anchors)
-        by_service = bool(np.isfinite(block.errors).all())
+        by_service = bool(np.isfinite(block.errors.se_A))
         if by_service or same:
             used = same[number].used if same else np.empty(0, np.int32)
             errors = block.errors if by_service else same[number].errors
