@@ -111,8 +111,10 @@ def _not_judged(check: Check, day: date, lake: Lake, *, in_range: bool) -> Judge
 def _judge_answers(check: Check, day: date, source: Source, lake: Lake, limits: Thresholds) -> Judgement:
     if check.name == "source_matches_lake":
         return source_matches_lake(last_days_counted(source, lake, day), limits, empty_beside_full(source))
-    days = lake.days(day - timedelta(weeks=WEEKS), day)
-    return answer_volume(day, {each: lake.observations_count(each) for each in days}, limits)
+    if check.name == "answer_volume":
+        days = lake.days(day - timedelta(weeks=WEEKS), day)
+        return answer_volume(day, {each: lake.observations_count(each) for each in days}, limits)
+    raise NotImplementedError(f"no judgement of observations is called {check.name}")
 
 
 @dg.multi_asset_check(specs=specs_of(catalogue.TOPIC_THETA))

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from seedtest_assets.irt.models import (
         LINKING_METHODS,
         MODELS,
-        PARAMETERS_PER_ITEM,
         SCALE_TRANSFORMATIONS,
         LinkingMethod,
         Model,
+        ModelFacts,
         ScaleTransformation,
+        model_facts,
     )
     from seedtest_assets.irt.options import MIN_RESPONSES, Options
     from seedtest_assets.irt.parameters import ItemParameters, information, probability
@@ -38,7 +39,6 @@ __all__ = [
     "LINKING_METHODS",
     "MIN_RESPONSES",
     "MODELS",
-    "PARAMETERS_PER_ITEM",
     "SCALE_TRANSFORMATIONS",
     "Calibration",
     "CalibrationFrames",
@@ -49,6 +49,7 @@ __all__ = [
     "Linking",
     "LinkingMethod",
     "Model",
+    "ModelFacts",
     "Options",
     "Responses",
     "ScaleTransformation",
@@ -62,6 +63,7 @@ __all__ = [
     "item_fit",
     "link",
     "marginal_reliability",
+    "model_facts",
     "normal_grid",
     "person_fit",
     "probability",

@@ -8,10 +8,9 @@ from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.ability import abilities, reliability
 from seedtest_assets.irt.bank_scale import BankScale, Blocks, Target, link_blocks, mixture
-from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estimation import Bank, Estimate, HeldAnchors, Sample, estimate_maximum, screen_anchors
 from seedtest_assets.irt.linking import Linking, link_target
-from seedtest_assets.irt.models import MODELS, Model, scale_transformation
+from seedtest_assets.irt.models import Model, model_facts, scale_transformation
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ABILITIES
 from seedtest_assets.irt.parallel import announce_compilation
@@ -83,8 +82,7 @@ def calibrate(
     >>> bool(np.all(np.abs(calibration.items.b - truth.b) < 4 * calibration.se_b))
     True
     """
-    if model not in MODELS:
-        raise DataError(f"model {model!r} is not one of {', '.join(MODELS)}")
+    model_facts(model)
     options = options or Options()
     options.check(model)
     announce_compilation()

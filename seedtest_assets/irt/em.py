@@ -16,7 +16,7 @@ from seedtest_assets.irt.curves import code_tables
 from seedtest_assets.irt.estep import Answers, Expectation, expect
 from seedtest_assets.irt.grid import N_NODES, Grid, normal_grid
 from seedtest_assets.irt.kernel_arguments import Curves, Moments
-from seedtest_assets.irt.models import Model
+from seedtest_assets.irt.models import Model, ModelFacts, model_facts
 from seedtest_assets.irt.mstep import maximise
 from seedtest_assets.irt.own_grids import Part, merged, own_parts, unresolved
 from seedtest_assets.irt.prior_densities import log_prior
@@ -76,6 +76,11 @@ class Problem:
     own: tuple[Part, ...] = ()
 
     @property
+    def facts(self) -> ModelFacts:
+        """What tells the model from the others."""
+        return model_facts(self.model)
+
+    @property
     def shrunk(self) -> bool:
         """Whether a prior holds slopes or difficulties, so that moving the scale changes more than its name."""
         return self.prior is not None or self.priors.prior_a is not None or self.priors.prior_b is not None
@@ -88,7 +93,7 @@ class Problem:
     def curves(self, state: State) -> Curves:
         """Compute the items' curves at `state`."""
         guessing = expit(state.g)
-        if self.model != "3PL":  # a held item keeps its guessing in any model
+        if not self.facts.guessing:  # a held item keeps its guessing in any model
             guessing = np.where(self.free | (guessing < LEAST_GUESSING), 0.0, guessing)
         return Curves(state.a, state.d, guessing)
 
@@ -132,7 +137,7 @@ class Problem:
 
     def _as_model(self, expected: Expectation, counted: bool) -> Expectation:
         """Sum the abilities of right answers for an M-step without guessing, where held items have guessing."""
-        if self.model == "3PL" or not counted or not len(expected.right):
+        if self.facts.guessing or not counted or not len(expected.right):
             return expected
         return replace(expected, right=expected.right[:0], right_theta=expected.right @ expected.node)
 
@@ -142,7 +147,7 @@ class Problem:
         return replace(
             expected,
             answers=expected.answers + answers,
-            right=expected.right + right if self.model == "3PL" else expected.right,
+            right=expected.right + right if self.facts.guessing else expected.right,
             right_theta=expected.right_theta + right @ expected.node,
         )
 
@@ -222,7 +227,7 @@ def solve(problem: Problem, state: State, stopping: Stopping) -> Solution:
 
 
 def _single_precision(problem: Problem, tolerance: float, iteration: int) -> bool:
-    return tolerance >= SINGLE_PRECISION_FROM and problem.model != "3PL" and iteration <= SINGLE_PRECISION_STEPS
+    return tolerance >= SINGLE_PRECISION_FROM and not problem.facts.guessing and iteration <= SINGLE_PRECISION_STEPS
 
 
 def _step(problem: Problem, state: State, expected: Expectation, right: np.ndarray, expand: bool) -> State:

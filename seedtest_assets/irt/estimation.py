@@ -15,7 +15,7 @@ from seedtest_assets.irt.estep import Answers, Expectation
 from seedtest_assets.irt.grid import nodes_for
 from seedtest_assets.irt.kernel_arguments import Curves
 from seedtest_assets.irt.linking import Linking, link, link_target, near_standard
-from seedtest_assets.irt.models import Model
+from seedtest_assets.irt.models import Model, model_facts
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ESTIMATES
 from seedtest_assets.irt.parameters import ItemParameters, Line
@@ -286,7 +286,7 @@ def _problem(
     free = np.ones(len(sample.fitted), bool)
     if held is not None:
         _hold(held.items, state, free, sample)
-    elif sample.model == "Rasch":
+    elif not model_facts(sample.model).own_slopes:
         state.a[:] = np.abs(state.a).mean()
     return Problem(answers, sample.model, free, _n_nodes(answers), priors=Priors(**options.given)), state
 
@@ -307,7 +307,7 @@ def _start_from(items: ItemParameters, state: State, fitted: np.ndarray, *, cent
 
 def _hold(items: ItemParameters, state: State, free: np.ndarray, sample: Sample) -> None:
     """Write held parameters into the state and mark them as not free."""
-    if sample.model == "Rasch":
+    if not model_facts(sample.model).own_slopes:
         state.a[:] = items.a.mean()
     row = np.searchsorted(sample.fitted, items.item)
     free[row] = False
@@ -364,7 +364,7 @@ def _with_prior(estimate: Estimate, known: list[ItemParameters], weight: float, 
             with contextlib.suppress(DataError):
                 items = link(items, now).apply(items)
         row = np.searchsorted(fitted, items.item)
-        a[row], d[row], c[row], weights[row] = items.a, items.d, items.c if problem.model == "3PL" else 0.0, weight
+        a[row], d[row], c[row], weights[row] = items.a, items.d, items.c if problem.facts.guessing else 0.0, weight
     prior = PriorAnswers(Curves(a, d, c), np.where(problem.free, weights, 0.0))
     return Estimate.of(estimate.sample, replace(problem, prior=prior), estimate.state, stopping)
 

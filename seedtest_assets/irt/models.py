@@ -1,9 +1,12 @@
 """What a caller can choose: item response models and linking methods.
 
-Imports nothing but `typing`, so that settings and the command line name the choices without loading the engine.
+Imports nothing that computes, so that settings and the command line name the choices without loading the engine.
 """
 
+from dataclasses import dataclass
 from typing import Literal, get_args
+
+from seedtest_assets.irt.errors import DataError
 
 Model = Literal["Rasch", "2PL", "3PL"]
 ScaleTransformation = Literal["stocking_lord", "haebara", "mean_sigma", "mean_mean"]
@@ -13,8 +16,67 @@ MODELS: tuple[Model, ...] = get_args(Model)
 SCALE_TRANSFORMATIONS: tuple[ScaleTransformation, ...] = get_args(ScaleTransformation)
 LINKING_METHODS: tuple[LinkingMethod, ...] = get_args(LinkingMethod)
 
-# Parameters that each item has to itself; Rasch's common slope is one more for all items together.
-PARAMETERS_PER_ITEM: dict[str, int] = {"Rasch": 1, "2PL": 2, "3PL": 3}
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What tells a model from the others.
+
+    Parameters
+    ----------
+    own_slopes : bool
+        Whether each item has a discrimination of its own; else all items have one in common.
+    guessing : bool
+        Whether a free item has a lower asymptote.
+
+    Examples
+    --------
+    >>> from seedtest_assets import irt
+    >>> irt.ModelFacts(own_slopes=True, guessing=False).parameters_per_item
+    2
+    """
+
+    own_slopes: bool
+    guessing: bool
+
+    @property
+    def parameters_per_item(self) -> int:
+        """Parameters that each item has to itself; a common slope is one more for all items together."""
+        return 1 + self.own_slopes + self.guessing
+
+
+_FACTS: dict[str, ModelFacts] = {
+    "Rasch": ModelFacts(own_slopes=False, guessing=False),
+    "2PL": ModelFacts(own_slopes=True, guessing=False),
+    "3PL": ModelFacts(own_slopes=True, guessing=True),
+}
+
+
+def model_facts(model: str) -> ModelFacts:
+    """Look up what tells a model from the others.
+
+    Parameters
+    ----------
+    model : str
+        One of MODELS.
+
+    Returns
+    -------
+    ModelFacts
+
+    Raises
+    ------
+    DataError
+        A model that there is not.
+
+    Examples
+    --------
+    >>> from seedtest_assets import irt
+    >>> irt.model_facts("Rasch").own_slopes
+    False
+    """
+    if model not in _FACTS:
+        raise DataError(f"model {model!r} is not one of {', '.join(_FACTS)}")
+    return _FACTS[model]
 
 
 def scale_transformation(method: LinkingMethod) -> ScaleTransformation:

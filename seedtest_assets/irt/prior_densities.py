@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from seedtest_assets.irt.models import Model
+from seedtest_assets.irt.models import Model, model_facts
 from seedtest_assets.irt.parallel import kernel
 from seedtest_assets.irt.priors import ItemPriors, Priors
 from seedtest_assets.irt.state import LEAST_SLOPE, State
@@ -92,4 +92,4 @@ def _sum(a: np.ndarray, d: np.ndarray, g: np.ndarray, free: np.ndarray, prior: I
 
 def _common_slope(priors: Priors, model: Model, free: np.ndarray) -> bool:
     """Whether Rasch's slope is estimated, with a prior."""
-    return model == "Rasch" and priors.prior_a is not None and bool(free.all())
+    return not model_facts(model).own_slopes and priors.prior_a is not None and bool(free.all())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from seedtest_assets.irt.errors import DataError
-from seedtest_assets.irt.models import Model
+from seedtest_assets.irt.models import Model, model_facts
 
 # Prior of logit c in a 3PL unless the caller gives another, N(-1.386, 0.5^2): a guess among five answers.
 GUESSING_MEAN = math.log(0.2 / 0.8)
@@ -60,7 +60,7 @@ class Priors:
     def check(self, model: Model) -> None:
         """Raise DataError for a prior of c where the model has none."""
         of_guessing = [name for name in self.given if name.endswith("_c")]
-        if of_guessing and model != "3PL":
+        if of_guessing and not model_facts(model).guessing:
             raise DataError(f"{of_guessing[0]} needs model 3PL, but the model is {model}")
 
     def mirrored(self) -> "Priors":
@@ -75,12 +75,13 @@ class Priors:
 
     def bound(self, model: Model) -> bool:
         """Check whether even an item with only right or only wrong answers has a finite estimate."""
-        return self.prior_b is not None and (self.prior_a is not None or model == "Rasch")
+        return self.prior_b is not None and (self.prior_a is not None or not model_facts(model).own_slopes)
 
     def of_items(self, model: Model) -> ItemPriors:
         """Give the priors that each item has to itself, as kernels take them; Rasch's one slope is not among them."""
-        prior_a = None if model == "Rasch" else self.prior_a
-        guessing = model == "3PL" and self.fixed_c is None
+        facts = model_facts(model)
+        prior_a = self.prior_a if facts.own_slopes else None
+        guessing = facts.guessing and self.fixed_c is None
         prior_c = (self.prior_c or (GUESSING_MEAN, GUESSING_SD)) if guessing else None
         return ItemPriors(
             *_mean_and_precision(prior_a), *_mean_and_precision(self.prior_b), *_mean_and_precision(prior_c), guessing

@@ -3,6 +3,7 @@
 import numpy as np
 
 from seedtest_assets.irt.em import Problem, Solution
+from seedtest_assets.irt.models import model_facts
 from seedtest_assets.irt.parameters import ItemParameters
 
 # Below this number of persons a discrimination's standard error is above about 0.3.
@@ -80,9 +81,9 @@ def fit_warnings(solution: Solution, problem: Problem, tolerance: float) -> list
             f"{n_items} items do not determine how much they discriminate: "
             "parameters and abilities are no more than a convention"
         )
-    elif n_persons < FEW_PERSONS and problem.model != "Rasch":
+    elif n_persons < FEW_PERSONS and problem.facts.own_slopes:
         warnings.append(f"{n_persons} persons are few for {problem.model}: see the standard errors, or use model Rasch")
-    if problem.model == "Rasch" and abs(float(solution.state.a[0])) < NO_SLOPE:
+    if not problem.facts.own_slopes and abs(float(solution.state.a[0])) < NO_SLOPE:
         warnings.append(
             "the answers show no differences in ability: "
             "discrimination is 0, difficulties and abilities have no meaning"
@@ -105,7 +106,7 @@ def block_warnings(block: np.ndarray) -> list[str]:
 def mismatch_warnings(model: str, linked_to: ItemParameters) -> list[str]:
     """Say that the items that are linked to have guessing and the model has none."""
     guessed = np.count_nonzero(linked_to.c)
-    if model == "3PL" or not guessed:
+    if model_facts(model).guessing or not guessed:
         return []
     return [
         f"{guessed} items of the bank have c above 0, but the model is {model}. Abilities are on the "

@@ -26,7 +26,6 @@ from seedtest_assets.irt.lost_information import (
     own_posterior_covariance,
     posterior_covariance,
 )
-from seedtest_assets.irt.models import PARAMETERS_PER_ITEM
 from seedtest_assets.irt.parallel import aligned_zeros, chunks, spread
 from seedtest_assets.irt.prior_densities import prior_information
 from seedtest_assets.irt.second_order import rising_direction
@@ -156,11 +155,11 @@ def _index(problem: Problem) -> tuple[np.ndarray, int]:
     """
     n_items, n_groups = problem.answers.n_items, problem.answers.n_groups
     index = np.full((n_items + n_groups, 3), -1, np.int64)
-    n_each = PARAMETERS_PER_ITEM[problem.model] - (problem.priors.fixed_c is not None)
+    n_each = problem.facts.parameters_per_item - (problem.priors.fixed_c is not None)
     kinds = np.arange(n_each) if n_each > 1 else np.array([1])
     size = int(problem.free.sum()) * n_each
     index[np.ix_(np.flatnonzero(problem.free), kinds)] = np.arange(size).reshape(-1, n_each)
-    if problem.model == "Rasch" and not problem.anchored:
+    if not problem.facts.own_slopes and not problem.anchored:
         index[:n_items, 0] = size
         size += 1
     if problem.anchored or n_groups > 1:
@@ -174,7 +173,7 @@ def _scores(problem: Problem, state: State, node: np.ndarray) -> np.ndarray:
     """Differentiate log P of each code by z = a theta + d and, for 3PL, by logit c, [1 or 2, 2 n_items, n_nodes]."""
     c = problem.curves(state).c[:, None]
     logistic = expit(state.a[:, None] * node + state.d[:, None])
-    guessing = problem.model == "3PL"
+    guessing = problem.facts.guessing
     score = aligned_zeros((2 if guessing else 1, 2 * len(state.a), len(node)), np.float64)
     score[0, 0::2] = -logistic
     if guessing:
@@ -192,7 +191,7 @@ def _complete_information(problem: Problem, state: State, expected: Expectation)
     c = problem.curves(state).c[:, None]
     logistic = expit(state.a[:, None] * node + state.d[:, None])
     information = np.zeros((2, 2, len(state.a), len(node)))
-    if problem.model == "3PL":
+    if problem.facts.guessing:
         p = np.maximum(c + (1 - c) * logistic, 1e-300)
         z, g = (1 - c) * logistic * (1 - logistic), c * (1 - c) * (1 - logistic)
         wrong, right = expected.answers - expected.right, expected.right
@@ -287,7 +286,7 @@ def _own_blocks(optimum: Optimum) -> np.ndarray:
     direction[:, 0, 1] = direction[:, 1, 0] = slope
     apart = np.einsum("jxu,jxy,jyv->uv", direction, information, direction)
     together = np.einsum("jxu,jxy,jyv->uv", direction, complete, direction) - lost.together
-    if problem.model == "Rasch" and not problem.anchored:
+    if not problem.facts.own_slopes and not problem.anchored:
         cross, of_slope = complete[:, 0, 1] - lost.stretch / slope[0], together[1, 1] / slope[0] ** 2
         shift = slope[0] * np.sqrt(max(1 / together[0, 0] - 1 / apart[0, 0], 0))
         return _common_slope_blocks(information[:, 1, 1], cross, of_slope, shift)

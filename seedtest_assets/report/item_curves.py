@@ -59,7 +59,9 @@ def item_curves(
     )
     parameters = irt.ItemParameters(np.arange(len(items)), *(items[name].to_numpy(float) for name in "abc"))
     theta = abilities["theta"].to_numpy(float)
-    fit = irt.item_fit(responses, parameters, theta, n_parameters=irt.PARAMETERS_PER_ITEM[model], mean=mean, sd=sd)
+    fit = irt.item_fit(
+        responses, parameters, theta, n_parameters=irt.model_facts(model).parameters_per_item, mean=mean, sd=sd
+    )
 
     n_groups = fit.group_n.shape[1]
     middle = np.quantile(theta[np.diff(responses.person_start) > 0], (np.arange(n_groups) + 0.5) / n_groups)

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from seedtest_assets import irt
 from seedtest_assets.calibration import LEFT_OUT_COLUMNS, CalibrationResult
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.service.limits import Limits
@@ -56,7 +57,7 @@ def _items(result: CalibrationResult, parsed: ParsedCalibration) -> list[FittedI
     ordered = by_id.loc[[item for item in parsed.item_ids if item in by_id.index]]
     table = ordered.astype(object).where(ordered.notna(), None)
     model = parsed.request.model
-    if model != "3PL":
+    if not irt.model_facts(model).guessing:
         table = table.assign(c=None, se_c=None)
     return [
         FittedItem(

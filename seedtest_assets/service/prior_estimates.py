@@ -68,5 +68,5 @@ def _prior(code: CodedRequest, held: irt.ItemParameters, result: CalibrationResu
     discrimination = float(np.median(np.abs(held.a)))
     log_odds = np.log(n_correct[item] / (n_answers[item] - n_correct[item]))
     difficulty = result.model_spec["group_mean"] - log_odds / discrimination
-    guessing = PRIOR_GUESSING if result.model_spec["model"] == "3PL" else 0.0
+    guessing = PRIOR_GUESSING if irt.model_facts(result.model_spec["model"]).guessing else 0.0
     return irt.ItemParameters(item, np.full(len(item), discrimination), difficulty, np.full(len(item), guessing))

@@ -13,7 +13,6 @@ from seedtest_assets.engines.remote.request import write_request
 from seedtest_assets.engines.remote.rescale import on_bank_scale
 from seedtest_assets.engines.result_tables import ability_table, item_table, left_out_table, model_specification
 from seedtest_assets.errors import InputError, SettingsError
-from seedtest_assets.irt.models import PARAMETERS_PER_ITEM
 from seedtest_assets.settings import Settings
 
 
@@ -76,8 +75,8 @@ class IrtServiceEngine:
 
 def _metrics(model: str, estimates: Estimates, coded: CodedRequest, reply: ServiceReply) -> dict[str, Any]:
     """Collect the metrics of every engine; None for what the service does not give."""
-    given = reply.metrics
-    n_parameters = PARAMETERS_PER_ITEM[model] * len(estimates.items) + (model == "Rasch")
+    given, facts = reply.metrics, irt.model_facts(model)
+    n_parameters = facts.parameters_per_item * len(estimates.items) + (not facts.own_slopes)
     answered = coded.answered
     return {
         **{name: given.get(name) for name in ("loglik", "aic", "bic")},

@@ -58,7 +58,7 @@ def read_estimates(
     )
     items = irt.ItemParameters(sent.fitted[answered], a, b, c)
     mean, sd = reply.group or ((reply.linking.B, reply.linking.A) if reply.linking else (0.0, 1.0))
-    if request.model == "Rasch" and not (sent.anchors_sent and request.linking_method == "fixed"):
+    if not irt.model_facts(request.model).own_slopes and not (sent.anchors_sent and request.linking_method == "fixed"):
         sd = _rasch_group_sd(coded, items, sd, linked=reply.linking is not None)
     theta, theta_se, n_estimated_here = _abilities(reply, coded, items, mean, sd)
     missing = tuple(
