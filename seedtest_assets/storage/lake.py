@@ -1,10 +1,12 @@
 """The lake: one Parquet file of answers a UTC day, and the reports; a local folder or any fsspec URL."""
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
@@ -12,9 +14,11 @@ import fsspec
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
 
 from seedtest_assets.errors import InputError, SeedtestError, TransientError, first_line
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.private_files import PRIVATE_FILE, close_to_others, make_private_folder
 
 _IDS = ["student_id", "item_id", "topic_id", "session_id"]
 
@@ -144,9 +148,11 @@ class Lake:
         # Readers see the old file or the new one, never a part; a fault leaves the old one as it was.
         unfinished = f"{path}.{uuid4().hex}.unfinished"
         try:
-            self.filesystem.makedirs(self.filesystem._parent(path), exist_ok=True)
+            self._make_folder_of(path)
             try:
                 with self.filesystem.open(unfinished, "wb") as file:
+                    if self._is_local:
+                        os.chmod(unfinished, PRIVATE_FILE)
                     yield file
                 self.filesystem.mv(unfinished, path)
             except BaseException:
@@ -155,6 +161,17 @@ class Lake:
                 raise
         except OSError as error:
             raise self._out_of_reach("write", path, error) from error
+
+    def _make_folder_of(self, path: str) -> None:
+        if self._is_local:
+            close_to_others(Path(self.root))
+            make_private_folder(Path(path).parent)
+        else:
+            self.filesystem.makedirs(self.filesystem._parent(path), exist_ok=True)
+
+    @property
+    def _is_local(self) -> bool:
+        return isinstance(self.filesystem, LocalFileSystem)
 
     def _out_of_reach(self, verb: str, path: str, error: OSError) -> SeedtestError:
         kind = (
