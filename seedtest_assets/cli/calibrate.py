@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from seedtest_assets.cli.mark_options import KeyOption, NotReachedOption, OmittedOption
+from seedtest_assets.cli.mark_options import FullMarkOption, KeyOption, NotReachedOption, OmittedOption
 from seedtest_assets.cli.terminal import console, progress_line
 
 if TYPE_CHECKING:
@@ -35,15 +35,16 @@ def calibrate(
     key: KeyOption = None,
     omitted: OmittedOption = None,
     not_reached: NotReachedOption = None,
+    full_mark: FullMarkOption = None,
 ) -> None:
     """Calibrate a file of answers, long or wide, without any database."""
     from seedtest_assets.cli.calibrate_file import calibrate_file, read_log, write_files
     from seedtest_assets.errors import InputError
     from seedtest_assets.irt.errors import DataError
     from seedtest_assets.irt.priors import priors_from_text
-    from seedtest_assets.storage.marks import mark_rules
+    from seedtest_assets.storage.mark_rules import mark_rules
 
-    rules = mark_rules(key=key, omitted=omitted, not_reached=not_reached)
+    rules = mark_rules(key=key, omitted=omitted, not_reached=not_reached, full_mark=full_mark)
     try:
         priors = priors_from_text(prior_a, prior_b, prior_c, fixed_c)
     except DataError as error:
@@ -85,7 +86,7 @@ def _reading(calibration: "FileCalibration") -> Iterator[tuple[str, str]]:
     for note in file.notes:
         yield "file", note
     if len(file.bad):
-        yield "rows left out", f"{len(file.bad):,} of {file.n_rows:,}: {file.describe_bad()}"
+        yield "not used", f"{len(file.bad):,} of {file.n_rows:,}: {file.describe_bad()}"
     if file.not_answered:
         yield "not answered", ", ".join(f"{count:,} {mark}" for mark, count in file.not_answered.items())
     if file.students_without_answers:

@@ -22,7 +22,7 @@ from seedtest_assets.irt.models import LinkingMethod, Model
 from seedtest_assets.irt.priors import NO_PRIORS, Priors
 from seedtest_assets.irt.usable_parameters import unusable_anchors
 from seedtest_assets.storage.answer_files import AnswerFile, read_answer_file
-from seedtest_assets.storage.marks import MARKS_AS_THEY_ARE, MarkRules
+from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.text_tables import ROW, read_text_table
 from seedtest_assets.usable_answers import trimmed
 
@@ -66,9 +66,7 @@ def read_log(path: Path, *, skip_bad: bool = False, rules: MarkRules = MARKS_AS_
     """Read a long or wide log. Raises InputError for a file that cannot be used, and for bad rows without skip_bad."""
     file = read_answer_file(path, needs_time=False, rules=rules)
     if len(file.bad) and not skip_bad:
-        raise InputError(
-            f"{path} has {len(file.bad):,} bad rows: {file.describe_bad()}. Correct them, or add --skip-bad"
-        )
+        raise InputError(f"{path} has {file.number_of_bad()}: {file.describe_bad()}. Correct them, or add --skip-bad")
     return file
 
 

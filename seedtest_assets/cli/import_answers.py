@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from seedtest_assets.cli.mark_options import KeyOption, NotReachedOption, OmittedOption
+from seedtest_assets.cli.mark_options import FullMarkOption, KeyOption, NotReachedOption, OmittedOption
 from seedtest_assets.cli.terminal import console, progress_line
 
 
@@ -16,14 +16,15 @@ def import_(
     key: KeyOption = None,
     omitted: OmittedOption = None,
     not_reached: NotReachedOption = None,
+    full_mark: FullMarkOption = None,
 ) -> None:
     """Load a Parquet, CSV or Excel log of answers into the database's attempt table."""
     from seedtest_assets.project import enter_project
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.importing import import_answers
-    from seedtest_assets.storage.marks import mark_rules
+    from seedtest_assets.storage.mark_rules import mark_rules
 
-    rules = mark_rules(key=key, omitted=omitted, not_reached=not_reached)
+    rules = mark_rules(key=key, omitted=omitted, not_reached=not_reached, full_mark=full_mark)
     file = file.resolve()
     enter_project()
     with progress_line() as show:

@@ -14,7 +14,8 @@ import pyarrow.parquet
 
 from seedtest_assets.errors import InputError, first_few, first_line, number_of
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
-from seedtest_assets.storage.marks import MARKS_AS_THEY_ARE, MarkRules, read_marks
+from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
+from seedtest_assets.storage.marks import read_marks
 from seedtest_assets.storage.text_tables import ROW, read_text_table, refuse_repeated_names
 from seedtest_assets.topic_lists import from_lists
 from seedtest_assets.usable_answers import EARLIEST, counted, split_usable, trimmed
@@ -60,7 +61,7 @@ class AnswerFile:
 
     answers: rows of OBSERVATION_SCHEMA.
     bad: columns row and reason, one row for each row (of a wide file: cell) that is left out of `answers`. Row 1 is the
-        first below the header.
+        first below the header. The index names the place: the row, or the student and item of a cell.
     n_rows: answers in the file; as many as `answers`, `bad` and the rows of further topics, which are in `notes`, have together.
     not_answered: how often which mark stood for no answer; of a long file such a row is bad, unless a code says that it is ignored.
     notes: what to tell about the reading, a sentence each.
@@ -77,14 +78,24 @@ class AnswerFile:
     def describe_bad(self) -> str:
         """List the reasons with their counts and first rows, in one line."""
         parts = []
-        for reason, rows in self.bad.groupby("reason", sort=False)["row"]:
-            parts.append(f"{reason} ({number_of(len(rows), 'row')}: {first_few(rows.tolist())})")
+        for reason, bad in self.bad.groupby("reason", sort=False):
+            parts.append(f"{reason} ({_rows_and_cells(bad.index)}: {first_few(bad.index.tolist())})")
         more = len(parts) - REASONS_SHOWN
         return "; ".join(parts[:REASONS_SHOWN]) + (f"; {more} more kinds of fault" if more > 0 else "")
+
+    def number_of_bad(self) -> str:
+        """Write how many rows, and cells of a wide file, are bad."""
+        return _rows_and_cells(self.bad.index, "bad ")
 
     def count_bad(self) -> Mapping[str, int]:
         """Count the rows left out, by reason."""
         return counted(self.bad["reason"])
+
+
+def _rows_and_cells(places: pd.Index, adjective: str = "") -> str:
+    n_cells = sum(isinstance(place, str) for place in places)
+    counts = ((len(places) - n_cells, "row"), (n_cells, "cell"))
+    return " and ".join(number_of(count, adjective + what) for count, what in counts if count)
 
 
 def is_answer_file(name: str) -> bool:
@@ -120,8 +131,7 @@ def read_answer_file(
     is_answer = pc.invert(marks.ignored) if not wide else pc.is_valid(marks.text)
     rows = rows.filter(is_answer)
     split = split_usable(_typed(rows, chosen))
-    bad = split.left_out.select(["row", "reason"]).to_pandas()
-    bad = pd.concat([pd.DataFrame(file.misfits, columns=["row", "reason"]), bad])
+    bad = _bad_rows(file.misfits, split.left_out, wide=wide)
     answers = split.usable.select(OBSERVATION_SCHEMA.names).cast(OBSERVATION_SCHEMA)
     n_rows = len(rows) + len(file.misfits)
     assert len(answers) + split.n_further_topics + len(bad) == n_rows, f"{path}: rows are lost"
@@ -129,12 +139,22 @@ def read_answer_file(
         notes.append(f"{number_of(split.n_further_topics, 'row')} named a further topic of the same answer")
     return AnswerFile(
         answers=answers,
-        bad=bad.sort_values("row", kind="stable", ignore_index=True),
+        bad=bad,
         n_rows=n_rows,
         not_answered=marks.no_answer,
         notes=[*notes, *marks.notes],
         students_without_answers=_missing_from(answers["student_id"], file.students),
     )
+
+
+def _bad_rows(misfits: Sequence[tuple[int, str]], left_out: pa.Table, *, wide: bool) -> pd.DataFrame:
+    """Lay out the bad rows of an AnswerFile in the order of the file."""
+    of_file = pd.DataFrame(misfits, columns=["row", "reason"])
+    others = left_out.select(["row", "reason", "student_id", "item_id"]).to_pandas()
+    cells = others["student_id"].fillna("(no student_id)") + " " + others["item_id"]
+    places = [*of_file["row"], *(cells if wide else others["row"])]
+    bad = pd.concat([of_file, others[["row", "reason"]]]).set_axis(pd.Index(places, dtype=object))
+    return bad.sort_values("row", kind="stable")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,7 +272,7 @@ def _typed(rows: pa.Table, chosen: Mapping[str, str | None]) -> pa.Table:
     time = _TIME if chosen["completed_at"] else f"TIMESTAMPTZ '{EARLIEST}' + to_microseconds(row)"
     query = f"""
         SELECT row, {", ".join(OBSERVATION_SCHEMA.names)}, CASE
-            WHEN correct IS NULL AND correct_text IS NOT NULL THEN 'the mark ' || correct_text || ' is neither correct nor incorrect'
+            WHEN correct IS NULL AND correct_text IS NOT NULL THEN correct_text
             WHEN contains(student_id, chr(10)) THEN 'student_id holds a line break'
             WHEN contains(item_id, chr(10)) THEN 'item_id holds a line break'
             WHEN completed_at IS NULL AND completed_text IS NOT NULL THEN '{_UNREADABLE["completed_at"]}'

@@ -9,7 +9,7 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import read_answer_file
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.database import prepared_database
-from seedtest_assets.storage.marks import MARKS_AS_THEY_ARE, MarkRules
+from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.source_queries import topic_from_text
 
@@ -38,7 +38,7 @@ def import_answers(
     file = read_answer_file(path, needs_topic=True, rules=rules)
     if len(file.bad) and not skip_bad:
         raise InputError(
-            f"{path} has {len(file.bad):,} bad rows and nothing was loaded: {file.describe_bad()}. Correct them, or add --skip-bad"
+            f"{path} has {file.number_of_bad()} and nothing was loaded: {file.describe_bad()}. Correct them, or add --skip-bad"
         )
     if not len(file.answers):
         raise InputError(f"{path} has no usable answers")

@@ -250,7 +250,7 @@ def test_rows_left_out_are_on_the_screen_and_in_the_files_and_students_without_a
     done = CliRunner().invoke(app, ["calibrate", "log.csv", "--out", "out", "--skip-bad"])
     assert done.exit_code == 0, done.output
     screen = " ".join(done.output.split())
-    assert "1 of 1,194: the mark perhaps is neither correct nor incorrect (1 row: 1)" in screen
+    assert "1 of 1,194: the mark perhaps is neither correct nor incorrect (1 cell: 0 q0)" in screen
     assert "1 persons, who have the population's mean and SD" in screen
     facts = json.loads((tmp_path / "out" / "fit_meta.json").read_text())
     assert facts["file"] == {

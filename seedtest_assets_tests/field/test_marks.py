@@ -11,7 +11,7 @@ from seedtest_assets.errors import InputError
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.answer_files import AnswerFile, read_answer_file
 from seedtest_assets.storage.importing import import_answers
-from seedtest_assets.storage.marks import mark_rules
+from seedtest_assets.storage.mark_rules import mark_rules
 from seedtest_assets.storage.sources import find_source
 from seedtest_assets_tests.conftest import rows_of
 
@@ -62,16 +62,74 @@ def test_points_of_a_maximum_are_read_and_it_is_told(read):
     assert file.notes == ["the marks are 0 and 100: 100 was read as correct"]
 
 
+@pytest.mark.parametrize("code", ["9", "99", "8", "88", "999", "998", "7"])
+def test_zero_and_a_usual_code_need_a_statement(read, code):
+    content = f"user_id,q1,q2\nu1,{code},0\n"
+    with pytest.raises(
+        InputError, match=f"usual code of missing answers. .*--omitted {code}=wrong, .*--full-mark {code} if"
+    ):
+        read(content)
+    assert correct(read(content, full_mark=float(code))) == [True, False]
+    assert correct(read(content, omitted=f"{code}=ignored")) == [False]
+
+
+def test_a_code_beside_ones_and_zeros_is_a_bad_row_that_names_the_option(read):
+    file = read("user_id,q1,q2,q3\nu1,1,0,9\nu2,0,1,0\n")
+    assert file.describe_bad() == (
+        "the mark 9 is neither correct nor incorrect, and may be a code: --omitted 9=wrong or --omitted 9=ignored (1 cell: u1 q3)"
+    )
+
+
+def test_full_marks_differ_between_items(read):
+    file = read("user_id,q1,q2,q3,q4\nu1,1,5,5,10\nu2,0,0,5,0\n")
+    assert correct(file) == [True, False, True, False, True, True, True, False]
+    assert file.notes == ["full marks differ between items. Read as correct: 5 in 2 items (q2, q3), 10 in 1 item (q4)"]
+
+
+def test_partial_credit_is_not_read(read):
+    file = read("user_id,q1,q2,q3\nu1,5,2,2\nu2,0,0,0\nu3,5,5,1\n")
+    assert file.number_of_bad() == "3 bad cells"  # 2 is no full mark of q3, because q3 has 1, too
+    assert [(place, reason[:10]) for place, reason in file.bad["reason"].items()] == [
+        ("u1 q2", "the mark 2"), ("u1 q3", "the mark 2"), ("u3 q2", "the mark 5")
+    ]  # fmt: skip
+    assert all(file.bad["reason"].str.endswith("partial credit is not read"))
+
+
+def test_with_a_stated_full_mark_one_is_a_part_of_it(read):
+    file = read("user_id,q1,q2,q3\nu1,5,1,0\nu2,1,5,1\n", full_mark=5)
+    assert file.bad.index.tolist() == ["u1 q2", "u2 q1"]
+    assert correct(file) == [True, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [({"full_mark": 0}, "must be a number above 0"), ({"full_mark": 9, "omitted": "9=wrong"}, "'9' is a mark")],
+)
+def test_full_marks_that_are_none_are_refused(rules, message):
+    with pytest.raises(InputError, match=message):
+        mark_rules(**rules)
+
+
+def test_a_code_that_no_row_has_is_mentioned(read):
+    file = read("user_id,q1,q2\nu1,1,0\n", omitted="9=wrong", not_reached="8=ignored")
+    assert file.notes == [
+        "the code 9 of --omitted is not in the file",
+        "the code 8 of --not-reached is not in the file",
+    ]
+
+
 @pytest.mark.parametrize("others", ["2,5", "1,5", "5,x"])
 def test_points_between_are_bad_rows_with_their_value(read, others):
     first, _, second = others.partition(",")
     file = read(f"user_id,q1,q2,q3\nu1,0,{first},{second}\n")
-    assert "the mark 5 is neither correct nor incorrect" in file.bad["reason"].tolist()
+    assert "the mark 5 is neither correct nor incorrect, and partial credit is not read" in file.bad["reason"].tolist()
 
 
 def test_a_negative_number_is_no_full_mark(read):
     file = read("user_id,q1,q2\nu1,-1,0\n")
-    assert file.bad["reason"].tolist() == ["the mark -1 is neither correct nor incorrect"]
+    assert file.bad["reason"].tolist() == [
+        "the mark -1 is neither correct nor incorrect, and may be a code: --omitted -1=wrong or --omitted -1=ignored"
+    ]
 
 
 @pytest.mark.parametrize("codes", [{"omitted": "9=wrong", "not_reached": "9.0=ignored"}, {"omitted": "0=ignored"}])
@@ -93,9 +151,12 @@ def test_a_nights_file_has_omitted_answers(tmp_path, monkeypatch, platform):
 
 
 def test_marks_of_many_kinds_are_one_reason(read):
-    file = read("user_id,item_id,is_correct\n" + "".join(f"u{n},q1,{n / 7:.4f}\n" for n in range(1, 50)))
-    assert len(file.count_bad()) == 1
-    assert file.describe_bad().startswith("the mark 0.1429, 0.2857, 0.4286, 0.5714, 0.7143, … is neither correct")
+    file = read("user_id,item_id,is_correct\n" + "".join(f"u{n},q1,{n // 2 / 7:.4f}\n" for n in range(3, 50)))
+    (reason,) = file.count_bad()
+    assert reason.startswith(
+        "marks of 23 kinds are neither correct nor incorrect, and partial credit is not read: 0.2857 (2), "
+    )
+    assert "0.1429" not in reason  # the least frequent of the 23
 
 
 @pytest.mark.parametrize("nothing", ["", "NA", "na", ".", "-", "N/A", "NaN", "null"])
@@ -160,17 +221,69 @@ def test_numbers_are_responses_like_letters(read):
     assert correct(read("user_id,q1,q2\nu1,3.0,4\n", key="item_id,key\nq1,3\nq2,3\n")) == [True, False]
 
 
+@pytest.mark.parametrize("cell", ["B;C", "c | b", '"B,C"'])
+@pytest.mark.parametrize("header", ["item_id,key", "Item,Answer", "ITEM,Correct_Response"])
+def test_a_cell_of_the_key_may_hold_several_responses_and_its_columns_have_other_names(read, cell, header):
+    file = read("user_id,q2\nu1,b\nu2,C\nu3,A\n", key=f"{header}\nq2,{cell}\n")
+    assert [row["correct"] for row in file.answers.to_pylist()] == [True, True, False]
+
+
+def test_a_response_may_hold_a_comma(read):
+    assert correct(read('user_id,q1,q2\nu1,"1,5","2,5"\n', key='item_id,key\nq1,"1,5"\nq2,"1,5"\n')) == [True, False]
+
+
+def test_long_numbers_are_not_rounded(read):
+    assert correct(read("user_id,q1,q2\nu1,12345678,12345679\n", key="item,key\nq1,12345678\nq2,12345678\n")) == [
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("marks", ["A,b,C,D", "1,2,3,4", "①,②,③,1", "A,B,F,E", "가,나,다,라"])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "user_id,q1,q2,q3,q4\nu1,{0},{1},{2},{3}\n",
+        "user_id,item_id,resp,is_correct\nu1,q1,,{0}\nu1,q2,,{1}\nu1,q3,,{2}\nu1,q4,,{3}\n",
+    ],
+)
+def test_responses_without_a_key_are_named_as_such(read, marks, layout):
+    with pytest.raises(
+        InputError, match=r"the marks look like responses, not marks: .* \(1\).*Score them with --key KEY.csv"
+    ):
+        read(layout.format(*marks.split(",")))
+
+
+@pytest.mark.parametrize("marks", ["0,1,2,1", "O,X,A,X", "1,0,A,B", "1,1,NA,1"])
+def test_a_few_other_marks_do_not_make_a_file_one_of_responses(read, marks):
+    assert len(read("user_id,q1,q2,q3,q4\nu1," + marks + "\n").answers) >= 2
+
+
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [("O,X", "scored already and are no responses: O .1., X .1.. Leave --key out"), ("1,0", "Leave --key out"),
+     ("3,4", r"no response of the file is in the key. The file has 3 \(1\), 4 \(1\), the key has A, B, C")],
+)  # fmt: skip
+def test_marks_that_do_not_fit_a_key_are_refused(read, marks, message):
+    with pytest.raises(InputError, match=message):
+        read(f"user_id,q1,q2\nu1,{marks}\n", key=KEY)
+
+
+def test_true_and_false_may_be_responses(read):
+    assert correct(read("user_id,q1,q2\nu1,T,T\n", key="item_id,key\nq1,T\nq2,F\n")) == [True, False]
+
+
 def test_a_key_must_have_every_item_and_unused_rows_are_told(read):
     with pytest.raises(InputError, match="the key has no row for the items q3"):
         read("user_id,q1,q3\nu1,A,B\n", key=KEY)
-    assert read("user_id,q1\nu1,A\n", key=KEY).notes == ["1 items of the key are not in the file: q2"]
+    assert read("user_id,q1\nu1,A\n", key=KEY).notes == ["not in the file: 1 item of the key (q2)"]
 
 
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("item,key\nq1,A\n", "no column item_id and key"),
-        ("item_id,key\nq1,\n", r"row 1 \(item_id or key is missing\)"),
+        ("item,choice\nq1,A\n", "no column item_id and key"),
+        ("item_id,key\nq1,\n", r"row 1 \(key is missing\)"),
         ("item_id,key\nq1\n", "row 1 .1 cell where the header has 2"),
     ],
 )
