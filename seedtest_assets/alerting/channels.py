@@ -15,7 +15,10 @@ from seedtest_assets.errors import SettingsError
 
 _BETWEEN = re.compile(r"[\s,;]+(?=(?:[a-z]+:)?[a-z0-9]+://)", re.IGNORECASE)
 _ENTRY = re.compile(r"(?:(?P<level>[a-z]+):)?(?P<address>(?P<scheme>[a-z0-9]+)://.+)", re.IGNORECASE | re.DOTALL)
-_ASSET = apprise.AppriseAsset(app_id="seedtest", app_desc="seedtest alerts", app_url="", async_mode=False)
+# A redirect turns the POST into a GET without the message, and a login page answers that with 200.
+_ASSET = apprise.AppriseAsset(
+    app_id="seedtest", app_desc="seedtest alerts", app_url="", async_mode=False, http_redirects=False
+)
 
 _apprise_log = logging.getLogger("apprise")
 _apprise_log.propagate = False  # its lines may repeat an address; ours are cleaned first
@@ -96,6 +99,10 @@ def _read_channel(number: int, n_entries: int, entry: str) -> Channel:
         raise SettingsError(
             f"{which} ({match['scheme']}://…) is not an address that Apprise understands. "
             "See https://appriseit.com/services/ for how this service's URL is written"
+        )
+    if service.redirects:
+        raise SettingsError(
+            f"{which} ({match['scheme']}://…) follows redirects, which lose messages. Remove redirect= and write the final address"
         )
     return Channel(number=number, level=level, address=match["address"])
 

@@ -14,12 +14,15 @@ from seedtest_assets_tests.deployment import free_port
 class Webhook:
     """What Apprise's json:// posts to; answers `status`, and keeps what it accepted with a 200.
 
+    A redirect leads to a page that answers a GET with 200; `n_followed` counts these.
+
     before_answer: called with a message that was accepted, before the sender learns of it.
     """
 
     def __init__(self) -> None:
         self.status = 200
         self.n_refused = 0
+        self.n_followed = 0
         self.messages: list[dict] = []
         self.before_answer: Callable[[], object] | None = None
         hook = self
@@ -34,6 +37,13 @@ class Webhook:
                 if hook.before_answer:
                     hook.before_answer()
                 self.send_response(hook.status)
+                if 300 <= hook.status < 400:
+                    self.send_header("Location", "/login")
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                hook.n_followed += 1
+                self.send_response(200)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:

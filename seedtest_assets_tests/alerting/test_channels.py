@@ -60,6 +60,7 @@ def test_a_level_stands_before_its_url():
         ("secret-token", "entry 1 of 1 is not a URL"),
         ("nosuchservice://secret-token", "entry 1 of 1 (nosuchservice://…) is not an address"),
         ("slack://secret-token", "entry 1 of 1 (slack://…) is not an address"),
+        ("json://secret-host/?redirect=yes", "entry 1 of 1 (json://…) follows redirects, which lose messages"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line_without_the_secret(text, says, capfd):
@@ -117,6 +118,21 @@ def test_a_refusal_is_told_with_its_status(webhook, status):
     webhook.status = status
     (channel,) = read_channels(webhook.url)
     assert str(status) in channel.send("x", "y", "warn", "opened")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_and_the_message_is_not_sent(webhook, status):
+    webhook.status = status
+    (channel,) = read_channels(webhook.url)
+    assert str(status) in channel.send("x", "y", "warn", "opened")
+    assert (webhook.n_refused, webhook.n_followed) == (1, 0)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_any_2xx_of_the_post_is_sent(webhook, status):
+    webhook.status = status
+    (channel,) = read_channels(webhook.url)
+    assert channel.send("x", "y", "warn", "opened") is None
 
 
 def test_a_reason_has_no_secret():
