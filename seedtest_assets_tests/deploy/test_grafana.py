@@ -125,7 +125,28 @@ def test_the_calibrations_are_those_of_the_table(nights):
     newest, _ = answer(nights, "Last calibrations")
     assert newest[0] == LAST
     assert newest[5] == "anchors"
-    assert [row[1:] for row in answer(nights, "Linking constants")][-1] == newest[6:8]
+    constants = [row[1:] for row in answer(nights, "Linking constants")]
+    assert constants[-2:] == [("slope A", newest[6]), ("intercept B", newest[7])]
+    assert [row[2] for row in answer(nights, "Items and anchors used")][-1] == newest[8]
+
+
+def test_every_block_has_its_constants_and_its_anchors(nights):
+    block = '{"A": 0.5, "B": 2.5, "n_anchors_used": 3, "screened_out": {"x": "drifted"}}'
+    before = [row[2:] for row in answer(nights, "Items and anchors used")][-1]
+    with nights.database.transaction() as connection:
+        connection.exec_driver_sql(
+            "UPDATE fit_history SET model_spec = jsonb_set(model_spec, '{linking_constants,other_blocks}', "
+            f"jsonb_build_array('{block}'::jsonb))"
+        )
+    try:
+        constants = [row[1:] for row in answer(nights, "Linking constants")]
+        assert constants[-2:] == [("slope A, block 2", 0.5), ("intercept B, block 2", 2.5)]
+        assert [row[2:] for row in answer(nights, "Items and anchors used")][-1] == (before[0] + 3, before[1] + 1)
+    finally:
+        with nights.database.transaction() as connection:
+            connection.exec_driver_sql(
+                "UPDATE fit_history SET model_spec = model_spec #- '{linking_constants,other_blocks}'"
+            )
 
 
 def test_a_run_has_one_row_however_often_the_sensor_reads_it(nights):
