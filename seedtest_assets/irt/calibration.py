@@ -98,7 +98,7 @@ def _calibrate(sample: Sample, bank: Bank, options: Options) -> Calibration:
     estimate = estimate_maximum(sample, bank, held, options)
     errors = standard_errors(estimate.optimum, options.standard_errors)
     scale = _link(estimate, errors, bank, options) if held is None else _scale_of(held, estimate)
-    return _assemble(estimate, errors, scale, options)
+    return _assemble(estimate, errors, scale, options, groups_given=sample.grouped)
 
 
 def _link(estimate: Estimate, errors: ItemErrors, bank: Bank, options: Options) -> BankScale:
@@ -140,7 +140,9 @@ def _scale_of(held: HeldAnchors, estimate: Estimate) -> BankScale:
     )
 
 
-def _assemble(estimate: Estimate, errors: ItemErrors, scale: BankScale, options: Options) -> Calibration:
+def _assemble(
+    estimate: Estimate, errors: ItemErrors, scale: BankScale, options: Options, *, groups_given: bool
+) -> Calibration:
     """Score the persons and put everything on the bank's scale."""
     sample, problem, state = estimate.sample, estimate.problem, estimate.state
     answered = problem.answers.answered
@@ -149,7 +151,10 @@ def _assemble(estimate: Estimate, errors: ItemErrors, scale: BankScale, options:
     theta, theta_se = abilities(expected.moments, poor, problem.answers, problem.curves(state), state.populations)
     items = scale.apply(estimate.items)
     (item_A, _), (person_A, person_B) = scale.of_items, scale.of_persons
+    theta, theta_se = person_A * theta + person_B, person_A * theta_se
     groups_mean, groups_sd, mean, sd = _populations(estimate, scale)
+    if not groups_given:  # nobody knows to which of the populations that were found a person without answers belongs
+        theta, theta_se = np.where(answered, theta, mean), np.where(answered, theta_se, sd)
     size = n_parameters(problem)
     flagged = flag(items, errors.a / item_A)
     return Calibration(
@@ -159,8 +164,8 @@ def _assemble(estimate: Estimate, errors: ItemErrors, scale: BankScale, options:
         se_b=errors.b * item_A,
         se_c=errors.c,
         n_responses=problem.answers.count.sum(axis=1),
-        theta=person_A * theta + person_B,
-        theta_se=person_A * theta_se,
+        theta=theta,
+        theta_se=theta_se,
         left_out=tuple(sorted(sample.left_out)),
         flagged=flagged,
         loglik=expected.loglik,

@@ -57,6 +57,17 @@ def test_a_block_without_anchors_is_not_linked_and_named(forms, method):
     )
 
 
+@pytest.mark.parametrize("method", ["stocking_lord", "fixed"])
+def test_persons_without_answers_have_mean_and_sd_of_all(forms, method):
+    items, _, responses = forms
+    person = np.repeat(np.arange(responses.n_persons), np.diff(responses.person_start))
+    more = irt.Responses.from_answers(person, responses.item, responses.correct, n_persons=1801, n_items=30)
+    anchors = items.take([*range(6), *range(15, 21)])
+    fit = irt.calibrate(more, anchors=anchors, options=irt.Options(linking_method=method))
+    assert (fit.theta[-1], fit.theta_se[-1]) == (fit.group_mean, fit.group_sd)
+    assert fit.reliability == pytest.approx(irt.reliability(fit.theta[:-1], fit.theta_se[:-1]))
+
+
 def test_small_blocks_have_populations_of_their_own_with_held_anchors(forms):
     items, theta, responses = forms
     few = np.r_[0:150, 900:1050]

@@ -8,6 +8,7 @@ from seedtest_assets.errors import InputError, TransientError
 from seedtest_assets.storage.calibration_lock import one_calibration_at_a_time
 from seedtest_assets.storage.history import (
     abilities,
+    fit_history,
     fits_before,
     fitted_items,
     history_summary,
@@ -32,6 +33,22 @@ def test_a_day_run_again_replaces_its_history_and_nothing_else(database):
     assert rows_of(database, f"SELECT student_id FROM ability_history {day}", d=DAY) == [("u9",)]
     assert rows_of(database, f"SELECT run_id FROM fit_history {day}", d=DAY) == [(f"fit-{DAY}-2",)]
     assert rows_of(database, "SELECT * FROM item_history WHERE partition_date < :d ORDER BY item_id", d=DAY) == before
+
+
+def test_the_history_of_fits_has_the_constants_of_every_block(database):
+    calibrate(database, DAY - timedelta(days=1))
+    calibrate(database)
+    execute(
+        database,
+        "UPDATE fit_history SET model_spec = jsonb_set(model_spec, '{linking_constants,other_blocks}', "
+        "jsonb_build_array(CAST(:block AS jsonb))) WHERE partition_date = :day",
+        block='{"A": 0.5, "B": 2.5, "n_anchors_used": 3, "screened_out": {}}',
+        day=DAY,
+    )
+    history = fit_history(database, DAY, 9)
+    assert [list(values) for values in history["A"]] == [[1.1], [1.1, 0.5]]
+    assert [list(values) for values in history["B"]] == [[0.2], [0.2, 2.5]]
+    assert list(history["n_anchors_used"]) == [2, 5]
 
 
 def test_days_of_many_months_have_a_partition_each(database):
