@@ -11,7 +11,7 @@ from pydantic_settings import SettingsConfigDict
 
 from seedtest_assets.errors import SettingsError
 from seedtest_assets.irt.errors import DataError
-from seedtest_assets.irt.models import LinkingMethod, Model
+from seedtest_assets.irt.models import LinkingMethod, Model, model_named
 from seedtest_assets.irt.priors import Priors, mean_and_sd, priors_from_text
 from seedtest_assets.thresholds import Thresholds
 
@@ -20,10 +20,6 @@ HOME = Path(".seedtest")
 
 OLD_NAMES = {"IRT_MODEL": "MIRT_MODEL", "IRT_CALIB_LOOKBACK_DAYS": "MIRT_LOOKBACK_DAYS"}
 """Variables of the replaced job. Each is read if its new name is unset."""
-
-
-def _model(value: object) -> object:
-    return "Rasch" if value == "1PL" else value
 
 
 def _mean_and_sd(text: str) -> str:
@@ -57,7 +53,7 @@ class Settings(Thresholds):
     seedtest_start_date: date = date(2025, 1, 1)
 
     mirt_lookback_days: Annotated[int, Field(ge=1, le=3660)] = 60
-    mirt_model: Annotated[Model, BeforeValidator(_model)] = "2PL"
+    mirt_model: Annotated[Model, BeforeValidator(model_named)] = "2PL"
     mirt_max_obs: Annotated[int, Field(ge=0)] = 0
     mirt_linking_method: LinkingMethod = "stocking_lord"
     mirt_prior_a: Prior | None = None

@@ -23,13 +23,16 @@ ITEMS_SHOWN = 10
 
 def calibrate(
     file: Path,
-    model: str = "2PL",
+    model: Annotated[str, typer.Option(help="Rasch (or 1PL), 2PL or 3PL.")] = "2PL",
     anchors: Annotated[Path | None, typer.Option(help="CSV with item_id, a, b and optionally c.")] = None,
     linking: str = "stocking_lord",
     prior_a: Annotated[str | None, typer.Option(help="Prior of log a: mean,SD, such as 0,0.5.")] = None,
     prior_b: Annotated[str | None, typer.Option(help="Prior of b: mean,SD, such as 0,2.")] = None,
     prior_c: Annotated[str | None, typer.Option(help="Prior of logit c: mean,SD. 3PL only.")] = None,
     fixed_c: Annotated[float | None, typer.Option(help="c of every item. 3PL only.")] = None,
+    max_iterations: Annotated[
+        int | None, typer.Option(min=1, help="Steps of the estimation, 500 if not given.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("calibration"),
     skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out instead of stopping.")] = False,
     key: KeyOption = None,
@@ -57,6 +60,7 @@ def calibrate(
             anchors=anchors,
             linking_method=linking,
             priors=priors,
+            max_iterations=max_iterations,
             progress=lambda iteration, change, loglik: show(
                 f"iteration {iteration}: change {change:.1e}, logLik {loglik:,.3f}"
             ),
@@ -69,6 +73,10 @@ def calibrate(
         table.add_row("[yellow]warning[/yellow]", escape(warning))
     table.add_row("written", ", ".join(str(path) for path in paths))
     console.print(table)
+    if not calibration.result.metrics["converged"]:
+        raise InputError(
+            f"the calibration did not converge. The files in {out} hold its last step, which is no result. The warnings say what to do"
+        )
 
 
 def _signed(value: float) -> str:

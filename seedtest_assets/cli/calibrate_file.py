@@ -1,6 +1,7 @@
 """Calibrate a file of answers and write the results as files, without any database."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +19,7 @@ from seedtest_assets.calibration import (
 )
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.errors import InputError, first_few
-from seedtest_assets.irt.models import LinkingMethod, Model
+from seedtest_assets.irt.models import LinkingMethod, Model, model_named
 from seedtest_assets.irt.priors import NO_PRIORS, Priors
 from seedtest_assets.irt.usable_parameters import unusable_anchors
 from seedtest_assets.storage.answer_files import AnswerFile, read_answer_file
@@ -36,18 +37,18 @@ class FileCalibration:
     result: CalibrationResult
     file: AnswerFile
 
+    def items(self) -> pd.DataFrame:
+        """Give ITEM_FILE_COLUMNS of the calibrated items, in the order of the file."""
+        return _in_order(self.result.items, "item_id", self.file.items)[ITEM_FILE_COLUMNS]
+
     def abilities(self) -> pd.DataFrame:
-        """Give ABILITY_COLUMNS of every student of the file; without an answer it is the population's mean and SD."""
-        spec = self.result.model_spec
-        missing = pd.DataFrame(
-            {
-                "user_id": pd.Series(self.file.students_without_answers, dtype=object),
-                "theta": spec["group_mean"],
-                "se": spec["group_sd"],
-                "n_responses": 0,
-            }
+        """Give ABILITY_COLUMNS of every student of the file, in its order; without an answer it is the population's mean and SD."""
+        spec, missing = self.result.model_spec, self.file.students_without_answers
+        unanswered = pd.DataFrame(
+            {"user_id": missing, "theta": spec["group_mean"], "se": spec["group_sd"], "n_responses": 0}
         )
-        return pd.concat([self.result.abilities, missing], ignore_index=True) if len(missing) else self.result.abilities
+        parts = [self.result.abilities, *[unanswered] * bool(missing)]
+        return _in_order(pd.concat(parts, ignore_index=True), "user_id", self.file.students)
 
     def reading(self) -> dict[str, Any]:
         """Describe for fit_meta.json what was read and what was left out."""
@@ -77,6 +78,7 @@ def calibrate_file(
     anchors: Path | None = None,
     linking_method: str = "stocking_lord",
     priors: Priors = NO_PRIORS,
+    max_iterations: int | None = None,
     progress: Progress | None = None,
 ) -> FileCalibration:
     """Calibrate a log. anchors: path of a CSV with item_id, a, b and, for a 3PL, c.
@@ -85,12 +87,13 @@ def calibrate_file(
     """
     request = CalibrationRequest(
         answers_to_calibrate(file.answers),
-        model=cast(Model, model),  # the engine refuses others, with a list
+        model=cast(Model, model_named(model)),  # the engine refuses others, with a list
         anchors=read_anchors(anchors) if anchors else no_parameters(),
         linking_method=cast(LinkingMethod, linking_method),
         priors=priors,
     )
-    result = InProcessEngine().calibrate(request, progress)
+    engine = InProcessEngine(max_iterations) if max_iterations else InProcessEngine()
+    result = engine.calibrate(request, progress)
     if anchors and linking_method != "none" and result.model_spec["linked_to"] == "none":
         raise InputError(
             f"the calibration cannot be linked to the anchors of {anchors}, and nothing was written: "
@@ -131,13 +134,18 @@ def _text_columns(path: Path) -> pd.DataFrame:
     return pa.table({name: trimmed(text.rows[column]) for name, column in names.items()}).to_pandas()
 
 
+def _in_order(table: pd.DataFrame, column: str, ids: Sequence[str]) -> pd.DataFrame:
+    position = {name: at for at, name in enumerate(ids)}
+    return table.sort_values(column, key=lambda names: names.map(position), ignore_index=True)
+
+
 def write_files(calibration: FileCalibration, folder: Path) -> list[Path]:
     """Write item_params.csv, abilities.csv and fit_meta.json, and give their paths."""
     result = calibration.result
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / name for name in ("item_params.csv", "abilities.csv", "fit_meta.json")]
-        result.items[ITEM_FILE_COLUMNS].to_csv(paths[0], index=False)
+        calibration.items().to_csv(paths[0], index=False)
         calibration.abilities().to_csv(paths[1], index=False)
         facts = {
             "model_spec": result.model_spec,

@@ -23,6 +23,9 @@ class InProcessEngine:
 
     name = "in-process"
 
+    def __init__(self, max_iterations: int = irt.Options.max_iterations) -> None:
+        self.max_iterations = max_iterations
+
     def calibrate(self, request: CalibrationRequest, progress: Progress | None = None) -> CalibrationResult:
         """Fit, estimate and link; raises InputError for data that cannot be calibrated."""
         started = time.perf_counter()
@@ -34,7 +37,12 @@ class InProcessEngine:
                 anchors=coded.anchors,
                 starts=coded.starts,
                 previous=coded.previous,
-                options=irt.Options(linking_method=request.linking_method, progress=progress, **request.priors.given),
+                options=irt.Options(
+                    linking_method=request.linking_method,
+                    max_iterations=self.max_iterations,
+                    progress=progress,
+                    **request.priors.given,
+                ),
             )
         except irt.DataError as error:
             raise InputError(str(error)) from None

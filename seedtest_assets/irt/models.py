@@ -51,6 +51,12 @@ _FACTS: dict[str, ModelFacts] = {
 }
 
 
+def model_named(name: str) -> str:
+    """Give the model that people name so: 1PL is Rasch, in any case. Another name stands as it is, and is refused where it is used."""
+    models = {model.lower(): model for model in MODELS}
+    return models.get("rasch" if name.lower() == "1pl" else name.lower(), name)
+
+
 def model_facts(model: str) -> ModelFacts:
     """Look up what tells a model from the others.
 

@@ -68,7 +68,8 @@ def fit_warnings(solution: Solution, problem: Problem, tolerance: float) -> list
     warnings = []
     if not solution.converged:
         warnings.append(
-            f"not converged to {tolerance:g} in {solution.iterations} iterations: raise max_iterations or min_responses"
+            f"not converged to {tolerance:g} in {solution.iterations} iterations. Allow more iterations, use priors, or a "
+            "simpler model"
         )
     if not solution.at_maximum:
         warnings.append(

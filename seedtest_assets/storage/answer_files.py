@@ -65,7 +65,7 @@ class AnswerFile:
     n_rows: answers in the file; as many as `answers`, `bad` and the rows of further topics, which are in `notes`, have together.
     not_answered: how often which mark stood for no answer; of a long file such a row is bad, unless a code says that it is ignored.
     notes: what to tell about the reading, a sentence each.
-    students_without_answers: ids of the file that `answers` does not have.
+    students, items: ids of the file, in its order; of a wide file that of its columns. Some may have no row in `answers`.
     """
 
     answers: pa.Table
@@ -73,7 +73,14 @@ class AnswerFile:
     n_rows: int
     not_answered: Mapping[str, int]
     notes: Sequence[str]
-    students_without_answers: Sequence[str]
+    students: Sequence[str]
+    items: Sequence[str]
+
+    @property
+    def students_without_answers(self) -> Sequence[str]:
+        """Ids of the file that `answers` does not have."""
+        answered = set(self.answers["student_id"].unique().to_pylist())
+        return [student for student in self.students if student not in answered]
 
     def describe_bad(self) -> str:
         """List the reasons with their counts and first rows, in one line."""
@@ -143,7 +150,8 @@ def read_answer_file(
         n_rows=n_rows,
         not_answered=marks.no_answer,
         notes=[*notes, *marks.notes],
-        students_without_answers=_missing_from(answers["student_id"], file.students),
+        students=_in_order(file.students),
+        items=_in_order(rows["item_id"]),
     )
 
 
@@ -253,10 +261,9 @@ def _under_our_names(rows: pa.Table, chosen: Mapping[str, str | None]) -> dict[s
     return named
 
 
-def _missing_from(ids: pa.ChunkedArray, students: pa.ChunkedArray) -> list[str]:
-    """List the students that are not among the ids, in the order of the file."""
-    known = trimmed(students.cast(pa.string())).unique().drop_null()
-    return known.filter(pc.invert(pc.is_in(known, ids))).to_pylist()
+def _in_order(ids: pa.ChunkedArray) -> list[str]:
+    """List each id once, in the order of the file."""
+    return trimmed(ids.cast(pa.string())).unique().drop_null().to_pylist()
 
 
 def _typed(rows: pa.Table, chosen: Mapping[str, str | None]) -> pa.Table:
