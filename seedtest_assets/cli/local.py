@@ -29,6 +29,9 @@ def demo() -> None:
         # A day of the previous 14-day window, so that improvement can rest on abilities, and the last three.
         run_and_report(instance, [last_full_day() - timedelta(days=before) for before in (14, 2, 1, 0)], show)
     show_status(instance)
+    console.print(
+        "The database has 90 days of answers, the lake those days that the four runs needed, each with its look-back"
+    )
     console.print("Open the UI with [bold]make dev[/bold], then http://localhost:3000")
 
 
