@@ -22,6 +22,7 @@ from filelock import FileLock
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database, migrate, sql
 from seedtest_assets.storage.embedded import start_embedded, stop_embedded
+from seedtest_assets.storage.postgres_server import socket_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -97,6 +98,7 @@ def pytest_unconfigure(config):
     if not hasattr(config, "workerinput"):
         folder = Path(os.environ.pop(_SERVER_FOLDER))
         stop_embedded(folder)
+        shutil.rmtree(socket_folder(folder))
         shutil.rmtree(folder)
 
 

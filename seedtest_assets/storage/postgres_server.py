@@ -48,7 +48,7 @@ _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "TZ", "LANG", "LC_ALL", "LC_COLLATE",
 
 def socket_folder(home: Path) -> Path:
     """Give the folder of the server's socket: the data folder, or a private temporary folder that an earlier start chose."""
-    data = home / "postgres"
+    data = _data_folder(home)
     try:
         folder = Path((home / "postgres.socket").read_text(encoding="utf-8"))
         status = folder.lstat()
@@ -65,7 +65,7 @@ def start_server(home: Path) -> None:
     Raises InputError when this user cannot start it, TransientError when it does not start.
     """
     close_to_others(home)
-    data = home / "postgres"
+    data = _data_folder(home)
     with _lock(home):
         user = _server_user(data)
         pid = _running(data)
@@ -87,7 +87,7 @@ def start_server(home: Path) -> None:
 
 def stop_server(home: Path) -> bool:
     """Stop the server of a folder; give False when none was running."""
-    data = home / "postgres"
+    data = _data_folder(home)
     if not (data / "postmaster.pid").exists():
         return False
     with _lock(home):
@@ -95,6 +95,10 @@ def stop_server(home: Path) -> bool:
         if pid:
             _stop(data, pid)
         return pid is not None
+
+
+def _data_folder(home: Path) -> Path:
+    return (home / "postgres").resolve()  # an operator may have moved it to another disk and left a link
 
 
 @contextmanager
@@ -188,7 +192,7 @@ def _chosen_socket_folder(home: Path, user: pwd.struct_passwd) -> Path:
     That is not below XDG_RUNTIME_DIR, which is removed when the user logs out, while the server runs on. Root keeps
     `.seedtest` closed to the server's user, who could not make a socket in the data folder by its path.
     """
-    data = home / "postgres"
+    data = _data_folder(home)
     if os.geteuid() == user.pw_uid and _fits(data):
         (home / "postgres.socket").unlink(missing_ok=True)
         return data
@@ -202,10 +206,11 @@ def _chosen_socket_folder(home: Path, user: pwd.struct_passwd) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="seedtest-"))
     folder.chmod(PRIVATE_FOLDER)
     os.chown(folder, user.pw_uid, user.pw_gid)
-    record = home / "postgres.socket"
-    record.write_text(str(folder), encoding="utf-8")
-    record.chmod(PRIVATE_FILE)
-    _give(record, home)
+    unfinished = home / "postgres.socket.unfinished"
+    unfinished.write_text(str(folder), encoding="utf-8")
+    unfinished.chmod(PRIVATE_FILE)
+    _give(unfinished, home)
+    unfinished.replace(home / "postgres.socket")  # another process may be reading it
     return folder
 
 
@@ -228,7 +233,7 @@ def _initialize(home: Path, user: pwd.struct_passwd) -> None:
         lines = error.stderr.decode(errors="replace").splitlines()
         reason = next((line for line in lines if "error" in line), first_line(error))
         raise TransientError(f"PostgreSQL cannot make its data in {home}: {reason}") from None
-    unfinished.rename(home / "postgres")
+    unfinished.rename(_data_folder(home))
 
 
 def _start(data: Path, socket: Path, user: pwd.struct_passwd) -> None:

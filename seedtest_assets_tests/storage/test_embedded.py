@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: shared by processes, survives their death and its own, keeps its data."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.embedded import embedded_address, start_embedded, stop_embedded
+from seedtest_assets.storage.postgres_server import socket_folder
 from seedtest_assets_tests.conftest import execute, rows_of
 
 CLIENT = """
@@ -31,6 +33,7 @@ sys.stdin.read()
 def home(tmp_path):
     yield tmp_path
     stop_embedded(tmp_path)
+    shutil.rmtree(socket_folder(tmp_path))
 
 
 def client_of(home: Path) -> subprocess.Popen:

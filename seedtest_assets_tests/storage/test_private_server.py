@@ -24,8 +24,17 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def homes():
-    """Folders of servers, which end with the test."""
+def open_folder():
+    """A folder that every user of the machine may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="t-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def homes(open_folder):
+    """Folders of servers, which end with the test, before the folder that they may be in."""
     opened = []
 
     def new(path: Path) -> Path:
@@ -35,22 +44,7 @@ def homes():
     yield new
     for home in opened:
         stop_embedded(home)
-        remove_socket_folder(home)
-
-
-@pytest.fixture
-def open_folder():
-    """A folder that every user of the machine may enter."""
-    folder = Path(tempfile.mkdtemp(prefix="t-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-def remove_socket_folder(home: Path) -> None:
-    folder = postgres_server.socket_folder(home.resolve())
-    if folder.name != "postgres":
-        shutil.rmtree(folder)
+        shutil.rmtree(postgres_server.socket_folder(home.resolve()))
 
 
 def mode(path: Path) -> int:
@@ -199,6 +193,18 @@ def test_a_path_with_spaces_and_other_characters_works(homes, tmp_path, name):
     assert connect(start_embedded("kept", home)) == "postgres"
     stop_embedded(home)
     assert connect(start_embedded("kept", home)) == "postgres"
+
+
+def test_data_that_a_link_leads_to_have_one_server(homes, tmp_path):
+    home = homes(tmp_path / ".seedtest")
+    start_embedded("kept", home)
+    stop_embedded(home)
+    (home / "postgres").rename(tmp_path / "elsewhere")
+    (home / "postgres").symlink_to(tmp_path / "elsewhere")
+    start_embedded("kept", home)
+    server = (tmp_path / "elsewhere" / "postmaster.pid").read_text()
+    start_embedded("kept", home)
+    assert (tmp_path / "elsewhere" / "postmaster.pid").read_text() == server
 
 
 def test_a_folder_for_temporary_files_with_an_unusable_path_is_refused_in_one_line(tmp_path, monkeypatch):
