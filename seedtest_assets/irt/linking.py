@@ -215,8 +215,8 @@ def _with_errors(
 ) -> Linking:
     """Add the standard errors of the constants. errors: of a and b of `new`, float64 [2, n_items]."""
     used = np.isin(new.item, linking.used)
-    new, errors = new.take(used), errors[:, used]
-    bank = _in_the_model_of(new, bank.take(used), criterion)
+    new, errors = _upright(new.take(used)), errors[:, used]
+    bank = _in_the_model_of(new, _upright(bank.take(used)), criterion)
     of_constants = linking_errors(new, bank, (linking.A, linking.B), errors, criterion.method, criterion.grid)
     return replace(linking, errors=of_constants)
 
@@ -247,6 +247,7 @@ def _link_common(
     if screen and opposed.any():
         screened += [(int(item), SIGN_CHANGED) for item in new.item[opposed]]
         new, bank = new.take(~opposed), bank.take(~opposed)
+    new, bank = _upright(new), _upright(bank)
     bank = _in_the_model_of(new, bank, criterion)
     while True:
         if len(new) < 2:
@@ -258,6 +259,11 @@ def _link_common(
         screened.append((int(new.item[item]), reason))
         keep = np.arange(len(new)) != item
         new, bank = new.take(keep), bank.take(keep)
+
+
+def _upright(items: ItemParameters) -> ItemParameters:
+    """Turn the curves that fall: on both scales alike, so that they do not take from test curves and means of a."""
+    return ItemParameters(items.item, np.abs(items.a), items.b, items.c)
 
 
 def _in_the_model_of(new: ItemParameters, bank: ItemParameters, criterion: _Criterion) -> ItemParameters:

@@ -58,6 +58,14 @@ def test_anchor_whose_discrimination_changed_sign_is_left_out():
     assert linking.screened_out == ((1, "its discrimination changed sign"),)
 
 
+@pytest.mark.parametrize("method", irt.SCALE_TRANSFORMATIONS)
+def test_items_that_fall_on_both_scales_link_like_others(method):
+    new, bank = pair(n=8)
+    same = irt.link(new, bank, method)
+    turned = irt.link(moved(new, [1, 3, 4], a=-1.0), moved(bank, [1, 3, 4], a=-1.0), method)
+    assert pytest.approx((same.A, same.B)) == (turned.A, turned.B)
+
+
 def test_fewer_than_two_common_items_are_an_error_that_says_how_many():
     new, bank = pair()
     with pytest.raises(irt.DataError, match="1 common items remain"):
