@@ -98,7 +98,7 @@ def pytest_unconfigure(config):
     if not hasattr(config, "workerinput"):
         folder = Path(os.environ.pop(_SERVER_FOLDER))
         stop_embedded(folder)
-        shutil.rmtree(socket_folder(folder))
+        shutil.rmtree(socket_folder(folder), ignore_errors=True)  # no test may have started the server
         shutil.rmtree(folder)
 
 

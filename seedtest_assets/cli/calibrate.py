@@ -41,7 +41,7 @@ def calibrate(
     full_mark: FullMarkOption = None,
 ) -> None:
     """Calibrate a file of answers, long or wide, without any database."""
-    from seedtest_assets.cli.calibrate_file import calibrate_file, read_log, write_files
+    from seedtest_assets.cli.calibrate_file import calibrate_file, read_log, score_file, write_files
     from seedtest_assets.errors import InputError
     from seedtest_assets.irt.errors import DataError
     from seedtest_assets.irt.priors import priors_from_text
@@ -65,6 +65,9 @@ def calibrate(
                 f"iteration {iteration}: change {change:.1e}, logLik {loglik:,.3f}"
             ),
         )
+        if rules.for_abilities:
+            scored = read_log(file, skip_bad=skip_bad, rules=rules.for_abilities)
+            calibration = score_file(calibration, scored)
         paths = write_files(calibration, out)
     table = Table(show_header=False, box=None)
     for name, value in (*_reading(calibration), *_summary(calibration.result)):
@@ -90,6 +93,8 @@ def _errors(constants: dict[str, Any]) -> str:
 
 
 def _reading(calibration: "FileCalibration") -> Iterator[tuple[str, str]]:
+    from seedtest_assets.errors import number_of
+
     file = calibration.file
     for note in file.notes:
         yield "file", note
@@ -97,8 +102,11 @@ def _reading(calibration: "FileCalibration") -> Iterator[tuple[str, str]]:
         yield "not used", f"{len(file.bad):,} of {file.n_rows:,}: {file.describe_bad()}"
     if file.not_answered:
         yield "not answered", ", ".join(f"{count:,} {mark}" for mark, count in file.not_answered.items())
-    if file.students_without_answers:
-        yield "no answers", f"{len(file.students_without_answers):,} persons, who have the population's mean and SD"
+    if calibration.n_wrong_in_abilities:
+        yield "in abilities", f"{number_of(calibration.n_wrong_in_abilities, 'answer')} more, as wrong"
+    students = calibration.scored.students_without_answers
+    if students:
+        yield "no answers", f"{len(students):,} persons, who have the population's mean and SD"
 
 
 def _summary(result: "CalibrationResult") -> Iterator[tuple[str, str]]:

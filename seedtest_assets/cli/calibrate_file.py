@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from seedtest_assets.calibration import (
     answers_to_calibrate,
     no_parameters,
 )
-from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.engines.in_process import InProcessEngine, score
 from seedtest_assets.errors import InputError, first_few
 from seedtest_assets.irt.models import LinkingMethod, Model, model_named
 from seedtest_assets.irt.priors import NO_PRIORS, Priors
@@ -32,10 +32,16 @@ ITEM_FILE_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_respon
 
 @dataclass(frozen=True)
 class FileCalibration:
-    """The calibration of a file, and how the file was read."""
+    """The calibration of a file. file: as it was read. scored: as it was read for abilities."""
 
     result: CalibrationResult
     file: AnswerFile
+    scored: AnswerFile
+
+    @property
+    def n_wrong_in_abilities(self) -> int:
+        """Answers that the calibration ignored and that count as wrong in abilities."""
+        return len(self.scored.answers) - len(self.file.answers)
 
     def items(self) -> pd.DataFrame:
         """Give ITEM_FILE_COLUMNS of the calibrated items, in the order of the file."""
@@ -43,7 +49,7 @@ class FileCalibration:
 
     def abilities(self) -> pd.DataFrame:
         """Give ABILITY_COLUMNS of every student of the file, in its order; without an answer it is the population's mean and SD."""
-        spec, missing = self.result.model_spec, self.file.students_without_answers
+        spec, missing = self.result.model_spec, self.scored.students_without_answers
         unanswered = pd.DataFrame(
             {"user_id": missing, "theta": spec["group_mean"], "se": spec["group_sd"], "n_responses": 0}
         )
@@ -58,7 +64,8 @@ class FileCalibration:
             "used": len(file.answers),
             "left_out": dict(file.count_bad()),
             "not_answered": dict(file.not_answered),
-            "students_without_answers": len(file.students_without_answers),
+            "wrong_in_abilities": self.n_wrong_in_abilities,
+            "students_without_answers": len(self.scored.students_without_answers),
             "notes": list(file.notes),
         }
 
@@ -99,7 +106,15 @@ def calibrate_file(
             f"the calibration cannot be linked to the anchors of {anchors}, and nothing was written: "
             f"{'. '.join(result.warnings)}. Correct the anchors, or calibrate without linking by --linking none"
         )
-    return FileCalibration(result, file)
+    return FileCalibration(result, file, file)
+
+
+def score_file(calibration: FileCalibration, scored: AnswerFile) -> FileCalibration:
+    """Estimate all abilities again from the same file as it is read for abilities, in the whole population."""
+    result = calibration.result
+    population = result.model_spec["group_mean"], result.model_spec["group_sd"]
+    abilities = score(answers_to_calibrate(scored.answers), result.items, *population)
+    return replace(calibration, result=replace(result, abilities=abilities), scored=scored)
 
 
 def read_anchors(path: Path) -> pd.DataFrame:

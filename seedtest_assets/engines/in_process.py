@@ -4,9 +4,12 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, Progress
+from seedtest_assets.engines import codes
 from seedtest_assets.engines.coded_request import CodedRequest, code_request
 from seedtest_assets.engines.result_tables import (
     ability_table,
@@ -50,6 +53,18 @@ class InProcessEngine:
         if not request.priors.given:
             return result
         return replace(result, model_spec=result.model_spec | {"priors": request.priors.given})
+
+
+def score(answers: pa.Table, parameters: pd.DataFrame, mean: float, sd: float) -> pd.DataFrame:
+    """Give ABILITY_COLUMNS of the students of answers (ANSWER_SCHEMA) whose items' PARAMETER_COLUMNS are known.
+
+    mean, sd: of the population's ability.
+    """
+    request = code_request(CalibrationRequest(answers))
+    items = codes.coded(parameters, request.item_ids)
+    if items is None:
+        raise InputError("none of the items that were answered has parameters")
+    return ability_table(request, *irt.expected_a_posteriori(request.responses, items, mean, sd))
 
 
 def result_of(calibration: irt.Calibration, coded: CodedRequest, model: str, seconds: float) -> CalibrationResult:

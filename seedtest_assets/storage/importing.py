@@ -33,8 +33,10 @@ def import_answers(
     """Add the answers of a log that `attempt` does not have yet: all of them, or none on a fault.
 
     An answer is identified by its student, item and time, so importing the same file twice changes nothing.
-    Raises InputError for bad rows without skip_bad, and where there is no `attempt` table to load into.
+    Raises InputError for bad rows without skip_bad, rules that differ for abilities, and where there is no `attempt` table to load into.
     """
+    if rules.for_abilities:
+        raise InputError("an import stores one mark an answer. Use wrong or ignored in place of ignored-then-wrong")
     file = read_answer_file(path, needs_topic=True, rules=rules)
     if len(file.bad) and not skip_bad:
         raise InputError(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -10,7 +10,8 @@ from seedtest_assets.errors import InputError
 from seedtest_assets.storage.answer_keys import Key, read_key
 from seedtest_assets.storage.mark_names import ALL_MARKS, plain
 
-Policy = Literal["wrong", "ignored"]
+Policy = Literal["wrong", "ignored", "ignored-then-wrong"]
+"""What a code counts as; ignored-then-wrong: ignored in a calibration, and wrong in the abilities that rest on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,15 @@ class MarkRules:
     codes: Mapping[str, tuple[str, Policy]] = field(default_factory=dict)
     full_mark: str | None = None
 
+    @property
+    def for_abilities(self) -> "MarkRules | None":
+        """The rules for abilities, where they are not those of the calibration."""
+        codes: dict[str, tuple[str, Policy]] = {
+            code: (kind, "wrong" if policy == "ignored-then-wrong" else policy)
+            for code, (kind, policy) in self.codes.items()
+        }
+        return replace(self, codes=codes) if codes != self.codes else None
+
 
 MARKS_AS_THEY_ARE = MarkRules()
 
@@ -36,7 +46,7 @@ def mark_rules(
     not_reached: str | None = None,
     full_mark: float | None = None,
 ) -> MarkRules:
-    """Make the rules of options: a file of right responses, codes as "CODE=wrong" or "CODE=ignored", and a full mark."""
+    """Make the rules of options: a file of right responses, codes as "CODE=POLICY", and a full mark."""
     options = ((omitted, "omitted"), (not_reached, "not reached"))
     parsed = [_parse_code(option, kind) for option, kind in options if option is not None]
     codes = dict(parsed)
@@ -52,10 +62,13 @@ def mark_rules(
 
 
 def _parse_code(option: str, kind: str) -> tuple[str, tuple[str, Policy]]:
-    """Read "CODE=wrong" or "CODE=ignored"; kind: "omitted" or "not reached". Raises InputError for anything else."""
+    """Read CODE=POLICY; kind: "omitted" or "not reached". Raises InputError for anything else."""
     code, separator, policy = option.rpartition("=")
     if not separator or policy not in get_args(Policy):
-        raise InputError(f"{option!r} does not say what a {kind} answer counts as. Write CODE=wrong or CODE=ignored")
+        raise InputError(
+            f"{option!r} does not say what a {kind} answer counts as. Write CODE=wrong or CODE=ignored, or for a calibration "
+            "also CODE=ignored-then-wrong"
+        )
     return plain(code), (kind, cast(Policy, policy))
 
 

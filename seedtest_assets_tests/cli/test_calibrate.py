@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from seedtest_assets import irt
 from seedtest_assets.cli.app import app
 
 ITEMS = ["q10", "q2", "q1", "q9"]
@@ -45,3 +46,26 @@ def test_a_calibration_that_does_not_converge_writes_its_files_and_ends_with_1(c
     assert "not converged to 0.0001 in 2 iterations" in " ".join(done.stdout.split())
     with open("out/fit_meta.json", encoding="utf-8") as file:
         assert json.load(file)["metrics"]["converged"] is False
+
+
+def test_answers_not_reached_are_ignored_in_the_calibration_and_wrong_in_abilities(calibrate):
+    table = pd.read_csv("wide.csv", index_col="user_id")
+    table.iloc[::5, -1] = 8  # every fifth person did not reach q9, but p7, who has no answers, did
+    table.loc["p7"] = np.nan
+    table.to_csv("wide.csv")
+    assert calibrate("--model", "Rasch", "--not-reached", "8=ignored").exit_code == 0
+    ignored = pd.read_csv("out/item_params.csv"), pd.read_csv("out/abilities.csv", index_col="user_id")
+    done = calibrate("--model", "Rasch", "--not-reached", "8=ignored-then-wrong")
+    assert done.exit_code == 0, done.output
+    assert "in abilities 40 answers more, as wrong" in " ".join(done.stdout.split())
+    items, abilities = pd.read_csv("out/item_params.csv"), pd.read_csv("out/abilities.csv", index_col="user_id")
+    pd.testing.assert_frame_equal(items, ignored[0])
+    reached = table["q9"] != 8
+    np.testing.assert_allclose(abilities[reached], ignored[1][reached], atol=1e-4)
+    expected, _ = irt.expected_a_posteriori(
+        irt.Responses.from_matrix(table.replace(8, 0)),
+        irt.ItemParameters(np.arange(4), *(items[name].to_numpy() for name in "abc")),
+    )
+    np.testing.assert_allclose(abilities["theta"], expected, atol=1e-6)
+    assert (abilities["theta"] < ignored[1]["theta"] - 0.1)[~reached].all()
+    assert abilities["n_responses"].tolist() == [0 if person == "p7" else 4 for person in table.index]

@@ -314,3 +314,8 @@ def test_an_import_takes_the_rules(platform, settings, tmp_path):
     imported = import_answers(path, settings, rules=mark_rules(omitted="9=wrong"))
     assert imported.n_new == 2
     assert rows_of(platform, "SELECT item_id, correct FROM attempt ORDER BY 1") == [("q1", True), ("q2", False)]
+
+
+def test_an_import_stores_one_mark_an_answer(tmp_path):
+    with pytest.raises(InputError, match="Use wrong or ignored in place of ignored-then-wrong"):
+        import_answers(tmp_path / "log.csv", load_settings(), rules=mark_rules(not_reached="8=ignored-then-wrong"))
