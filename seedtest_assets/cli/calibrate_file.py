@@ -64,9 +64,9 @@ class FileCalibration:
             "used": len(file.answers),
             "left_out": dict(file.count_bad()),
             "not_answered": dict(file.not_answered),
-            "wrong_in_abilities": self.n_wrong_in_abilities,
             "students_without_answers": len(self.scored.students_without_answers),
             "notes": list(file.notes),
+            **({"wrong_in_abilities": self.n_wrong_in_abilities} if self.n_wrong_in_abilities else {}),
         }
 
 

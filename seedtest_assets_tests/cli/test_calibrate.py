@@ -58,6 +58,8 @@ def test_answers_not_reached_are_ignored_in_the_calibration_and_wrong_in_abiliti
     done = calibrate("--model", "Rasch", "--not-reached", "8=ignored-then-wrong")
     assert done.exit_code == 0, done.output
     assert "in abilities 40 answers more, as wrong" in " ".join(done.stdout.split())
+    with open("out/fit_meta.json", encoding="utf-8") as file:
+        assert json.load(file)["file"]["wrong_in_abilities"] == 40
     items, abilities = pd.read_csv("out/item_params.csv"), pd.read_csv("out/abilities.csv", index_col="user_id")
     pd.testing.assert_frame_equal(items, ignored[0])
     reached = table["q9"] != 8
