@@ -25,12 +25,13 @@ def read_key(path: Path) -> Key:
     Raises InputError naming the rows without an item or a response.
     """
     table = read_text_table(path, [frozenset(names) for names in product(ITEM_NAMES, RESPONSE_NAMES)])
-    columns = {name.lower(): table.rows[name] for name in table.rows.column_names if name != ROW}
+    names = [name for name in table.rows.column_names if name != ROW]
+    columns = {name.lower(): table.rows[name] for name in names}
     item_name = next((name for name in ITEM_NAMES if name in columns), None)
     response_name = next((name for name in RESPONSE_NAMES if name in columns), None)
     if item_name is None or response_name is None:
         raise InputError(
-            f"{path} has no column item_id and key. It has {', '.join(columns)}. "
+            f"{path} has no column item_id and key. It has {', '.join(names)}. "
             f"Name them {' or '.join(ITEM_NAMES)}, and {' or '.join(RESPONSE_NAMES)}"
         )
     bad = [f"row {row} ({reason})" for row, reason in table.misfits]
@@ -59,7 +60,9 @@ def compare_with_key(answers: Sequence[Kind], key: Key) -> list[str]:
     items = {kind.item for kind in answers if kind.item is not None}
     missing, unused = sorted(items - key.keys()), sorted(key.keys() - items)
     if missing:
-        raise InputError(f"the key has no row for the items {first_few(missing)}. Add them")
+        raise InputError(
+            f"the key has no row for the items {first_few(missing)}. It has rows for {first_few(list(key))}. Add the others"
+        )
     given = {kind.plain.upper() for kind in answers}
     right = set().union(*key.values())
     marks = {mark.upper() for mark in ALL_MARKS}

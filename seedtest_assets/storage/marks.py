@@ -38,7 +38,7 @@ def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules)
     """
     kinds, codes = _kinds(marks, items, rules)
     answers = [kind for kind in kinds if not _is_no_answer(kind, rules)]
-    notes = _codes_without_rows(kinds, rules)
+    notes = _not_in_file(kinds, rules)
     full_marks: Mapping[str | None, str] = {}
     if rules.key:
         notes += compare_with_key(answers, rules.key)
@@ -104,11 +104,13 @@ def _meaning(kind: Kind, rules: MarkRules, full_mark: str | None) -> str | None:
     return "false" if kind.plain in INCORRECT or kind.plain == "0" else None
 
 
-def _codes_without_rows(kinds: Iterable[Kind], rules: MarkRules) -> list[str]:
-    """Mention codes that no row has, but not the ways to write no answer, which a night names as codes."""
-    unused = rules.codes.keys() - {kind.plain for kind in kinds} - NO_ANSWER - {BLANK}
-    options = {code: "--" + kind.replace(" ", "-") for code, (kind, _) in rules.codes.items() if code in unused}
-    return [f"the code {code} of {option} is not in the file" for code, option in options.items()]
+def _not_in_file(kinds: Iterable[Kind], rules: MarkRules) -> list[str]:
+    """Mention codes and a full mark that no row has, but not the ways to write no answer, which a night names as codes."""
+    stated = [(code, f"the code {code} of --{kind.replace(' ', '-')}") for code, (kind, _) in rules.codes.items()]
+    if rules.full_mark:
+        stated.append((rules.full_mark, f"the full mark {rules.full_mark} of --full-mark"))
+    known = {kind.plain for kind in kinds} | NO_ANSWER | {BLANK}
+    return [f"{text} is not in the file" for mark, text in stated if mark not in known]
 
 
 def _named(kind: Kind, rules: MarkRules) -> str:

@@ -274,7 +274,7 @@ def test_true_and_false_may_be_responses(read):
 
 
 def test_a_key_must_have_every_item_and_unused_rows_are_told(read):
-    with pytest.raises(InputError, match="the key has no row for the items q3"):
+    with pytest.raises(InputError, match=r"the key has no row for the items q3\. It has rows for q1, q2"):
         read("user_id,q1,q3\nu1,A,B\n", key=KEY)
     assert read("user_id,q1\nu1,A\n", key=KEY).notes == ["not in the file: 1 item of the key (q2)"]
 
