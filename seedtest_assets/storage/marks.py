@@ -47,17 +47,17 @@ def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules)
         of_item = marks_of_items(answers)
         full_marks = stated_full_marks(of_item, rules.full_mark) if rules.full_mark else find_full_marks(of_item)
         notes += describe_full_marks(full_marks, of_item)
-    meanings = {kind: _meaning(kind, rules, full_marks.get(kind.item)) for kind in kinds}
-    reasons = reasons_of(kind for kind, meaning in meanings.items() if meaning is None)
+    meanings = [(kind, _meaning(kind, rules, full_marks.get(kind.item))) for kind in kinds]
+    reasons = reasons_of(kind for kind, meaning in meanings if meaning is None)
     no_answer: Counter[str] = Counter()
     text: list[str | None] = []
-    for kind, meaning in meanings.items():
+    for kind, meaning in meanings:
         if meaning in (_NOTHING, _IGNORED):
             no_answer[_named(kind, rules)] += kind.n_rows
             text.append(None)
         else:
             text.append(meaning or reasons[kind.mark])
-    ignored = [meaning == _IGNORED for meaning in meanings.values()]
+    ignored = [meaning == _IGNORED for _, meaning in meanings]
     return Marks(
         text=pa.chunked_array([pa.array(text, pa.string()).take(codes)]),
         ignored=pa.chunked_array([pa.array(ignored, pa.bool_()).take(codes)]),

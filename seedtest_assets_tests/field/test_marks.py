@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -166,6 +167,16 @@ def test_marks_of_no_answer_are_counted_and_are_no_fault_of_a_wide_file(read, no
     assert file.not_answered == {nothing or "blank": 1}
 
 
+def test_the_word_blank_and_a_blank_are_both_no_answer(read):
+    file = read("user_id,q1,q2,q3\nu1,blank,1,0\nu2,,0,1\n")
+    assert correct(file) == [True, False, False, True]
+    assert file.not_answered == {"blank": 2}
+
+
+def test_a_file_without_rows_has_no_marks(read):
+    assert len(read("user_id,item_id,is_correct\n").answers) == 0
+
+
 def test_a_row_of_a_long_file_without_a_mark_is_named(read):
     file = read("user_id,item_id,is_correct\nu1,q1,NA\nu1,q2,1\n")
     assert file.bad.to_dict("records") == [{"row": 1, "reason": "no correct"}]
@@ -196,6 +207,27 @@ def test_a_code_does_not_hide_the_maximum(read):
 def test_a_code_without_a_policy_is_refused(code):
     with pytest.raises(InputError, match="Write CODE=wrong or CODE=ignored"):
         mark_rules(omitted=code)
+
+
+def test_each_row_has_the_meaning_of_its_own_mark(read):
+    random = np.random.default_rng(6)
+    full = {f"q{n}": (1, 5, 10)[n % 3] for n in range(9)}
+    rows = [
+        (f"u{n}", item, random.choice(["0", str(full[item]), f"{full[item]}.0", "0.00", "NA"]))
+        for n in range(60)
+        for item in full
+    ]
+    file = read("user_id,item_id,is_correct\n" + "\n".join(map(",".join, rows)), omitted="NA=ignored")
+    assert {(row["student_id"], row["item_id"]): row["correct"] for row in file.answers.to_pylist()} == {
+        (student, item): mark not in ("0", "0.00") for student, item, mark in rows if mark != "NA"
+    }
+    right = {item: "ABC"[n % 3] for n, item in enumerate(full)}
+    rows = [(student, item, random.choice(["a", "B", "C ", ""])) for student, item, _ in rows]
+    key = "item_id,key\n" + "\n".join(map(",".join, right.items()))
+    file = read("user_id,item_id,is_correct\n" + "\n".join(map(",".join, rows)), key=key, omitted="=wrong")
+    assert {(row["student_id"], row["item_id"]): row["correct"] for row in file.answers.to_pylist()} == {
+        (student, item): mark.strip().upper() == right[item] for student, item, mark in rows
+    }
 
 
 KEY = "item_id,key\nq1,a\nq2,B\nq2,C\n"
