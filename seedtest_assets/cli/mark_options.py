@@ -8,7 +8,7 @@ import typer
 KeyOption = Annotated[
     Path | None,
     typer.Option(
-        help="File of item_id and key: the marks are responses, such as letters, and these are right. A;B: either."
+        help="File of item_id and key, such as B or A;B: the marks are responses, and these are the right ones."
     ),
 ]
 OmittedOption = Annotated[
@@ -19,5 +19,6 @@ NotReachedOption = Annotated[
     typer.Option(help="Code of an answer that was not reached, such as 8=ignored, 8=wrong, or 8=ignored-then-wrong."),
 ]
 FullMarkOption = Annotated[
-    float | None, typer.Option(help="Number other than 1 that stands for correct, such as 9. Found by itself if usual.")
+    float | None,
+    typer.Option(help="Number that stands for correct, where it is neither 1 nor found by itself, such as 9."),
 ]

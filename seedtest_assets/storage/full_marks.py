@@ -10,6 +10,7 @@ ItemMarks = Mapping[str | None, frozenset[str]]
 
 
 def marks_of_items(answers: Iterable[Kind]) -> ItemMarks:
+    """Collect the plain marks of each item."""
     of_item: dict[str | None, set[str]] = {}
     for kind in answers:
         of_item.setdefault(kind.item, set()).add(kind.plain)
