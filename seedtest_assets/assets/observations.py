@@ -5,19 +5,21 @@ from typing import Any
 
 import dagster as dg
 
+from seedtest_assets.errors import InputError
 from seedtest_assets.resources import AnswerLake, AnswerSource, PlatformDatabase
 from seedtest_assets.settings import old_name_warnings
 from seedtest_assets.step.arguments import CATALOGUE, DAYS_IN_ONE_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import file_metadata, previewed
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, UsableAnswers
+from seedtest_assets.storage.lake import Lake
 
 
 class ObservationsConfig(dg.Config):
     """Options of a run of observations."""
 
     only_missing: bool = False
-    """Leave the days alone that the lake already has."""
+    """Leave the days alone that the lake already has, undamaged."""
 
 
 @dg.asset(
@@ -38,7 +40,9 @@ def observations(
         for line in old_name_warnings():
             context.log.warning(line)
         days = [date.fromisoformat(key) for key in context.partition_keys]
-        present = set(lake.storage.days(days[0], days[-1])) if config.only_missing else set()
+        written = lake.storage.days(days[0], days[-1]) if config.only_missing else []
+        damaged = set(lake.storage.damaged_days(written))
+        present = set(written) - damaged
         wanted = [day for day in days if day not in present]
         if not wanted:
             return
@@ -46,6 +50,9 @@ def observations(
         for day, answers in answers_source.answers_by_day(wanted[0], wanted[-1]):
             if day in present:
                 continue
+            if day in damaged:
+                _check_that_source_has(day, answers, answers_source.name, lake.storage)
+                context.log.warning(f"{day}: the file of its answers was damaged, and they were extracted again")
             path = lake.storage.write_observations(day, answers.table)
             for reason, count in answers.left_out.items():
                 context.log.warning(f"{day}: {count} rows of {answers_source.name} left out: {reason}")
@@ -57,6 +64,15 @@ def observations(
                 asset_key="observations",
                 partition_key=day.isoformat(),
             )
+
+
+def _check_that_source_has(day: date, answers: UsableAnswers, source: str, lake: Lake) -> None:
+    """Refuse to write an empty day over damaged answers."""
+    if not len(answers.table):
+        raise InputError(
+            f"{lake.observations_path(day)} is damaged, and {source} has no answers of {day} any more. "
+            "Restore the file from a backup, or delete it to go on without the day"
+        )
 
 
 def _described(answers: UsableAnswers) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from seedtest_assets.errors import InputError, SeedtestError, TransientError, first_line
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.file_digest import Digest, check_digest, parquet_with_digest
 from seedtest_assets.storage.private_files import PRIVATE_FILE, close_to_others, make_private_folder
 
 _IDS = ["student_id", "item_id", "topic_id", "session_id"]
@@ -44,7 +45,7 @@ class Lake:
         """Replace the answers of a day, all or none; gives the path."""
         path = self.observations_path(day)
         with self._replacing(path) as unfinished:
-            pq.write_table(answers.cast(OBSERVATION_SCHEMA), unfinished, compression="zstd")
+            unfinished.write(parquet_with_digest(answers.cast(OBSERVATION_SCHEMA)))
         return path
 
     def days(self, first: date, last: date) -> list[date]:
@@ -60,6 +61,12 @@ class Lake:
             raise self._out_of_reach("read", f"{self.root}/observations", error) from error
         matches = (re.search(r"/date=(\d{4}-\d\d-\d\d)/answers\.parquet$", path) for path in paths)
         return sorted(date.fromisoformat(match[1]) for match in matches if match)
+
+    def damaged_days(self, days: Sequence[date]) -> list[date]:
+        """List those of some days whose file is no longer what was written. Object stores look after that themselves."""
+        if not self._is_local:
+            return []
+        return [day for day in days if self._digest(self.observations_path(day)) == Digest.DAMAGED]
 
     def read_observations(self, days: Sequence[date], columns: Sequence[str] | None = None) -> pa.Table:
         """Read the answers of some days, oldest first; ids come dictionary-encoded, so that a long window stays small."""
@@ -127,7 +134,16 @@ class Lake:
 
     def _read(self, path: str, columns: list[str]) -> pa.Table:
         with self._reading(path) as file:
-            return pq.read_table(file, columns=columns, read_dictionary=_IDS)
+            content = file.read()
+            if check_digest(content) == Digest.DAMAGED:
+                raise InputError(
+                    f"{path} is damaged: it is not what was written. Materialise the day's observations again, or restore the file"
+                )
+            return pq.read_table(pa.BufferReader(content), columns=columns, read_dictionary=_IDS)
+
+    def _digest(self, path: str) -> Digest:
+        with self._reading(path) as file:
+            return check_digest(file.read())
 
     @contextmanager
     def _reading(self, path: str) -> Iterator[IO[bytes]]:
@@ -154,7 +170,10 @@ class Lake:
                     if self._is_local:
                         os.chmod(unfinished, PRIVATE_FILE)
                     yield file
-                self.filesystem.mv(unfinished, path)
+                if self._is_local:
+                    os.replace(unfinished, path)  # where a folder stands there, a move would put the file into it
+                else:
+                    self.filesystem.mv(unfinished, path)
             except BaseException:
                 if self.filesystem.exists(unfinished):
                     self.filesystem.rm_file(unfinished)
@@ -175,7 +194,9 @@ class Lake:
 
     def _out_of_reach(self, verb: str, path: str, error: OSError) -> SeedtestError:
         kind = (
-            InputError if isinstance(error, PermissionError | NotADirectoryError | FileExistsError) else TransientError
+            InputError
+            if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError | FileExistsError)
+            else TransientError
         )
         return kind(
             f"cannot {verb} {path} in the lake: {error.strerror or first_line(error)}. Check SEEDTEST_LAKE and its permissions"

@@ -28,9 +28,13 @@ class Window:
 
 
 def missing_days(lake: Lake, day: date, settings: Settings, n_days: int) -> list[date]:
-    """List the days that the lake lacks, of the n_days that end with `day`, from the first partition on; oldest first."""
+    """List the days that the lake lacks, of the n_days that end with `day`, from the first partition on; oldest first.
+
+    A day whose file is damaged is one of them.
+    """
     days = days_up_to(day, n_days)
-    present = set(lake.days(days[0], day))
+    written = lake.days(days[0], day)
+    present = set(written).difference(lake.damaged_days(written))
     return [wanted for wanted in days if wanted not in present and wanted >= settings.seedtest_start_date]
 
 

@@ -4,9 +4,10 @@ import socket
 import subprocess
 from contextlib import ExitStack
 from datetime import date, timedelta
-from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from seedtest_assets.cli.demo import BANK_A, BANK_B
@@ -225,8 +226,7 @@ def test_a_run_whose_process_is_gone_is_reported_failed_and_not_waited_for(insta
 
 
 def test_days_are_run_oldest_first_and_stop_at_the_first_that_fails(instance, night):
-    broken = the_lake().observations_path(LAST - timedelta(days=5))
-    Path(broken).write_bytes(b"no Parquet")
+    pq.write_table(pa.table({"x": [1]}), the_lake().observations_path(LAST - timedelta(days=5)))
     with pytest.raises(SeedtestError, match=f"of {DAY_BEFORE} failed at calibrate: .* is not a readable Parquet file"):
         run_and_report(instance, [DAY_BEFORE, LAST], lambda line: None)
     assert [run.tags["dagster/partition"] for run in instance.get_runs()] == [str(DAY_BEFORE)]

@@ -91,7 +91,7 @@ def test_a_file_names_the_rows_whose_time_cannot_be(tmp_path, text, reason):
 def test_an_import_refuses_a_year_of_two_digits_by_name(settings, platform, tmp_path):
     table = pd.DataFrame({"user_id": ["u"], "item_id": ["i"], "topic_id": ["t"], "is_correct": [1]})
     table.assign(responded_at="24-05-01").to_csv(tmp_path / "log.csv", index=False)
-    with pytest.raises(InputError, match=r"completed_at is before 2000 \(1 rows: 1\)"):
+    with pytest.raises(InputError, match=r"completed_at is before 2000 \(1 row: 1\)"):
         import_answers(tmp_path / "log.csv", settings)
 
 
