@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seedtest_assets.cli.terminal import console
+from seedtest_assets.cli.terminal import console, plain
 from seedtest_assets.errors import SeedtestError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def test() -> None:
     for channel in channels:
         reason = channel.send(f"TEST seedtest alerts, level {channel.level}", body, channel.level, "opened")
         n_failed += reason is not None
-        _show(f"{channel.name}, from level {channel.level}: {reason or 'sent'}")
+        _show(plain(f"{channel.name}, from level {channel.level}: {reason or 'sent'}"))
     if n_failed:
         raise SeedtestError(f"{n_failed} of {len(channels)} channels did not accept the message")
 
@@ -76,9 +76,9 @@ def list_() -> None:
     outbox = _outbox()
     incidents = open_incidents(outbox.database)
     for incident in incidents:
-        _show(f"{incident.incident_id}: {incident}")
+        _show(plain(f"{incident.incident_id}: {incident}"))
     for stuck in undelivered(outbox.database, outbox.channels):
-        _show(f"[yellow]{stuck}[/yellow]")
+        _show(f"[yellow]{plain(str(stuck))}[/yellow]")
     if not incidents:
         console.print("nothing is open")
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import typer
-from rich.markup import escape
 from typer.core import TyperGroup
 
 from seedtest_assets.cli.alert import alert
@@ -16,7 +15,7 @@ from seedtest_assets.cli.publish import publish
 from seedtest_assets.cli.run import run
 from seedtest_assets.cli.serve import serve
 from seedtest_assets.cli.status import status
-from seedtest_assets.cli.terminal import errors
+from seedtest_assets.cli.terminal import errors, plain
 from seedtest_assets.errors import SeedtestError
 
 
@@ -27,7 +26,7 @@ class OneLineErrors(TyperGroup):
         try:
             return super().invoke(ctx)
         except SeedtestError as error:
-            errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+            errors.print(f"[red]error:[/red] {plain(str(error))}", highlight=False, soft_wrap=True)
             ctx.exit(1)
 
 

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from seedtest_assets.cli.mark_options import FullMarkOption, KeyOption, NotReachedOption, OmittedOption
-from seedtest_assets.cli.terminal import console, progress_line
+from seedtest_assets.cli.terminal import console, plain, progress_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,10 +70,10 @@ def calibrate(
         paths = write_files(calibration, out)
     table = Table(show_header=False, box=None)
     for name, value in (*_reading(calibration), *_summary(calibration.result)):
-        table.add_row(name, escape(value))
+        table.add_row(name, plain(value))
     for warning in calibration.result.warnings:
-        table.add_row("[yellow]warning[/yellow]", escape(warning))
-    table.add_row("written", ", ".join(str(path) for path in paths))
+        table.add_row("[yellow]warning[/yellow]", plain(warning))
+    table.add_row("written", plain(", ".join(map(str, paths))))
     console.print(table)
     if not calibration.result.metrics["converged"]:
         raise InputError(

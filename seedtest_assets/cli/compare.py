@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from seedtest_assets.cli.terminal import console, progress_line
+from seedtest_assets.cli.terminal import console, plain, progress_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ def compare(
             comparison = _compared(database, lake, settings, wanted, is_newest=wanted == newest)
             path = lake.write_report(wanted, _page(comparison), "comparison")
         _print(comparison)
-        console.print(f"written: {path}", soft_wrap=True, highlight=False)
+        console.print(f"written: {plain(str(path))}", soft_wrap=True, highlight=False)
 
 
 def _newest_day(database: "Database", settings: "Settings") -> date:

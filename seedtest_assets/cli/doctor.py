@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING
 
 import typer
-from rich.markup import escape
 
-from seedtest_assets.cli.terminal import console
+from seedtest_assets.cli.terminal import console, plain
 
 if TYPE_CHECKING:
     from seedtest_assets.cli.diagnosis import DoctorFinding
@@ -20,9 +19,9 @@ def doctor() -> None:
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
         colour = f"[{finding.level}]{finding.level:6}[/{finding.level}]"
-        console.print(f"{colour}  {finding.subject:{width}}  {escape(finding.text)}", soft_wrap=True, highlight=False)
+        console.print(f"{colour}  {finding.subject:{width}}  {plain(finding.text)}", soft_wrap=True, highlight=False)
         for statement in finding.statements:
-            console.print(f"{'':{width + 8}}  {escape(statement)}", soft_wrap=True, highlight=False)
+            console.print(f"{'':{width + 8}}  {plain(statement)}", soft_wrap=True, highlight=False)
     if any(finding.level == "red" for finding in findings):
         raise typer.Exit(1)
 

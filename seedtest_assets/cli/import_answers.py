@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from seedtest_assets.cli.mark_options import FullMarkOption, KeyOption, NotReachedOption, OmittedOption
-from seedtest_assets.cli.terminal import console, progress_line
+from seedtest_assets.cli.terminal import console, plain, progress_line
 
 
 def import_(
@@ -34,6 +33,6 @@ def import_(
         f"{result.n_rows:,} rows, {result.first_day} to {result.last_day}: {result.n_new:,} new, {result.n_bad:,} bad"
     )
     for note in result.notes:
-        console.print(escape(note))
+        console.print(plain(note))
     if result.bad:
-        console.print(f"left out: {escape(result.bad)}")
+        console.print(f"left out: {plain(result.bad)}")

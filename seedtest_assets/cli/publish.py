@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from seedtest_assets.cli.terminal import console
+from seedtest_assets.cli.terminal import console, plain
 from seedtest_assets.errors import SettingsError
 
 
@@ -37,4 +37,4 @@ def publish(
         why=reason,
         publishing=Publishing.from_settings(settings),
     )
-    console.print(outcome)
+    console.print(plain(outcome))

@@ -6,9 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from seedtest_assets.cli.terminal import ShowStep, console, progress_line
+from seedtest_assets.cli.terminal import ShowStep, console, plain, progress_line
 from seedtest_assets.errors import SeedtestError, SettingsError
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def run(
     if refresh and days > 1:
         raise SettingsError("--refresh chooses the days itself. Leave --days out")
     for line in old_name_warnings():
-        console.print(f"[yellow]warning[/yellow] {escape(line)}", soft_wrap=True, highlight=False)
+        console.print(f"[yellow]warning[/yellow] {plain(line)}", soft_wrap=True, highlight=False)
     with open_instance() as instance, progress_line() as show:
         show("comparing the source with the lake" if refresh else str(day))
         chosen = days_to_refresh(day) if refresh else days_up_to(day, days)
@@ -63,7 +62,7 @@ def run_and_report(
     for day in days:
         result = run_day(instance, day, partial(_show_of_day, show, day), accept_failed_checks=accept_failed_checks)
         for line in result.failed_checks:
-            console.print(f"[yellow]{day}[/yellow] {escape(line)}", soft_wrap=True, highlight=False)
+            console.print(f"[yellow]{day}[/yellow] {plain(line)}", soft_wrap=True, highlight=False)
         if result.failure:
             raise SeedtestError(f"run {result.run_id} of {day} failed at {result.failure}")
 

@@ -3,10 +3,9 @@
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
 
-from seedtest_assets.cli.terminal import console
+from seedtest_assets.cli.terminal import console, plain
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -29,7 +28,7 @@ def show_status(instance: "dg.DagsterInstance") -> None:
 
     table = Table(show_header=False, box=None)
     for name, value in status_lines(instance, load_settings()):
-        table.add_row(name, escape(value))
+        table.add_row(name, plain(value))
     console.print(table)
 
 

@@ -50,6 +50,8 @@ def import_answers(
     if not types:
         raise InputError(f"{database.address} has no table attempt to load into. Create it, or unset DATABASE_URL")
     with database.bulk_transaction() as cursor:
+        # Of two imports at once the second waits, and then sees what the first has added.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('seedtest import'))")
         cursor.adbc_ingest("incoming", file.answers, mode="create", temporary=True)
         names = [name for name in OBSERVATION_SCHEMA.names if name in types]
         values = {name: f"i.{name}::{types[name]}" for name in names}

@@ -1,5 +1,7 @@
 """Loading a log into `attempt`: all of it or nothing, and the same file twice changes nothing."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pandas as pd
 import pytest
 
@@ -34,6 +36,22 @@ def test_the_same_file_twice_changes_nothing(settings, platform, tmp_path):
     first, second = (import_answers(tmp_path / "log.parquet", settings) for _ in range(2))
     assert (first.n_new, second.n_new) == (3, 0)
     assert rows_of(platform, "SELECT count(*), count(DISTINCT id) FROM attempt") == [(3, 3)]
+
+
+def test_of_two_imports_at_once_the_second_waits_and_adds_nothing_twice(settings, platform, tmp_path):
+    GOOD.to_parquet(tmp_path / "log.parquet")
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with platform.session() as first, ThreadPoolExecutor(1) as pool:
+        first.exec_driver_sql("SELECT pg_advisory_lock(hashtext('seedtest import'))")
+        second = pool.submit(import_answers, tmp_path / "log.parquet", settings)
+        while rows_of(platform, waiting) != [(1,)]:
+            assert not second.done(), "the second import did not wait"
+        first.exec_driver_sql(
+            "INSERT INTO attempt (student_id, item_id, topic_id, correct, completed_at) "
+            "VALUES ('s1', 'i1', 't', true, '2025-03-09 10:00+00')"
+        )
+        first.exec_driver_sql("SELECT pg_advisory_unlock(hashtext('seedtest import'))")
+        assert second.result().n_new == 2
 
 
 def test_a_longer_log_adds_only_what_is_new(settings, platform, tmp_path):
