@@ -40,7 +40,7 @@ def test_the_same_file_twice_changes_nothing(settings, platform, tmp_path):
 
 def test_of_two_imports_at_once_the_second_waits_and_adds_nothing_twice(settings, platform, tmp_path):
     GOOD.to_parquet(tmp_path / "log.parquet")
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     with platform.session() as first, ThreadPoolExecutor(1) as pool:
         first.exec_driver_sql("SELECT pg_advisory_lock(hashtext('seedtest import'))")
         second = pool.submit(import_answers, tmp_path / "log.parquet", settings)
