@@ -46,6 +46,10 @@ DEAREST = (
     "test_grafana.py",
     "test_run_days.py",
     "test_backfill.py",
+    "test_calibration_report.py",
+    "test_late_answers.py",
+    "test_one_transaction.py",
+    "test_publish_and_compare.py",
 )
 """Names of the test files that take most of the time, the longest first."""
 

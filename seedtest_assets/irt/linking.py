@@ -180,11 +180,23 @@ def link(
     """
     if method not in SCALE_TRANSFORMATIONS:
         raise DataError(f"linking method {method!r} is not one of {', '.join(SCALE_TRANSFORMATIONS)}")
+    criterion = _Criterion(method, normal_grid(), symmetric)
+    return _link_by(criterion, from_items, to_items, screen, source, errors)
+
+
+def _link_by(
+    criterion: "_Criterion",
+    from_items: ItemParameters,
+    to_items: ItemParameters,
+    screen: bool,
+    source: str,
+    errors: ArrayLike | None,
+) -> Linking:
+    """Link through the common items by a criterion, on a scale near N(0, 1)."""
     _, in_from, in_to = np.intersect1d(from_items.item, to_items.item, return_indices=True)
     new, bank = from_items.take(in_from), to_items.take(in_to)
     near = near_standard(_rough_line(new, bank))
     bank = near.undo(bank)
-    criterion = _Criterion(method, normal_grid(), symmetric)
     linking = _link_common(new, bank, criterion, screen, source)
     if errors is not None:
         linking = _with_errors(linking, new, bank, np.asarray(errors)[:, in_from], criterion)
