@@ -15,7 +15,12 @@ from seedtest_assets.settings import load_settings
 from seedtest_assets_tests.alerting.night import DAY, Sensor, cancel_night, run_night
 
 MORNING = datetime(2025, 11, 10, 6, 0, tzinfo=timezone.utc)
-YESTERDAY = datetime.now(timezone.utc).date() - timedelta(days=1)
+
+
+@pytest.fixture
+def yesterday():
+    """The last full day as the test begins; the suite may run past midnight."""
+    return datetime.now(timezone.utc).date() - timedelta(days=1)
 
 
 @pytest.fixture
@@ -30,11 +35,11 @@ def missed(kept_instance, database, world):
 
 
 @pytest.fixture
-def sensor(kept_instance, outbox, world) -> Sensor:
+def sensor(kept_instance, outbox, world, yesterday) -> Sensor:
     """A sensor that has been running since yesterday's calibration was due, which is at midnight here."""
     sensor = Sensor(kept_instance, outbox)
     sensor.settings = sensor.settings.model_copy(update={"fresh_by_hour": 0})
-    midnight = datetime.combine(YESTERDAY + timedelta(days=1), time(), timezone.utc)
+    midnight = datetime.combine(yesterday + timedelta(days=1), time(), timezone.utc)
     sensor.state = replace(sensor.state, monitoring_since=midnight)
     return sensor
 
@@ -88,22 +93,22 @@ def test_a_day_whose_run_was_cancelled_is_alerted_at_the_hour(kept_instance, mis
     assert alert.advice == ("see the run in the UI, then run the day: seedtest run --date 2025-11-09",)
 
 
-def test_a_missed_calibration_is_alerted_once_and_resolved_by_the_run(kept_instance, sensor):
-    assert sensor.titles == [f"ERROR no calibration of {YESTERDAY}"]
+def test_a_missed_calibration_is_alerted_once_and_resolved_by_the_run(kept_instance, sensor, yesterday):
+    assert sensor.titles == [f"ERROR no calibration of {yesterday}"]
     assert len(sensor.titles) == 1
-    run_night(kept_instance, str(YESTERDAY))
-    assert sensor.titles[1:] == [f"RESOLVED no calibration of {YESTERDAY}"]
+    run_night(kept_instance, str(yesterday))
+    assert sensor.titles[1:] == [f"RESOLVED no calibration of {yesterday}"]
 
 
-def test_the_freshness_check_and_the_missed_calibration_are_one_incident(kept_instance, sensor):
+def test_the_freshness_check_and_the_missed_calibration_are_one_incident(kept_instance, sensor, yesterday):
     midnight = sensor.state.monitoring_since
     sensor.state = replace(sensor.state, monitoring_since=datetime.now(timezone.utc))
-    check_freshness(kept_instance, str(YESTERDAY))
-    assert sensor.titles == [f"ERROR no calibration of {YESTERDAY}"]
+    check_freshness(kept_instance, str(yesterday))
+    assert sensor.titles == [f"ERROR no calibration of {yesterday}"]
     sensor.state = replace(sensor.state, monitoring_since=midnight)
     assert len(sensor.titles) == 1
-    run_night(kept_instance, str(YESTERDAY))
-    assert sensor.titles[1:] == [f"RESOLVED no calibration of {YESTERDAY}"]
+    run_night(kept_instance, str(yesterday))
+    assert sensor.titles[1:] == [f"RESOLVED no calibration of {yesterday}"]
 
 
 def test_a_failed_run_is_not_alerted_again_by_the_freshness_check(instance, outbox, world):
@@ -114,7 +119,7 @@ def test_a_failed_run_is_not_alerted_again_by_the_freshness_check(instance, outb
     assert sensor.titles == [f"ERROR run failed {DAY}"]
 
 
-def test_a_failed_run_is_not_alerted_again_as_a_missed_calibration(kept_instance, sensor, world):
+def test_a_failed_run_is_not_alerted_again_as_a_missed_calibration(kept_instance, sensor, world, yesterday):
     world.error = InputError("the disk is full")
-    run_night(kept_instance, str(YESTERDAY))
-    assert sensor.titles == [f"ERROR run failed {YESTERDAY}"]
+    run_night(kept_instance, str(yesterday))
+    assert sensor.titles == [f"ERROR run failed {yesterday}"]

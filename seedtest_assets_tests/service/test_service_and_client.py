@@ -120,9 +120,18 @@ def test_constants_of_every_block_come_through(forms, engine, method, n_of_secon
     expected, result = InProcessEngine().calibrate(request), engine.calibrate(request)
     assert len(linked_blocks(expected.model_spec)) == (2 if n_of_second > 1 else 1)
     assert expected.model_spec.get("n_items_not_linked", 0) == (0 if n_of_second > 1 else 12)
-    assert result.model_spec == expected.model_spec
+    assert rounded(result.model_spec) == rounded(expected.model_spec)
     assert result.warnings == expected.warnings
     pd.testing.assert_frame_equal(result.abilities, expected.abilities)
+
+
+def rounded(facts):
+    """The same facts with numbers to ten digits: sums of threads may differ in the last."""
+    if isinstance(facts, dict):
+        return {name: rounded(value) for name, value in facts.items()}
+    if isinstance(facts, list):
+        return [rounded(value) for value in facts]
+    return float(f"{facts:.10g}") if isinstance(facts, float) else facts
 
 
 def test_refusal_of_the_service_is_quoted_to_the_caller(service, answers):
