@@ -92,7 +92,7 @@ def _errors(constants: dict[str, Any]) -> str:
 
 
 def _reading(calibration: "FileCalibration") -> Iterator[tuple[str, str]]:
-    from seedtest_assets.errors import number_of
+    from seedtest_assets.errors import first_few, number_of
 
     file = calibration.file
     for note in file.notes:
@@ -101,11 +101,15 @@ def _reading(calibration: "FileCalibration") -> Iterator[tuple[str, str]]:
         yield "not used", f"{len(file.bad):,} of {file.n_rows:,}: {file.describe_bad()}"
     if file.not_answered:
         yield "not answered", ", ".join(f"{count:,} {mark}" for mark, count in file.not_answered.items())
+    if calibration.n_repeated:
+        yield "repeated", f"{number_of(calibration.n_repeated, 'answer')} to an item answered before: the first counts"
+    if unmatched := calibration.anchors_without_answers:
+        yield "anchors", f"{len(unmatched):,} of {len(calibration.anchors):,} have no answer: {first_few(unmatched)}"
     if calibration.n_wrong_in_abilities:
         yield "in abilities", f"{number_of(calibration.n_wrong_in_abilities, 'answer')} more, as wrong"
     students = calibration.scored.students_without_answers
     if students:
-        yield "no answers", f"{len(students):,} persons, who have the population's mean and SD"
+        yield "no answers", f"{number_of(len(students), 'person')}, with the population's mean and SD"
 
 
 def _summary(result: "CalibrationResult") -> Iterator[tuple[str, str]]:

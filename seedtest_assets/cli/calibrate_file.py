@@ -32,11 +32,23 @@ ITEM_FILE_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_respon
 
 @dataclass(frozen=True)
 class FileCalibration:
-    """The calibration of a file. file: as it was read. scored: as it was read for abilities."""
+    """The calibration of a file. file: as it was read. scored: as it was read for abilities. anchors: ids of the anchors file."""
 
     result: CalibrationResult
     file: AnswerFile
     scored: AnswerFile
+    anchors: Sequence[str] = ()
+
+    @property
+    def anchors_without_answers(self) -> list[str]:
+        """Anchors that no answer of the file names, in the order of their file."""
+        answered = set(self.file.answers["item_id"].unique().to_pylist())
+        return [item for item in self.anchors if item not in answered]
+
+    @property
+    def n_repeated(self) -> int:
+        """Answers to an item that the student had answered before; the first counts, of two at once the incorrect one."""
+        return len(self.file.answers) - len(self.file.answers.group_by(["student_id", "item_id"]).aggregate([]))
 
     @property
     def n_wrong_in_abilities(self) -> int:
@@ -61,7 +73,8 @@ class FileCalibration:
         file = self.file
         return {
             "answers": file.n_rows,
-            "used": len(file.answers),
+            "used": len(file.answers) - self.n_repeated,
+            "repeated": self.n_repeated,
             "left_out": dict(file.count_bad()),
             "not_answered": dict(file.not_answered),
             "students_without_answers": len(self.scored.students_without_answers),
@@ -92,10 +105,11 @@ def calibrate_file(
 
     Raises InputError for answers that cannot be calibrated, or anchors that cannot be linked to.
     """
+    bank = read_anchors(anchors) if anchors else no_parameters()
     request = CalibrationRequest(
         answers_to_calibrate(file.answers),
         model=cast(Model, model_named(model)),  # the engine refuses others, with a list
-        anchors=read_anchors(anchors) if anchors else no_parameters(),
+        anchors=bank,
         linking_method=cast(LinkingMethod, linking_method),
         priors=priors,
     )
@@ -106,7 +120,7 @@ def calibrate_file(
             f"the calibration cannot be linked to the anchors of {anchors}, and nothing was written: "
             f"{'. '.join(result.warnings)}. Correct the anchors, or calibrate without linking by --linking none"
         )
-    return FileCalibration(result, file, file)
+    return FileCalibration(result, file, file, bank["item_id"].tolist())
 
 
 def score_file(calibration: FileCalibration, scored: AnswerFile) -> FileCalibration:

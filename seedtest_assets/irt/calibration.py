@@ -114,6 +114,11 @@ def _link(estimate: Estimate, errors: ItemErrors, bank: Bank, options: Options) 
         return BankScale.by(SAME_SCALE, blocks, [None] * blocks.n, warnings)
     item_ids = estimate.sample.responses.item_ids
     target = Target(items=items, source=source, method=scale_transformation(method), item_ids=item_ids)
+    if method == "fixed" and source == "anchors":
+        warnings.append(
+            f"the anchors are not held at their values but linked to by {target.method}: they do not agree, or a block "
+            "of items has too few of them"
+        )
     scale = link_blocks(estimate.items, np.stack([errors.a, errors.b]), target, answers)
     mismatch = mismatch_warnings(estimate.sample.model, items)
     return replace(scale, warnings=(*warnings, *scale.warnings, *mismatch))

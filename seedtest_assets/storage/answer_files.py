@@ -134,6 +134,7 @@ def read_answer_file(
     rows = pa.table({ROW: file.rows[ROW]} | _under_our_names(file.rows, chosen))
     marks = read_marks(rows["correct"], rows["item_id"], rules)
     rows = rows.set_column(rows.column_names.index("correct"), "correct", marks.text)
+    file_items = rows["item_id"]
     # A blank cell of a wide file is nothing; a long file has no row for an item that a person did not get.
     is_answer = pc.invert(marks.ignored) if not wide else pc.is_valid(marks.text)
     rows = rows.filter(is_answer)
@@ -144,6 +145,8 @@ def read_answer_file(
     assert len(answers) + split.n_further_topics + len(bad) == n_rows, f"{path}: rows are lost"
     if split.n_further_topics:
         notes.append(f"{number_of(split.n_further_topics, 'row')} named a further topic of the same answer")
+    if unanswered := sorted(set(_in_order(file_items)).difference(answers["item_id"].unique().to_pylist())):
+        notes.append(f"{number_of(len(unanswered), 'item')} without a usable answer: {first_few(unanswered)}")
     return AnswerFile(
         answers=answers,
         bad=bad,
@@ -234,11 +237,17 @@ def _unpivoted(path: str | Path, file: _FileRows) -> _FileRows:
     """Make a row of each cell of a wide file; item names stand as they are."""
     student = _choose_columns(file.rows.column_names)["student_id"]
     items = [name for name in file.rows.column_names if name != ROW and name.lower() not in ALIASES["student_id"]]
+    if "" in items and pc.all(pc.is_in(file.rows[""].cast(pa.string()), pa.array(["", None]))).as_py():
+        items.remove("")  # a blank column, as spreadsheets have them
     if "" in items:
-        raise InputError(f"{path} has a column without a name. Name it, or remove it")
+        position = file.rows.column_names.index("") + 1
+        raise InputError(f"{path} has a column without a name, its column {position}. Name it, or remove it")
     if not items:
         raise InputError(f"{path} has no column of an item. It has only {student}")
     n_rows = len(file.rows)
+    if not n_rows:
+        why = f", only such as: row {file.misfits[0][0]}, {file.misfits[0][1]}" if file.misfits else ""
+        raise InputError(f"{path} has no row that fits its header{why}. The names of all columns belong into one row")
     marks = pa.chunked_array([chunk for name in items for chunk in file.rows[name].cast(pa.string()).chunks])
     codes = pa.array(np.repeat(np.arange(len(items), dtype=np.int32), n_rows))
     at = np.tile(np.arange(n_rows), len(items))

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import zipfile
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from seedtest_assets.errors import InputError, first_line
 
@@ -23,9 +25,12 @@ def read_sheet_as_csv(path: Path) -> tuple[str, list[str]]:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or first_line(error)}") from None
+    except zipfile.BadZipFile:
+        raise InputError(f"{path} is no Excel file. If it is text, name it .csv") from None
     except Exception as error:  # openpyxl and zipfile raise many kinds for a file that is none of Excel's
         raise InputError(f"{path} cannot be read as an Excel file: {first_line(error)}") from None
     sheet = book.worksheets[0]
+    _refuse_formulas_without_values(path, sheet, openpyxl.load_workbook(path, read_only=True).worksheets[0])
     rows = [_without_blank_end([_cell_text(value) for value in row]) for row in sheet.iter_rows(values_only=True)]
     width = max(map(len, rows), default=0)
     if not width:
@@ -36,6 +41,17 @@ def read_sheet_as_csv(path: Path) -> tuple[str, list[str]]:
         [f"only the first of {len(book.worksheets)} sheets was read: {sheet.title}"] if len(book.worksheets) > 1 else []
     )
     return text.getvalue(), notes
+
+
+def _refuse_formulas_without_values(path: Path, values: Any, formulas: Any) -> None:
+    """Refuse a sheet that no spreadsheet program has computed: its formulas would be read as blanks."""
+    for row, (of_values, of_formulas) in enumerate(zip(values.values, formulas.values, strict=False), 1):
+        for column, (value, formula) in enumerate(zip(of_values, of_formulas, strict=False), 1):
+            if value is None and isinstance(formula, str) and formula.startswith("="):
+                raise InputError(
+                    f"{path} has formulas without values, the first in row {row}, column {column}. "
+                    "Open it in a spreadsheet program and save it"
+                )
 
 
 def _without_blank_end(cells: list[str]) -> list[str]:

@@ -115,7 +115,7 @@ def test_rows_with_more_cells_than_names(write):
     assert marks(file) == {("u1", "q1"): True}
     assert bad(file) == [(2, "a cell in a column without a name")]
     assert len(marks(write("user_id,q1,q2,\nu1,1,0,\n"))) == 2
-    with pytest.raises(InputError, match=r"has a column without a name. Name it, or remove it"):
+    with pytest.raises(InputError, match=r"has a column without a name, its column 1. Name it, or remove it"):
         write(",user_id,q1\n0,u1,1\n")
 
 
@@ -195,8 +195,50 @@ def test_an_excel_file_is_read_and_its_other_sheets_are_told(tmp_path):
     assert file.notes == ["only the first of 2 sheets was read: Sheet", "not read: 1 row above the header"]
 
 
+def test_formulas_that_nothing_has_computed_are_refused(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["user_id", "q1", "q2"], ["u1", 1, "=IF(1=1,1,0)"]):
+        book.active.append(row)
+    book.save(tmp_path / "log.xlsx")
+    with pytest.raises(
+        InputError, match=r"formulas without values, the first in row 2, column 3. Open it in a spreadsheet"
+    ):
+        read_answer_file(tmp_path / "log.xlsx", needs_time=False)
+
+
+def test_a_header_of_two_rows_is_one_line(write):
+    with pytest.raises(InputError, match=r"no row that fits its header.* The names of all columns belong into one row"):
+        write("user_id,Part A\nuser_id,q1\nu1,1\n")
+    with pytest.raises(InputError, match="no row that fits its header"):
+        write("user_id,q1,q2\n")
+
+
+def test_an_item_that_nobody_answered_and_a_blank_column(write):
+    file = write("user_id,,q1,q2,q3\nu1,,1,,\nu2,,0,,\n")
+    assert marks(file) == {("u1", "q1"): True, ("u2", "q1"): False}
+    assert file.notes == ["2 items without a usable answer: q2, q3"]
+
+
+def test_answers_to_an_item_answered_before_are_counted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(3)
+    log = pd.DataFrame(random.integers(0, 2, (60, 5)), columns=[f"q{n}" for n in range(5)]).rename_axis("user_id")
+    log = pd.concat([log, 1 - log.iloc[:7]])
+    log.to_csv("log.csv")
+    pd.DataFrame({"item_id": ["q0", "q1", "other"], "a": 1.0, "b": [0.0, 0.1, 0.2]}).to_csv("anchors.csv", index=False)
+    done = CliRunner().invoke(
+        app, ["calibrate", "log.csv", "--out", "out", "--model", "Rasch", "--anchors", "anchors.csv"]
+    )
+    screen = " ".join(done.output.split())
+    assert "35 answers to an item answered before: the first counts" in screen
+    assert "1 of 3 have no answer: other" in screen
+    facts = json.loads((tmp_path / "out" / "fit_meta.json").read_text())
+    assert (facts["file"]["answers"], facts["file"]["used"], facts["file"]["repeated"]) == (335, 300, 35)
+    assert facts["model_spec"]["n_observations"] == 300
+
+
 def test_what_is_no_excel_file_is_one_line(write, monkeypatch):
-    with pytest.raises(InputError, match="cannot be read as an Excel file"):
+    with pytest.raises(InputError, match=r"is no Excel file. If it is text, name it .csv"):
         write("no", "log.xlsx")
     importing = builtins.__import__
 
@@ -251,11 +293,12 @@ def test_rows_left_out_are_on_the_screen_and_in_the_files_and_students_without_a
     assert done.exit_code == 0, done.output
     screen = " ".join(done.output.split())
     assert "1 of 1,194: the mark perhaps is neither correct nor incorrect (1 cell: 0 q0)" in screen
-    assert "1 persons, who have the population's mean and SD" in screen
+    assert "1 person, with the population's mean and SD" in screen
     facts = json.loads((tmp_path / "out" / "fit_meta.json").read_text())
     assert facts["file"] == {
         "answers": 1194,
         "used": 1193,
+        "repeated": 0,
         "left_out": {"the mark perhaps is neither correct nor incorrect": 1},
         "not_answered": {"blank": 6},
         "students_without_answers": 1,

@@ -81,3 +81,10 @@ def test_small_blocks_have_populations_of_their_own_with_held_anchors(forms):
     assert fit.groups_mean == pytest.approx(SHIFT, abs=0.25)
     assert abs((fit.theta - theta[few])[:150].mean()) < 0.15
     assert abs((fit.theta - theta[few])[150:].mean()) < 0.15
+
+
+def test_anchors_that_cannot_be_held_in_every_block_are_not_held_silently(forms):
+    items, _, responses = forms
+    fit = irt.calibrate(responses, anchors=items.take(range(6)), options=irt.Options(linking_method="fixed"))
+    assert fit.linking.method == "stocking_lord"
+    assert any("not held at their values but linked to by stocking_lord" in warning for warning in fit.warnings)
