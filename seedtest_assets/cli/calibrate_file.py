@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ from seedtest_assets.calibration import (
     CalibrationResult,
     Progress,
     answers_to_calibrate,
+    linked_blocks,
     no_parameters,
 )
 from seedtest_assets.engines.in_process import InProcessEngine, score
@@ -120,6 +122,12 @@ def calibrate_file(
             f"the calibration cannot be linked to the anchors of {anchors}, and nothing was written: "
             f"{'. '.join(result.warnings)}. Correct the anchors, or calibrate without linking by --linking none"
         )
+    for constants in linked_blocks(result.model_spec):
+        if constants.get("se_A", 0.0) >= abs(constants["A"]):
+            raise InputError(
+                f"the anchors of {anchors} do not determine the scale, and nothing was written: A = {constants['A']:.3g} has a "
+                f"standard error of {constants['se_A']:.3g}. {'. '.join(result.warnings)}. Correct them, or add --linking none"
+            )
     return FileCalibration(result, file, file, bank["item_id"].tolist())
 
 
@@ -138,10 +146,12 @@ def read_anchors(path: Path) -> pd.DataFrame:
     if missing:
         raise InputError(f"{path} has no column {', '.join(sorted(missing))}. It has {', '.join(table.columns)}")
     table["c"] = table["c"].fillna("0") if "c" in table else "0"
-    for name in "abc":
-        table[name] = pd.to_numeric(table[name], errors="coerce")
+    given = table[["a", "b", "c"]]
+    table[["a", "b", "c"]] = given.apply(pd.to_numeric, errors="coerce")
     reasons = unusable_anchors(table["a"], table["b"], table["c"])
-    reasons[table["c"].isna().to_numpy()] = "c is not a number"
+    for name in "cba":
+        for row in np.flatnonzero(table[name].isna() & given[name].notna()):
+            reasons[row] = f"{name} is not a number: {given[name][row]}"
     reasons[table["item_id"].duplicated().to_numpy()] = "the item has a row already"
     reasons[table["item_id"].isna().to_numpy()] = "item_id is missing"
     bad = [

@@ -32,6 +32,19 @@ def calibrate(anchors: str, *options: str):
     return CliRunner().invoke(app, ["calibrate", "wide.csv", "--anchors", "anchors.csv", "--out", "out", *options])
 
 
+def test_a_decimal_comma_is_named_with_the_value(folder):
+    done = calibrate("item_id;a;b\nQ01;1,311;-1,5\n")
+    assert (done.exit_code, "row 1, Q01 (a is not a number: 1,311)" in done.stderr) == (1, True)
+
+
+def test_anchors_that_do_not_determine_the_scale_are_refused(folder):
+    rows = "".join(f"{item},1,{500 + 100 * b}\n" for item, b in zip(ITEMS, DIFFICULTY, strict=True))
+    done = calibrate("item_id,a,b\n" + rows)  # b on a scale of 500 and 100, a on that of the logistic
+    assert done.exit_code == 1
+    assert "the anchors of anchors.csv do not determine the scale, and nothing was written: A = " in done.stderr
+    assert not (folder / "out").exists()
+
+
 def test_anchors_that_match_no_item_stop_the_calibration(folder):
     done = calibrate("item_id,a,b\n0.0,1,-1\n1.0,1,1\n")
     assert done.exit_code == 1
