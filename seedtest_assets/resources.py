@@ -22,7 +22,7 @@ from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.publications import Publishing
 from seedtest_assets.storage.sources import Source, find_source
-from seedtest_assets.storage.window import Window, missing_days, read_window
+from seedtest_assets.storage.window import Window, days_to_extract, missing_days, read_window
 from seedtest_assets.thresholds import Thresholds
 
 
@@ -131,6 +131,10 @@ class AnswerLake(SettingsResource):
     def missing_days(self, day: date, n_days: int) -> list[date]:
         """List the days that the lake lacks, of the n_days that end with a day."""
         return missing_days(self.storage, day, self.settings, n_days)
+
+    def days_to_extract(self, day: date, n_days: int) -> list[date]:
+        """List the days that the lake lacks, and those whose file is damaged, of the n_days that end with a day."""
+        return days_to_extract(self.storage, day, self.settings, n_days)
 
 
 class IrtEngine(SettingsResource):

@@ -124,7 +124,7 @@ def requests_for(day: date, lake: AnswerLake) -> list[dg.RunRequest]:
     """
     night = dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
     n_days = max(lake.mirt_lookback_days, 2 * FEATURE_WINDOW_DAYS)
-    missing = [before for before in lake.missing_days(day, n_days) if before < day]
+    missing = [before for before in lake.days_to_extract(day, n_days) if before < day]
     if not missing:
         return [night]
     fill = dg.RunRequest(

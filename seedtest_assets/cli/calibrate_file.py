@@ -50,7 +50,8 @@ class FileCalibration:
     @property
     def n_repeated(self) -> int:
         """Answers to an item that the student had answered before; the first counts, of two at once the incorrect one."""
-        return len(self.file.answers) - len(self.file.answers.group_by(["student_id", "item_id"]).aggregate([]))
+        first = self.result.items["n_responses"].sum() + self.result.left_out["n_responses"].sum()
+        return int(len(self.file.answers) - first)
 
     @property
     def n_wrong_in_abilities(self) -> int:

@@ -11,7 +11,7 @@ from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers
 from seedtest_assets.irt.linking import SIGN_CHANGED, Linking, TooFewCommonItems, link, linking_items, linking_warnings
 from seedtest_assets.irt.models import ScaleTransformation
-from seedtest_assets.irt.parameters import ItemParameters, Line
+from seedtest_assets.irt.parameters import ItemParameters, Line, on_scale
 from seedtest_assets.irt.remarks import names_of
 from seedtest_assets.irt.screening import unconnected_blocks
 
@@ -83,8 +83,7 @@ class BankScale:
         return self.A[self.blocks.of_persons], self.B[self.blocks.of_persons]
 
     def apply(self, items: ItemParameters) -> ItemParameters:
-        A, B = self.of_items
-        return ItemParameters(items.item, items.a / A, A * items.b + B, items.c)
+        return on_scale(items, *self.of_items)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -417,12 +417,10 @@ def _by_curves(total: bool) -> _Constants:
         bank_curve, new_curve = probability(grid.node, bank), probability(grid.node, new)
 
         def loss(x: np.ndarray) -> float:
-            A, B = np.exp(x[0]), x[1]
-            moved = ItemParameters(new.item, new.a / A, A * new.b + B, new.c)
-            value = distance(bank_curve, probability(grid.node, moved), weight)
+            line = Line(np.exp(x[0]), x[1])
+            value = distance(bank_curve, probability(grid.node, line.apply(new)), weight)
             if symmetric:
-                back = ItemParameters(bank.item, bank.a * A, (bank.b - B) / A, bank.c)
-                value += distance(new_curve, probability(grid.node, back), weight)
+                value += distance(new_curve, probability(grid.node, line.undo(bank)), weight)
             return value
 
         A, B = _mean_mean(new, bank, grid, symmetric)

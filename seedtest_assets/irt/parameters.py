@@ -83,6 +83,11 @@ class ItemParameters:
         return self.take(np.isin(self.item, codes))
 
 
+def on_scale(items: ItemParameters, A: float | np.ndarray, B: float | np.ndarray) -> ItemParameters:
+    """Transform items to the scale A theta + B; A and B are one for all, or one an item, float64 [n]."""
+    return ItemParameters(items.item, items.a / A, A * items.b + B, items.c)
+
+
 class Line(NamedTuple):
     """A change of scale, theta_to = A theta_from + B: a_to = a_from / A, b_to = A b_from + B, and c stays."""
 
@@ -91,7 +96,7 @@ class Line(NamedTuple):
 
     def apply(self, items: ItemParameters) -> ItemParameters:
         """Transform items of the from-scale to the to-scale."""
-        return ItemParameters(items.item, items.a / self.A, self.A * items.b + self.B, items.c)
+        return on_scale(items, self.A, self.B)
 
     def undo(self, items: ItemParameters) -> ItemParameters:
         """Transform items of the to-scale to the from-scale."""

@@ -19,7 +19,7 @@ from seedtest_assets.irt.curves import log_probabilities
 from seedtest_assets.irt.kernel_arguments import AnswerLists, Moments, Populations
 from seedtest_assets.irt.own_grids import integrate as integrate_on_own_grids
 from seedtest_assets.irt.parallel import chunks, run
-from seedtest_assets.irt.parameters import ItemParameters
+from seedtest_assets.irt.parameters import ItemParameters, Line
 from seedtest_assets.irt.topic_answers import GroupedAnswers, item_and_share
 from seedtest_assets.irt.topic_kernel import LIMIT, Students, Tables, TopicMoments, integrate_each
 
@@ -62,7 +62,7 @@ def integrate(
     tau_of_pair: float64 [n_pairs], on the scale of `mean` and `sd`, which are the population's.
     """
     tau, kind = np.unique(tau_of_pair / sd, return_inverse=True)
-    items = ItemParameters(items.item, items.a * sd, (items.b - mean) / sd, items.c)
+    items = Line(sd, mean).undo(items)
     everybody, origin = np.arange(len(answers.student)), np.zeros(len(answers.student))
     result = Posterior(*_zeros(len(answers.topic), len(answers.student)))
     limit = LIMIT * np.sqrt(1 + tau.max(initial=0.0) ** 2)

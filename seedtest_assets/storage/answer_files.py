@@ -272,7 +272,7 @@ def _under_our_names(rows: pa.Table, chosen: Mapping[str, str | None]) -> dict[s
 
 def _in_order(ids: pa.ChunkedArray) -> list[str]:
     """List each id once, in the order of the file."""
-    return trimmed(ids.cast(pa.string())).unique().drop_null().to_pylist()
+    return trimmed(ids.cast(pa.string()).unique()).unique().drop_null().to_pylist()
 
 
 def _typed(rows: pa.Table, chosen: Mapping[str, str | None]) -> pa.Table:

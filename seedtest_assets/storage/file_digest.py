@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-from enum import Enum
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,15 +12,6 @@ _BEFORE_DIGEST = _KEY.encode() + b"\x18\x40"
 _BLANK = b"0" * 64
 _MAGIC = b"PAR1"
 """What a Parquet file begins and ends with."""
-
-
-class Digest(Enum):
-    """What the digest of a file says."""
-
-    SOUND = "sound"
-    DAMAGED = "damaged"
-    NONE = "none"
-    """The file is of an earlier version."""
 
 
 def parquet_with_digest(table: pa.Table) -> bytes:
@@ -35,14 +25,13 @@ def parquet_with_digest(table: pa.Table) -> bytes:
     return blank[:at] + hashlib.sha256(blank).hexdigest().encode() + blank[at + len(_BLANK) :]
 
 
-def check_digest(file: bytes) -> Digest:
-    """Compare a file with the digest in it."""
+def is_damaged(file: bytes) -> bool:
+    """Tell whether a file is not what was written, by the digest in it; one of version 0.1.0 has none and is only to be whole."""
     at = _place(file)
     if at < 0:
-        is_whole = len(file) > len(_MAGIC) and file.startswith(_MAGIC) and file.endswith(_MAGIC)
-        return Digest.NONE if is_whole else Digest.DAMAGED
+        return not (len(file) > len(_MAGIC) and file.startswith(_MAGIC) and file.endswith(_MAGIC))
     written, blank = file[at : at + len(_BLANK)], file[:at] + _BLANK + file[at + len(_BLANK) :]
-    return Digest.SOUND if hashlib.sha256(blank).hexdigest().encode() == written else Digest.DAMAGED
+    return hashlib.sha256(blank).hexdigest().encode() != written
 
 
 def _place(file: bytes) -> int:

@@ -18,7 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from seedtest_assets.errors import InputError, SeedtestError, TransientError, first_line
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
-from seedtest_assets.storage.file_digest import Digest, check_digest, parquet_with_digest
+from seedtest_assets.storage.file_digest import is_damaged, parquet_with_digest
 from seedtest_assets.storage.private_files import PRIVATE_FILE, close_to_others, make_private_folder
 
 _IDS = ["student_id", "item_id", "topic_id", "session_id"]
@@ -66,7 +66,7 @@ class Lake:
         """List those of some days whose file is no longer what was written. Object stores look after that themselves."""
         if not self._is_local:
             return []
-        return [day for day in days if self._digest(self.observations_path(day)) == Digest.DAMAGED]
+        return [day for day in days if self._is_damaged(self.observations_path(day))]
 
     def read_observations(self, days: Sequence[date], columns: Sequence[str] | None = None) -> pa.Table:
         """Read the answers of some days, oldest first; ids come dictionary-encoded, so that a long window stays small."""
@@ -135,15 +135,15 @@ class Lake:
     def _read(self, path: str, columns: list[str]) -> pa.Table:
         with self._reading(path) as file:
             content = file.read()
-            if check_digest(content) == Digest.DAMAGED:
+            if is_damaged(content):
                 raise InputError(
                     f"{path} is damaged: it is not what was written. Materialise the day's observations again, or restore the file"
                 )
             return pq.read_table(pa.BufferReader(content), columns=columns, read_dictionary=_IDS)
 
-    def _digest(self, path: str) -> Digest:
+    def _is_damaged(self, path: str) -> bool:
         with self._reading(path) as file:
-            return check_digest(file.read())
+            return is_damaged(file.read())
 
     @contextmanager
     def _reading(self, path: str) -> Iterator[IO[bytes]]:

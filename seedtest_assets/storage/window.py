@@ -28,14 +28,17 @@ class Window:
 
 
 def missing_days(lake: Lake, day: date, settings: Settings, n_days: int) -> list[date]:
-    """List the days that the lake lacks, of the n_days that end with `day`, from the first partition on; oldest first.
-
-    A day whose file is damaged is one of them.
-    """
+    """List the days that the lake lacks, of the n_days that end with `day`, from the first partition on; oldest first."""
     days = days_up_to(day, n_days)
-    written = lake.days(days[0], day)
-    present = set(written).difference(lake.damaged_days(written))
-    return [wanted for wanted in days if wanted not in present and wanted >= settings.seedtest_start_date]
+    written = set(lake.days(days[0], day))
+    return [wanted for wanted in days if wanted not in written and wanted >= settings.seedtest_start_date]
+
+
+def days_to_extract(lake: Lake, day: date, settings: Settings, n_days: int) -> list[date]:
+    """List the days of missing_days, and those whose file is damaged, for which every file is read; oldest first."""
+    missing = missing_days(lake, day, settings, n_days)
+    damaged = lake.damaged_days(lake.days(days_up_to(day, n_days)[0], day))
+    return sorted([*missing, *(one for one in damaged if one >= settings.seedtest_start_date)])
 
 
 def read_window(lake: Lake, day: date, settings: Settings) -> Window:

@@ -11,7 +11,7 @@ from seedtest_assets.errors import InputError
 from seedtest_assets.resources import AnswerLake, resources_from
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, UsableAnswers
-from seedtest_assets.storage.window import missing_days, read_window
+from seedtest_assets.storage.window import days_to_extract, read_window
 from seedtest_assets_tests.assets.test_resources_of_a_run import DAY, SimulatedSource
 
 ONLY_MISSING = {"ops": {"observations": {"config": {"only_missing": True}}}}
@@ -36,10 +36,10 @@ def damaged(platform, instance):
     return resources, file
 
 
-def test_it_is_missing_and_is_not_read(damaged, monkeypatch):
+def test_it_is_to_be_extracted_and_is_not_read(damaged, monkeypatch):
     monkeypatch.setenv("SEEDTEST_START_DATE", str(DAY))
     lake = AnswerLake().storage
-    assert missing_days(lake, DAY, load_settings(), 3) == [DAY]
+    assert days_to_extract(lake, DAY, load_settings(), 3) == [DAY]
     with pytest.raises(
         InputError, match=r"answers.parquet is damaged: it is not what was written. Materialise the day"
     ):

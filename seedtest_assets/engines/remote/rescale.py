@@ -16,6 +16,7 @@ from seedtest_assets.engines.result_tables import constants_of_blocks, linking_c
 from seedtest_assets.irt.bank_scale import BankScale, Target, link_blocks, mixture
 from seedtest_assets.irt.linking import linking_warnings
 from seedtest_assets.irt.models import scale_transformation
+from seedtest_assets.irt.parameters import on_scale
 from seedtest_assets.irt.remarks import block_warnings, mismatch_warnings
 from seedtest_assets.irt.screening import answers_to
 
@@ -112,7 +113,8 @@ def _standardized(estimates: Estimates) -> Estimates:
 def _moved(estimates: Estimates, A: float, B: float) -> Estimates:
     """Transform to the scale A theta + B."""
     group = A * estimates.group_mean + B, A * estimates.group_sd
-    return _transformed(estimates, (np.asarray(A), np.asarray(B)), (np.asarray(A), np.asarray(B)), group)
+    line = np.asarray(A), np.asarray(B)
+    return _transformed(estimates, line, line, group)
 
 
 def _linked(estimates: Estimates, scale: BankScale, coded: CodedRequest) -> Estimates:
@@ -128,7 +130,7 @@ def _transformed(estimates: Estimates, of_items: Lines, of_persons: Lines, group
     items, (se_a, se_b, se_c) = estimates.items, estimates.standard_errors
     return replace(
         estimates,
-        items=irt.ItemParameters(items.item, items.a / A, A * items.b + B, items.c),
+        items=on_scale(items, A, B),
         standard_errors=np.stack([se_a / A, se_b * A, se_c]),
         theta=person_A * estimates.theta + person_B,
         theta_se=person_A * estimates.theta_se,
