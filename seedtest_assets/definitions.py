@@ -27,12 +27,12 @@ from seedtest_assets.schedules import (
     nightly_schedule,
     publish_job,
 )
-from seedtest_assets.settings import load_settings
+from seedtest_assets.settings import load_settings, revealed
 
 settings = load_settings()
 # An address that no engine or no alert channel can use is refused when the code loads, not at 03:00.
 engine_for(settings)
-read_channels(settings.seedtest_alert_urls)
+read_channels(revealed(settings.seedtest_alert_urls))
 
 defs = dg.Definitions(
     assets=[observations, calibrate, student_topic_theta, features_topic_daily, calibration_report],

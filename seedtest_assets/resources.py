@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, SecretStr
 from typing_extensions import Self
 
 from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, Progress
@@ -37,10 +37,11 @@ def _reader(name: str) -> Callable[[], Any]:
 
 def _by_reference(name: str, value: Any) -> Any:
     """Replace a secret that an environment variable holds by a reference to the variable."""
-    if value is None or Settings.model_fields[name].repr:
+    if not isinstance(value, SecretStr):
         return value
-    holders = (key for key, held in os.environ.items() if key.lower() == name and held == value)
-    return next((dg.EnvVar(key) for key in holders), value)
+    secret = value.get_secret_value()
+    holders = (key for key, held in os.environ.items() if key.lower() == name and held == secret)
+    return next((dg.EnvVar(key) for key in holders), secret)
 
 
 def _resolved(value: Any) -> Any:
@@ -72,6 +73,8 @@ class PlatformDatabase(SettingsResource):
     seedtest_publish: bool = _setting("seedtest_publish")
     seedtest_published_version: str = _setting("seedtest_published_version")
     seedtest_keep_days: int = _setting("seedtest_keep_days")
+    seedtest_statement_timeout_secs: int = _setting("seedtest_statement_timeout_secs")
+    seedtest_lock_timeout_secs: int = _setting("seedtest_lock_timeout_secs")
     irt_update_question_meta: bool = _setting("irt_update_question_meta")
 
     _prepared: Database | None = PrivateAttr(default=None)

@@ -1,12 +1,13 @@
 """The deployment's environment variables, typed and checked once."""
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from seedtest_assets.errors import SettingsError
@@ -34,12 +35,28 @@ Prior = Annotated[str, AfterValidator(_mean_and_sd)]
 """Mean and SD of a prior, such as "0,0.5"."""
 
 
+_PASSWORD = re.compile(r"https?://[^/?]*@|://[^@]*:.*@")
+
+
+def _without_password(address: str) -> str:
+    if _PASSWORD.search(address):
+        raise ValueError(
+            "an address that pages and messages show may not hold a name or password. "
+            "R_IRT_INTERNAL_TOKEN is the IRT service's token, and a lake's password goes into variables such as FSSPEC_FTP_PASSWORD"
+        )
+    return address
+
+
+ShownAddress = Annotated[str, AfterValidator(_without_password)]
+"""A URL without secrets."""
+
+
 class Settings(Thresholds):
     """Every setting, under the name of its environment variable in lower case; the checks' limits among them."""
 
     model_config = SettingsConfigDict(alias_generator=None, frozen=True, extra="ignore", env_ignore_empty=True)
 
-    database_url: Annotated[str | None, Field(repr=False)] = None
+    database_url: SecretStr | None = None
     seedtest_attempt_source: Annotated[
         str, Field(pattern=r"^(auto|attempt|responses|exam_results|.+\.(parquet|csv|csv\.gz|xlsx))$")
     ] = "auto"
@@ -49,7 +66,9 @@ class Settings(Thresholds):
     seedtest_publish: bool = True
     seedtest_published_version: Annotated[str, Field(min_length=1)] = "v1"
     seedtest_keep_days: Annotated[int, Field(ge=60)] = 400
-    seedtest_lake: str = str(HOME / "lake")
+    seedtest_statement_timeout_secs: Annotated[int, Field(ge=0, le=86_400)] = 1800
+    seedtest_lock_timeout_secs: Annotated[int, Field(ge=0, le=86_400)] = 60
+    seedtest_lake: ShownAddress = str(HOME / "lake")
     seedtest_start_date: date = date(2025, 1, 1)
 
     mirt_lookback_days: Annotated[int, Field(ge=1, le=3660)] = 60
@@ -63,19 +82,19 @@ class Settings(Thresholds):
     mirt_max_retries: Annotated[int, Field(ge=0, le=20)] = 3
     mirt_retry_delay_secs: Annotated[float, Field(ge=0, le=3600)] = 5.0
 
-    r_irt_base_url: str | None = None
+    r_irt_base_url: ShownAddress | None = None
     r_irt_timeout_secs: Annotated[float, Field(gt=0)] = 60.0
-    r_irt_internal_token: Annotated[str | None, Field(repr=False)] = None
+    r_irt_internal_token: SecretStr | None = None
 
     agg_include_theta: bool = True
     metrics_use_irt_theta: bool = True
     irt_update_question_meta: bool = False
 
-    seedtest_alert_urls: Annotated[str | None, Field(repr=False)] = None
+    seedtest_alert_urls: SecretStr | None = None
     seedtest_alert_interval_secs: Annotated[int, Field(ge=1, le=3600)] = 30
     seedtest_irt_failures: Annotated[int, Field(ge=1, le=100)] = 3
-    seedtest_ui_url: str = "http://localhost:3000"
-    seedtest_reports_url: str | None = None
+    seedtest_ui_url: ShownAddress = "http://localhost:3000"
+    seedtest_reports_url: ShownAddress | None = None
 
     @property
     def priors(self) -> Priors:
@@ -87,6 +106,11 @@ class Settings(Thresholds):
             return priors_from_text(self.mirt_prior_a, self.mirt_prior_b, self.mirt_prior_c, self.mirt_fixed_c)
         except DataError as error:
             raise SettingsError(f"MIRT_PRIOR_C, MIRT_FIXED_C: {error}") from None
+
+
+def revealed(secret: SecretStr | None) -> str | None:
+    """Give what a secret setting holds, for what connects or sends with it."""
+    return None if secret is None else secret.get_secret_value()
 
 
 def load_settings(**given: Any) -> Settings:
@@ -103,7 +127,8 @@ def load_settings(**given: Any) -> Settings:
         lines = []
         for problem in error.errors():
             name = str(problem["loc"][0]).upper()
-            lines.append(f"{read_from.get(name, name)}={problem['input']!r} is not allowed: {problem['msg']}")
+            value = "" if "@" in str(problem["input"]) else f"={problem['input']!r}"
+            lines.append(f"{read_from.get(name, name)}{value} is not allowed: {problem['msg']}")
         raise SettingsError("; ".join(lines)) from None
 
 

@@ -8,7 +8,7 @@ from seedtest_assets.definitions import defs
 from seedtest_assets.errors import SettingsError
 from seedtest_assets.resources import AlertChannels, CheckLimits, IrtEngine, PlatformDatabase, resources_from
 from seedtest_assets.schedules import check_resources_job
-from seedtest_assets.settings import load_settings
+from seedtest_assets.settings import load_settings, revealed
 from seedtest_assets.storage.database import platform_database, prepared_database
 from seedtest_assets_tests.conftest import execute, rows_of
 
@@ -53,6 +53,7 @@ def test_the_ui_shows_every_resource_with_its_values_and_no_secret(monkeypatch):
     assert shown["platform"]["database_url"].name == "DATABASE_URL"
     assert shown["engine"]["r_irt_internal_token"].name == "R_IRT_INTERNAL_TOKEN"
     assert "hidden" not in str(shown)
+    assert "hidden" not in repr(load_settings())
 
 
 def test_a_run_that_changes_one_field_keeps_the_others_and_the_secrets(monkeypatch):
@@ -69,9 +70,10 @@ def test_a_run_that_changes_one_field_keeps_the_others_and_the_secrets(monkeypat
             }
         }
     )
-    assert (seen["platform"].seedtest_publish, seen["platform"].database_url) == (False, SECRETS["DATABASE_URL"])
+    assert seen["platform"].seedtest_publish is False
+    assert revealed(seen["platform"].database_url) == SECRETS["DATABASE_URL"]
     assert (seen["engine"].mirt_model, seen["engine"].mirt_linking_method) == ("Rasch", "haebara")
-    assert seen["engine"].r_irt_internal_token == SECRETS["R_IRT_INTERNAL_TOKEN"]
+    assert revealed(seen["engine"].r_irt_internal_token) == SECRETS["R_IRT_INTERNAL_TOKEN"]
     assert (seen["limits"].range_b, seen["limits"].range_c) == (8, 0.4)
 
 

@@ -67,6 +67,30 @@ def test_priors_are_read_and_those_that_are_wrong_are_named(monkeypatch):
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
+        ("SEEDTEST_LAKE", "ftp://me:pass-secret@files/lake"),
+        ("SEEDTEST_LAKE", "ftp://me:pass/se@cret@files/lake"),
+        ("R_IRT_BASE_URL", "http://me:pass-secret@irt"),
+        ("R_IRT_BASE_URL", "http://me-secret@irt"),
+        ("SEEDTEST_UI_URL", "https://me:pass-secret@dagster.example"),
+        ("SEEDTEST_REPORTS_URL", "https://me:pass-secret@reports.example"),
+    ],
+)
+def test_an_address_that_is_shown_may_hold_no_password(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=f"^{variable} is not allowed: .*may not hold a name or password") as raised:
+        load_settings()
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("lake", ["abfs://container@account.dfs.core.windows.net/lake", "s3://bucket/lake", "C:/lake"])
+def test_an_address_without_a_password_is_allowed(monkeypatch, lake):
+    monkeypatch.setenv("SEEDTEST_LAKE", lake)
+    assert load_settings().seedtest_lake == lake
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
         ("MIRT_MODEL", "4PL"),
         ("MIRT_LOOKBACK_DAYS", "sixty"),
         ("MIRT_LINKING_METHOD", "guess"),

@@ -18,10 +18,10 @@ alert = typer.Typer(no_args_is_help=True, help="Test the alert channels, list an
 def test() -> None:
     """Send a test message to every channel of SEEDTEST_ALERT_URLS now, and show the result of each."""
     from seedtest_assets.alerting.channels import read_channels
-    from seedtest_assets.settings import load_settings
+    from seedtest_assets.settings import load_settings, revealed
 
     settings = load_settings()
-    channels = read_channels(settings.seedtest_alert_urls)
+    channels = read_channels(revealed(settings.seedtest_alert_urls))
     if not channels:
         raise SeedtestError(
             "SEEDTEST_ALERT_URLS is not set, so nobody is alerted. docs/alerts.md says how to write it."
@@ -98,12 +98,12 @@ def _outbox() -> "Outbox":
     from seedtest_assets.alerting.channels import read_channels
     from seedtest_assets.alerting.incidents import Outbox
     from seedtest_assets.project import enter_project
-    from seedtest_assets.settings import load_settings
+    from seedtest_assets.settings import load_settings, revealed
     from seedtest_assets.storage.database import prepared_database
 
     enter_project()
     settings = load_settings()
-    channels = read_channels(settings.seedtest_alert_urls)
+    channels = read_channels(revealed(settings.seedtest_alert_urls))
     return Outbox(database=prepared_database(settings), channels=channels, ui_url=settings.seedtest_ui_url)
 
 

@@ -10,30 +10,47 @@ from seedtest_assets.project import enter_project
 if TYPE_CHECKING:
     import dagster as dg
 
+_STORAGE = "DAGSTER_POSTGRES_URL"
+
 
 def dagster_environment() -> dict[str, str]:
     """Give DAGSTER_HOME and DAGSTER_POSTGRES_URL for this project; what is set already stays.
 
     Enters the project's folder, and starts the embedded PostgreSQL where Dagster has no other.
     """
+    from seedtest_assets.storage.addresses import url_with_limits
     from seedtest_assets.storage.embedded import DAGSTER, start_embedded
 
     root = enter_project()
     return {
         "DAGSTER_HOME": os.environ.get("DAGSTER_HOME") or str(root),
-        "DAGSTER_POSTGRES_URL": os.environ.get("DAGSTER_POSTGRES_URL") or start_embedded(DAGSTER),
+        _STORAGE: url_with_limits(os.environ.get(_STORAGE) or start_embedded(DAGSTER), _STORAGE),
     }
 
 
 @contextmanager
 def open_instance() -> "Iterator[dg.DagsterInstance]":
-    """Open this project's instance, with the limit of one run at a time set."""
+    """Open this project's instance, with the limit of one run at a time set.
+
+    Raises TransientError when Dagster's database is out of reach.
+    """
     os.environ.update(dagster_environment())
     import dagster as dg
+    from dagster_postgres.utils import DagsterPostgresException
+    from sqlalchemy.exc import DBAPIError
 
     from seedtest_assets.dagster_log.run_queue import limit_pool
     from seedtest_assets.step.arguments import POOL
+    from seedtest_assets.storage.addresses import shown_address
+    from seedtest_assets.storage.database_errors import translated
 
-    with dg.DagsterInstance.get() as instance:
-        limit_pool(instance, POOL)
-        yield instance
+    try:
+        with dg.DagsterInstance.get() as instance:
+            limit_pool(instance, POOL)
+            yield instance
+    except (DBAPIError, DagsterPostgresException) as error:  # those of the platform's database are translated already
+        cause = error if isinstance(error, DBAPIError) else error.__cause__
+        if not isinstance(cause, DBAPIError):
+            raise
+        name = f"Dagster's database {shown_address(os.environ[_STORAGE], _STORAGE)}"
+        raise translated(cause, name, _STORAGE) from error

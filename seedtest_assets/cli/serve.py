@@ -24,9 +24,9 @@ def serve(
     from seedtest_assets.service.app import ServiceOptions
     from seedtest_assets.service.limits import MEBIBYTE, Limits
     from seedtest_assets.service.server import serve as run
-    from seedtest_assets.settings import load_settings
+    from seedtest_assets.settings import load_settings, revealed
 
     options = ServiceOptions(
-        load_settings().r_irt_internal_token, workers, queue, Limits(bytes=max_megabytes * MEBIBYTE)
+        revealed(load_settings().r_irt_internal_token), workers, queue, Limits(bytes=max_megabytes * MEBIBYTE)
     )
     run(options, host, port, grace_seconds)

@@ -83,8 +83,9 @@ def _alerts(database: "Database", settings: "Settings") -> list[tuple[str, str]]
     from seedtest_assets.alerting.channels import read_channels
     from seedtest_assets.alerting.delivery import undelivered
     from seedtest_assets.alerting.incidents import open_incidents
+    from seedtest_assets.settings import revealed
 
-    channels = read_channels(settings.seedtest_alert_urls)
+    channels = read_channels(revealed(settings.seedtest_alert_urls))
     to = ", ".join(f"{channel.name} from {channel.level}" for channel in channels)
     incidents = open_incidents(database)
     lines = [

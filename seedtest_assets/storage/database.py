@@ -1,7 +1,7 @@
 """Connections to the platform's database: ADBC for bulk (Arrow over COPY), SQLAlchemy for the rest."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -10,6 +10,7 @@ from typing import Any
 import adbc_driver_manager
 import adbc_driver_postgresql
 import adbc_driver_postgresql.dbapi as adbc
+import psycopg2
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -17,13 +18,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from seedtest_assets.errors import InputError, SeedtestError, TransientError, first_line
-from seedtest_assets.settings import Settings
+from seedtest_assets.errors import InputError, SeedtestError
+from seedtest_assets.settings import Settings, revealed
+from seedtest_assets.storage.addresses import connection_string, shown_address
+from seedtest_assets.storage.database_errors import translated
 from seedtest_assets.storage.embedded import PLATFORM, embedded_address, start_embedded
-
-CONNECT_TIMEOUT_SECONDS = 10
-USE_UTC = "SET TIME ZONE 'UTC'"
-"""Set the session's zone, so that times without a zone and days are UTC on every server."""
 
 VERSION_TABLE = "seedtest_migration"
 """Not Alembic's usual name: the platform may keep an alembic_version in this database, even in this schema."""
@@ -35,11 +34,13 @@ class Database:
 
     url: str = field(repr=False)
     schema: str = "seedtest"
+    statement_timeout_secs: int = 1800
+    lock_timeout_secs: int = 60
 
     @property
     def address(self) -> str:
-        """The URL without its password, for messages."""
-        return sa.make_url(_libpq(self.url)).render_as_string(hide_password=True)
+        """What of the URL may be shown."""
+        return shown_address(self.url)
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -58,18 +59,23 @@ class Database:
         """Open an ADBC cursor in one transaction, committed at the end or rolled back."""
         with _translated_errors(self), _bulk_connection(self) as connection, connection.cursor() as cursor:
             try:
-                cursor.execute(USE_UTC)
-                cursor.execute(_search_path(self))
+                cursor.execute(_session_settings(self))
                 yield cursor
             except BaseException:
-                connection.rollback()
+                with suppress(adbc.Error):  # of a lost connection, which would hide why it was lost
+                    connection.rollback()
                 raise
             connection.commit()
 
 
 def platform_database(settings: Settings) -> Database:
     """Give the address of the platform's database: DATABASE_URL, else the embedded server. Starts nothing."""
-    return Database(settings.database_url or embedded_address(PLATFORM), settings.seedtest_schema)
+    return Database(
+        revealed(settings.database_url) or embedded_address(PLATFORM),
+        settings.seedtest_schema,
+        settings.seedtest_statement_timeout_secs,
+        settings.seedtest_lock_timeout_secs,
+    )
 
 
 def prepared_database(settings: Settings) -> Database:
@@ -144,17 +150,13 @@ def _alembic() -> Config:
 @cache
 def _engine(database: Database) -> sa.Engine:
     """Make the engine of a database, once a process: it asks the server for version and settings at its first connection."""
-    # Named, because a newer SQLAlchemy reads a bare postgresql:// as another driver.
-    engine = sa.create_engine(
-        _libpq(database.url).replace("postgresql://", "postgresql+psycopg2://", 1),
-        poolclass=sa.NullPool,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
-    )
+    # libpq reads the address, as it does for ADBC: SQLAlchemy would read some of them another way.
+    dsn = connection_string(database.url)
+    engine = sa.create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(dsn), poolclass=sa.NullPool)
 
     def set_session(connection: Any, _record: Any) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(USE_UTC)
-            cursor.execute(_search_path(database))
+            cursor.execute(_session_settings(database))
         connection.commit()
 
     sa.event.listen(engine, "connect", set_session)
@@ -179,14 +181,23 @@ class _TypesOfServer:
 
 @cache
 def _types_of(database: Database) -> _TypesOfServer:
-    return _TypesOfServer(adbc_driver_postgresql.connect(_libpq(database.url)))
+    return _TypesOfServer(adbc_driver_postgresql.connect(connection_string(database.url)))
 
 
-def _search_path(database: Database) -> str:
-    """SQL that puts our schema first: our tables are found without its name, the platform's as before."""
+def _session_settings(database: Database) -> str:
+    """Give the SQL that sets a session up.
+
+    Times without a zone and days are UTC on every server. Our schema is the first: our tables are found without its name,
+    the platform's as before. No statement, and no wait for a lock, is without end.
+    """
     name = '"' + database.schema.replace('"', '""') + '"'
     escaped = name.replace("'", "''")
-    return f"SELECT set_config('search_path', concat_ws(', ', '{escaped}', nullif(current_setting('search_path'), '')), false)"
+    return f"""
+        SELECT set_config('TimeZone', 'UTC', false),
+            set_config('search_path', concat_ws(', ', '{escaped}', nullif(current_setting('search_path'), '')), false),
+            set_config('statement_timeout', '{database.statement_timeout_secs}s', false),
+            set_config('lock_timeout', '{database.lock_timeout_secs}s', false)
+        """
 
 
 @contextmanager
@@ -194,38 +205,7 @@ def _translated_errors(database: Database) -> Iterator[None]:
     try:
         yield
     except (adbc.Error, sa.exc.DBAPIError) as error:
-        raise _translated(database, error) from error
-
-
-def _translated(database: Database, error: adbc.Error | sa.exc.DBAPIError) -> SeedtestError:
-    """Translate an error by its SQLSTATE: transient, or a refused connection or statement."""
-    cause = error.orig or error if isinstance(error, sa.exc.DBAPIError) else error
-    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or ""
-    text = _reason(cause)
-    connects = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | adbc.OperationalError)
-    if state.startswith(("08", "57P", "53300")) or (not state and connects):
-        if "authentication failed" in text or "does not exist" in text:
-            return InputError(f"the database {database.address} refuses the connection: {text}. Check DATABASE_URL")
-        return TransientError(
-            f"the database {database.address} is out of reach: {text}. Check DATABASE_URL and that the server runs"
-        )
-    if state.startswith(("40", "53", "55P03", "57014")):
-        return TransientError(f"{database.address} cannot run the statement now: {text}")
-    return InputError(f"{database.address} refuses the statement: {text}")
-
-
-def _reason(error: BaseException) -> str:
-    """Extract the server's message, which ADBC puts after the whole statement."""
-    text = str(error)
-    return text.rsplit("ERROR:", 1)[1].strip().splitlines()[0] if "ERROR:" in text else first_line(error)
-
-
-def _libpq(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in ("postgresql", "postgres", "postgresql+psycopg2"):
-        # Not repeated in the message: it may hold a password where none is looked for.
-        raise InputError("DATABASE_URL is not a PostgreSQL URL. Write postgresql://user:password@host:5432/name")
-    return f"postgresql://{rest}"
+        raise translated(error, f"the database {database.address}") from error
 
 
 def sql(name: str) -> str:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from seedtest_assets.errors import InputError, TransientError, first_line
 from seedtest_assets.settings import HOME
+from seedtest_assets.storage.addresses import WAITING_LIMITS
 from seedtest_assets.storage.postgres_server import START_SECONDS, socket_folder, start_server, stop_server
 
 PLATFORM, DAGSTER = "seedtest", "dagster"
@@ -65,7 +66,9 @@ def _readable(home: Path) -> Iterator[None]:
 
 
 def _create_database(server_url: str, database: str) -> None:
-    engine = sa.create_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    engine = sa.create_engine(
+        server_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool, connect_args=WAITING_LIMITS
+    )
     with engine.connect() as connection:
         exists = sa.text("SELECT 1 FROM pg_database WHERE datname = :name")
         if connection.execute(exists, {"name": database}).first() is None:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from seedtest_assets.days import day_bounds, days_up_to
-from seedtest_assets.errors import InputError, first_line
+from seedtest_assets.errors import InputError
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import AnswerFile, is_answer_file, read_answer_file
 from seedtest_assets.storage.answers import UsableAnswers, usable_answers
@@ -117,8 +117,9 @@ class DatabaseSource:
         try:
             with self.database.bulk_transaction() as cursor:
                 cursor.execute(in_order(self.query, first, last))
-                reader = cursor.fetch_record_batch()
-                for day, rows in cut_into_days(self._batches(reader), reader.schema, first, last):
+                # Not fetch_record_batch(), the errors of whose reader have no SQLSTATE.
+                reader = cursor._results.reader
+                for day, rows in cut_into_days(reader, reader.schema, first, last):
                     yield day, usable_answers(rows)
         except InputError as error:
             raise self._explained(error) from error
@@ -131,19 +132,6 @@ class DatabaseSource:
         except InputError as error:
             raise self._explained(error) from error
         return {day: counts.get(day, 0) for day in _days(first, last)}
-
-    def _batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        while True:
-            try:
-                batch = reader.read_next_batch()
-            except StopIteration:
-                return
-            except OSError as error:
-                # An error in the middle of a COPY arrives as Arrow's, without PostgreSQL's SQLSTATE.
-                with self.database.session():  # raises TransientError where the server is gone
-                    pass
-                raise InputError(self._failure(first_line(error).rsplit("ERROR:", 1)[-1].strip())) from error
-            yield batch
 
     def _explained(self, error: InputError) -> InputError:
         state = getattr(error.__cause__, "sqlstate", None) or ""

@@ -88,6 +88,7 @@ def running(*options: str, token: str | None = TOKEN, code: str | None = None) -
             process.kill()
         reader.join(10)
         process.stderr.close()
+    assert not token or token not in "".join(service.lines)
 
 
 @pytest.fixture(scope="session")

@@ -249,7 +249,7 @@ def test_unreachable_database_is_one_line_without_the_password(monkeypatch):
 
 def test_no_database_url_at_all(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "localhost:5432")
-    with pytest.raises(InputError, match="DATABASE_URL is not a PostgreSQL URL"):
+    with pytest.raises(SettingsError, match="DATABASE_URL is not allowed: it is not a PostgreSQL URL"):
         source_of(monkeypatch)
 
 

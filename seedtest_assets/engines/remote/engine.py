@@ -13,7 +13,7 @@ from seedtest_assets.engines.remote.request import write_request
 from seedtest_assets.engines.remote.rescale import on_bank_scale
 from seedtest_assets.engines.result_tables import ability_table, item_table, left_out_table, model_specification
 from seedtest_assets.errors import InputError, SettingsError
-from seedtest_assets.settings import Settings
+from seedtest_assets.settings import Settings, revealed
 
 
 class IrtServiceEngine:
@@ -25,7 +25,7 @@ class IrtServiceEngine:
         if not settings.r_irt_base_url:
             raise SettingsError("R_IRT_BASE_URL is not set. Set it to the address of the IRT service")
         self.connection = IrtConnection(
-            settings.r_irt_base_url, settings.r_irt_timeout_secs, settings.r_irt_internal_token
+            settings.r_irt_base_url, settings.r_irt_timeout_secs, revealed(settings.r_irt_internal_token)
         )
 
     def calibrate(self, request: CalibrationRequest, progress: Progress | None = None) -> CalibrationResult:

@@ -63,8 +63,6 @@ class IrtConnection:
             raise SettingsError(
                 f"R_IRT_BASE_URL={base_url!r} is not allowed: an address starts with http:// or https://"
             )
-        if "@" in self.base_url:
-            raise SettingsError("R_IRT_BASE_URL is not allowed to hold a name or password: use R_IRT_INTERNAL_TOKEN")
         if token and (not token.isprintable() or token != token.strip()):
             raise SettingsError("R_IRT_INTERNAL_TOKEN is not allowed: a space at an end, or an unprintable character")
         try:
