@@ -3,6 +3,7 @@
 from datetime import date
 
 import dagster as dg
+import pytest
 
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
@@ -14,6 +15,8 @@ from seedtest_assets.resources import resources_from
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.history_tables import HISTORY_TABLES
 from seedtest_assets_tests.conftest import rows_of
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 LAST = date(2025, 3, 14)
 ANSWERED = days_up_to(LAST, 30)

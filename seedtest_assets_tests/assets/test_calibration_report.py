@@ -20,6 +20,8 @@ from seedtest_assets.storage.history import fit_history, fit_meta
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets_tests.conftest import execute, new_database
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 FIRST, SECOND, THIRD = (date(2025, 3, day) for day in (8, 9, 10))
 
 

@@ -3,10 +3,13 @@
 from datetime import datetime, time, timezone
 
 import dagster as dg
+import pytest
 
 from seedtest_assets.cli.run_days import days_to_refresh
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.school import DAY_BEFORE, LAST, checks_of, run_night
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 OF_LATE_ANSWERS = "observations", "source_matches_lake"
 

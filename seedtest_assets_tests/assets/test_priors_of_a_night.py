@@ -1,6 +1,7 @@
 """Priors of the settings reach the night's calibration, and its history records them."""
 
 import dagster as dg
+import pytest
 
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.observations import observations
@@ -9,6 +10,8 @@ from seedtest_assets.resources import resources_from
 from seedtest_assets.settings import load_settings
 from seedtest_assets_tests.conftest import rows_of
 from seedtest_assets_tests.school import LAST, small_school
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def test_priors_of_the_settings_are_those_of_the_night(instance, platform, monkeypatch):

@@ -1,9 +1,12 @@
 """What is odd about the source or the environment, reported by the night itself."""
 
 import dagster as dg
+import pytest
 
 from seedtest_assets_tests.conftest import execute
 from seedtest_assets_tests.school import LAST, checks_of, run_night
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def test_an_empty_source_beside_a_full_table_warns(instance, platform):

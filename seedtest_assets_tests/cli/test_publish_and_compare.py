@@ -13,6 +13,8 @@ from seedtest_assets.storage.lake import Lake
 from seedtest_assets_tests.conftest import ROOT, execute, new_database, rows_of
 from seedtest_assets_tests.takeover.platform import DAY, contents, make_platform
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 BEFORE = DAY - timedelta(days=1)
 
 

@@ -21,6 +21,8 @@ from seedtest_assets.storage.lake import Lake
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.school import DAY_BEFORE, LAST, checks_of, run_night
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 RESULTS_WITHOUT_RUN = {
     "item_history": "partition_date, item_id, model, a, b, c, se_a, se_b, se_c, n_responses, is_anchor",
     "ability_history": "partition_date, student_id, theta, se, n_responses, model",

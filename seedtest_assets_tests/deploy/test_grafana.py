@@ -21,6 +21,8 @@ from seedtest_assets_tests.conftest import NIGHT, ROOT, deploy, new_database, ro
 from seedtest_assets_tests.engines.remote.service_double import double, hangs
 from seedtest_assets_tests.school import LAST, N_ITEMS, run_night
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 FOLDER = ROOT / "deploy" / "grafana"
 DASHBOARD = json.loads((FOLDER / "dashboards" / "seedtest.json").read_text(encoding="utf-8"))
 PANELS = {panel["title"]: panel for panel in DASHBOARD["panels"]}

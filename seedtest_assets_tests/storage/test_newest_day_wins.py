@@ -4,6 +4,7 @@ are what a plain model says, in which the newest accepted day wins and nothing e
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from seedtest_assets_tests.storage.nights import (
     feature_rows,
     topic_rows,
 )
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 DAYS = [DAY + timedelta(days=n) for n in range(5)]
 ITEMS, USERS, TOPICS = ("i0", "i1", "i2"), ("u0", "u1", "u2"), ("t0", "t1")

@@ -15,6 +15,8 @@ from seedtest_assets.storage.rolling_back import publish_day, publish_newest
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.storage.nights import DAY, PUBLISHING, calibrate, write_day_features, write_topics
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 EVERYTHING = (
     "publication",
     *(table for published in PUBLISHED.values() for table in (published.name, published.history)),

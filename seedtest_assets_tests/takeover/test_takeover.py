@@ -33,6 +33,8 @@ from seedtest_assets_tests.takeover.platform import (
     statements,
 )
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 OLD_DAY = DAY - timedelta(days=3)
 PLATFORMS = [("B", "attempt"), ("A", "exam_results"), ("B", "responses")]
 """Variant of student_topic_theta, source of the answers; the first goes through the most nights."""
