@@ -8,7 +8,7 @@ from scipy.special import expit, logsumexp
 from seedtest_assets import irt
 from seedtest_assets.irt import estimation, fit_statistics, standard_errors
 
-NODES = np.linspace(-6, 6, 601)
+NODES = np.linspace(-6, 6, 301)
 LOG_WEIGHT = -0.5 * NODES**2 - logsumexp(-0.5 * NODES**2)
 
 
