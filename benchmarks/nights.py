@@ -112,6 +112,7 @@ class Night:
         first = self.day - timedelta(days=settings.mirt_lookback_days - 1)
         calibrated = CalibratedDay(
             window=Window(first, self.day, self.window, []),
+            answers_since=first,
             result=result or self.result,
             anchors=self.anchors,
             earlier=self.earlier,

@@ -22,7 +22,7 @@ from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.publications import Publishing
 from seedtest_assets.storage.sources import Source, find_source
-from seedtest_assets.storage.window import Window, days_to_extract, missing_days, read_window
+from seedtest_assets.storage.window import Window, answers_since, days_to_extract, missing_days, read_window
 from seedtest_assets.thresholds import Thresholds
 
 
@@ -130,6 +130,10 @@ class AnswerLake(SettingsResource):
     def window(self, day: date) -> Window:
         """Read the answers of the look-back window that ends with a day."""
         return read_window(self.storage, day, self.settings)
+
+    def answers_since(self, window: Window, find_source: Callable[[], Source]) -> date:
+        """Give the first day of a window that may have answers."""
+        return answers_since(window, self.storage, self.settings, find_source)
 
     def missing_days(self, day: date, n_days: int) -> list[date]:
         """List the days that the lake lacks, of the n_days that end with a day."""

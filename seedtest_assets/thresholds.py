@@ -20,6 +20,14 @@ class Thresholds(BaseSettings):
         int, Field(ge=1, le=365, description="earlier partitions that a calibration is compared with, by their median")
     ] = 7
 
+    # window_complete
+    window_missing_error_above: Annotated[
+        Share,
+        Field(
+            description="share of the look-back window's days, since the first answers, that the lake lacks: above it the calibration is not written"
+        ),
+    ] = 0.2
+
     # item_count_drop
     item_count_error_below: Annotated[
         Share, Field(description="items fitted, as a share of the usual: below it the calibration is not written")

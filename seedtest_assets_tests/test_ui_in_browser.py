@@ -124,7 +124,7 @@ def test_the_graph_shows_every_asset_in_one_picture(ui, screenshot):
             "return box.width > 20 && box.left >= 0 && box.right <= innerWidth && box.bottom <= innerHeight",
             node,
         ), name
-    ui.read("7 / 7 Passed")
+    ui.read("8 / 8 Passed")
     screenshot(ui.driver, "asset_graph")
 
 

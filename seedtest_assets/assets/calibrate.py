@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timezone
+from functools import partial
 from typing import Any, NoReturn
 
 import dagster as dg
@@ -21,7 +22,7 @@ from seedtest_assets.checks.acceptance import (
 from seedtest_assets.checks.asset_checks import result_of, specs_of
 from seedtest_assets.checks.judgement import Judgement, numbers_to_record
 from seedtest_assets.dagster_log.failures import ADVICE
-from seedtest_assets.resources import AnswerLake, CheckLimits, IrtEngine, PlatformDatabase
+from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, IrtEngine, PlatformDatabase
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import table_metadata
@@ -79,6 +80,7 @@ def calibrate(
     context: dg.AssetExecutionContext,
     config: CalibrateConfig,
     platform: PlatformDatabase,
+    source: AnswerSource,
     lake: AnswerLake,
     engine: IrtEngine,
     limits: CheckLimits,
@@ -93,7 +95,8 @@ def calibrate(
                 clear_calibration(database, day)
                 yield from nothing_to_do(window)
                 return
-            calibrated = _calibrate(context, database, engine, window, earlier)
+            since = lake.answers_since(window, partial(source.find, platform))
+            calibrated = _calibrate(context, database, engine, window, since, earlier)
             judgements = judge_calibration(calibrated, thresholds)
             result = with_metrics(calibrated.result, checks=numbers_to_record(judgements))
             run_id = f"fit-{day}-{context.run.run_id[:8]}"
@@ -118,6 +121,7 @@ def _calibrate(
     database: Database,
     engine: IrtEngine,
     window: Window,
+    since: date,
     earlier: EarlierPartitions,
 ) -> CalibratedDay:
     """Run the engine, and record the inputs and metrics of the fit."""
@@ -150,6 +154,7 @@ def _calibrate(
     )
     return CalibratedDay(
         window=window,
+        answers_since=since,
         result=result,
         anchors=known.anchors,
         earlier=earlier,

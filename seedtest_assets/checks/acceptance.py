@@ -9,6 +9,7 @@ import pandas as pd
 from seedtest_assets.calibration import CalibrationResult, no_parameters
 from seedtest_assets.checks import catalogue, drift, predicted_answers, prediction, scale, soundness
 from seedtest_assets.checks.judgement import EarlierFit, Judgement, Verdict
+from seedtest_assets.checks.look_back import window_complete
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.history import abilities, fits_before, parameters_of_days
 from seedtest_assets.storage.window import Window
@@ -56,9 +57,13 @@ def earlier_partitions(database: Database, day: date, n_partitions: int) -> Earl
 
 @dataclass(frozen=True, kw_only=True)
 class CalibratedDay:
-    """A calibration, and what it is judged by. anchors: item_id, a, b, c of the bank's anchors."""
+    """A calibration, and what it is judged by.
+
+    answers_since: the first day of the window that may have answers. anchors: item_id, a, b, c of the bank's anchors.
+    """
 
     window: Window
+    answers_since: date
     result: CalibrationResult
     anchors: pd.DataFrame
     earlier: EarlierPartitions
@@ -89,6 +94,7 @@ def _checks(calibrated: CalibratedDay, limits: Thresholds) -> Mapping[str, Calla
     result, earlier = calibrated.result, calibrated.earlier
     fits = earlier.fits
     return {
+        "window_complete": lambda: window_complete(calibrated.window, calibrated.answers_since, fits, limits),
         "item_count_drop": lambda: soundness.item_count_drop(result, fits, limits),
         "converged": lambda: soundness.converged(result, fits),
         "finite": lambda: soundness.finite(result, fits),

@@ -15,6 +15,12 @@ class Check:
 
 CALIBRATION = (
     Check(
+        name="window_complete",
+        asset="mirt_item_params",
+        blocking=True,
+        description="The lake has every day of the look-back window since the first answers. At ERROR nothing is written.",
+    ),
+    Check(
         name="item_count_drop",
         asset="mirt_item_params",
         blocking=True,

@@ -43,9 +43,14 @@ class Lake:
 
     def write_observations(self, day: date, answers: pa.Table) -> str:
         """Replace the answers of a day, all or none; gives the path."""
-        path = self.observations_path(day)
+        path, content = self.observations_path(day), parquet_with_digest(answers.cast(OBSERVATION_SCHEMA))
         with self._replacing(path) as unfinished:
-            unfinished.write(parquet_with_digest(answers.cast(OBSERVATION_SCHEMA)))
+            unfinished.write(content)
+        with self._reading(path) as file:
+            if file.read() != content:
+                raise TransientError(
+                    f"{path} is not what was written to it a moment ago. Check the disk or the store of SEEDTEST_LAKE, and run the day again"
+                )
         return path
 
     def days(self, first: date, last: date) -> list[date]:

@@ -1,13 +1,16 @@
 """The look-back window: the days that end with a day, and their answers in the lake."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
 
 from seedtest_assets.days import days_up_to
+from seedtest_assets.errors import InputError
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.sources import Source
 
 COLUMNS = ["student_id", "item_id", "topic_id", "correct", "completed_at"]
 
@@ -48,3 +51,19 @@ def read_window(lake: Lake, day: date, settings: Settings) -> Window:
     if settings.mirt_max_obs:
         answers = answers.slice(max(0, len(answers) - settings.mirt_max_obs))
     return Window(days[0], day, answers, missing_days(lake, day, settings, settings.mirt_lookback_days))
+
+
+def answers_since(window: Window, lake: Lake, settings: Settings, find_source: Callable[[], Source]) -> date:
+    """Give the first day of the window that may have answers, by the source or by the lake's first day.
+
+    The source is read only where the lake lacks days. Where it cannot be read, the lake's first day decides.
+    """
+    earliest = max(window.first, settings.seedtest_start_date)
+    if not window.missing:
+        return earliest
+    try:
+        counts = find_source().counts(window.missing[0], window.missing[-1])
+    except InputError:
+        counts = {}
+    known = [*lake.all_days()[:1], *(day for day, count in counts.items() if count)]
+    return max(earliest, min(known, default=window.last))

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def test_priors_of_the_settings_are_those_of_the_night(instance, platform, monkeypatch):
+    monkeypatch.setenv("SEEDTEST_START_DATE", str(LAST))  # no window to fill
     monkeypatch.setenv("MIRT_PRIOR_A", "0,0.5")
     monkeypatch.setenv("MIRT_PRIOR_B", "0,2")
     load_school(platform, small_school())

@@ -50,6 +50,7 @@ def test_the_pages_say_which_check_cannot_be_accepted(page, sentence):
 def test_what_is_judged_and_what_the_catalogue_lists_are_the_same():
     day = CalibratedDay(
         window=None,
+        answers_since=None,
         result=calibration(),
         anchors=pd.DataFrame(),
         earlier=EarlierPartitions(fits=(), parameters=pd.DataFrame(), newest=None, abilities=pd.DataFrame()),

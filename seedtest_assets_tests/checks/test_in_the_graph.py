@@ -26,6 +26,7 @@ OF_TABLES = {"theta_coverage", "keys_unique", "no_nulls", "values_in_range"}
 EXPECTED = {
     "observations": {"answer_volume", "source_matches_lake"},
     "mirt_item_params": {
+        "window_complete",
         "item_count_drop",
         "converged",
         "finite",
@@ -39,7 +40,7 @@ EXPECTED = {
     "student_topic_theta": OF_TABLES,
     "features_topic_daily": OF_TABLES,
 }
-BLOCKING = {"item_count_drop", "converged", "finite", "plausible_ranges"}
+BLOCKING = {"window_complete", "item_count_drop", "converged", "finite", "plausible_ranges"}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from seedtest_assets.days import days_up_to
-from seedtest_assets.errors import InputError
+from seedtest_assets.errors import InputError, TransientError
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.window import missing_days, read_window
@@ -110,3 +110,10 @@ def test_max_obs_keeps_the_newest_answers(settings):
     window = read_window(lake, DAY, few)
     assert window.answers["student_id"].to_pylist() == ["old", "new", "new", "new"]
     assert window.answers["item_id"].to_pylist()[0] == "i2"
+
+
+def test_what_was_written_is_read_back(monkeypatch, tmp_path):
+    lake = Lake(f"memory://{tmp_path.name}")
+    monkeypatch.setattr(lake.filesystem, "mv", lambda unfinished, path: lake.filesystem.pipe_file(path, b"PAR1"))
+    with pytest.raises(TransientError, match="is not what was written to it a moment ago"):
+        lake.write_observations(date(2025, 3, 9), OBSERVATION_SCHEMA.empty_table())
