@@ -16,6 +16,7 @@ from seedtest_assets.errors import InputError, first_few, first_line, number_of
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.marks import read_marks
+from seedtest_assets.storage.parquet_columns import readable_column
 from seedtest_assets.storage.text_tables import ROW, read_text_table, refuse_repeated_names
 from seedtest_assets.topic_lists import from_lists
 from seedtest_assets.usable_answers import EARLIEST, counted, split_usable, trimmed
@@ -130,7 +131,9 @@ def read_answer_file(
     needed = ["student_id", "item_id", "correct", *["completed_at"] * needs_time, *["topic_id"] * needs_topic]
     for name in needed:
         if chosen[name] is None:
-            raise InputError(f"{path} has no column {' or '.join(ALIASES[name])}. It has {', '.join(columns)}")
+            raise InputError(
+                f"{path} has no column {' or '.join(ALIASES[name])}. It has {', '.join(columns) or 'none'}"
+            )
     rows = pa.table({ROW: file.rows[ROW]} | _under_our_names(file.rows, chosen))
     marks = read_marks(rows["correct"], rows["item_id"], rules)
     rows = rows.set_column(rows.column_names.index("correct"), "correct", marks.text)
@@ -205,6 +208,12 @@ def _parquet_rows(path: str) -> pa.Table:
         table = pa.parquet.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} cannot be read: {first_line(error)}") from None
+    chosen = {column: name for name, column in _choose_columns(table.column_names).items() if column}
+    if _is_wide(table.column_names):
+        chosen = {column: chosen.get(column, "correct") for column in table.column_names}
+    for column, name in chosen.items():
+        values = readable_column(path, column, table[column], name)
+        table = table.set_column(table.column_names.index(column), column, values)
     return table.append_column(ROW, pa.array(np.arange(1, len(table) + 1)))
 
 

@@ -1,0 +1,109 @@
+"""Parquet files as other tools write them: any type that means the same is read the same, others are refused by the column's name."""
+
+import uuid
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from seedtest_assets.cli.calibrate_file import calibrate_file, read_log
+from seedtest_assets.errors import InputError
+from seedtest_assets.storage.answer_files import read_answer_file
+
+NOON = datetime(2025, 3, 9, 12, tzinfo=timezone.utc)
+STUDENTS, ITEMS, MARKS = ["7", "7", "8", "9"], ["1", "2", "1", "2"], [True, False, True, False]
+TIMES = [NOON + timedelta(minutes=minute) for minute in range(4)]
+NUMBERS = {"student_id": pa.array([7, 7, 8, 9]), "item_id": pa.array([1, 2, 1, 2])}
+
+
+def written(folder, **columns):
+    usual = {"student_id": STUDENTS, "item_id": ITEMS, "correct": MARKS, "completed_at": TIMES}
+    pq.write_table(pa.table(usual | columns), folder / "log.parquet")
+    return folder / "log.parquet"
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        NUMBERS,
+        {name: ids.cast(pa.int16()) for name, ids in NUMBERS.items()},
+        {name: ids.cast(pa.float64()) for name, ids in NUMBERS.items()},
+        {name: ids.cast(pa.decimal128(21, 2)) for name, ids in NUMBERS.items()},
+        {name: ids.cast(pa.string()).dictionary_encode() for name, ids in NUMBERS.items()},
+        {name: ids.dictionary_encode() for name, ids in NUMBERS.items()},
+        {name: ids.cast(pa.string()).cast(pa.large_string()) for name, ids in NUMBERS.items()},
+        {name: ids.cast(pa.string()).cast(pa.string_view()) for name, ids in NUMBERS.items()},
+        {name: ids.cast(pa.string()).cast(pa.binary()) for name, ids in NUMBERS.items()},
+        {"correct": pa.array([1, 0, 1, 0])},
+        {"correct": pa.array([1.0, 0.0, 1.0, 0.0])},
+        {"correct": pa.array(["1", "0", "1", "0"])},
+        {"completed_at": pa.array(TIMES, pa.timestamp("ns", "Asia/Seoul"))},
+        {"completed_at": pa.array([time.replace(tzinfo=None) for time in TIMES])},
+        {"completed_at": pa.array([time.isoformat() for time in TIMES])},
+        {"completed_at": pa.array([int(time.timestamp()) for time in TIMES])},
+    ],
+    ids=lambda columns: " ".join(dict.fromkeys(str(values.type) for values in columns.values())),
+)
+def test_what_means_the_same_is_read_the_same(tmp_path, columns):
+    file = read_answer_file(written(tmp_path, **columns))
+    assert file.answers.select(["student_id", "item_id", "correct", "completed_at"]).to_pylist() == [
+        {"student_id": student, "item_id": item, "correct": mark, "completed_at": time}
+        for student, item, mark, time in zip(STUDENTS, ITEMS, MARKS, TIMES, strict=True)
+    ]
+    assert (file.students, file.items) == (["7", "8", "9"], ["1", "2"])
+    assert file.students_without_answers == []
+
+
+def test_uuids_are_ids_as_postgresql_writes_them(tmp_path):
+    ids = [uuid.UUID(int=n) for n in (7, 7, 8, 9)]
+    file = read_answer_file(written(tmp_path, student_id=pa.array([one.bytes for one in ids], pa.uuid())))
+    assert file.answers["student_id"].to_pylist() == [str(one) for one in ids]
+    assert file.students == [str(uuid.UUID(int=n)) for n in (7, 8, 9)]
+
+
+def test_a_missing_id_costs_its_own_row_though_pandas_makes_numbers_of_the_others(tmp_path):
+    log = pd.DataFrame(
+        {"student_id": [7, None, 8], "item_id": [1, 1, None], "correct": [1, 0, 1], "completed_at": TIMES[:3]}
+    )
+    log.to_parquet(tmp_path / "log.parquet")
+    file = read_answer_file(tmp_path / "log.parquet")
+    assert file.answers.select(["student_id", "item_id"]).to_pylist() == [{"student_id": "7", "item_id": "1"}]
+    assert file.count_bad() == {"no student_id": 1, "no item_id": 1}
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"student_id": pa.array([{"a": 1}] * 4)}, "the column student_id is of the type struct<a: int64>"),
+        ({"item_id": pa.array([[1]] * 4)}, "the column item_id is of the type list<element: int64>"),
+        ({"student_id": pa.array([b"\xff\xfe"] * 4)}, "the column student_id holds bytes that are no UTF-8 text"),
+        ({"student_id": pa.array([1.5] * 4)}, "the column student_id has ids with decimals"),
+        ({"student_id": pa.array(TIMES)}, r"the column student_id is of the type timestamp\[us, tz=UTC\]"),
+        ({"correct": pa.array([timedelta(1)] * 4)}, "the column correct is of the type duration"),
+        ({"completed_at": pa.array([time.time() for time in TIMES])}, "the column completed_at is of the type time64"),
+        ({"response_time_ms": pa.array([{"x": 1}] * 4)}, "the column response_time_ms is of the type struct"),
+        ({"topic_id": pa.array([{"x": 1}] * 4)}, "the column topic_id is of the type struct"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_column_and_type(tmp_path, columns, says):
+    with pytest.raises(InputError, match=rf"log\.parquet: {says}.*Write it as text$"):
+        read_answer_file(written(tmp_path, **columns))
+
+
+def test_a_column_that_is_not_read_may_be_of_any_type(tmp_path):
+    assert len(read_answer_file(written(tmp_path, extra=pa.array([{"x": 1}] * 4))).answers) == 4
+
+
+def test_abilities_of_students_with_numbers_as_ids_are_their_own(tmp_path):
+    random = np.random.default_rng(1)
+    marks = random.random((200, 6)) < 0.3 + 0.4 * random.random((200, 1))
+    log = pd.DataFrame(marks, columns=[f"q{number}" for number in range(6)]).astype(float)
+    log.insert(0, "user_id", np.arange(200.0))
+    log.to_parquet(tmp_path / "wide.parquet", index=False)
+    calibration = calibrate_file(read_log(tmp_path / "wide.parquet"))
+    abilities = calibration.abilities()
+    assert abilities["user_id"].tolist() == [str(number) for number in range(200)]
+    assert (abilities["n_responses"] == 6).all()
