@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo dev test test-fast lint docs tables bench lock upgrade down
+.PHONY: install demo dev test test-fast lint docs tables bench build outdated lock upgrade down
 
 install: .venv/installed
 
@@ -43,6 +43,18 @@ bench: install  ## benchmarks: the engine and other packages, the stages of a ni
 	$(BIN)/python -m benchmarks.features_daily
 	$(BIN)/python -m benchmarks.irt_service calibrate
 	$(BIN)/python -m benchmarks.report 2000 5000
+
+build: install  ## in dist/: the wheel, its bill of materials (CycloneDX: what it installs, at the versions of constraints.txt), SHA-256 of both
+	rm -rf dist
+	$(BIN)/hatchling build --target wheel >/dev/null
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
+		--constraint constraints.txt --output-file dist/requirements.txt pyproject.toml
+	$(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements dist/requirements.txt \
+		--pyproject pyproject.toml --output-reproducible --output-file dist/sbom.cdx.json
+	cd dist && sha256sum * >SHA256SUMS && cat SHA256SUMS
+
+outdated: install  ## pins of constraints.txt that are behind the newest versions
+	@$(BIN)/uv pip list --quiet --outdated --python $(BIN)/python
 
 lock: install  ## constraints.txt from pyproject.toml, for every Python that it declares; versions stay where possible
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
