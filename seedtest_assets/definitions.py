@@ -3,7 +3,7 @@
 import dagster as dg
 
 from seedtest_assets.alerting.channels import read_channels
-from seedtest_assets.alerting.sensors import alert_delivery_sensor, alerts_sent, incident_sensor
+from seedtest_assets.alerting.sensors import alert_delivery_sensor, alerts_sent, incident_sensor, lost_run_sensor
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.calibration_report import calibration_report
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
@@ -28,6 +28,7 @@ from seedtest_assets.schedules import (
     publish_job,
 )
 from seedtest_assets.settings import load_settings, revealed
+from seedtest_assets.step.executor import in_process_executor
 
 settings = load_settings()
 # An address that no engine or no alert channel can use is refused when the code loads, not at 03:00.
@@ -46,7 +47,7 @@ defs = dg.Definitions(
     ],
     jobs=[nightly_job, extract_job, freshness_job, publish_job, check_resources_job],
     schedules=[nightly_schedule, freshness_schedule],
-    sensors=[incident_sensor, alert_delivery_sensor],
+    sensors=[incident_sensor, alert_delivery_sensor, lost_run_sensor],
     resources=resources_from(settings),
-    executor=dg.in_process_executor,
+    executor=in_process_executor,
 )

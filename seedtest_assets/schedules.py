@@ -9,6 +9,7 @@ from seedtest_assets.days import FEATURE_WINDOW_DAYS
 from seedtest_assets.errors import InputError, SeedtestError
 from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, IrtEngine, PlatformDatabase
 from seedtest_assets.step.arguments import POOL
+from seedtest_assets.step.executor import in_process_executor
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.load_time import FRESH_BY_HOUR
 from seedtest_assets.storage.rolling_back import choose_day
@@ -24,21 +25,21 @@ nightly_job = dg.define_asset_job(
     # The check of what could not be sent is kept by the sensor that sends: a night that fails says nothing of it.
     selection=dg.AssetSelection.all() - dg.AssetSelection.checks(ALERTS_SENT),
     description="Everything of one day: answers, calibration, abilities, features.",
-    executor_def=dg.in_process_executor,
+    executor_def=in_process_executor,
 )
 
 extract_job = dg.define_asset_job(
     "extract",
     selection=dg.AssetSelection.assets("observations").without_checks(),
     description="Only the answers of some days, into the lake. Days long past are not judged by what is usual now.",
-    executor_def=dg.in_process_executor,
+    executor_def=in_process_executor,
 )
 
 freshness_job = dg.define_asset_job(
     "freshness",
     selection=dg.AssetSelection.checks(FRESHNESS),
     description="Is yesterday's calibration finished in the morning?",
-    executor_def=dg.in_process_executor,
+    executor_def=in_process_executor,
 )
 
 
@@ -76,7 +77,7 @@ def _day(text: str) -> date:
 @dg.job(
     name="publish",
     description="Choose the day that readers of the platform's tables see. History stays as it is.",
-    executor_def=dg.in_process_executor,
+    executor_def=in_process_executor,
 )
 def publish_job() -> None:
     """Publish a day, as `seedtest publish` does, with options from run config."""
@@ -109,7 +110,7 @@ def check_resources_op(
 @dg.job(
     name="check_resources",
     description="Check that every resource works, as set or as changed by run config. Writes nothing.",
-    executor_def=dg.in_process_executor,
+    executor_def=in_process_executor,
 )
 def check_resources_job() -> None:
     """Try the resources of a run before the run."""

@@ -17,7 +17,7 @@ from seedtest_assets.cli.demo import load_school, simulate_school
 from seedtest_assets.storage.database import Database
 from seedtest_assets_tests.browser import chromium, needs_browser
 from seedtest_assets_tests.conftest import execute, new_database, rows_of
-from seedtest_assets_tests.deployment import Deployment, wait_for
+from seedtest_assets_tests.deployment import STATUS, Deployment, wait_for
 
 pytestmark = needs_browser
 
@@ -186,3 +186,27 @@ def test_the_report_that_the_ui_names_opens(ui, deployment, screenshot):
     ui.driver.get(f"file://{path}#en")
     ui.read("Needs attention")
     screenshot(ui.driver, "report")
+
+
+def test_a_command_that_is_killed_does_not_hold_up_the_queue_and_its_run_says_why_it_ended(ui, deployment):
+    """The daemon's own sensor finds it, by the lock that is free; its process is still there, as a zombie."""
+    database = Database(deployment.environment["DATABASE_URL"])
+    with database.transaction() as connection:
+        connection.exec_driver_sql("LOCK TABLE attempt")  # the run waits for its answers, and is there to be killed
+        deployment.start("seedtest", "run", "--date", str(YESTERDAY))
+        killed = wait_for("the run", lambda: started_run(deployment))
+        deployment.processes["seedtest"].kill()
+    deployment.run(YESTERDAY)  # ends, and so has left the queue
+    assert deployment.ask(STATUS, run=killed)["runOrError"]["status"] == "FAILURE"
+    ui.open(f"/runs/{killed}")
+    ui.read("the process that ran it is gone")
+    wait_for("the incident", lambda: rows_of(database, "SELECT FROM incident WHERE title LIKE 'run failed%'"))
+    deployment.kill("seedtest")
+
+
+def started_run(deployment) -> str | None:
+    """The run that has begun, once its first step waits."""
+    query = """{ runsOrError(filter: {statuses: [STARTED], pipelineName: "nightly"}) { ... on Runs { results {
+        runId stepStats { status } } } } }"""
+    runs = deployment.ask(query)["runsOrError"]["results"]
+    return next((run["runId"] for run in runs if run["stepStats"]), None)

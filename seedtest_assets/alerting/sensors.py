@@ -1,17 +1,22 @@
-"""Alerting as Dagster sees it: a sensor that records incidents, a sensor that sends, and a check that shows what could not be sent."""
+"""Alerting as Dagster sees it: sensors that record incidents, send, and end runs whose process is gone; a check of what could not be sent."""
 
 from datetime import datetime, timezone
 
 import dagster as dg
+import msgspec
 
 from seedtest_assets.alerting.channels import read_channels
 from seedtest_assets.alerting.delivery import deliver, undelivered
 from seedtest_assets.alerting.incidents import Outbox, open_incidents
 from seedtest_assets.alerting.monitor import monitor, read_state, write_state
 from seedtest_assets.dagster_log.materializations import check_evaluation
+from seedtest_assets.dagster_log.sign_of_life import GRACE, lost_runs, report_lost
 from seedtest_assets.resources import AlertChannels, PlatformDatabase
 from seedtest_assets.schedules import ALERTS_SENT
 from seedtest_assets.step.load_time import ALERT_INTERVAL_SECONDS
+
+# More than GRACE, so that a run that is lost at two passes in a row is ended by the second, within a minute of its end.
+LOST_RUNS_SECONDS = 20
 
 
 @dg.sensor(minimum_interval_seconds=ALERT_INTERVAL_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -42,6 +47,24 @@ def alert_delivery_sensor(
         skip_reason="; ".join([f"{n_sent} messages sent", *map(str, stuck)]),
         cursor=state,
         asset_events=[check_evaluation(_delivery_check(outbox), context.instance)] if changed else [],
+    )
+
+
+@dg.sensor(minimum_interval_seconds=LOST_RUNS_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
+def lost_run_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Report runs as failed whose process is gone, so that the next one leaves the queue.
+
+    The cursor has the time since when each is lost.
+    """
+    now = datetime.now(timezone.utc)
+    since = msgspec.json.decode(context.cursor or "{}", type=dict[str, datetime])
+    lost = {run.run_id: since.get(run.run_id, now) for run in lost_runs(context.instance)}
+    gone = [run_id for run_id, at in lost.items() if now - at >= GRACE]
+    for run_id in gone:
+        report_lost(context.instance, run_id)
+    return dg.SensorResult(
+        skip_reason=f"reported as failed: {', '.join(gone)}" if gone else f"{len(lost)} runs without a sign of life",
+        cursor=msgspec.json.encode({run_id: at for run_id, at in lost.items() if run_id not in gone}).decode(),
     )
 
 

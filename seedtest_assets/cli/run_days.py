@@ -1,8 +1,7 @@
 """Run a day as the 03:00 schedule does, from the command line, through Dagster's own instance."""
 
 import logging
-import os
-import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -11,9 +10,10 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
-import psutil
 
 from seedtest_assets.dagster_log.failures import ADVICE, advice_of, reason_of
+from seedtest_assets.dagster_log.run_queue import NOT_STARTED_AGAIN
+from seedtest_assets.dagster_log.sign_of_life import GRACE, lost_runs, report_lost, sign_of_life
 from seedtest_assets.days import days_up_to, last_full_day
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError
@@ -27,9 +27,6 @@ from seedtest_assets.storage.sources import find_source
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Dagster's console log is off: the UI has all of it, and the terminal shows one line."""
-
-_HOST, _PID = "seedtest/host", "seedtest/pid"
-"""Tags of a run that this command executes itself, so that the next command can check whether its process is alive."""
 
 ShowStep = Callable[[str], None]
 """Takes a line that says how far a run is."""
@@ -60,6 +57,7 @@ def run_day(
     settings = load_settings()
     available: dict[str, Any] = {**resources_from(settings), **(resources or {})}
     _require_partition(day, settings)
+    _end_lost_runs(instance, show)
     active = _active_run(instance)
     if active:
         raise InputError(f"run {active.run_id} ({active.job_name}) is active. Wait for its end, or cancel it in the UI")
@@ -91,16 +89,22 @@ def _require_partition(day: date, settings: Settings) -> None:
         )
 
 
+def _end_lost_runs(instance: dg.DagsterInstance, show: ShowStep) -> None:
+    """Report runs as failed whose process is gone: the daemon does, too, where it runs."""
+    lost = {run.run_id for run in lost_runs(instance)}
+    if lost:
+        show(f"run {', '.join(lost)} has no sign of life")
+        time.sleep(GRACE.total_seconds())
+        for run_id in lost & {run.run_id for run in lost_runs(instance)}:
+            report_lost(instance, run_id)
+
+
 def _active_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
-    """Find a run that writes what a night writes. A run of this command whose process is gone is reported as failed."""
+    """Find a run that writes what a night writes."""
     statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
-    for run in instance.get_runs(dg.RunsFilter(statuses=statuses)):
-        host, pid = run.tags.get(_HOST), run.tags.get(_PID)
-        if host == socket.gethostname() and pid and not psutil.pid_exists(int(pid)):
-            instance.report_run_failed(run, "the process that ran it is gone")
-        elif run.job_name in (nightly_job.name, extract_job.name) or run.job_name.startswith("__ASSET_JOB"):
-            return run
-    return None
+    names = (nightly_job.name, extract_job.name)
+    runs = instance.get_runs(dg.RunsFilter(statuses=statuses))
+    return next((run for run in runs if run.job_name in names or run.job_name.startswith("__ASSET_JOB")), None)
 
 
 def _execute(
@@ -109,15 +113,16 @@ def _execute(
     run_id = str(uuid4())
     instance.add_event_listener(run_id, partial(_show_event, show))
     job = extract_job if request.asset_selection else nightly_job
-    result = defs.resolve_job_def(job.name).execute_in_process(
-        instance=instance,
-        run_id=run_id,
-        raise_on_error=False,
-        run_config={**request.run_config, **_QUIET},
-        partition_key=request.partition_key,
-        resources=resources,
-        tags={**request.tags, _HOST: socket.gethostname(), _PID: str(os.getpid())},
-    )
+    with sign_of_life(instance, run_id) as tags:
+        result = defs.resolve_job_def(job.name).execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            raise_on_error=False,
+            run_config={**request.run_config, **_QUIET},
+            partition_key=request.partition_key,
+            resources=resources,
+            tags={**request.tags, **tags, **NOT_STARTED_AGAIN},
+        )
     failed_checks = tuple(
         f"{check.severity.value} {check.check_name}: {_with_advice(check.description or 'failed', check.metadata)}"
         for check in result.get_asset_check_evaluations()

@@ -1,6 +1,11 @@
-"""Dagster's run queue: the limit of a pool."""
+"""Dagster's run queue: the limit of a pool, and runs that are not in it."""
 
 import dagster as dg
+
+from seedtest_assets.dagster_log.private import MAX_RETRIES_TAG
+
+# Tags of a run outside the queue, which the daemon cannot start again: its failure would wait for that, and alert nobody.
+NOT_STARTED_AGAIN = {MAX_RETRIES_TAG: "0"}
 
 
 def limit_pool(instance: dg.DagsterInstance, pool: str) -> None:

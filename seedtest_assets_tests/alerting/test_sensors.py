@@ -52,6 +52,7 @@ def test_alerting_is_on_without_a_click():
     sensors = {sensor.name: sensor for sensor in defs.sensors or []}
     assert sensors["incident_sensor"].default_status == dg.DefaultSensorStatus.RUNNING
     assert sensors["alert_delivery_sensor"].default_status == dg.DefaultSensorStatus.RUNNING
+    assert sensors["lost_run_sensor"].default_status == dg.DefaultSensorStatus.RUNNING
 
 
 @pytest.mark.usefixtures("drop")

@@ -1,7 +1,5 @@
 """A night of the small school, through Dagster, from the platform's tables to the features."""
 
-import socket
-import subprocess
 from contextlib import ExitStack
 from datetime import date, timedelta
 
@@ -214,17 +212,6 @@ def test_a_run_that_is_active_is_waited_for(instance, platform, job):
     with_run = instance.create_run_for_job(defs.resolve_job_def(job), status=dg.DagsterRunStatus.STARTED)
     with pytest.raises(InputError, match=f"run {with_run.run_id} .* is active"):
         run_night(instance, LAST)
-
-
-def test_a_run_whose_process_is_gone_is_reported_failed_and_not_waited_for(instance, platform, monkeypatch):
-    monkeypatch.setenv("SEEDTEST_START_DATE", str(LAST))  # no window to fill
-    with subprocess.Popen(["true"]) as ended:
-        ended.wait()
-    tags = {"seedtest/host": socket.gethostname(), "seedtest/pid": str(ended.pid)}
-    job = defs.resolve_job_def("nightly")
-    lost = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
-    assert run_night(instance, LAST).failure is None
-    assert instance.get_run_by_id(lost.run_id).status == dg.DagsterRunStatus.FAILURE
 
 
 def test_days_are_run_oldest_first_and_stop_at_the_first_that_fails(instance, night):

@@ -1,0 +1,93 @@
+"""The sign of life of a run: an advisory lock in Dagster's database, which the run's process holds until it ends.
+
+Process ids and host names are used again, and mean nothing in another container. A lock belongs to one session, and
+PostgreSQL frees it when the session's process ends, however it ends.
+"""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from threading import Event, Thread
+
+import dagster as dg
+import psutil
+import sqlalchemy as sa
+from dagster_postgres import PostgresRunStorage
+from dagster_postgres.utils import DagsterPostgresException
+
+from seedtest_assets.dagster_log.run_reader import utc
+
+# Marks a run whose process holds its lock, and says which process it is. Runs without it are not judged: those of other code
+# locations, or of earlier versions.
+PROCESS_TAG = "seedtest/process"
+# Its value where there is no lock. Not left out: a run that is started again inherits the tags of the one before it.
+NO_LOCK = "holds no lock"
+# A lock must be free for this long: a process that only lost its connection takes its lock again within BEAT_SECONDS.
+GRACE = timedelta(seconds=15)
+# Between two looks at the lock by the process that holds it.
+BEAT_SECONDS = 3.0
+# How long a run waits for its lock before it goes on without: nobody then takes it for dead.
+FIRST_SECONDS = 10.0
+
+# Shared, so that several processes of a run may hold it. Taken again at every beat: where the connection or a pooler's session
+# behind it was lost, this is how it comes back.
+_TAKE = sa.text("SELECT pg_try_advisory_lock_shared(hashtextextended('seedtest run ' || :run_id, 0))")
+_IS_FREE = sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended('seedtest run ' || :run_id, 0))")
+# A machine that goes down closes no connection: the server finds out in 25 s.
+_KEEPALIVES = sa.text("SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3")
+
+
+@contextmanager
+def sign_of_life(instance: dg.DagsterInstance, run_id: str) -> Iterator[dict[str, str]]:
+    """Hold the lock of a run for the length of a block; gives the run's tag that says so, or that it has none."""
+    if not isinstance(instance.run_storage, PostgresRunStorage):
+        yield {PROCESS_TAG: NO_LOCK}
+        return
+    held, ended = Event(), Event()
+    keeper = Thread(target=_keep, args=(instance.run_storage, run_id, held, ended), name="sign of life", daemon=True)
+    keeper.start()
+    try:
+        yield {PROCESS_TAG: _this_process() if held.wait(FIRST_SECONDS) else NO_LOCK}
+    finally:
+        ended.set()
+        keeper.join(BEAT_SECONDS)
+
+
+def lost_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """List the runs that have begun and whose process holds no lock at this moment, the newest first."""
+    storage, started = instance.run_storage, dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
+    marked = [run for run in instance.get_runs(started) if run.tags.get(PROCESS_TAG, NO_LOCK) != NO_LOCK]
+    if not marked or not isinstance(storage, PostgresRunStorage):
+        return []
+    with storage.connect() as connection:
+        return [run for run in marked if connection.execute(_IS_FREE, {"run_id": run.run_id}).scalar()]
+
+
+def report_lost(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Report that a run failed because its process is gone, unless it has ended meanwhile."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        instance.report_run_failed(
+            run,
+            f"the process that ran it is gone: {run.tags[PROCESS_TAG]}. It was killed, ran out of memory, or its machine went down",
+        )
+
+
+def _keep(storage: PostgresRunStorage, run_id: str, held: Event, ended: Event) -> None:
+    while not ended.is_set():
+        try:
+            with storage.connect() as connection:
+                connection.execute(_KEEPALIVES)
+                while not ended.is_set():
+                    if connection.execute(_TAKE, {"run_id": run_id}).scalar():
+                        held.set()
+                    ended.wait(BEAT_SECONDS)
+        except (sa.exc.DBAPIError, DagsterPostgresException):
+            ended.wait(1)  # the connection was lost: another one
+
+
+def _this_process() -> str:
+    started = utc(psutil.Process().create_time())
+    return f"process {os.getpid()} on {socket.gethostname()}, started {started:%Y-%m-%d %H:%M:%S} UTC"
