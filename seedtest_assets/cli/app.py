@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from seedtest_assets.cli.alert import alert
+from seedtest_assets.cli.backup import backup, restore
 from seedtest_assets.cli.calibrate import calibrate
 from seedtest_assets.cli.compare import compare
 from seedtest_assets.cli.doctor import doctor
@@ -32,7 +33,7 @@ class OneLineErrors(TyperGroup):
 
 # Commands import what they need when they run: `seedtest --help` answers at once.
 app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-for command in (demo, dev, env, run, calibrate, serve, status, doctor, compare, publish, down):
+for command in (demo, dev, env, run, calibrate, serve, status, doctor, compare, publish, backup, restore, down):
     app.command()(command)
 app.command("import")(import_)
 app.add_typer(alert, name="alert")

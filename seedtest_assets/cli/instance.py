@@ -10,7 +10,7 @@ from seedtest_assets.project import enter_project
 if TYPE_CHECKING:
     import dagster as dg
 
-_STORAGE = "DAGSTER_POSTGRES_URL"
+STORAGE = "DAGSTER_POSTGRES_URL"
 
 
 def dagster_environment() -> dict[str, str]:
@@ -24,7 +24,7 @@ def dagster_environment() -> dict[str, str]:
     root = enter_project()
     return {
         "DAGSTER_HOME": os.environ.get("DAGSTER_HOME") or str(root),
-        _STORAGE: url_with_limits(os.environ.get(_STORAGE) or start_embedded(DAGSTER), _STORAGE),
+        STORAGE: url_with_limits(os.environ.get(STORAGE) or start_embedded(DAGSTER), STORAGE),
     }
 
 
@@ -52,5 +52,5 @@ def open_instance() -> "Iterator[dg.DagsterInstance]":
         cause = error if isinstance(error, DBAPIError) else error.__cause__
         if not isinstance(cause, DBAPIError):
             raise
-        name = f"Dagster's database {shown_address(os.environ[_STORAGE], _STORAGE)}"
-        raise translated(cause, name, _STORAGE) from error
+        name = f"Dagster's database {shown_address(os.environ[STORAGE], STORAGE)}"
+        raise translated(cause, name, STORAGE) from error

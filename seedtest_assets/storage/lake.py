@@ -37,6 +37,11 @@ class Lake:
             raise InputError(f"SEEDTEST_LAKE={url!r} cannot be opened: {first_line(error)}") from None
         self.url = url
 
+    @property
+    def local_folder(self) -> Path | None:
+        """Its folder, where it is one of this machine."""
+        return Path(self.root) if self._is_local else None
+
     def observations_path(self, day: date) -> str:
         """Give the path of a day's answers."""
         return f"{self.root}/observations/date={day.isoformat()}/answers.parquet"

