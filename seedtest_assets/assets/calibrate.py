@@ -26,10 +26,10 @@ from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, Irt
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import table_metadata
-from seedtest_assets.storage.calibration_lock import one_calibration_at_a_time
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.history import previous_item_parameters
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.locks import one_calibration_at_a_time
 from seedtest_assets.storage.publishing import clear_calibration, write_calibration
 from seedtest_assets.storage.questions import known_parameters
 from seedtest_assets.storage.window import Window

@@ -23,6 +23,7 @@ from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import last_days_counted
+from seedtest_assets.storage.locks import one_command_at_a_time
 from seedtest_assets.storage.sources import find_source
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -52,16 +53,30 @@ def run_day(
     """Fill the days that the look-back window lacks in one run, then run everything of `day` in another.
 
     resources: take the place of the deployment's. Raises InputError for a day outside the partitions, or while another run
-    works on them.
+    or command works on them.
     """
     settings = load_settings()
     available: dict[str, Any] = {**resources_from(settings), **(resources or {})}
     _require_partition(day, settings)
-    _end_lost_runs(instance, show)
-    active = _active_run(instance)
-    if active:
-        raise InputError(f"run {active.run_id} ({active.job_name}) is active. Wait for its end, or cancel it in the UI")
-    available["source"].find(available["platform"])  # a missing source fails here, not after the step's retries
+    with one_command_at_a_time(available["platform"].database):
+        _end_lost_runs(instance, show)
+        active = _active_run(instance)
+        if active:
+            raise InputError(
+                f"run {active.run_id} ({active.job_name}) is active. Wait for its end, or cancel it in the UI"
+            )
+        available["source"].find(available["platform"])  # a missing source fails here, not after the step's retries
+        return _execute_all(instance, day, show, available, accept_failed_checks)
+
+
+def _execute_all(
+    instance: dg.DagsterInstance,
+    day: date,
+    show: ShowStep,
+    available: Mapping[str, Any],
+    accept_failed_checks: bool,
+) -> DayRun:
+    """Execute the runs that a day needs, one after the other, up to one that fails; gives the last one."""
     for request in requests_for(day, available["lake"]):
         if request.asset_selection:
             show(f"filling the look-back window: {request.run_key}")

@@ -14,10 +14,10 @@ from seedtest_assets.dagster_log.calibration_runs import calibration_runs, check
 from seedtest_assets.definitions import defs
 from seedtest_assets.resources import AnswerLake, resources_from
 from seedtest_assets.settings import load_settings
-from seedtest_assets.storage.calibration_lock import one_calibration_at_a_time
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.history import fit_history, fit_meta
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.locks import one_calibration_at_a_time
 from seedtest_assets_tests.conftest import execute, new_database
 
 pytestmark = pytest.mark.usefixtures("undrawn")

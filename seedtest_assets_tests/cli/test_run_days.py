@@ -1,7 +1,9 @@
 """A night of the small school, through Dagster, from the platform's tables to the features."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import date, timedelta
+from threading import Event
 
 import dagster as dg
 import pyarrow as pa
@@ -13,9 +15,9 @@ from seedtest_assets.cli.run import run_and_report
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError, SeedtestError
 from seedtest_assets.settings import load_settings
-from seedtest_assets.storage.calibration_lock import one_calibration_at_a_time
 from seedtest_assets.storage.history_tables import ensure_month
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.locks import one_calibration_at_a_time
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.school import DAY_BEFORE, LAST, checks_of, run_night
 
@@ -219,6 +221,23 @@ def test_days_are_run_oldest_first_and_stop_at_the_first_that_fails(instance, ni
     with pytest.raises(SeedtestError, match=f"of {DAY_BEFORE} failed at calibrate: .* is not a readable Parquet file"):
         run_and_report(instance, [DAY_BEFORE, LAST], lambda line: None)
     assert [run.tags["dagster/partition"] for run in instance.get_runs()] == [str(DAY_BEFORE)]
+
+
+def test_of_two_commands_at_once_one_runs_and_the_other_is_told(night, instance):
+    waiting, going = Event(), Event()
+
+    def show(line: str) -> None:
+        going.set()
+        waiting.wait(60)
+
+    with ThreadPoolExecutor() as pool, dg.DagsterInstance.ephemeral() as other:
+        first = pool.submit(run_night, instance, LAST, show)
+        assert going.wait(60)
+        with pytest.raises(InputError, match="another `seedtest run` is at work on this database"):
+            run_night(other, LAST)
+        waiting.set()
+        assert first.result().failure is None
+        assert other.get_runs_count() == 0
 
 
 def test_a_night_drops_history_that_is_too_old_and_says_so(instance, night):

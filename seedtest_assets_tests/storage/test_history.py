@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from seedtest_assets.errors import InputError, TransientError
-from seedtest_assets.storage.calibration_lock import one_calibration_at_a_time
 from seedtest_assets.storage.history import (
     abilities,
     fit_history,
@@ -16,6 +15,7 @@ from seedtest_assets.storage.history import (
     parameters_of_days,
     previous_item_parameters,
 )
+from seedtest_assets.storage.locks import one_calibration_at_a_time
 from seedtest_assets.storage.publishing import clear_calibration
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.storage.nights import DAY, SHADOW, calibrate
