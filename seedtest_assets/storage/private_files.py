@@ -15,7 +15,9 @@ def make_private_folder(folder: Path) -> None:
     try:
         folder.mkdir()
     except FileExistsError:
-        return  # another process made it in the meantime
+        if folder.is_dir():
+            return  # another process made it in the meantime
+        raise
     folder.chmod(PRIVATE_FOLDER)  # not mkdir's mode, which the umask cuts
 
 

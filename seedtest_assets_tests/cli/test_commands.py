@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -143,6 +144,27 @@ def test_a_bad_setting_is_reported_before_anything_starts(invoke, tmp_path, comm
     assert done.exit_code == 1
     assert not (tmp_path / ".seedtest" / "postgres").exists()
     assert done.stderr.strip() == "error: MIRT_MODEL='5PL' is not allowed: Input should be 'Rasch', '2PL' or '3PL'"
+
+
+def test_other_users_may_not_open_the_project_with_its_databases_elsewhere(invoke, tmp_path):
+    for name in PROJECT_FILES:
+        shutil.copy(ROOT / name, tmp_path)
+    folder = tmp_path / ".seedtest"
+    folder.mkdir()
+    folder.chmod(0o755)  # as Dagster makes it, which writes the output of runs there
+    done = invoke("env", DAGSTER_POSTGRES_URL="postgresql://db.example/dagster")
+    assert done.exit_code == 0, done.output
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_project_that_cannot_be_written_to_is_one_line(invoke, tmp_path):
+    for name in PROJECT_FILES:
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".seedtest").write_text("no folder")
+    done = invoke("env", DAGSTER_POSTGRES_URL="postgresql://db.example/dagster")
+    assert done.exit_code == 1
+    advice = f"Run this as a user who may write to {tmp_path}"
+    assert done.stderr.strip() == f"error: {tmp_path / '.seedtest'} cannot be used: File exists. {advice}"
 
 
 def test_an_old_name_of_a_variable_is_reported_by_run_and_status(project):
