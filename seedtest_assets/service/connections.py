@@ -87,12 +87,17 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        self._head_bytes += len(data)
-        super().data_received(data)
+        # A read may bring more than a head may have: what is beyond is parsed when the head is complete.
+        room = self.limits.head_bytes + 1 - self._head_bytes
+        now, later = (data[:room], data[room:]) if self._too_slow else (data, b"")
+        self._head_bytes += len(now)
+        super().data_received(now)
         if self._too_slow and self._head_bytes > self.limits.head_bytes:
             self.all.close(
                 self, "head bytes", 431, f"the head of the request has more than {self.limits.head_bytes:,} bytes"
             )
+        elif later and not self.transport.is_closing():
+            super().data_received(later)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

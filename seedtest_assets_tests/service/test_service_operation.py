@@ -154,13 +154,20 @@ def everything_from(caller):
     return answer
 
 
-def test_head_of_a_request_has_a_limit_of_bytes(small_and_open):
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"])
+def test_head_of_a_request_has_a_limit_of_bytes(small_and_open, end):
     with socket.create_connection(address_of(small_and_open), timeout=30) as caller:
-        caller.sendall(b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 70_000)
+        caller.sendall(b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 70_000 + end)
         assert everything_from(caller).startswith(b"HTTP/1.1 431")
     assert counters(small_and_open)['irt_connections_closed_total{limit="head bytes"}'] >= 1
     response = requests.get(small_and_open.url + "/healthz", headers={"X-Long": "x" * 30_000}, timeout=30)
     assert response.status_code == 200
+
+
+def test_a_body_that_comes_with_its_head_does_not_count_as_head(small_and_open):
+    with socket.create_connection(address_of(small_and_open), timeout=30) as caller:
+        caller.sendall(b"POST /healthz HTTP/1.1\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000)
+        assert caller.recv(100).startswith(b"HTTP/1.1 405")
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
