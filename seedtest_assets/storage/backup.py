@@ -16,7 +16,7 @@ from seedtest_assets.errors import InputError, first_line
 from seedtest_assets.storage.addresses import connection_string, shown_address
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.postgres_server import programs
-from seedtest_assets.storage.private_files import PRIVATE_FOLDER, make_private_folder
+from seedtest_assets.storage.private_files import PRIVATE_FILE, PRIVATE_FOLDER, make_private_folder
 from seedtest_assets.storage.statements import identifier
 
 LAKE_FILE = "lake.tar"
@@ -61,6 +61,8 @@ def back_up(folder: Path, databases: Sequence[Dumped], lake: Lake) -> list[str]:
             with tarfile.open(unfinished / LAKE_FILE, "w") as archive:
                 archive.add(lake.local_folder, arcname=".")
             lines.append(f"{LAKE_FILE}: {lake.url}")
+        for file in unfinished.iterdir():
+            file.chmod(PRIVATE_FILE)  # also where it is copied from this folder to an open one
         unfinished.rename(folder)
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror or first_line(error)}") from None

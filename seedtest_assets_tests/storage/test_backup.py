@@ -43,7 +43,10 @@ def test_after_a_restore_the_next_night_gives_the_same_numbers(
 ):
     told = seedtest("backup", "kept")
     assert told.splitlines()[0].startswith("history.dump: the schema seedtest of postgresql://")
-    assert stat.S_IMODE((tmp_path / "kept").stat().st_mode) == 0o700
+    kept = tmp_path / "kept"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o700
+    files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in kept.iterdir()}
+    assert files == dict.fromkeys(("history.dump", "dagster.dump", "lake.tar"), 0o600)
 
     # Undisturbed, on a copy of the platform's database.
     other = new_database(template, like=rows_of(night, "SELECT current_database()")[0][0])
