@@ -52,6 +52,7 @@ def import_answers(
     with database.bulk_transaction() as cursor:
         # Of two imports at once the second waits, and then sees what the first has added.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('seedtest import'))")
+        cursor.fetchall()  # an error, such as of waiting too long, comes with the rows
         cursor.adbc_ingest("incoming", file.answers, mode="create", temporary=True)
         names = [name for name in OBSERVATION_SCHEMA.names if name in types]
         values = {name: f"i.{name}::{types[name]}" for name in names}

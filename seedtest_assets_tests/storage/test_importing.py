@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 import pytest
 
-from seedtest_assets.errors import InputError
+from seedtest_assets.errors import InputError, TransientError
 from seedtest_assets.storage.importing import import_answers
 from seedtest_assets_tests.conftest import execute, rows_of
 
@@ -52,6 +52,17 @@ def test_of_two_imports_at_once_the_second_waits_and_adds_nothing_twice(settings
         )
         first.exec_driver_sql("SELECT pg_advisory_unlock(hashtext('seedtest import'))")
         assert second.result().n_new == 2
+
+
+def test_an_import_that_waits_too_long_for_another_says_so(settings, platform, tmp_path):
+    GOOD.to_parquet(tmp_path / "log.parquet")
+    impatient = settings.model_copy(update={"seedtest_lock_timeout_secs": 1})
+    with platform.session() as first:
+        first.exec_driver_sql("SELECT pg_advisory_lock(hashtext('seedtest import'))")
+        with pytest.raises(TransientError, match="waited too long for a lock"):
+            import_answers(tmp_path / "log.parquet", impatient)
+        first.exec_driver_sql("SELECT pg_advisory_unlock(hashtext('seedtest import'))")
+    assert rows_of(platform, "SELECT count(*) FROM attempt") == [(0,)]
 
 
 def test_a_longer_log_adds_only_what_is_new(settings, platform, tmp_path):
