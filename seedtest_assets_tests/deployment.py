@@ -104,13 +104,17 @@ class Deployment:
         except requests.RequestException:
             return False
 
-    def run(self, day: date) -> tuple[str, str]:
-        """Run the nightly job for a day, as the UI does; gives the run and how it ended."""
+    def run(self, day: date, pause: float = 0.1) -> tuple[str, str]:
+        """Run the nightly job for a day, as the UI does; gives the run and how it ended. pause: seconds between two questions."""
         launched = self.ask(LAUNCH, day=str(day))["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
         run_id = launched["run"]["runId"]
         ended = {"SUCCESS", "FAILURE", "CANCELED"}
-        wait_for(f"the end of the run of {day}", lambda: self.ask(STATUS, run=run_id)["runOrError"]["status"] in ended)
+        wait_for(
+            f"the end of the run of {day}",
+            lambda: self.ask(STATUS, run=run_id)["runOrError"]["status"] in ended,
+            pause=pause,
+        )
         return run_id, self.ask(STATUS, run=run_id)["runOrError"]["status"]
 
     def tick_after(self, moment: float, sensor: str) -> object:
@@ -137,11 +141,11 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def wait_for(what: str, condition: Callable[[], object], seconds: float = 600) -> object:
+def wait_for(what: str, condition: Callable[[], object], seconds: float = 600, pause: float = 0.1) -> object:
     """The first true value of a condition; AssertionError with what was waited for when it never comes."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
             return value
-        time.sleep(0.1)
+        time.sleep(pause)
     raise AssertionError(f"not within {seconds:g} s: {what}")
