@@ -10,15 +10,25 @@ _LIST = "["
 
 
 def topics_of(text: str) -> list[str]:
-    """List the topics of a text, sorted and each once; a text that is no JSON array is one topic."""
+    """List the topics of a text, sorted and each once; a text that is no JSON array of names is one topic."""
     if not text.startswith(_LIST):
         return [text]
     try:
-        topics = json.loads(text)
-    except ValueError:
+        names = names_of(json.loads(text))
+    except (ValueError, RecursionError):
         return [text]
+    return [text] if any(map(_is_no_text, names)) else names
+
+
+def names_of(topics: Iterable[object]) -> list[str]:
+    """Give the names of a list's topics, sorted and each once; a null or blank one is none."""
     names = (topic if isinstance(topic, str) else json.dumps(topic) for topic in topics if topic is not None)
     return sorted({name.strip() for name in names} - {""})
+
+
+def _is_no_text(name: str) -> bool:
+    """Tell whether PostgreSQL takes no such text: JSON may write a zero byte, or half of a letter of UTF-16."""
+    return "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def text_of(topics: Iterable[str]) -> str | None:
@@ -43,5 +53,5 @@ def in_one_form(texts: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array
 def from_lists(lists: pa.ChunkedArray) -> pa.Array:
     """Write a column of lists, as Parquet files have them, as texts."""
     return pa.array(
-        [None if topics is None else text_of(map(str, topics)) for topics in lists.to_pylist()], pa.string()
+        [None if topics is None else text_of(names_of(topics)) for topics in lists.to_pylist()], pa.string()
     )

@@ -137,7 +137,7 @@ def _scale_of(held: HeldAnchors, estimate: Estimate) -> BankScale:
         persons = answers.answered & (blocks.of_persons == number)
         mean, sd = mixture(np.bincount(answers.group[persons], minlength=answers.n_groups), state.mean, state.sd)
         drifted = tuple(chain.from_iterable(linking.screened_out for linking in screenings))
-        worst = max((linking.errors for linking in screenings), key=lambda errors: errors.residual_z)
+        worst = max((linking.errors for linking in screenings), key=lambda errors: np.nan_to_num(errors.residual_z))
         A, B = held.line.A * sd, held.line.A * mean + held.line.B
         of_block[number] = Linking(A, B, "fixed", "anchors", held.items.among(codes).item, drifted, worst)
     return BankScale.by(
@@ -160,6 +160,9 @@ def _assemble(
     groups_mean, groups_sd, mean, sd = _populations(estimate, scale)
     if not groups_given:  # nobody knows to which of the populations that were found a person without answers belongs
         theta, theta_se = np.where(answered, theta, mean), np.where(answered, theta_se, sd)
+    elif scale.blocks.n > 1:  # the scale of no block is theirs, but that of their group
+        group = problem.answers.group
+        theta, theta_se = np.where(answered, theta, groups_mean[group]), np.where(answered, theta_se, groups_sd[group])
     size = n_parameters(problem)
     flagged = flag(items, errors.a / item_A)
     return Calibration(

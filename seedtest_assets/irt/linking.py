@@ -21,7 +21,7 @@ from seedtest_assets.irt.robust import robust_sd
 
 # Robust z above which an anchor has drifted (Iglewicz & Hoaglin, 1993).
 DRIFT_LIMIT = 3.5
-# In b on the bank's scale, and in log a: smaller moves do no harm, however close together the others are.
+# In b on the scale that is computed on (`near_standard`), and in log a: smaller moves do no harm, however close together the others are.
 DRIFT_SIZE = (0.25, 0.2)
 # Fewer common items give no spread to judge one of them by.
 FEWEST_TO_SCREEN = 5

@@ -10,7 +10,7 @@ from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.parallel import kernel
 from seedtest_assets.irt.parameters import ItemParameters
 
-MOST_TOPICS = 255
+MOST_TOPICS = 65_535
 """Topics that one answer may belong to."""
 
 
@@ -55,12 +55,12 @@ class TopicAnswers:
     ) -> None:
         for name, codes in (("person", person), ("topic", topic), ("item", item)):
             object.__setattr__(self, name, np.ascontiguousarray(integers(codes, name), np.int32))
-        n_topics = np.ones(len(self.item), np.uint8) if n_topics is None else integers(n_topics, "n_topics")
+        n_topics = np.ones(len(self.item), np.uint16) if n_topics is None else integers(n_topics, "n_topics")
         if len(n_topics) and not (n_topics.min() >= 1 and n_topics.max() <= MOST_TOPICS):
             raise DataError(
-                f"an answer belongs to 1 to {MOST_TOPICS} topics, but n_topics goes from {n_topics.min()} to {n_topics.max()}"
+                f"an answer belongs to 1 to {MOST_TOPICS:,} topics, but n_topics goes from {n_topics.min()} to {n_topics.max()}"
             )
-        object.__setattr__(self, "n_topics", np.ascontiguousarray(n_topics, np.uint8))
+        object.__setattr__(self, "n_topics", np.ascontiguousarray(n_topics, np.uint16))
         object.__setattr__(self, "correct", np.asarray(correct))
         columns = (self.person, self.topic, self.item, self.correct, self.n_topics)
         if len({len(column) for column in columns}) > 1:

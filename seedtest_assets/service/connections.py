@@ -82,6 +82,8 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_complete()
         self.all.of_address[self.address] -= 1
+        if not self.all.of_address[self.address]:
+            del self.all.of_address[self.address]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -109,6 +111,7 @@ class Connection(HttpToolsProtocol):
 
     def answer_and_close(self, status: int, message: str) -> None:
         """Answer with an error of the service and close."""
+        self._head_is_complete()  # it makes room only once, though its end is noticed later
         body = msgspec.json.encode(ErrorReply(message))
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[status] + head + body)

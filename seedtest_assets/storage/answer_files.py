@@ -294,7 +294,8 @@ def _typed(rows: pa.Table, chosen: Mapping[str, str | None]) -> pa.Table:
         for name, column in chosen.items()
     )
     # Where the file has no time, its order tells which of two answers came first: microseconds after EARLIEST.
-    time = _TIME if chosen["completed_at"] else f"TIMESTAMPTZ '{EARLIEST}' + to_microseconds(row)"
+    # Not the row's number, which begins again in each file of a glob.
+    time = _TIME if chosen["completed_at"] else f"TIMESTAMPTZ '{EARLIEST}' + to_microseconds(place)"
     query = f"""
         SELECT row, {", ".join(OBSERVATION_SCHEMA.names)}, CASE
             WHEN correct IS NULL AND correct_text IS NOT NULL THEN correct_text
@@ -305,18 +306,18 @@ def _typed(rows: pa.Table, chosen: Mapping[str, str | None]) -> pa.Table:
             WHEN hint_used IS NULL AND hint_text IS NOT NULL THEN '{_UNREADABLE["hint_used"]}'
             END AS unreadable
         FROM (SELECT
-            row, student_id, item_id, topic_id, session_id,
+            row, place, student_id, item_id, topic_id, session_id,
             CASE correct WHEN 'true' THEN true WHEN 'false' THEN false END AS correct,
             CASE WHEN lower(hint_used) IN {_TRUE} THEN true WHEN lower(hint_used) IN {_FALSE} THEN false END AS hint_used,
             try_cast(try_cast(response_time_ms AS DOUBLE) AS INTEGER) AS response_time_ms,
             {time} AS completed_at,
             correct AS correct_text, completed_at AS completed_text,
             response_time_ms AS response_time_text, hint_used AS hint_text
-        FROM (SELECT "{ROW}" AS row, {raw} FROM file))
+        FROM (SELECT "{ROW}" AS row, place, {raw} FROM file))
         """
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.register("file", rows)
+        connection.register("file", rows.append_column("place", pa.array(np.arange(len(rows)))))
         typed = connection.sql(query).to_arrow_table()
     return typed.set_column(
         typed.column_names.index("unreadable"), "unreadable", _with_values(typed["unreadable"], rows)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -19,7 +20,7 @@ PLATFORM, DAGSTER = "seedtest", "dagster"
 def embedded_address(database: str, home: Path = HOME) -> str:
     """Give the URL of a database on the embedded server, whether it runs or not. Starts nothing."""
     with _readable(home):
-        return f"postgresql://postgres:@/{database}?host={socket_folder(home.resolve())}"
+        return f"postgresql://postgres:@/{database}?host={quote(str(socket_folder(home.resolve())))}"
 
 
 def start_embedded(database: str, home: Path = HOME) -> str:

@@ -1,4 +1,4 @@
-"""A digest inside a Parquet file, by which any changed bit is noticed: Parquet itself protects nothing by default."""
+"""A digest inside a Parquet file, by which a changed bit is noticed: Parquet itself protects nothing by default."""
 
 import hashlib
 import io

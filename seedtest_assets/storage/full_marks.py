@@ -59,4 +59,7 @@ def describe_full_marks(full_marks: Mapping[str | None, str], of_item: ItemMarks
     for full in different:
         items = [item for item, mark in full_marks.items() if mark == full]
         parts.append(f"{full} in {number_of(len(items), 'item')} ({first_few(items)})")
+    ones = [item for item, marks in of_item.items() if "1" in marks and item not in full_marks]
+    if parts and ones:
+        parts.append(f"1 in {number_of(len(ones), 'item')} ({first_few(ones)})")
     return [f"full marks differ between items. Read as correct: {first_few(parts)}"] if parts else []

@@ -221,7 +221,10 @@ def _fits(folder: Path) -> bool:
 
 def _initialize(home: Path, user: pwd.struct_passwd) -> None:
     # Beside its place, and moved there when it is whole: a run that is killed leaves nothing that looks like a server's data.
-    unfinished = home / "postgres.unfinished"
+    data = _data_folder(home)
+    if data.exists() and any(data.iterdir()):
+        raise InputError(f"{data} has files, but none of a PostgreSQL server that was ever started. Move them away")
+    unfinished = data.with_name(f"{data.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     unfinished.chmod(PRIVATE_FOLDER)
@@ -233,7 +236,7 @@ def _initialize(home: Path, user: pwd.struct_passwd) -> None:
         lines = error.stderr.decode(errors="replace").splitlines()
         reason = next((line for line in lines if "error" in line), first_line(error))
         raise TransientError(f"PostgreSQL cannot make its data in {home}: {reason}") from None
-    unfinished.rename(_data_folder(home))
+    unfinished.rename(data)
 
 
 def _start(data: Path, socket: Path, user: pwd.struct_passwd) -> None:

@@ -121,7 +121,10 @@ def _topic_text(column: str, kind: str) -> str:
     if kind.endswith("[]"):
         return f"array_to_json({column})::text"
     if kind in ("json", "jsonb"):
-        return f"CASE json_typeof({column}::json) WHEN 'string' THEN {column} #>> '{{}}' ELSE {column}::text END"
+        return (
+            f"CASE json_typeof({column}::json) WHEN 'string' THEN {column} #>> '{{}}' WHEN 'null' THEN NULL "
+            f"ELSE {column}::text END"
+        )
     return f"{column}::text"
 
 

@@ -274,6 +274,16 @@ def test_what_is_no_time_is_named(write, time):
     assert bad(file) == [(1, f"completed_at is no time: {time}")]
 
 
+def test_answers_of_a_glob_without_times_come_one_file_after_the_other(write, tmp_path):
+    header = "user_id,item_id,is_correct\n"
+    (tmp_path / "a.csv").write_text(header + "s,i,1\nt,i,0\n")
+    (tmp_path / "b.csv").write_text(header + "s,i,0\nt,i,1\n")
+    file = read_answer_file(tmp_path / "*.csv", needs_time=False)
+    assert not len(file.bad)
+    of_student = {row["student_id"]: row["correct"] for row in reversed(file.answers.to_pylist())}
+    assert of_student == {"s": True, "t": False}  # the first answers
+
+
 def test_files_of_a_glob_are_read_each_by_its_header(write, tmp_path):
     write(LONG, "part1.csv")
     write("item_id;is_correct;user_id\nq1;0;u2\nq1\n", "part2.csv")

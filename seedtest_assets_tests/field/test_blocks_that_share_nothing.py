@@ -68,6 +68,18 @@ def test_persons_without_answers_have_mean_and_sd_of_all(forms, method):
     assert fit.reliability == pytest.approx(irt.reliability(fit.theta[:-1], fit.theta_se[:-1]))
 
 
+def test_a_person_without_answers_has_mean_and_sd_of_the_group_that_was_given(forms):
+    items, _, responses = forms
+    person = np.repeat(np.arange(responses.n_persons), np.diff(responses.person_start))
+    more = irt.Responses.from_answers(person, responses.item, responses.correct, n_persons=1802, n_items=30)
+    group = np.append(np.repeat([0, 1], 900), [0, 1])
+    anchors = items.take([*range(6), *range(15, 21)])
+    fit = irt.calibrate(more, groups=group, anchors=anchors)
+    np.testing.assert_allclose(fit.theta[1800:], fit.groups_mean)
+    np.testing.assert_allclose(fit.theta_se[1800:], fit.groups_sd)
+    np.testing.assert_allclose(fit.groups_mean, SHIFT, atol=0.15)
+
+
 def test_small_blocks_have_populations_of_their_own_with_held_anchors(forms):
     items, theta, responses = forms
     few = np.r_[0:150, 900:1050]

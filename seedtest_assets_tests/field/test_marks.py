@@ -84,7 +84,9 @@ def test_a_code_beside_ones_and_zeros_is_a_bad_row_that_names_the_option(read):
 def test_full_marks_differ_between_items(read):
     file = read("user_id,q1,q2,q3,q4\nu1,1,5,5,10\nu2,0,0,5,0\n")
     assert correct(file) == [True, False, True, False, True, True, True, False]
-    assert file.notes == ["full marks differ between items. Read as correct: 5 in 2 items (q2, q3), 10 in 1 item (q4)"]
+    assert file.notes == [
+        "full marks differ between items. Read as correct: 5 in 2 items (q2, q3), 10 in 1 item (q4), 1 in 1 item (q1)"
+    ]
 
 
 def test_partial_credit_is_not_read(read):
@@ -100,6 +102,11 @@ def test_with_a_stated_full_mark_one_is_a_part_of_it(read):
     file = read("user_id,q1,q2,q3\nu1,5,1,0\nu2,1,5,1\n", full_mark=5)
     assert file.bad.index.tolist() == ["u1 q2", "u2 q1"]
     assert correct(file) == [True, True, False, True]
+
+
+def test_an_item_whose_one_is_read_as_correct_beside_full_marks_is_named(read):
+    file = read("user_id,easy,hard\nu1,4,1\nu2,0,0\n", full_mark=4)
+    assert file.notes == ["full marks differ between items. Read as correct: 4 in 1 item (easy), 1 in 1 item (hard)"]
 
 
 @pytest.mark.parametrize(

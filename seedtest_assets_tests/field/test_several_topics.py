@@ -20,6 +20,7 @@ from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, usable_answers
 from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.importing import import_answers
 from seedtest_assets.storage.sources import find_source
+from seedtest_assets.topic_lists import in_one_form, topics_of
 from seedtest_assets_tests.conftest import execute, rows_of
 
 DAY = date(2025, 3, 9)
@@ -78,6 +79,23 @@ def test_files_have_a_row_a_topic_or_a_list(tmp_path):
     assert read_answer_file(tmp_path / "list.parquet").answers["topic_id"].to_pylist() == [BOTH]
 
 
+def test_a_null_or_blank_in_a_list_is_no_topic(tmp_path):
+    rows = {"user_id": ["u"] * 3, "item_id": ["q1", "q2", "q3"], "is_correct": [1] * 3, "completed_at": [NOON] * 3}
+    pq.write_table(pa.table(rows | {"topic_id": [["a", None], [None, " "], [" a ", "b"]]}), tmp_path / "list.parquet")
+    assert read_answer_file(tmp_path / "list.parquet").answers["topic_id"].to_pylist() == ["a", None, '["a","b"]']
+
+
+@pytest.mark.parametrize("text", ['["\\ud800"]', "[" * 999, '["a\\u0000b","c"]'])
+def test_a_list_of_what_is_no_text_is_one_topic_of_that_name(text):
+    assert topics_of(text) == [text]
+    assert in_one_form(pa.array([text])).to_pylist() == [text]
+
+
+def test_an_answer_may_belong_to_more_topics_than_a_byte_counts():
+    many = irt.TopicAnswers([0] * 300, range(300), [0] * 300, [1] * 300, [300] * 300)
+    assert many.n_topics.max() == 300
+
+
 @pytest.mark.parametrize("kind", ["text", "text[]", "jsonb", "json"])
 def test_columns_of_topics_of_any_type_are_filled_and_read(platform, monkeypatch, tmp_path, kind):
     execute(platform, "ALTER TABLE attempt ALTER COLUMN topic_id DROP NOT NULL")
@@ -93,6 +111,10 @@ def test_columns_of_topics_of_any_type_are_filled_and_read(platform, monkeypatch
     ((_, answers),) = source.answers_by_day(DAY, DAY)
     assert answers.table.sort_by("item_id")["topic_id"].to_pylist() == [BOTH, "sets", None]
     assert source.counts(DAY, DAY) == {DAY: 3}
+    if kind in ("json", "jsonb"):  # a null of JSON is none of SQL
+        execute(platform, "UPDATE attempt SET topic_id = 'null' WHERE item_id = 'i1'")
+        ((_, answers),) = source.answers_by_day(DAY, DAY)
+        assert answers.table.sort_by("item_id")["topic_id"].to_pylist() == [BOTH, None, None]
     if kind == "jsonb":
         assert rows_of(platform, "SELECT topic_id FROM attempt WHERE item_id = 'i0'") == [(json.loads(BOTH),)]
 

@@ -170,6 +170,9 @@ def test_a_body_that_comes_with_its_head_does_not_count_as_head(small_and_open):
         assert caller.recv(100).startswith(b"HTTP/1.1 405")
 
 
+CLOSED = {limit: f'irt_connections_closed_total{{limit="{limit}"}}' for limit in ("address", "head seconds")}
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
 def test_connection_without_a_request_is_closed(small_and_open, sent):
     with socket.create_connection(address_of(small_and_open), timeout=30) as caller:
@@ -194,6 +197,21 @@ def test_silent_connections_make_room_and_busy_ones_are_not_closed(small_and_ope
     closed = counters(small_and_open)['irt_connections_closed_total{limit="address"}']
     assert closed >= 21
     assert sum("connection closed" in line and '"address"' in line for line in small_and_open.lines) >= 1
+
+
+def test_each_of_a_burst_of_silent_connections_makes_room_once(small_and_open):
+    before = counters(small_and_open)
+    with ExitStack() as stack:
+        callers = [stack.enter_context(socket.socket()) for _ in range(120)]
+        for caller in callers:
+            caller.setblocking(False)
+            caller.connect_ex(address_of(small_and_open))
+        for caller in callers:
+            caller.settimeout(30)
+            everything_from(caller)
+    after = counters(small_and_open)
+    closed = {limit: after[name] - before.get(name, 0.0) for limit, name in CLOSED.items() if name in after}
+    assert closed == {"address": 100, "head seconds": 20}
 
 
 def is_refused(service):

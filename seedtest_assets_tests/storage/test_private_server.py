@@ -15,6 +15,7 @@ from seedtest_assets.errors import InputError
 from seedtest_assets.storage import postgres_server
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.embedded import embedded_address, start_embedded, stop_embedded
+from seedtest_assets.storage.postgres_server import start_server, stop_server
 from seedtest_assets_tests.conftest import rows_of, server_folder
 from seedtest_assets_tests.other_users import OTHER_USER, needs_other_user, run_as_other_user
 
@@ -251,3 +252,22 @@ def test_the_server_does_not_know_the_secrets_of_the_process_that_starts_it(home
     environment = psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().splitlines()[0])).environ()
     assert "PGDATA" in environment
     assert "SEEDTEST_ALERT_URLS" not in environment
+
+
+def test_a_folder_of_data_that_is_a_link_is_filled_where_it_leads(homes, tmp_path):
+    home, other = homes(tmp_path / "linked"), tmp_path / "another disk" / "data"
+    home.mkdir()
+    other.mkdir(parents=True)
+    (home / "postgres").symlink_to(other)
+    start_server(home)
+    assert (other / "PG_VERSION").exists()
+    assert stop_server(home)
+
+
+def test_a_folder_of_data_with_other_files_is_refused_and_stays_as_it_is(tmp_path):
+    home = tmp_path / "strange"
+    (home / "postgres").mkdir(parents=True)
+    (home / "postgres" / "letter.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"postgres has files, but none of a PostgreSQL server.*Move them away"):
+        start_server(home)
+    assert [file.name for file in (home / "postgres").iterdir()] == ["letter.txt"]
