@@ -5,11 +5,13 @@ PostgreSQL frees it when the session's process ends, however it ends.
 """
 
 import os
+import select
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from threading import Event, Thread
+from typing import Any
 
 import dagster as dg
 import psutil
@@ -24,15 +26,16 @@ from seedtest_assets.dagster_log.run_reader import utc
 PROCESS_TAG = "seedtest/process"
 # Its value where there is no lock. Not left out: a run that is started again inherits the tags of the one before it.
 NO_LOCK = "holds no lock"
-# A lock must be free for this long: a process that only lost its connection takes its lock again within BEAT_SECONDS.
+# A lock must be free for this long: a process that only lost its connection takes its lock again as soon as it can connect.
 GRACE = timedelta(seconds=15)
-# Between two looks at the lock by the process that holds it.
+# The lock is taken again at least this often: a pooler may give the process another session, without its locks, unseen.
 BEAT_SECONDS = 3.0
+# Between two attempts to connect, besides the waits of Dagster's own.
+PAUSE_SECONDS = 0.1
 # How long a run waits for its lock before it goes on without: nobody then takes it for dead.
 FIRST_SECONDS = 10.0
 
-# Shared, so that several processes of a run may hold it. Taken again at every beat: where the connection or a pooler's session
-# behind it was lost, this is how it comes back.
+# Shared, so that several processes of a run may hold it.
 _TAKE = sa.text("SELECT pg_try_advisory_lock_shared(hashtextextended('seedtest run ' || :run_id, 0))")
 _IS_FREE = sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended('seedtest run ' || :run_id, 0))")
 # A machine that goes down closes no connection: the server finds out in 25 s.
@@ -45,13 +48,13 @@ def sign_of_life(instance: dg.DagsterInstance, run_id: str) -> Iterator[dict[str
     if not isinstance(instance.run_storage, PostgresRunStorage):
         yield {PROCESS_TAG: NO_LOCK}
         return
-    held, ended = Event(), Event()
+    held, (end, ended) = Event(), socket.socketpair()
     keeper = Thread(target=_keep, args=(instance.run_storage, run_id, held, ended), name="sign of life", daemon=True)
     keeper.start()
     try:
         yield {PROCESS_TAG: _this_process() if held.wait(FIRST_SECONDS) else NO_LOCK}
     finally:
-        ended.set()
+        end.close()
         keeper.join(BEAT_SECONDS)
 
 
@@ -75,17 +78,21 @@ def report_lost(instance: dg.DagsterInstance, run_id: str) -> None:
         )
 
 
-def _keep(storage: PostgresRunStorage, run_id: str, held: Event, ended: Event) -> None:
-    while not ended.is_set():
-        try:
-            with storage.connect() as connection:
+def _keep(storage: PostgresRunStorage, run_id: str, held: Event, ended: socket.socket) -> None:
+    """Hold the lock, over as many connections as it takes, until the other end of a pair of sockets is closed."""
+    with ended:
+        while not _is_readable([ended], PAUSE_SECONDS):
+            with suppress(sa.exc.DBAPIError, DagsterPostgresException), storage.connect() as connection:
                 connection.execute(_KEEPALIVES)
-                while not ended.is_set():
+                while not _is_readable([ended], 0):
                     if connection.execute(_TAKE, {"run_id": run_id}).scalar():
                         held.set()
-                    ended.wait(BEAT_SECONDS)
-        except (sa.exc.DBAPIError, DagsterPostgresException):
-            ended.wait(1)  # the connection was lost: another one
+                    _is_readable([ended, connection.connection.dbapi_connection], BEAT_SECONDS)
+
+
+def _is_readable(sockets: Sequence[Any], seconds: float) -> bool:
+    """Wait until one of some sockets is closed by the other side or has something to read: of a database, that it ends."""
+    return bool(select.select(sockets, [], [], seconds)[0])
 
 
 def _this_process() -> str:
