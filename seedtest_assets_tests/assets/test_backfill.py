@@ -14,6 +14,7 @@ from seedtest_assets.days import days_up_to
 from seedtest_assets.resources import resources_from
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.history_tables import HISTORY_TABLES
+from seedtest_assets_tests.checksums import checksums
 from seedtest_assets_tests.conftest import rows_of
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -22,8 +23,6 @@ LAST = date(2025, 3, 14)
 ANSWERED = days_up_to(LAST, 30)
 DAYS = [*ANSWERED[10:13], *ANSWERED[27:]]
 """The last three look back to abilities of the first three for their improvement."""
-VOLATILE = ("run_id", "computed_at", "fitted_at")
-"""Columns that tell when and by which run a row was made."""
 
 
 def run(instance, day):
@@ -41,21 +40,6 @@ def fill_lake(instance, first, last):
     tags = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
     resources = resources_from(load_settings())
     assert dg.materialize([observations], instance=instance, resources=resources, tags=tags).success
-
-
-def checksums(database):
-    """{(table, day): checksum} of everything but the volatile columns, and what a fit's metrics say of the run itself."""
-    sums = {}
-    for table in HISTORY_TABLES:
-        row = f"to_jsonb(t) - '{{{','.join(VOLATILE)}}}'::text[]"
-        if table == "fit_history":
-            row = f"({row}) #- '{{metrics,seconds}}' #- '{{metrics,dagster_run_id}}'"
-        for key, checksum in rows_of(
-            database,
-            f"SELECT partition_date, md5(string_agg(r::text, ',' ORDER BY r::text)) FROM (SELECT partition_date, {row} AS r FROM {table} t) rows GROUP BY 1",
-        ):
-            sums[table, key] = checksum
-    return sums
 
 
 def test_backfilling_days_twice_gives_the_same_tables_and_a_day_in_the_middle_changes_its_own(

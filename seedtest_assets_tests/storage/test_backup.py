@@ -12,7 +12,7 @@ from seedtest_assets.cli.app import app
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.embedded import stop_embedded
-from seedtest_assets_tests.assets.test_backfill import checksums
+from seedtest_assets_tests.checksums import checksums
 from seedtest_assets_tests.conftest import ROOT, execute, new_database, rows_of
 from seedtest_assets_tests.school import LAST, run_night
 

@@ -17,7 +17,7 @@ from seedtest_assets.storage.database import Database, migrate
 from seedtest_assets.storage.history import fits_before, fitted_items
 from seedtest_assets.storage.publications import publication_state
 from seedtest_assets.storage.published_tables import PUBLISHED
-from seedtest_assets_tests.assets.test_backfill import checksums
+from seedtest_assets_tests.checksums import checksums
 from seedtest_assets_tests.conftest import execute, new_database, rows_of
 from seedtest_assets_tests.school import LAST, run_night
 from seedtest_assets_tests.storage.nights import calibrate
