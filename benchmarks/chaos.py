@@ -83,7 +83,7 @@ class Proxy:
         self._break()
 
     def close(self) -> None:
-        self.listener.close()
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for a connection
         self._break()
 
     def _break(self) -> None:
@@ -276,7 +276,9 @@ def main(nights: int, kills: int, seed: int, kinds: Sequence[str] = KINDS) -> in
                 tally.survived + (code == 0),
                 tally.seconds + time.monotonic() - struck,
             )
-            wrong += differences(school, control, f"{number} {kind} at {moment:.1f} s of {day}")
+            found = differences(school, control, f"{number} {kind} at {moment:.1f} s of {day}")
+            wrong += found
+            print("".join(f"\n{line}" for line in found), end="", file=sys.stderr)
             print(f"\r{number + 1} of {kills}, {len(wrong)} wrong", end="", file=sys.stderr, flush=True)
             last_of_day = number + 1 == kills or days[(number + 1) * nights // kills] != day
             if last_of_day:
