@@ -1,7 +1,10 @@
-"""Resources: what the UI shows of them, what a run may change, and that asking for an address starts nothing."""
+"""Resources: what the UI shows of them, what a run may change, and that asking for an address starts nothing and keeps nothing."""
+
+import gc
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 from dagster._core.remote_representation.external_data import RepositorySnap
 
 from seedtest_assets.definitions import defs
@@ -110,6 +113,18 @@ def test_a_database_that_is_prepared_is_only_read(settings, platform):
     (name,) = rows_of(platform, "SELECT current_database()")[0]
     execute(platform, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     assert prepared_database(settings).url == platform.url
+
+
+def test_asking_again_and_again_whether_a_database_is_prepared_keeps_no_memory(settings):
+    def tables() -> int:
+        gc.collect()
+        return sum(isinstance(thing, sa.Table) for thing in gc.get_objects())
+
+    prepared_database(settings)
+    before = tables()
+    for _ in range(5):
+        prepared_database(settings)
+    assert tables() == before
 
 
 def check_resources(**changed):

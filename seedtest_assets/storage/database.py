@@ -130,8 +130,10 @@ def _move(database: Database, move: Callable[[Config, str], None], revision: str
 
 def _is_migrated(database: Database) -> bool:
     with database.transaction() as connection:
+        # Alembic asks with a new table each time: the cache of statements would keep some hundreds of them, 20 kB each.
         context = MigrationContext.configure(
-            connection, opts={"version_table": VERSION_TABLE, "version_table_schema": database.schema}
+            connection.execution_options(compiled_cache=None),
+            opts={"version_table": VERSION_TABLE, "version_table_schema": database.schema},
         )
         return context.get_current_revision() == _newest_version()
 
