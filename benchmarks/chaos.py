@@ -210,6 +210,24 @@ class Tally:
     survived: int = 0
     seconds: float = 0.0
 
+    def add(self, code: int, seconds: float) -> None:
+        self.tries += 1
+        self.survived += code == 0
+        self.seconds += seconds
+
+
+def struck_night(
+    school: School, day: date, moment: float, strike: Callable[[subprocess.Popen], None]
+) -> tuple[int, float]:
+    """Run a night that something happens to at a moment; gives its exit code, and the seconds from then to its end."""
+    night = school.night(day)
+    with suppress(subprocess.TimeoutExpired):
+        night.wait(moment)
+    struck = time.monotonic()
+    with suppress(psutil.Error, SeedtestError, IndexError):  # what it would have struck is gone already
+        strike(night)
+    return night.wait(600), time.monotonic() - struck
+
 
 def left_processes(school: School) -> list[str]:
     """Processes of nights of this school that still run."""
@@ -263,33 +281,19 @@ def main(nights: int, kills: int, seed: int, kinds: Sequence[str] = KINDS) -> in
         tallies, wrong = {kind: Tally() for kind in kinds}, []
         for number in range(kills):
             day, kind = days[number * nights // kills], plan.choice(sorted(kinds))
-            night, moment = school.night(day), plan.uniform(0, 1.2) * usual
-            with suppress(subprocess.TimeoutExpired):
-                night.wait(moment)
-            struck = time.monotonic()
-            with suppress(psutil.Error, SeedtestError, IndexError):
-                strike[kind](night)
-            code = night.wait(600)
-            tally = tallies[kind]
-            tally.tries, tally.survived, tally.seconds = (
-                tally.tries + 1,
-                tally.survived + (code == 0),
-                tally.seconds + time.monotonic() - struck,
-            )
+            moment = plan.uniform(0, 1.2) * usual
+            tallies[kind].add(*struck_night(school, day, moment, strike[kind]))
             found = differences(school, control, f"{number} {kind} at {moment:.1f} s of {day}")
             wrong += found
             print("".join(f"\n{line}" for line in found), end="", file=sys.stderr)
             print(f"\r{number + 1} of {kills}, {len(wrong)} wrong", end="", file=sys.stderr, flush=True)
-            last_of_day = number + 1 == kills or days[(number + 1) * nights // kills] != day
-            if last_of_day:
+            if number + 1 == kills or days[(number + 1) * nights // kills] != day:  # the day's last fault
                 night = school.night(day)
                 output, _ = night.communicate()
                 if night.returncode:
                     wrong.append(f"{day} does not run to its end: {output[-300:]}")
         complete = checksums(school.database) == control and published(school.database) == control_published
-        leftovers = sorted(
-            str(file.relative_to(school.folder)) for file in (school.folder / "lake").rglob("*.unfinished")
-        )
+        n_unfinished = len(list((school.folder / "lake").rglob("*.unfinished")))
     print(
         f"\n{kills} faults in {nights} nights, seed {seed}, {usual:.1f} s an undisturbed night, load {os.getloadavg()[0]:.1f}"
     )
@@ -298,7 +302,7 @@ def main(nights: int, kills: int, seed: int, kinds: Sequence[str] = KINDS) -> in
         print(f"{kind:10}{tally.tries:7}{tally.survived:32}{tally.seconds / max(1, tally.tries):20.1f}")
     print("\n".join(wrong) or "after every fault: each table and day whole or absent, no process left")
     print(
-        f"in the end {'every' if complete else 'NOT every'} table is as in undisturbed nights; {len(leftovers)} unfinished files in the lake"
+        f"in the end {'every' if complete else 'NOT every'} table is as in undisturbed nights; {n_unfinished} unfinished files in the lake"
     )
     return 0 if complete and not wrong else 1
 
