@@ -7,7 +7,16 @@ from seedtest_assets_tests.conftest import rows_of
 
 VOLATILE = ("run_id", "computed_at", "fitted_at")
 """Columns that tell when and by which run a row was made."""
-OF_THE_RUN = ("seconds", "dagster_run_id", "retries", "service_run_id", "call_seconds", "bytes_received", "service")
+OF_THE_RUN = (
+    "seconds",
+    "dagster_run_id",
+    "retries",
+    "service_run_id",
+    "call_seconds",
+    "bytes_received",
+    "service",
+    "attempt",
+)
 """The same, of a fit's metrics."""
 
 
