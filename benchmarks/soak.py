@@ -41,8 +41,8 @@ WINDOW = 60
 """Days of answers before the first night; MIRT_LOOKBACK_DAYS is as long, so all nights have the same to do."""
 FLAT_NIGHTS = 40
 """Memory settles in the first nights; growth is measured over the nights after them."""
-FLAT = {"MB": 0.5, "connections": 0.05}
-"""Growth a night that may be noise: an allocator's arenas, a connection that is open at the moment."""
+FLAT = {"MB": 0.3, "connections": 0.05}
+"""Growth a night that is called flat: some 100 MB a year, and a connection that happens to be open."""
 PROGRAMS = {"daemon": "dagster-daemon", "code server": "dagster", "webserver": "dagster-webserver"}
 SIZES = {  # database, and its size in bytes
     "Dagster's database": (DAGSTER, "SELECT pg_database_size(current_database())"),
