@@ -224,7 +224,9 @@ def struck_night(
     with suppress(subprocess.TimeoutExpired):
         night.wait(moment)
     struck = time.monotonic()
-    with suppress(psutil.Error, SeedtestError, IndexError):  # what it would have struck is gone already
+    with suppress(
+        psutil.Error, SeedtestError, IndexError, ProcessLookupError
+    ):  # what it would have struck is gone already
         strike(night)
     return night.wait(600), time.monotonic() - struck
 
