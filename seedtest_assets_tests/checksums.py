@@ -1,5 +1,11 @@
 """Checksums of what nights wrote, without what tells when and by which run."""
 
+import json
+from collections import defaultdict
+from decimal import Decimal
+from hashlib import md5
+from typing import Any
+
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.history_tables import HISTORY_TABLES
 from seedtest_assets.storage.published_tables import PUBLISHED
@@ -27,17 +33,25 @@ def checksums(database: Database) -> dict[tuple, str]:
         row = f"to_jsonb(t) - '{{{','.join(VOLATILE)}}}'::text[]"
         if table == "fit_history":
             row = f"jsonb_set({row}, '{{metrics}}', t.metrics - '{{{','.join(OF_THE_RUN)}}}'::text[])"
-        for key, checksum in rows_of(
-            database,
-            f"SELECT partition_date, md5(string_agg(r::text, ',' ORDER BY r::text)) FROM (SELECT partition_date, {row} AS r FROM {table} t) rows GROUP BY 1",
-        ):
-            sums[table, key] = checksum
+        of_day = defaultdict(list)
+        for day, content in rows_of(database, f"SELECT partition_date, {row} FROM {table} t"):
+            of_day[day].append(json.dumps(rounded(content), sort_keys=True))
+        sums |= {(table, day): md5("".join(sorted(rows)).encode()).hexdigest() for day, rows in of_day.items()}
     return sums
+
+
+def rounded(value: Any) -> Any:
+    """Round numbers to 9 digits: the last bit of a sum depends on how its addends lie in memory."""
+    if isinstance(value, float | Decimal):
+        return float(f"{value:.9g}")
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    return type(value)(map(rounded, value)) if isinstance(value, list | tuple) else value
 
 
 def published(database: Database) -> list[tuple]:
     """Items and abilities that readers of the platform's tables see."""
-    columns = {"mirt_item_params": "item_id, params::text", "mirt_ability": "user_id, theta::text, se::text"}
+    columns = {"mirt_item_params": "item_id, params", "mirt_ability": "user_id, theta::float8, se::float8"}
     assert columns.keys() <= PUBLISHED.keys()
     return [
         row for table, names in columns.items() for row in rows_of(database, f"SELECT {names} FROM {table} ORDER BY 1")

@@ -12,7 +12,7 @@ from seedtest_assets.cli.app import app
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.embedded import stop_embedded
-from seedtest_assets_tests.checksums import checksums
+from seedtest_assets_tests.checksums import checksums, published
 from seedtest_assets_tests.conftest import ROOT, execute, new_database, rows_of
 from seedtest_assets_tests.school import LAST, run_night
 
@@ -65,8 +65,7 @@ def test_after_a_restore_the_next_night_gives_the_same_numbers(
     assert rows_of(project, "SELECT name FROM runs") == [("a run",)]
     assert run_night(instance, LAST).failure is None
     assert checksums(night) == checksums(other)
-    published = "SELECT item_id, params::text FROM mirt_item_params ORDER BY 1"
-    assert rows_of(night, published) == rows_of(other, published)
+    assert published(night) == published(other)
 
 
 def test_a_restore_replaces_what_is_there_and_fills_no_lake_that_has_something(project, night, tmp_path):
