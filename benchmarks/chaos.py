@@ -88,9 +88,9 @@ class Proxy:
 
     def _break(self) -> None:
         pairs, self.pairs = self.pairs, []
-        for one in (end for pair in pairs for end in pair):
+        for connection in (end for pair in pairs for end in pair):
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
         self.silent.clear()
 
 

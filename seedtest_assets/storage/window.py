@@ -39,9 +39,8 @@ def missing_days(lake: Lake, day: date, settings: Settings, n_days: int) -> list
 
 def days_to_extract(lake: Lake, day: date, settings: Settings, n_days: int) -> list[date]:
     """List the days of missing_days, and those whose file is damaged, for which every file is read; oldest first."""
-    missing = missing_days(lake, day, settings, n_days)
-    damaged = lake.damaged_days(lake.days(days_up_to(day, n_days)[0], day))
-    return sorted([*missing, *(one for one in damaged if one >= settings.seedtest_start_date)])
+    first = max(days_up_to(day, n_days)[0], settings.seedtest_start_date)
+    return sorted([*missing_days(lake, day, settings, n_days), *lake.damaged_days(lake.days(first, day))])
 
 
 def read_window(lake: Lake, day: date, settings: Settings) -> Window:
