@@ -6,7 +6,8 @@ from functools import cache
 import dagster as dg
 
 from seedtest_assets.cli.demo import School, simulate_school
-from seedtest_assets.cli.run_days import DayRun, ShowStep, run_day
+from seedtest_assets.cli.run_days import DayRun, run_day
+from seedtest_assets.cli.terminal import ShowStep
 from seedtest_assets.schedules import ALERTS_SENT
 
 LAST = date(2025, 3, 20)
@@ -21,9 +22,13 @@ def small_school() -> School:
     return simulate_school(LAST, n_days=12, n_students=300, n_items=N_ITEMS, n_topics=4, n_anchors=N_ANCHORS)
 
 
-def run_night(instance: dg.DagsterInstance, day: date = LAST, tell: ShowStep = lambda line: None, **how) -> DayRun:
+def silent(line: str, *, detail: bool = False) -> None:
+    """Show nothing of a run's progress."""
+
+
+def run_night(instance: dg.DagsterInstance, day: date = LAST, show: ShowStep = silent, **how) -> DayRun:
     """Run a day as `seedtest run` does, without a line on the terminal."""
-    return run_day(instance, day, tell, **how)
+    return run_day(instance, day, show, **how)
 
 
 def checks_of(instance: dg.DagsterInstance, run_id: str) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:

@@ -52,7 +52,7 @@ def calibrate(
     except DataError as error:
         raise InputError(str(error)) from None
     with progress_line() as show:
-        show(f"reading {file}")
+        show(f"reading {file}", detail=True)
         calibration = calibrate_file(
             read_log(file, skip_bad=skip_bad, rules=rules),
             model=model,
@@ -61,7 +61,7 @@ def calibrate(
             priors=priors,
             max_iterations=max_iterations,
             progress=lambda iteration, change, loglik: show(
-                f"iteration {iteration}: change {change:.1e}, logLik {loglik:,.3f}"
+                f"iteration {iteration}: change {change:.1e}, logLik {loglik:,.3f}", detail=True
             ),
         )
         if rules.for_abilities:

@@ -41,7 +41,7 @@ def compare(
     days = [before] * (day_given is None and lake.read_published(before, "items") is not None) + [day]
     for wanted in days:
         with progress_line() as show:
-            show(f"comparing the results of {wanted}")
+            show(f"comparing the results of {wanted}", detail=True)
             comparison = _compared(database, lake, settings, wanted, is_newest=wanted == newest)
             path = lake.write_report(wanted, _page(comparison), "comparison")
         _print(comparison)

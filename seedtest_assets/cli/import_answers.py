@@ -27,7 +27,7 @@ def import_(
     file = file.resolve()
     enter_project()
     with progress_line() as show:
-        show(f"reading and loading {file.name}")
+        show(f"reading and loading {file.name}", detail=True)
         result = import_answers(file, load_settings(), skip_bad=skip_bad, rules=rules)
     console.print(
         f"{result.n_rows:,} rows, {result.first_day} to {result.last_day}: {result.n_new:,} new, {result.n_bad:,} bad"

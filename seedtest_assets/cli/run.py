@@ -28,7 +28,7 @@ def run(
 ) -> None:
     """Do for one day what the 03:00 schedule does."""
     from seedtest_assets.cli.instance import open_instance
-    from seedtest_assets.cli.run_days import days_to_refresh
+    from seedtest_assets.cli.run_days import days_to_refresh, steps_of_a_day
     from seedtest_assets.cli.status import show_status
     from seedtest_assets.days import days_up_to, last_full_day
     from seedtest_assets.settings import load_settings, old_name_warnings
@@ -39,8 +39,9 @@ def run(
         raise SettingsError("--refresh chooses the days itself. Leave --days out")
     for line in old_name_warnings():
         console.print(f"[yellow]warning[/yellow] {plain(line)}", soft_wrap=True, highlight=False)
-    with open_instance() as instance, progress_line() as show:
-        show("comparing the source with the lake" if refresh else str(day))
+    with open_instance() as instance, progress_line(None if refresh else days * steps_of_a_day()) as show:
+        if refresh:
+            show("comparing the source with the lake")
         chosen = days_to_refresh(day) if refresh else days_up_to(day, days)
         run_and_report(instance, chosen, show, accept_failed_checks)
     if refresh:
@@ -67,5 +68,5 @@ def run_and_report(
             raise SeedtestError(f"run {result.run_id} of {day} failed at {result.failure}")
 
 
-def _show_of_day(show: ShowStep, day: date, line: str) -> None:
-    show(f"{day}: {line}")
+def _show_of_day(show: ShowStep, day: date, line: str, *, detail: bool = False) -> None:
+    show(f"{day}: {line}", detail=detail)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import dagster as dg
 
+from seedtest_assets.cli.terminal import ShowStep
 from seedtest_assets.dagster_log.failures import ADVICE, advice_of, reason_of
 from seedtest_assets.dagster_log.run_queue import NOT_STARTED_AGAIN
 from seedtest_assets.dagster_log.sign_of_life import GRACE, lost_runs, report_lost, sign_of_life
@@ -28,9 +29,6 @@ from seedtest_assets.storage.sources import find_source
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Dagster's console log is off: the UI has all of it, and the terminal shows one line."""
-
-ShowStep = Callable[[str], None]
-"""Takes a line that says how far a run is."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +84,11 @@ def _execute_all(
         if result.failure:
             break
     return result
+
+
+def steps_of_a_day() -> int:
+    """Count the steps that a day's run shows."""
+    return len(defs.resolve_job_def(nightly_job.name).graph.nodes)
 
 
 def days_to_refresh(last: date) -> list[date]:
@@ -153,9 +156,9 @@ def _with_advice(finding: str, metadata: Mapping[str, dg.MetadataValue]) -> str:
 
 def _show_event(show: ShowStep, event: dg.EventLogEntry) -> None:
     if event.dagster_event is None and int(event.level) >= logging.INFO:
-        show(event.user_message)
+        show(event.user_message, detail=True)
     elif event.dagster_event and event.dagster_event.is_step_start:
-        show(f"{event.step_key} …")
+        show(str(event.step_key))
     elif event.dagster_event and event.dagster_event.is_step_up_for_retry:
         show(f"{event.step_key} is tried again: {reason_of(event.dagster_event)}")
 

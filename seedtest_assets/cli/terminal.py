@@ -1,16 +1,20 @@
 """What commands print with: results on stdout, errors and progress on stderr."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 console, errors = Console(), Console(stderr=True)
 
-ShowStep = Callable[[str], None]
-"""Takes a line that says what a command is doing now."""
+
+class ShowStep(Protocol):
+    """Takes a line that says what a command is doing now; a detail says how far it is with that."""
+
+    def __call__(self, line: str, *, detail: bool = False) -> None: ...
 
 
 def plain(text: str) -> str:
@@ -23,9 +27,26 @@ def plain(text: str) -> str:
 
 
 @contextmanager
-def progress_line() -> Iterator[ShowStep]:
-    """Show one line with a moving bar on stderr; gives the function that changes its text."""
+def progress_line(steps: int | None = None) -> Iterator[ShowStep]:
+    """Show on stderr what a command is doing; gives the function that takes the steps and their details.
+
+    A terminal has one line with a bar, and with the time left where the number of steps is known. A file or a pipe gets a line
+    for each step, and no details.
+    """
+    if not errors.is_terminal:
+        yield _print_step
+        return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(pulse_style="grey50"), TimeElapsedColumn())
-    with Progress(*columns, console=errors, transient=True) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda line: progress.update(task, description=plain(line))
+    left = (TextColumn("left"), TimeRemainingColumn()) if steps else ()
+    with Progress(*columns, *left, console=errors, transient=True) as progress:
+        task = progress.add_task("", total=steps)
+
+        def show(line: str, *, detail: bool = False) -> None:
+            progress.update(task, description=plain(line), advance=0 if detail or not steps else 1)
+
+        yield show
+
+
+def _print_step(line: str, *, detail: bool = False) -> None:
+    if not detail:
+        errors.print(plain(line), soft_wrap=True, highlight=False)

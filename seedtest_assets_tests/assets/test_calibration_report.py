@@ -19,6 +19,7 @@ from seedtest_assets.storage.history import fit_history, fit_meta
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.locks import one_calibration_at_a_time
 from seedtest_assets_tests.conftest import execute, new_database
+from seedtest_assets_tests.school import silent
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -63,11 +64,11 @@ def nights(template, tmp_path_factory):
         execute(database, "CREATE TABLE kept AS SELECT id, meta FROM question")
         execute(database, "UPDATE question SET meta = '{}'")
         for day in (FIRST, SECOND):
-            assert run_day(instance, day, lambda line: None).failure is None
+            assert run_day(instance, day, silent).failure is None
         execute(database, "UPDATE question SET meta = kept.meta FROM kept WHERE kept.id = question.id")
         with one_calibration_at_a_time(database):
-            assert run_day(instance, THIRD, lambda line: None).failure
-        assert run_day(instance, THIRD, lambda line: None).failure is None
+            assert run_day(instance, THIRD, silent).failure
+        assert run_day(instance, THIRD, silent).failure is None
         yield Nights(instance, database, lake)
 
 

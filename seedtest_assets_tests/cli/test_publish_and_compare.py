@@ -11,6 +11,7 @@ from seedtest_assets.cli.run_days import run_day
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets_tests.conftest import ROOT, execute, new_database, rows_of
+from seedtest_assets_tests.school import silent
 from seedtest_assets_tests.takeover.platform import DAY, contents, make_platform
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -30,9 +31,9 @@ def shadowed(template, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
         _environment(patch, database, folder)
         patch.setenv("SEEDTEST_PUBLISH", "false")
-        assert run_day(instance, BEFORE, lambda line: None).failure is None
+        assert run_day(instance, BEFORE, silent).failure is None
         first = seedtest("compare")
-        assert run_day(instance, DAY, lambda line: None).failure is None
+        assert run_day(instance, DAY, silent).failure is None
     assert contents(database) == old_results
     return database, folder, first
 

@@ -20,7 +20,7 @@ from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.locks import one_calibration_at_a_time
 from seedtest_assets_tests.checksums import rounded
 from seedtest_assets_tests.conftest import execute, rows_of
-from seedtest_assets_tests.school import DAY_BEFORE, LAST, checks_of, run_night
+from seedtest_assets_tests.school import DAY_BEFORE, LAST, checks_of, run_night, silent
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -220,14 +220,14 @@ def test_a_run_that_is_active_is_waited_for(instance, platform, job):
 def test_days_are_run_oldest_first_and_stop_at_the_first_that_fails(instance, night):
     pq.write_table(pa.table({"x": [1]}), the_lake().observations_path(LAST - timedelta(days=5)))
     with pytest.raises(SeedtestError, match=f"of {DAY_BEFORE} failed at calibrate: .* is not a readable Parquet file"):
-        run_and_report(instance, [DAY_BEFORE, LAST], lambda line: None)
+        run_and_report(instance, [DAY_BEFORE, LAST], silent)
     assert [run.tags["dagster/partition"] for run in instance.get_runs()] == [str(DAY_BEFORE)]
 
 
 def test_of_two_commands_at_once_one_runs_and_the_other_is_told(night, instance):
     waiting, going = Event(), Event()
 
-    def show(line: str) -> None:
+    def show(line: str, *, detail: bool = False) -> None:
         going.set()
         waiting.wait(60)
 

@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from seedtest_assets.cli import terminal
 from seedtest_assets.cli.app import app
-from seedtest_assets.cli.terminal import plain
+from seedtest_assets.cli.terminal import plain, progress_line
 
 HOSTILE = "a\x1b]0;title\x07\x1b[31mred\u202e[/red]\r\n문항"
 SHOWN = r"a\x1b]0;title\x07\x1b[31mred\u202e[/red]\r\n문항"
@@ -30,3 +31,23 @@ def test_an_item_id_reaches_the_screen_of_calibrate_as_text(tmp_path, monkeypatc
     done = CliRunner().invoke(app, ["calibrate", "log.csv", "--out", "out", "--model", "Rasch"])
     assert "\x1b" not in done.output
     assert plain(item).replace("\\[", "[") in done.output
+
+
+def test_a_pipe_gets_the_steps_without_their_details(capsys):
+    with progress_line(2) as show:
+        show("reading [a].csv")
+        show("row 1", detail=True)
+        show("writing")
+    assert capsys.readouterr() == ("", "reading [a].csv\nwriting\n")
+
+
+def test_a_terminal_gets_one_line_with_steps_details_and_the_time_left(monkeypatch):
+    written = io.StringIO()
+    screen = Console(file=written, force_terminal=True, width=120)
+    monkeypatch.setattr(terminal, "errors", screen)
+    with progress_line(2) as show:
+        show("reading")
+        show("row 1", detail=True)
+        screen.print("seen")
+    assert "reading" in written.getvalue() or "row 1" in written.getvalue()
+    assert "left" in written.getvalue()

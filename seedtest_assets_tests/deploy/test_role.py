@@ -17,6 +17,7 @@ from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.platform_facts import platform_facts
 from seedtest_assets.storage.source_queries import TABLES
 from seedtest_assets_tests.conftest import ROOT, execute, rows_of
+from seedtest_assets_tests.school import silent
 from seedtest_assets_tests.takeover.platform import DAY, make_platform
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -52,7 +53,7 @@ def test_the_role_runs_nights_and_owns_nothing_but_its_schema(role):
     assert not [line for line in diagnose(facts, settings, {}, facts.foreign_fit.fitted_at) if line.level == "red"]
     with dg.DagsterInstance.ephemeral() as instance:
         for day in (DAY - timedelta(days=1), DAY):
-            result = run_day(instance, day, lambda line: None)
+            result = run_day(instance, day, silent)
             assert result.failure is None, result.failure
     assert rows_of(role, "SELECT count(*) FROM fit_history") == [(2,)]
     assert rows_of(role, "SELECT count(*) FROM mirt_item_params WHERE fitted_at > now() - interval '1 hour'") == [(24,)]
