@@ -6,16 +6,33 @@ BIN := .venv/bin
 
 install: .venv/installed
 
-.venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement constraints.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+# uv, of the version and hash in constraints.txt, installs the rest from there. Where pip has an index of its own, uv takes that, too.
+# Without a terminal, which shows its progress, uv lists nothing.
+UV = index=$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}; \
+	$${index:+env UV_DEFAULT_INDEX=$$index} $(BIN)/uv pip install $$([ -t 2 ] || echo --quiet) --python $(BIN)/python
 
-demo: install  ## a simulated school, its last days calibrated
+.venv/bin/uv: constraints.txt
+	@echo "installing into .venv"
+	@$(PYTHON) -m venv .venv
+	@sed -n '/^uv==/,/[^\\]$$/p' constraints.txt | $(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement /dev/stdin
+	@touch $@
+
+# What the nights, the UI and the demonstration need.
+.venv/running: .venv/bin/uv pyproject.toml
+	@$(UV) --require-hashes --constraint constraints.txt --requirement pyproject.toml
+	@$(UV) --no-deps --build-constraint constraints.txt --editable .
+	@touch $@
+
+# And what tests, documentation and benchmarks need.
+.venv/installed: .venv/running
+	@echo "installing the tools of development"
+	@$(UV) --require-hashes --constraint constraints.txt --requirement pyproject.toml --extra dev
+	@touch $@
+
+demo: .venv/running  ## a simulated school, its last days calibrated, and in a terminal the UI
 	@$(BIN)/seedtest demo
 
-dev: install  ## the Dagster UI on http://localhost:3000
+dev: .venv/running  ## the Dagster UI on http://localhost:3000, and the reports
 	@$(BIN)/seedtest dev
 
 test: install lint  ## linter, types, the whole test suite

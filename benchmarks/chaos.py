@@ -27,7 +27,7 @@ from pathlib import Path
 
 import psutil
 
-from seedtest_assets.cli.demo import load_school
+from seedtest_assets.cli.simulated_school import load_school
 from seedtest_assets.days import days_up_to
 from seedtest_assets.errors import SeedtestError
 from seedtest_assets.storage.database import Database, migrate, sql

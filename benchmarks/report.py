@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
-from seedtest_assets.cli.demo import simulate_school
+from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.report.data import CalibrationRun, ReportData
 from seedtest_assets.report.page import calibration_page

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 from scipy.stats import linregress
 
-from seedtest_assets.cli.demo import load_school, simulate_school
+from seedtest_assets.cli.simulated_school import load_school, simulate_school
 from seedtest_assets.storage.database import Database, migrate, sql
 from seedtest_assets.storage.embedded import DAGSTER, PLATFORM, start_embedded, stop_embedded
 from seedtest_assets.storage.lake import Lake

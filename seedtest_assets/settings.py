@@ -19,6 +19,10 @@ from seedtest_assets.thresholds import Thresholds
 HOME = Path(".seedtest")
 """Default folder of the lake and the embedded database, below the project's folder."""
 
+REPORTS_PORT = 3001
+REPORTS_URL = f"http://localhost:{REPORTS_PORT}"
+"""Where `seedtest dev` serves the reports of a local lake."""
+
 OLD_NAMES = {"IRT_MODEL": "MIRT_MODEL", "IRT_CALIB_LOOKBACK_DAYS": "MIRT_LOOKBACK_DAYS"}
 """Variables of the replaced job. Each is read if its new name is unset."""
 

@@ -125,7 +125,7 @@ def template():
 def school_template(template):
     """The template with the answers of the small school."""
     # Imported here, as Dagster is below, so that tests that need neither start at once.
-    from seedtest_assets.cli.demo import load_school
+    from seedtest_assets.cli.simulated_school import load_school
     from seedtest_assets_tests.school import small_school
 
     with once_for_all_workers(SCHOOL) as first:

@@ -5,8 +5,8 @@ from functools import cache
 
 import dagster as dg
 
-from seedtest_assets.cli.demo import School, simulate_school
 from seedtest_assets.cli.run_days import DayRun, run_day
+from seedtest_assets.cli.simulated_school import School, simulate_school
 from seedtest_assets.cli.terminal import ShowStep
 from seedtest_assets.schedules import ALERTS_SENT
 

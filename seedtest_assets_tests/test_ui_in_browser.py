@@ -6,6 +6,7 @@
 import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
@@ -13,11 +14,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from seedtest_assets.cli.demo import load_school, simulate_school
+from seedtest_assets.cli.simulated_school import load_school, simulate_school
+from seedtest_assets.report.server import serving_reports
 from seedtest_assets.storage.database import Database
 from seedtest_assets_tests.browser import chromium, needs_browser
 from seedtest_assets_tests.conftest import execute, new_database, rows_of
-from seedtest_assets_tests.deployment import STATUS, Deployment, wait_for
+from seedtest_assets_tests.deployment import STATUS, Deployment, free_port, wait_for
 
 pytestmark = needs_browser
 
@@ -40,6 +42,7 @@ def deployment(template, tmp_path_factory):
     school = simulate_school(YESTERDAY, n_days=28, n_students=400, n_items=60, n_topics=6, n_anchors=12)
     load_school(database, school)
     environment = {
+        "SEEDTEST_REPORTS_URL": f"http://localhost:{free_port()}",
         "DATABASE_URL": database.url,
         "DAGSTER_POSTGRES_URL": new_database(template, like="template0").url,
         "SEEDTEST_LAKE": str(folder / "lake"),
@@ -179,12 +182,15 @@ def shown_picture(ui):
 
 @pytest.mark.usefixtures("run_from_the_ui")
 def test_the_report_that_the_ui_names_opens(ui, deployment, screenshot):
+    """The link of a materialisation leads to what `seedtest dev` serves the reports with."""
     ui.open(f"/assets/calibration_report?partition={YESTERDAY}")
-    path = ui.read("calibration.html").text
-    assert path == f"{deployment.environment['SEEDTEST_LAKE']}/reports/date={YESTERDAY}/calibration.html"
+    link = ui.see("//a[contains(@href, 'calibration.html')]").get_attribute("href")
+    assert link == f"{deployment.environment['SEEDTEST_REPORTS_URL']}/date={YESTERDAY}/calibration.html"
+    reports = Path(deployment.environment["SEEDTEST_LAKE"]) / "reports"
     ui.driver.set_window_size(1180, 1760)
-    ui.driver.get(f"file://{path}#en")
-    ui.read("Needs attention")
+    with serving_reports(reports, urlsplit(link).port):
+        ui.driver.get(f"{link}#en")
+        ui.read("Needs attention")
     screenshot(ui.driver, "report")
 
 

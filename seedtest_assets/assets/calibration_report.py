@@ -10,6 +10,7 @@ from seedtest_assets.calibration import PARAMETER_COLUMNS
 from seedtest_assets.dagster_log.calibration_runs import calibration_runs, checks_of_run
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.resources import AnswerLake, PlatformDatabase
+from seedtest_assets.settings import REPORTS_URL
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.storage.database import Database
@@ -51,7 +52,12 @@ def calibration_report(
         page = calibration_page(data)
         path = lake.storage.write_report(day, page)
         return dg.MaterializeResult(
-            metadata={"report": report_link(lake, path), "bytes": len(page.encode()), **_described(data)}
+            metadata={
+                "report": report_link(lake, path),
+                "file": dg.MetadataValue.path(path),
+                "bytes": len(page.encode()),
+                **_described(data),
+            }
         )
 
 
@@ -97,9 +103,12 @@ def _described(data: ReportData) -> dict[str, Any]:
 
 
 def report_link(lake: AnswerLake, path: str) -> dg.MetadataValue:
-    """Give a link where a browser can open the lake, else the path; a page served over HTTP must not open a local file."""
+    """Give a link where a browser can open the lake, for a local one the one of `seedtest dev`; else the path."""
+    page = "/".join(path.rsplit("/", 2)[-2:])
     if lake.seedtest_reports_url:
-        return dg.MetadataValue.url(f"{lake.seedtest_reports_url.rstrip('/')}/{'/'.join(path.rsplit('/', 2)[-2:])}")
+        return dg.MetadataValue.url(f"{lake.seedtest_reports_url.rstrip('/')}/{page}")
     if lake.seedtest_lake.startswith(("gs://", "gcs://")):
         return dg.MetadataValue.url(f"https://storage.cloud.google.com/{path}")
+    if lake.storage.local_folder:
+        return dg.MetadataValue.url(f"{REPORTS_URL}/{page}")
     return dg.MetadataValue.path(path)

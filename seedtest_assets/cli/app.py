@@ -9,14 +9,18 @@ from seedtest_assets.cli.alert import alert
 from seedtest_assets.cli.backup import backup, restore
 from seedtest_assets.cli.calibrate import calibrate
 from seedtest_assets.cli.compare import compare
+from seedtest_assets.cli.demo import demo
+from seedtest_assets.cli.dev import dev
 from seedtest_assets.cli.doctor import doctor
 from seedtest_assets.cli.import_answers import import_
-from seedtest_assets.cli.local import demo, dev, down, env
+from seedtest_assets.cli.local import down, env
 from seedtest_assets.cli.publish import publish
+from seedtest_assets.cli.report import report
 from seedtest_assets.cli.run import run
 from seedtest_assets.cli.serve import serve
 from seedtest_assets.cli.status import status
 from seedtest_assets.cli.terminal import errors, plain
+from seedtest_assets.cli.warm import warm
 from seedtest_assets.errors import SeedtestError
 
 
@@ -33,7 +37,23 @@ class OneLineErrors(TyperGroup):
 
 # Commands import what they need when they run: `seedtest --help` answers at once.
 app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-for command in (demo, dev, env, run, calibrate, serve, status, doctor, compare, publish, backup, restore, down):
+for command in (
+    demo,
+    dev,
+    env,
+    run,
+    calibrate,
+    serve,
+    report,
+    status,
+    doctor,
+    compare,
+    publish,
+    backup,
+    restore,
+    warm,
+    down,
+):
     app.command()(command)
 app.command("import")(import_)
 app.add_typer(alert, name="alert")

@@ -1,133 +1,96 @@
-"""A simulated school in the database: students who improve, some hard topics, and a bank with anchors."""
+"""`seedtest demo`: a simulated school whose last days are calibrated, and what to look at then."""
 
-import json
-from dataclasses import dataclass
+import os
+import shutil
+import subprocess
+import sys
 from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
+import typer
 
-from seedtest_assets.errors import InputError
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
-from seedtest_assets.storage.database import Database
+from seedtest_assets.cli.terminal import console, progress_line
 
-BANK_A, BANK_B = 1.1, 0.2
-"""The bank's scale in SDs and mean of the simulated students; not (1, 0), so that linking is exercised."""
+N_DAYS = 74
+"""Days of answers: what the runs of DAYS_BEFORE look back on."""
 
+DAYS_BEFORE = (14, 2, 1, 0)
+"""Runs, as days before the last full one: one of the previous 14-day window, so that improvement can rest on abilities."""
 
-@dataclass(frozen=True)
-class School:
-    """A simulated school.
-
-    answers: rows of OBSERVATION_SCHEMA. questions: id, content, topic_id, meta (JSON text).
-    """
-
-    answers: pa.Table
-    questions: pd.DataFrame
+FAILED_CHECK = "assets/mirt_item_params?view=checks&checkDetail=anchor_drift"
+GRAPH = "locations/seedtest_assets/asset-groups/psychometrics/lineage"
 
 
-def simulate_school(
-    last_day: date,
-    *,
-    n_days: int = 90,
-    n_students: int = 2000,
-    n_items: int = 300,
-    n_topics: int = 12,
-    n_anchors: int = 30,
-    seed: int = 20250101,
-) -> School:
-    """Simulate answers of n_days up to last_day under the 2PL; the same seed and day give the same school.
+def demo(
+    ui: Annotated[
+        bool | None, typer.Option("--ui/--no-ui", help="Open the UI afterwards (default: in a terminal only).")
+    ] = None,
+) -> None:
+    """Load a simulated school, run its last days, and open the UI with what there is to see."""
+    from seedtest_assets.days import last_full_day
+    from seedtest_assets.project import enter_project
+    from seedtest_assets.settings import REPORTS_URL, load_settings
 
-    A student's ability is N(0, 1), rises over the days at an individual pace, and differs from topic to topic with SD 0.4.
-    """
-    rng = np.random.default_rng(seed)
-    item_topic = np.arange(n_items) % n_topics
-    topic_difficulty = np.where(np.arange(n_topics) % 4 == 3, 1.0, rng.normal(0, 0.3, n_topics))
-    discrimination = rng.lognormal(0, 0.3, n_items)
-    difficulty = rng.normal(0, 0.8, n_items) + topic_difficulty[item_topic]
-    ability = rng.normal(0, 0.9, n_students)
-    pace = rng.gamma(2.0, 0.3, n_students)
-    leaning = rng.normal(0, 0.4, (n_students, n_topics))
+    enter_project()
+    settings = load_settings()  # a value that is not allowed is reported before anything starts
+    last = last_full_day()
+    warm = [str(Path(sys.executable).with_name("seedtest")), "warm", "--model", settings.mirt_model]
+    with subprocess.Popen(warm, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        _load(last)
+        _run(last)
+    if ui if ui is not None else console.is_terminal:
+        from seedtest_assets.cli.dev import run_until_stopped
 
-    # A student works on two days of five, on two topics a day, four questions each.
-    works = np.argwhere(rng.random((n_days, n_students)) < 0.4)
-    day, student = works[:, 0].repeat(8), works[:, 1].repeat(8)
-    topic = rng.integers(0, n_topics, (len(works), 2)).repeat(4)
-    item = rng.integers(0, n_items // n_topics, len(day)) * n_topics + topic
-    theta = ability[student] + pace[student] * (day / n_days - 0.5) + leaning[student, topic]
-    chance = 1 / (1 + np.exp(-discrimination[item] * (theta - difficulty[item])))
-    correct = rng.random(len(day)) < chance
-    seconds = np.clip(rng.lognormal(3.2 + 0.2 * (difficulty[item] - theta).clip(-2, 2), 0.5), 2, 600)
-    completed = _completion_times(rng, day, last_day - timedelta(days=n_days - 1))
-
-    width = len(str(n_students))
-    names = np.array([f"student-{number:0{width}d}" for number in range(1, n_students + 1)])
-    answers = pa.table(
-        {
-            "student_id": names[student],
-            "item_id": (item + 1).astype(str),
-            "topic_id": np.array([f"topic-{number:02d}" for number in range(1, n_topics + 1)])[topic],
-            "correct": correct,
-            "response_time_ms": (seconds * 1000).astype(np.int32),
-            "hint_used": rng.random(len(day)) < np.where(chance < 0.4, 0.25, 0.05),
-            "session_id": np.char.add("s", np.arange(len(works)).repeat(8).astype(str)),
-            "completed_at": pa.array(completed, pa.timestamp("us", tz="UTC")),
-        },
-        schema=OBSERVATION_SCHEMA,
-    )
-    anchors = set(rng.choice(n_items, n_anchors, replace=False).tolist())
-    return School(answers, _questions(item_topic, _meta(discrimination, difficulty, anchors)))
+        run_until_stopped(lambda ui_url, reports_url: _show_what_there_is(last, ui_url, reports_url))
+    else:
+        console.print(f"\n{_program()} dev opens the Dagster UI and the reports. Then look at", soft_wrap=True)
+        _show_what_there_is(last, settings.seedtest_ui_url, REPORTS_URL)
 
 
-def load_school(database: Database, school: School) -> int:
-    """Load the school into `question` and `attempt`, both or neither; give the number of new answers.
+def _load(last: date) -> None:
+    with progress_line(3) as show:
+        show("starting the embedded PostgreSQL")
+        from seedtest_assets.cli.instance import dagster_environment
+        from seedtest_assets.cli.simulated_school import load_school, simulate_school
+        from seedtest_assets.settings import load_settings
+        from seedtest_assets.storage.database import prepared_database
 
-    Raises InputError when the tables hold other data.
-    """
-    with database.bulk_transaction() as cursor:
-        cursor.execute("SELECT count(*) FROM attempt WHERE student_id NOT LIKE 'student-%'")
-        if cursor.fetchone()[0]:
-            raise InputError("the table attempt has answers that are not from the demonstration. Use an empty database")
-        cursor.adbc_ingest("incoming_question", pa.Table.from_pandas(school.questions), mode="create", temporary=True)
-        cursor.execute(
-            "INSERT INTO question (id, content, topic_id, meta) SELECT id, content, topic_id, meta::jsonb FROM incoming_question "
-            "ON CONFLICT (id) DO UPDATE SET content = excluded.content, topic_id = excluded.topic_id, meta = excluded.meta"
-        )
-        cursor.adbc_ingest("incoming", school.answers, mode="create", temporary=True)
-        names = ", ".join(OBSERVATION_SCHEMA.names)
-        cursor.execute(f"INSERT INTO attempt ({names}) SELECT {names} FROM incoming ON CONFLICT DO NOTHING")
-        return cursor.rowcount
+        os.environ.update(dagster_environment())
+        database = prepared_database(load_settings())
+        show("simulating a school of 2,000 students")
+        school = simulate_school(last, n_days=N_DAYS, n_outdated_anchors=1, seed=6)
+        show(f"loading {len(school.answers):,} answers")
+        load_school(database, school)
 
 
-def _completion_times(rng: np.random.Generator, day: np.ndarray, first_day: date) -> np.ndarray:
-    """Draw the times of answers: eight per student and day, 75 seconds apart, from 7:00 to 22:00."""
-    n_visits = len(day) // 8
-    start = rng.integers(7 * 3600, 22 * 3600, n_visits).repeat(8) + np.tile(np.arange(8) * 75, n_visits)
-    times: np.ndarray = np.datetime64(first_day, "us") + day.astype("timedelta64[D]") + start.astype("timedelta64[s]")
-    return times
+def _run(last: date) -> None:
+    from seedtest_assets.cli.instance import open_instance
+    from seedtest_assets.cli.run import run_and_report
+    from seedtest_assets.cli.run_days import steps_of_a_day
+
+    days = [last - timedelta(days=before) for before in DAYS_BEFORE]
+    with open_instance() as instance, progress_line(len(days) * steps_of_a_day()) as show:
+        run_and_report(instance, days, show)
 
 
-def _meta(discrimination: np.ndarray, difficulty: np.ndarray, anchors: set[int]) -> list[dict[str, object]]:
-    """Make the questions' meta: bank parameters and the tag `anchor` for anchors, no tags for the others."""
-    return [_anchor(discrimination[j], difficulty[j]) if j in anchors else {"tags": []} for j in range(len(difficulty))]
-
-
-def _questions(item_topic: np.ndarray, meta: list[dict[str, object]]) -> pd.DataFrame:
-    n_items = len(item_topic)
-    return pd.DataFrame(
-        {
-            "id": np.arange(1, n_items + 1),
-            "content": [f"Question {number}" for number in range(1, n_items + 1)],
-            "topic_id": [f"topic-{number + 1:02d}" for number in item_topic],
-            "meta": [json.dumps(document) for document in meta],
-        }
-    )
-
-
-def _anchor(discrimination: float, difficulty: float) -> dict[str, object]:
-    a, b = discrimination / BANK_A, BANK_A * difficulty + BANK_B
-    return {
-        "irt": {"a": round(a, 4), "b": round(b, 4), "c": 0.0, "model": "2PL", "version": "bank"},
-        "tags": ["anchor"],
+def _show_what_there_is(last: date, ui_url: str, reports_url: str | None) -> None:
+    """Print what to look at and what to do next."""
+    looks = {
+        "the assets and their checks": f"{ui_url}/{GRAPH}",
+        "the report of the last day": f"{reports_url}/date={last}/calibration.html",
+        "a failed check: a question that no longer is as hard as the bank says": f"{ui_url}/{FAILED_CHECK}",
     }
+    steps = {
+        "calibrate a file of answers of your own": f"{_program()} calibrate FILE",
+        "see whether your database is ready for the nights": f"DATABASE_URL=postgresql://… {_program()} doctor",
+    }
+    for title, lines in (("", looks), ("\nNext", steps)):
+        if title:
+            console.print(title)
+        for what, line in lines.items():
+            console.print(f"  {what}\n    {line}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _program() -> str:
+    return "seedtest" if shutil.which("seedtest") else os.path.relpath(sys.argv[0])

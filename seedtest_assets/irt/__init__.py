@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from seedtest_assets.irt.topic_answers import TopicAnswers
     from seedtest_assets.irt.topic_tau import TopicSpread, topic_spread
     from seedtest_assets.irt.topics import TopicAbilities, topic_abilities
+    from seedtest_assets.irt.warm_up import warm_up
 
 __all__ = [
     "LINKING_METHODS",
@@ -72,6 +73,7 @@ __all__ = [
     "simulate",
     "topic_abilities",
     "topic_spread",
+    "warm_up",
 ]
 
 # Where the names live; those that load little come first, since they are searched in this order.
@@ -93,6 +95,7 @@ _MODULES = (
     "topic_tau",
     "topics",
     "calibration",
+    "warm_up",
 )
 
 

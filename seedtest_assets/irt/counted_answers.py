@@ -86,7 +86,15 @@ def given_answers(person: np.ndarray, item: np.ndarray, correct: ArrayLike, time
     correct = marks(correct)
     if not len(person) == len(item) == len(correct):
         raise DataError(f"person, item and correct differ in length: {len(person)}, {len(item)}, {len(correct)}")
-    return GivenAnswers(item, correct, np.empty(0, np.int64) if time is None else _comparable(time, len(person)))
+    time = np.empty(0, np.int64) if time is None else _comparable(time, len(person))
+    return GivenAnswers(*map(_read_only, (item, correct, time)))
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """Make a view that is always read-only, so that arrays of Arrow, which are, need no kernel of their own."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def marks(correct: ArrayLike) -> np.ndarray:

@@ -14,7 +14,6 @@ import numpy as np
 
 from seedtest_assets import irt
 from seedtest_assets.errors import InputError
-from seedtest_assets.irt.models import MODELS
 from seedtest_assets.service import calibrating, scoring
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.messages import Outcome, Task
@@ -30,14 +29,11 @@ NICENESS = 5
 def prepare() -> None:
     """Load and compile everything once, so that no caller waits for it."""
     initialize()
+    irt.warm_up()
     rows = np.random.default_rng(0).integers(0, 2, (60, 4)).tolist()
-    items = [{"item_id": f"I{number}", "a": 1.0, "b": 0.0} for number in range(1, 5)]
-    anchors = [{"item_id": item["item_id"], "params": {"a": 1.0, "b": 0.0}, "fixed": True} for item in items]
-    for model in MODELS:
-        body = {"responses": rows, "model": model, "anchors": anchors}
-        calibrating.calibrate(msgspec.json.encode(body), Limits())
-    steep = [item | {"a": 15.0} for item in items]  # persons with these are integrated on grids of their own
-    scoring.score(msgspec.json.encode({"item_params": steep, "responses": rows}), Limits())
+    reply, _ = calibrating.calibrate(msgspec.json.encode({"responses": rows}), Limits())
+    items = msgspec.to_builtins(reply)["item_params"]
+    scoring.score(msgspec.json.encode({"item_params": items, "responses": rows}), Limits())
 
 
 def calibrate(task: Task) -> Outcome:

@@ -64,12 +64,16 @@ class Lake:
 
     def all_days(self) -> list[date]:
         """List every written day, oldest first."""
+        return self._days_with("observations", "answers.parquet")
+
+    def _days_with(self, kind: str, name: str) -> list[date]:
+        folder = f"{self.root}/{kind}"
         try:
             self.filesystem.invalidate_cache()  # a long-lived process would go on seeing yesterday's listing
-            paths = self.filesystem.find(f"{self.root}/observations")
+            paths = self.filesystem.find(folder)
         except OSError as error:
-            raise self._out_of_reach("read", f"{self.root}/observations", error) from error
-        matches = (re.search(r"/date=(\d{4}-\d\d-\d\d)/answers\.parquet$", path) for path in paths)
+            raise self._out_of_reach("read", folder, error) from error
+        matches = (re.search(rf"/date=(\d{{4}}-\d\d-\d\d)/{re.escape(name)}$", path) for path in paths)
         return sorted(date.fromisoformat(match[1]) for match in matches if match)
 
     def damaged_days(self, days: Sequence[date]) -> list[date]:
@@ -126,16 +130,24 @@ class Lake:
     def _published_path(self, day: date, name: str) -> str:
         return f"{self.root}/published/date={day.isoformat()}/{name}.parquet"
 
+    def report_days(self) -> list[date]:
+        """List the days that have a calibration report, oldest first."""
+        return self._days_with("reports", "calibration.html")
+
+    def report_path(self, day: date, name: str = "calibration") -> str:
+        """Give the path of a page about a day."""
+        return f"{self.root}/reports/date={day.isoformat()}/{name}.html"
+
     def write_report(self, day: date, html: str, name: str = "calibration") -> str:
         """Replace a page about a day; gives its path."""
-        path = f"{self.root}/reports/date={day.isoformat()}/{name}.html"
+        path = self.report_path(day, name)
         with self._replacing(path) as unfinished:
             unfinished.write(html.encode())
         return path
 
     def remove_report(self, day: date) -> None:
         """Remove the report of a day, where there is one: its calibration is gone."""
-        path = f"{self.root}/reports/date={day.isoformat()}/calibration.html"
+        path = self.report_path(day)
         try:
             if self.filesystem.exists(path):
                 self.filesystem.rm_file(path)

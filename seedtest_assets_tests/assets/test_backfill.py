@@ -9,7 +9,7 @@ from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
-from seedtest_assets.cli.demo import load_school, simulate_school
+from seedtest_assets.cli.simulated_school import load_school, simulate_school
 from seedtest_assets.days import days_up_to
 from seedtest_assets.resources import resources_from
 from seedtest_assets.settings import load_settings

@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from seedtest_assets.assets.calibration_report import calibration_report, report_link
-from seedtest_assets.cli.demo import load_school, simulate_school
 from seedtest_assets.cli.run_days import run_day
+from seedtest_assets.cli.simulated_school import load_school, simulate_school
 from seedtest_assets.dagster_log.calibration_runs import calibration_runs, checks_of_run
 from seedtest_assets.definitions import defs
 from seedtest_assets.resources import AnswerLake, resources_from
@@ -81,7 +81,8 @@ def test_hangs_on_the_fit_alone_and_on_nothing_that_comes_after():
 def test_every_night_leaves_a_report_that_the_ui_names(nights):
     for day in (FIRST, SECOND, THIRD):
         shown, page, fit = nights.shown(day), nights.page(day), fit_meta(nights.database, day)
-        assert shown["report"] == dg.MetadataValue.path(str(nights.lake / f"reports/date={day}/calibration.html"))
+        assert shown["report"] == dg.MetadataValue.url(f"http://localhost:3001/date={day}/calibration.html")
+        assert shown["file"] == dg.MetadataValue.path(str(nights.lake / f"reports/date={day}/calibration.html"))
         assert shown["bytes"].value == len(page.encode())
         assert f"{-fit['metrics']['loglik']:,.3f}" in page
         assert fit["run_id"] in page

@@ -5,7 +5,7 @@ import pytest
 
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.observations import observations
-from seedtest_assets.cli.demo import load_school
+from seedtest_assets.cli.simulated_school import load_school
 from seedtest_assets.resources import resources_from
 from seedtest_assets.settings import load_settings
 from seedtest_assets_tests.conftest import rows_of

@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from unittest.mock import patch
 
@@ -15,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seedtest_assets.cli.app import app
+from seedtest_assets.storage.lake import Lake
 from seedtest_assets_tests.conftest import NO_REAL_LOG, ROOT, SHARED
 from seedtest_assets_tests.irt.reference import answers_of, result_of
 
@@ -220,3 +222,36 @@ def test_status_loads_neither_numba_nor_scipy(project):
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=project, capture_output=True, text=True, timeout=200)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+@pytest.fixture
+def lake_with_reports(tmp_path):
+    for name in PROJECT_FILES:
+        shutil.copy(ROOT / name, tmp_path)
+    lake = Lake(str(tmp_path / ".seedtest/lake"))
+    for day in (date(2025, 3, 8), date(2025, 3, 9)):
+        lake.write_report(day, "<!doctype html>")
+    lake.write_report(date(2025, 3, 10), "<!doctype html>", "comparison")
+    return lake
+
+
+def test_report_prints_the_path_of_the_newest_or_of_a_chosen_day(invoke, lake_with_reports):
+    assert invoke("report").stdout.strip() == lake_with_reports.report_path(date(2025, 3, 9))
+    assert invoke("report", "--date", "2025-03-08").stdout.strip() == lake_with_reports.report_path(date(2025, 3, 8))
+
+
+def test_report_opens_a_browser_where_it_is_asked_to(invoke, lake_with_reports, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    invoke("report")  # whose output is no terminal
+    assert not opened
+    invoke("report", "--open")
+    assert opened == [Path(lake_with_reports.report_path(date(2025, 3, 9))).as_uri()]
+
+
+def test_report_of_a_day_without_one_says_which_there_are(invoke, lake_with_reports):
+    done = invoke("report", "--date", "2025-03-10")
+    assert (done.exit_code, done.stderr.strip()) == (
+        1,
+        "error: 2025-03-10 has no report. There are 2, from 2025-03-08 to 2025-03-09",
+    )

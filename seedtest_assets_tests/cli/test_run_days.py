@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seedtest_assets.cli.demo import BANK_A, BANK_B
 from seedtest_assets.cli.run import run_and_report
+from seedtest_assets.cli.simulated_school import BANK_A, BANK_B
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError, SeedtestError
 from seedtest_assets.settings import load_settings

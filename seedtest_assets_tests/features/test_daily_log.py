@@ -5,7 +5,7 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from seedtest_assets.cli.demo import simulate_school
+from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.days import feature_windows
 from seedtest_assets.features.daily import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, features_for_day
 from seedtest_assets.storage.lake import Lake

@@ -15,7 +15,7 @@ from seedtest_assets.calibration import (
     linked_blocks,
     n_linking_items,
 )
-from seedtest_assets.cli.demo import simulate_school
+from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.report.data import HISTORY_COLUMNS, CalibrationRun, CheckOutcome, ReportData
 from seedtest_assets.report.page import calibration_page

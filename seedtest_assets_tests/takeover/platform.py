@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from seedtest_assets.cli.demo import School, simulate_school
+from seedtest_assets.cli.simulated_school import School, simulate_school
 from seedtest_assets.days import last_full_day
 from seedtest_assets.storage.database import Database
 
