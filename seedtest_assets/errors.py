@@ -53,3 +53,11 @@ def first_few(names: Sequence[object]) -> str:
 def number_of(count: int, what: str) -> str:
     """Write a count with its noun: 1 row, 1,200 rows."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def sentences(*parts: str) -> str:
+    """Join sentences, most of which come without a full stop; empty ones are left out."""
+    joined = ""
+    for part in filter(None, parts):
+        joined += part if not joined else f"{'' if joined[-1] in '.?!' else '.'} {part}"
+    return joined

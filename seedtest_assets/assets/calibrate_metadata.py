@@ -38,6 +38,7 @@ def materializations(
             **published,
             **_window(window),
             "left_out": len(result.left_out),
+            "left_out_reasons": dg.MetadataValue.json(result.left_out["reason"].value_counts().to_dict()),
             "left_out_items": previewed(result.left_out.head(20)),
             "to_review": len(flagged),
             "items_to_review": previewed(flagged.head(20)),

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from seedtest_assets.dagster_log.run_queue import NOT_STARTED_AGAIN
 from seedtest_assets.dagster_log.sign_of_life import GRACE, lost_runs, report_lost, sign_of_life
 from seedtest_assets.days import days_up_to, last_full_day
 from seedtest_assets.definitions import defs
-from seedtest_assets.errors import InputError
+from seedtest_assets.errors import InputError, sentences
 from seedtest_assets.resources import resources_from
 from seedtest_assets.schedules import extract_job, nightly_job, requests_for
 from seedtest_assets.settings import Settings, load_settings
@@ -33,11 +33,19 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class DayRun:
-    """A finished run: its id, the reason when it failed, and a line for each check that did not pass."""
+    """A finished run.
+
+    failure: the step that failed, and its reason. advice: what to do about it, where the failure says so. failed_checks: a line
+    for each of the n_checks that did not pass. metadata: of each asset that was materialized, by name.
+    """
 
     run_id: str
     failure: str | None
+    advice: str = ""
     failed_checks: tuple[str, ...] = ()
+    n_checks: int = 0
+    seconds: float = 0.0
+    metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def run_day(
@@ -128,7 +136,7 @@ def _active_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
 def _execute(
     instance: dg.DagsterInstance, request: dg.RunRequest, show: ShowStep, resources: Mapping[str, Any]
 ) -> DayRun:
-    run_id = str(uuid4())
+    run_id, began = str(uuid4()), time.monotonic()
     instance.add_event_listener(run_id, partial(_show_event, show))
     job = extract_job if request.asset_selection else nightly_job
     with sign_of_life(instance, run_id) as tags:
@@ -141,17 +149,26 @@ def _execute(
             resources=resources,
             tags={**request.tags, **tags, **NOT_STARTED_AGAIN},
         )
-    failed_checks = tuple(
-        f"{check.severity.value} {check.check_name}: {_with_advice(check.description or 'failed', check.metadata)}"
-        for check in result.get_asset_check_evaluations()
-        if not check.passed
+    checks = result.get_asset_check_evaluations()
+    failure, advice = (None, "") if result.success else _failure(result)
+    return DayRun(
+        run_id=run_id,
+        failure=failure,
+        advice=advice,
+        failed_checks=tuple(
+            f"{check.severity.value} {check.check_name}: {_with_advice(check.description or 'failed', check.metadata)}"
+            for check in checks
+            if not check.passed
+        ),
+        n_checks=len(checks),
+        seconds=time.monotonic() - began,
+        metadata={} if request.asset_selection else _materialized(result),
     )
-    return DayRun(run_id, None if result.success else _reason(result), failed_checks)
 
 
 def _with_advice(finding: str, metadata: Mapping[str, dg.MetadataValue]) -> str:
     advice = metadata.get(ADVICE)
-    return f"{finding}. {advice.value}" if advice else finding
+    return sentences(finding, *str(advice.value).splitlines()) if advice else finding
 
 
 def _show_event(show: ShowStep, event: dg.EventLogEntry) -> None:
@@ -163,9 +180,19 @@ def _show_event(show: ShowStep, event: dg.EventLogEntry) -> None:
         show(f"{event.step_key} is tried again: {reason_of(event.dagster_event)}")
 
 
-def _reason(result: dg.ExecuteInProcessResult) -> str:
+def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
+    """Give the step that failed with its reason, and what to do about it."""
     for event in result.all_events:
         if event.is_step_failure:
-            advice = advice_of(event)
-            return f"{event.step_key}: {reason_of(event)}" + (f". {advice}" if advice else "")
-    return "failed before its first step. See the run in the UI"
+            return f"{event.step_key}: {reason_of(event)}", sentences(*(advice_of(event) or "").splitlines())
+    return "its first step, or before it", "See the run in the UI"
+
+
+def _materialized(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
+    """Collect the metadata of the assets that a run materialized."""
+    events = [event for event in result.all_events if event.is_step_materialization]
+    materializations = [event.step_materialization_data.materialization for event in events]
+    return {
+        each.asset_key.to_user_string(): {name: value.value for name, value in each.metadata.items()}
+        for each in materializations
+    }

@@ -201,7 +201,13 @@ def test_the_main_job_on_real_answers(project):
     assert "55,122 rows, 2015-10-22 to 2015-12-07: 55,122 new, 0 bad" in done.stdout
     done = seedtest("run", "--date", "2015-12-07", "--days", "3", cwd=project, **real)
     assert done.returncode == 0, done.stderr
-    status = dict(line.strip().split("  ", 1) for line in done.stdout.splitlines() if "  " in line.strip())
+    assert [line.split()[0] for line in done.stdout.splitlines() if "; items: " in line] == [
+        "2015-12-05",
+        "2015-12-06",
+        "2015-12-07",
+    ]
+    shown = seedtest("status", cwd=project, **real).stdout
+    status = dict(line.strip().split("  ", 1) for line in shown.splitlines() if "  " in line.strip())
     log = pd.read_parquet(REAL_LOG)
     days = log["completed_at"].dt.date.astype(str)
     active = log[days == "2015-12-07"].drop_duplicates(["student_id", "topic_id"])

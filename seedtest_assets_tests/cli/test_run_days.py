@@ -1,5 +1,6 @@
 """A night of the small school, through Dagster, from the platform's tables to the features."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import date, timedelta
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from seedtest_assets.cli.how_to_run import how_to_run
 from seedtest_assets.cli.run import run_and_report
 from seedtest_assets.cli.simulated_school import BANK_A, BANK_B
 from seedtest_assets.definitions import defs
@@ -217,10 +219,101 @@ def test_a_run_that_is_active_is_waited_for(instance, platform, job):
         run_night(instance, LAST)
 
 
-def test_days_are_run_oldest_first_and_stop_at_the_first_that_fails(instance, night):
+def outcome(printed: str) -> dict[str, str]:
+    """What `seedtest run` says of a day, by the first word of each line."""
+    lines = [line.split(maxsplit=1) for line in printed.splitlines()]
+    return dict(lines)
+
+
+def test_a_day_ends_with_one_screen_that_says_what_it_came_to(instance, night, capsys):
+    execute(night, "UPDATE attempt SET student_id = '' WHERE id = (SELECT max(id) FROM attempt)")
+    execute(night, "UPDATE attempt SET correct = true WHERE item_id = '40'")
+    lake = the_lake()
+    lake.filesystem.rm(f"{lake.root}/observations", recursive=True)
+    run_and_report(instance, [LAST], silent, in_short=False)
+    said = outcome(capsys.readouterr().out)
+    (run,) = [run for run in instance.get_runs() if run.tags.get("dagster/partition")]
+    ((spec, metrics),) = rows_of(
+        night, "SELECT model_spec, metrics FROM fit_history WHERE partition_date = :day", day=LAST
+    )
+    counts = [
+        rows_of(night, f"SELECT count(*) FROM {table} WHERE partition_date = :day", day=LAST)[0][0]
+        for table in ("item_history", "ability_history", "topic_theta_history", "feature_history")
+    ]
+    assert said["day"] == str(LAST)
+    assert said["run"].startswith(f"{run.run_id[:8]}, done after ")
+    answers = lake.observations_count(LAST)
+    assert said["answers"] == f"{answers:,} of the day, from attempt; 1 row left out: no student_id (1)"
+    used, read = spec["n_observations"], spec["n_observations"] + metrics["n_set_aside"]
+    assert said["window"].startswith(f"2025-03-11 to 2025-03-20: {used:,} of {read:,} answers")
+    assert re.fullmatch(r"39 fitted, 1 left out(, \d+ to review)?: all answers right \(1\)", said["items"])
+    constants = spec["linking_constants"]
+    assert said["linked"].startswith(
+        f"to {constants['n_anchors_used']} anchors, theta_bank = {constants['A']:.3f} theta + {constants['B']:.3f}"
+    )
+    assert said["written"] == (
+        f"39 items, {counts[1]} students, {counts[2]:,} abilities by topic, {counts[3]:,} rows of features"
+    )
+    assert said["published"] == "yes"
+    assert said["report"] == lake.report_path(LAST)
+    assert lake.filesystem.exists(said["report"])
+
+
+def test_a_rejected_day_says_why_and_what_to_do_in_one_line(instance, night, capsys):
+    drop_items_above(night, 12)
+    with pytest.raises(SeedtestError) as error:
+        run_and_report(instance, [LAST], silent, in_short=False)
+    line = str(error.value)
+    assert f"of {LAST} failed at calibrate: calibration of {LAST} rejected, nothing written: 12 items fitted" in line
+    assert f"To accept it: seedtest run --date {LAST} --accept-failed-checks" in line
+    assert line.endswith(f". To run it again: seedtest run --date {LAST}")
+    assert "\n" not in line
+    said = outcome(capsys.readouterr().out)
+    assert said["ERROR"].startswith("item_count_drop: 12 items fitted, 30% of the 40 usual")
+    assert (said["written"], said["published"]) == ("nothing", "nothing")
+    assert "report" not in said
+
+
+def test_several_days_have_a_line_each(instance, night, capsys):
+    run_and_report(instance, [DAY_BEFORE, LAST], silent)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if " WARN " not in line] == [str(DAY_BEFORE), str(LAST)]
+    days = [line for line in lines if " WARN " not in line]
+    assert all(
+        re.search(r" answers; items: 40 fitted.*; linked to 1\d anchors; .*; published: ", line) for line in days
+    )
+
+
+def test_days_without_answers_say_that_there_was_nothing_to_do(instance, platform, capsys):
+    run_and_report(instance, [LAST], silent, in_short=False)
+    said = outcome(capsys.readouterr().out)
+    assert said["answers"] == "0 of the day, from attempt"
+    assert said["items"] == "nothing to do: no answers in the window"
+    assert (said["written"], said["published"]) == ("nothing", "no, history only: the day has no rows")
+
+
+@pytest.mark.parametrize(
+    ("days", "command"),
+    [
+        ([1], "seedtest run --date 2025-03-01"),
+        ([1, 2, 3], "seedtest run --date 2025-03-03 --days 3"),
+        ([1, 2, 5], "seedtest run --date 2025-03-02 --days 2, then seedtest run --date 2025-03-05"),
+    ],
+)
+def test_the_command_that_runs_days_again(days, command):
+    assert how_to_run([date(2025, 3, day) for day in days]) == command
+
+
+def test_days_are_run_oldest_first_and_stop_at_the_first_that_fails(instance, night, capsys):
     pq.write_table(pa.table({"x": [1]}), the_lake().observations_path(LAST - timedelta(days=5)))
-    with pytest.raises(SeedtestError, match=f"of {DAY_BEFORE} failed at calibrate: .* is not a readable Parquet file"):
+    with pytest.raises(
+        SeedtestError,
+        match=f"of {DAY_BEFORE} failed at calibrate: .* is not a readable Parquet file.* --date {LAST} --days 2$",
+    ):
         run_and_report(instance, [DAY_BEFORE, LAST], silent)
+    line = capsys.readouterr().out
+    assert line.startswith(f"{DAY_BEFORE} ")
+    assert "; failed; " in line
     assert [run.tags["dagster/partition"] for run in instance.get_runs()] == [str(DAY_BEFORE)]
 
 
