@@ -64,6 +64,8 @@ bench: install  ## benchmarks: the engine and other packages, the stages of a ni
 build: install  ## in dist/: the wheel, its bill of materials (CycloneDX: what it installs, at the versions of constraints.txt), SHA-256 of both
 	rm -rf dist
 	$(BIN)/hatchling build --target wheel >/dev/null
+	$(BIN)/uv tool run --quiet --from twine==7.0.0 twine check --strict dist/*.whl
+	$(BIN)/uv tool run --quiet --from check-wheel-contents==0.6.3 check-wheel-contents dist/*.whl
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
 		--constraint constraints.txt --output-file dist/requirements.txt pyproject.toml
 	$(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements dist/requirements.txt \
@@ -75,7 +77,7 @@ outdated: install  ## pins of constraints.txt that are behind the newest version
 
 lock: install  ## constraints.txt from pyproject.toml, for every Python that it declares; versions stay where possible
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
-		--extra dev --output-file constraints.txt $(UPGRADE) pyproject.toml
+		--extra dev --extra gcs --extra s3 --extra azure --output-file constraints.txt $(UPGRADE) pyproject.toml
 
 upgrade: UPGRADE = --upgrade
 upgrade: lock  ## the same with the newest versions that pyproject.toml allows

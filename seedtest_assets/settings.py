@@ -60,45 +60,140 @@ class Settings(Thresholds):
 
     model_config = SettingsConfigDict(alias_generator=None, frozen=True, extra="ignore", env_ignore_empty=True)
 
-    database_url: SecretStr | None = None
+    database_url: Annotated[
+        SecretStr | None, Field(description="the platform's PostgreSQL; unset: an embedded one under `.seedtest/`")
+    ] = None
     seedtest_attempt_source: Annotated[
-        str, Field(pattern=r"^(auto|attempt|responses|exam_results|.+\.(parquet|csv|csv\.gz|xlsx))$")
+        str,
+        Field(
+            pattern=r"^(auto|attempt|responses|exam_results|.+\.(parquet|csv|csv\.gz|xlsx))$",
+            description="where answers are read from: `auto`, `attempt`, `responses`, `exam_results`, or a file or glob",
+        ),
     ] = "auto"
-    seedtest_omitted: Literal["ignored", "wrong"] = "ignored"
-    seedtest_not_reached: Literal["ignored", "wrong"] = "ignored"
-    seedtest_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "seedtest"
-    seedtest_publish: bool = True
-    seedtest_published_version: Annotated[str, Field(min_length=1)] = "v1"
-    seedtest_keep_days: Annotated[int, Field(ge=60)] = 400
-    seedtest_statement_timeout_secs: Annotated[int, Field(ge=0, le=86_400)] = 1800
-    seedtest_lock_timeout_secs: Annotated[int, Field(ge=0, le=86_400)] = 60
-    seedtest_lake: ShownAddress = str(HOME / "lake")
-    seedtest_start_date: date = date(2025, 1, 1)
+    seedtest_omitted: Annotated[
+        Literal["ignored", "wrong"],
+        Field(description="what an answer without a mark counts as: `ignored` (left out and counted) or `wrong`"),
+    ] = "ignored"
+    seedtest_not_reached: Annotated[
+        Literal["ignored", "wrong"],
+        Field(
+            description="what the questions of an exam after the last with a mark count as: `ignored` or `wrong`; of `exam_results` only, since the other sources do not say what came last"
+        ),
+    ] = "ignored"
+    seedtest_schema: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z_][a-z0-9_]{0,62}$",
+            description="schema in the platform's database for history, incidents and publications",
+        ),
+    ] = "seedtest"
+    seedtest_publish: Annotated[
+        bool, Field(description="`false`: shadow, nothing is published, only history is written")
+    ] = True
+    seedtest_published_version: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="`version` of what is published; rows with another version in the same tables are never touched",
+        ),
+    ] = "v1"
+    seedtest_keep_days: Annotated[
+        int, Field(ge=60, description="history older than this is dropped, a month at a time")
+    ] = 400
+    seedtest_statement_timeout_secs: Annotated[
+        int,
+        Field(ge=0, le=86_400, description="how long one statement may take in the platform's database; 0: no limit"),
+    ] = 1800
+    seedtest_lock_timeout_secs: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86_400,
+            description="how long a statement may wait in the platform's database for what another session has locked; 0: no limit",
+        ),
+    ] = 60
+    seedtest_lake: Annotated[ShownAddress, Field(description="folder or URL of the lake")] = str(HOME / "lake")
+    seedtest_start_date: Annotated[date, Field(description="the first daily partition")] = date(2025, 1, 1)
 
-    mirt_lookback_days: Annotated[int, Field(ge=1, le=3660)] = 60
-    mirt_model: Annotated[Model, BeforeValidator(model_named)] = "2PL"
-    mirt_max_obs: Annotated[int, Field(ge=0)] = 0
-    mirt_linking_method: LinkingMethod = "stocking_lord"
-    mirt_prior_a: Prior | None = None
-    mirt_prior_b: Prior | None = None
-    mirt_prior_c: Prior | None = None
-    mirt_fixed_c: Annotated[float | None, Field(gt=0, lt=1)] = None
-    mirt_max_retries: Annotated[int, Field(ge=0, le=20)] = 3
-    mirt_retry_delay_secs: Annotated[float, Field(ge=0, le=3600)] = 5.0
+    mirt_lookback_days: Annotated[
+        int, Field(ge=1, le=3660, description="days in a calibration's window, 1 to 3660")
+    ] = 60
+    mirt_model: Annotated[
+        Model, BeforeValidator(model_named), Field(description="model of the items: `Rasch` (or `1PL`), `2PL` or `3PL`")
+    ] = "2PL"
+    mirt_max_obs: Annotated[int, Field(ge=0, description="the newest answers of the window to keep; 0 is all")] = 0
+    mirt_linking_method: Annotated[
+        LinkingMethod,
+        Field(
+            description="how a calibration is put on the bank's scale: `stocking_lord`, `haebara`, `mean_sigma`, `mean_mean`, `fixed` or `none`"
+        ),
+    ] = "stocking_lord"
+    mirt_prior_a: Annotated[
+        Prior | None,
+        Field(
+            description="log-normal prior of each a: mean and SD of log a, such as `0,0.5`; for banks with few answers"
+        ),
+    ] = None
+    mirt_prior_b: Annotated[Prior | None, Field(description="normal prior of each b: mean and SD, such as `0,2`")] = (
+        None
+    )
+    mirt_prior_c: Annotated[
+        Prior | None, Field(description="3PL: normal prior of logit c in place of `-1.386,0.5`")
+    ] = None
+    mirt_fixed_c: Annotated[
+        float | None, Field(gt=0, lt=1, description="3PL: c of every item, in place of an estimate")
+    ] = None
+    mirt_max_retries: Annotated[
+        int, Field(ge=0, le=20, description="retries of a step, 0 to 20; read when the code location loads")
+    ] = 3
+    mirt_retry_delay_secs: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=3600,
+            description="the first wait; they grow linearly: 5, 10, 15 s; read when the code location loads",
+        ),
+    ] = 5.0
 
-    r_irt_base_url: ShownAddress | None = None
-    r_irt_timeout_secs: Annotated[float, Field(gt=0)] = 60.0
-    r_irt_internal_token: SecretStr | None = None
+    r_irt_base_url: Annotated[
+        ShownAddress | None, Field(description="an IRT service that calibrates; unset: this process does")
+    ] = None
+    r_irt_timeout_secs: Annotated[float, Field(gt=0, description="how long the service may take to answer")] = 60.0
+    r_irt_internal_token: Annotated[
+        SecretStr | None, Field(description="the bearer token: sent to the service, and required by `seedtest serve`")
+    ] = None
 
-    agg_include_theta: bool = True
-    metrics_use_irt_theta: bool = True
-    irt_update_question_meta: bool = False
+    agg_include_theta: Annotated[
+        bool, Field(description="write theta_estimate and theta_sd to `features_topic_daily`; `false`: NULL")
+    ] = True
+    metrics_use_irt_theta: Annotated[
+        bool, Field(description="improvement by ability where there is one; `false`: always by accuracy")
+    ] = True
+    irt_update_question_meta: Annotated[
+        bool, Field(description="write the newest a, b, c to `question.meta.irt` as well; anchors keep theirs")
+    ] = False
 
-    seedtest_alert_urls: SecretStr | None = None
-    seedtest_alert_interval_secs: Annotated[int, Field(ge=1, le=3600)] = 30
-    seedtest_irt_failures: Annotated[int, Field(ge=1, le=100)] = 3
-    seedtest_ui_url: ShownAddress = "http://localhost:3000"
-    seedtest_reports_url: ShownAddress | None = None
+    seedtest_alert_urls: Annotated[
+        SecretStr | None, Field(description="addresses of the channels that alerts go to, separated by blanks")
+    ] = None
+    seedtest_alert_interval_secs: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=3600,
+            description="seconds between evaluations of the alert sensors; read when the code location loads",
+        ),
+    ] = 30
+    seedtest_irt_failures: Annotated[
+        int, Field(ge=1, le=100, description="failures of the IRT service in a row that make an alert")
+    ] = 3
+    seedtest_ui_url: Annotated[ShownAddress, Field(description="the UI's address in alerts")] = "http://localhost:3000"
+    seedtest_reports_url: Annotated[
+        ShownAddress | None,
+        Field(
+            description="where a browser opens the lake's folder `reports/`, for the links to reports; unset, those of a local lake lead to `seedtest dev`"
+        ),
+    ] = None
 
     @property
     def priors(self) -> Priors:

@@ -19,10 +19,13 @@ import sqlalchemy as sa
 from dagster._core.storage.defs_state.base import set_defs_state_storage
 from filelock import FileLock
 
+from seedtest_assets import env_file
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database, migrate, sql
 from seedtest_assets.storage.embedded import start_embedded, stop_embedded
 from seedtest_assets.storage.postgres_server import socket_folder
+
+env_file.NAME = ".env of no developer"  # so that a file in the checkout does not change what is tested
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

@@ -1,6 +1,7 @@
 """A deployment as it runs: webserver, daemon and the code's server as processes of their own, in a folder of their own."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,9 +16,7 @@ import requests
 
 from seedtest_assets_tests.conftest import ROOT
 
-WORKSPACE = """load_from:
-  - grpc_server: {{host: 127.0.0.1, port: {port}, location_name: seedtest_assets}}
-"""
+SYSTEMD = ROOT / "deploy" / "systemd"
 LAUNCH = """mutation($day: String!) { launchRun(executionParams: {
     selector: {repositoryLocationName: "seedtest_assets", repositoryName: "__repository__", jobName: "nightly"},
     runConfigData: {}, executionMetadata: {tags: [{key: "dagster/partition", value: $day}]}}) {
@@ -31,25 +30,27 @@ TICKS = """query($sensor: String!) { sensorOrError(sensorSelector: {repositoryLo
 class Deployment:
     """Webserver, daemon and code server in a folder of their own; a context in which they run.
 
-    The code is loaded once, by its server, as in Kubernetes: the other two start in half the time.
+    They are started by the commands of the units for systemd, on free ports.
     """
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
         self.code_port = free_port()
         shutil.copy(ROOT / "dagster.yaml", folder)
-        (folder / "workspace.yaml").write_text(WORKSPACE.format(port=self.code_port))
+        workspace = (SYSTEMD / "workspace.yaml").read_text().replace("4000", str(self.code_port))
+        for place in (folder, folder / "systemd"):
+            place.mkdir(exist_ok=True)
+            (place / "workspace.yaml").write_text(workspace)
         self.environment = {**os.environ, **environment, "DAGSTER_HOME": str(folder), "PYTHONPATH": str(ROOT)}
         self.port = free_port()
         self.processes: dict[str, subprocess.Popen] = {}
 
     def __enter__(self) -> "Deployment":
-        module = ("-m", "seedtest_assets.definitions", "--location-name", "seedtest_assets")
-        self.start("dagster", "api", "grpc", *module, "--host", "127.0.0.1", "--port", str(self.code_port))
+        self.start(*self.command_of("code"))
         try:
             wait_for("the code's server", lambda: listens(self.code_port))
-            self.start("dagster-webserver", "--host", "127.0.0.1", "--port", str(self.port))
-            self.start("dagster-daemon", "run")
+            self.start(*self.command_of("webserver"))
+            self.start(*self.command_of("daemon"))
         except BaseException:
             self.__exit__()
             raise
@@ -58,6 +59,15 @@ class Deployment:
     def __exit__(self, *_: object) -> None:
         for program in list(self.processes):
             self.kill(program)
+
+    def command_of(self, unit: str) -> list[str]:
+        """The program and arguments of a unit, with this deployment's folder and ports."""
+        (command,) = re.findall(
+            r"^ExecStart=/opt/seedtest/bin/(.+)$", (SYSTEMD / f"seedtest-{unit}.service").read_text(), re.M
+        )
+        for written, here in (("/var/lib/seedtest", self.folder), ("4000", self.code_port), ("3000", self.port)):
+            command = command.replace(written, str(here))
+        return command.split()
 
     @property
     def url(self) -> str:

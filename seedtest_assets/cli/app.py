@@ -13,6 +13,7 @@ from seedtest_assets.cli.demo import demo
 from seedtest_assets.cli.dev import dev
 from seedtest_assets.cli.doctor import doctor
 from seedtest_assets.cli.import_answers import import_
+from seedtest_assets.cli.init import init
 from seedtest_assets.cli.local import down, env
 from seedtest_assets.cli.publish import publish
 from seedtest_assets.cli.report import report
@@ -21,6 +22,7 @@ from seedtest_assets.cli.serve import serve
 from seedtest_assets.cli.status import status
 from seedtest_assets.cli.terminal import errors, plain
 from seedtest_assets.cli.warm import warm
+from seedtest_assets.env_file import apply_env_file
 from seedtest_assets.errors import SeedtestError
 
 
@@ -29,6 +31,7 @@ class OneLineErrors(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
+            apply_env_file()
             return super().invoke(ctx)
         except SeedtestError as error:
             errors.print(f"[red]error:[/red] {plain(str(error))}", highlight=False, soft_wrap=True)
@@ -38,6 +41,7 @@ class OneLineErrors(TyperGroup):
 # Commands import what they need when they run: `seedtest --help` answers at once.
 app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 for command in (
+    init,
     demo,
     dev,
     env,

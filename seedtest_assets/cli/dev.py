@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seedtest_assets.cli.terminal import console, progress_line
-from seedtest_assets.errors import SeedtestError
+from seedtest_assets.errors import SeedtestError, SettingsError
 
 if TYPE_CHECKING:
     from seedtest_assets.settings import Settings
@@ -56,7 +56,7 @@ def run_until_stopped(
     from seedtest_assets.project import enter_project
     from seedtest_assets.settings import load_settings
 
-    enter_project()
+    _require_one_value_each(enter_project())
     settings = load_settings()  # a value that is not allowed is reported before anything starts
     with ExitStack() as stack:
         reports = stack.enter_context(_reports(settings, reports_port))
@@ -77,20 +77,29 @@ def run_until_stopped(
         raise SeedtestError("Dagster ended by itself. Its last lines are above")
 
 
+def _require_one_value_each(folder: Path) -> None:
+    """Refuse variables with two values: the processes of Dagster, which read .env themselves, would take the other one."""
+    from seedtest_assets.env_file import contradictions
+
+    names = contradictions(folder)
+    if names:
+        raise SettingsError(
+            f"{', '.join(names)} in the environment differs from {folder / '.env'}, which Dagster's processes prefer. Change one of the two"
+        )
+
+
 @contextmanager
 def _reports(settings: "Settings", port: int | None) -> Iterator[str | None]:
     """Serve the reports of a local lake; gives the address, or None for a lake that is elsewhere."""
     from seedtest_assets.report.server import serving_reports
     from seedtest_assets.settings import REPORTS_PORT
     from seedtest_assets.storage.lake import Lake
-    from seedtest_assets.storage.private_files import make_private_folder
 
-    lake = Lake(settings.seedtest_lake).local_folder
-    if lake is None:
+    folder = Lake(settings.seedtest_lake).reports_folder()
+    if folder is None:
         yield None
         return
-    make_private_folder(lake / "reports")
-    with serving_reports(lake / "reports", REPORTS_PORT if port is None else port) as address:
+    with serving_reports(folder, REPORTS_PORT if port is None else port) as address:
         if port is not None and settings.seedtest_reports_url is None:
             os.environ["SEEDTEST_REPORTS_URL"] = address  # for the links of the runs that are started here
         yield address

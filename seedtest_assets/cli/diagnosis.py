@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from seedtest_assets.cli.diagnosis_of_move import judge_old_jobs, judge_settings
+from seedtest_assets.cli.diagnosis_of_environment import judge_names
+from seedtest_assets.cli.diagnosis_of_move import NOT_READ, judge_old_jobs, judge_settings
 from seedtest_assets.cli.diagnosis_of_source import judge_ids, judge_source
 from seedtest_assets.cli.findings import DoctorFinding, Level
 from seedtest_assets.irt.usable_parameters import unusable_anchors
-from seedtest_assets.settings import Settings
+from seedtest_assets.settings import OLD_NAMES, Settings
 from seedtest_assets.storage.platform_facts import AnchorQuestion, PlatformFacts
 from seedtest_assets.storage.publications import PublicationState
 from seedtest_assets.storage.published_tables import PUBLISHED, FoundTable
@@ -40,6 +41,7 @@ def diagnose(
         judge_old_jobs(facts, now),
         judge_publishing(facts.publication, settings),
         *judge_settings(facts, settings, environment),
+        *judge_names(environment, {*NOT_READ, *OLD_NAMES}),
     ]
 
 

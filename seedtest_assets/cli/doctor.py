@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 def doctor() -> None:
     """Examine the platform's database and the settings; changes nothing. Exit code 1 where a line is red."""
+    from seedtest_assets.cli.diagnosis_of_environment import judge_env_file
     from seedtest_assets.project import enter_project
 
-    enter_project()
-    findings = _findings()
+    findings = [*judge_env_file(enter_project()), *_findings()]
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
         colour = f"[{finding.level}]{finding.level:6}[/{finding.level}]"

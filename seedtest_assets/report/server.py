@@ -3,7 +3,7 @@
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -63,15 +63,32 @@ def serving_reports(folder: Path, port: int) -> Iterator[str]:
     Raises SettingsError when the port is taken.
     """
     listening = listen(port, "--reports-port")
-    config = uvicorn.Config(reports_app(folder), log_config=None, access_log=False, server_header=False)
-    server = uvicorn.Server(config)
+    server = _server(folder)
     thread = Thread(target=server.run, kwargs={"sockets": [listening]}, name="reports", daemon=True)
     thread.start()
     try:
-        yield f"http://localhost:{listening.getsockname()[1]}"
+        yield _address(listening)
     finally:
         server.should_exit = True
         thread.join()
+
+
+def serve_reports(folder: Path, port: int, ready: Callable[[str], None]) -> None:
+    """Serve the pages below folder on the loopback address until INT or TERM; call ready with the address.
+
+    Raises SettingsError when the port is taken.
+    """
+    listening = listen(port, "--port")
+    ready(_address(listening))
+    _server(folder).run(sockets=[listening])
+
+
+def _server(folder: Path) -> uvicorn.Server:
+    return uvicorn.Server(uvicorn.Config(reports_app(folder), log_config=None, access_log=False, server_header=False))
+
+
+def _address(listening: socket.socket) -> str:
+    return f"http://localhost:{listening.getsockname()[1]}"
 
 
 def listen(port: int, option: str, host: str = LOOPBACK) -> socket.socket:

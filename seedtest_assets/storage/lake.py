@@ -130,6 +130,17 @@ class Lake:
     def _published_path(self, day: date, name: str) -> str:
         return f"{self.root}/published/date={day.isoformat()}/{name}.parquet"
 
+    def reports_folder(self) -> Path | None:
+        """Give the folder of the reports, where the lake is one of this machine; made if it is not there."""
+        if self.local_folder is None:
+            return None
+        folder = self.local_folder / "reports"
+        try:
+            make_private_folder(folder)
+        except OSError as error:
+            raise self._out_of_reach("write", str(folder), error) from error
+        return folder
+
     def report_days(self) -> list[date]:
         """List the days that have a calibration report, oldest first."""
         return self._days_with("reports", "calibration.html")

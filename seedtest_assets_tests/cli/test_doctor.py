@@ -205,6 +205,14 @@ def test_settings_that_differ_from_the_old_jobs_are_named(old_platform):
     ]
 
 
+def test_a_name_that_is_no_setting_is_told_with_the_one_that_is_near(old_platform):
+    environment = {"SEEDTEST_LAK": "lake", "MIRT_MODEL": "2PL", "MIRT_TOPIC_ID": "1", "IRT_MODEL": "2PL", "OTHER": "x"}
+    texts = [line.text for line in findings(old_platform, environment)["settings"]]
+    assert [text for text in texts if "no setting" in text] == [
+        "SEEDTEST_LAK is no setting, and has no effect. Did you mean SEEDTEST_LAKE?"
+    ]
+
+
 def test_a_new_database_has_no_old_job_to_compare_with(platform):
     results = findings(platform)
     assert "settings" not in results
