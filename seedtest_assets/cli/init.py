@@ -36,7 +36,7 @@ def init(
         console.print(f"written: {folder / name}", highlight=False, soft_wrap=True, markup=False)
     console.print(
         f"Next: cd {folder}, then seedtest demo for a look, or DATABASE_URL into .env and seedtest doctor. "
-        "docs/operations.md says how systemd starts it",
+        "deploy/README.md of the repository says how its units for systemd are used",
         highlight=False,
         soft_wrap=True,
         markup=False,
