@@ -17,7 +17,7 @@ from seedtest_assets.storage.history_tables import HISTORY_TABLES
 from seedtest_assets_tests.checksums import checksums
 from seedtest_assets_tests.conftest import rows_of
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 LAST = date(2025, 3, 14)
 ANSWERED = days_up_to(LAST, 30)

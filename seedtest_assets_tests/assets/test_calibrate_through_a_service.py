@@ -14,6 +14,8 @@ from seedtest_assets.storage.lake import Lake
 from seedtest_assets_tests.conftest import rows_of
 from seedtest_assets_tests.engines.remote.service_double import answers, answers_to, double, hangs_up, simulated
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 DAY = date(2025, 11, 2)
 FINE = {
     "status": ["ok"],

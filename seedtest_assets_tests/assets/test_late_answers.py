@@ -9,7 +9,7 @@ from seedtest_assets.cli.run_days import days_to_refresh
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.school import DAY_BEFORE, LAST, checks_of, run_night
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 OF_LATE_ANSWERS = "observations", "source_matches_lake"
 

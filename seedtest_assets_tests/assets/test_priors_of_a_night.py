@@ -11,7 +11,7 @@ from seedtest_assets.settings import load_settings
 from seedtest_assets_tests.conftest import rows_of
 from seedtest_assets_tests.school import LAST, small_school
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 def test_priors_of_the_settings_are_those_of_the_night(instance, platform, monkeypatch):

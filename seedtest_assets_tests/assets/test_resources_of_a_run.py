@@ -4,6 +4,7 @@ from datetime import date, datetime, timezone
 
 import dagster as dg
 import pyarrow as pa
+import pytest
 
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.observations import observations
@@ -12,6 +13,8 @@ from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, UsableAnswers
 from seedtest_assets_tests.conftest import rows_of
 from seedtest_assets_tests.school import LAST
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 DAY = date(2025, 3, 9)
 

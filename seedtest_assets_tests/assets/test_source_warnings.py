@@ -6,7 +6,7 @@ import pytest
 from seedtest_assets_tests.conftest import execute
 from seedtest_assets_tests.school import LAST, checks_of, run_night
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 def test_an_empty_source_beside_a_full_table_warns(instance, platform):

@@ -11,6 +11,8 @@ from seedtest_assets.settings import load_settings
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.school import LAST, checks_of
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 ANSWERED = days_up_to(LAST, 12)
 """The days that the school has answers of; the window has 10."""
 

@@ -13,7 +13,7 @@ from seedtest_assets.cli.app import app
 from seedtest_assets.days import last_full_day
 from seedtest_assets_tests.conftest import ROOT, new_database, rows_of
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from seedtest_assets_tests.conftest import ROOT, execute, new_database, rows_of
 from seedtest_assets_tests.school import silent
 from seedtest_assets_tests.takeover.platform import DAY, contents, make_platform
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("undrawn", "without_pictures")
 
 BEFORE = DAY - timedelta(days=1)
 

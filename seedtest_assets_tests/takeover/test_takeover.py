@@ -33,7 +33,7 @@ from seedtest_assets_tests.takeover.platform import (
     statements,
 )
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 OLD_DAY = DAY - timedelta(days=3)
 PLATFORMS = [("B", "attempt"), ("A", "exam_results"), ("B", "responses")]
