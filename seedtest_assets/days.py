@@ -22,6 +22,11 @@ def feature_windows(day: date) -> tuple[date, date]:
     return day - timedelta(days=2 * FEATURE_WINDOW_DAYS - 1), day - timedelta(days=FEATURE_WINDOW_DAYS - 1)
 
 
+def due_at(day: date, hour: int) -> datetime:
+    """Give when a day should be calibrated: the next morning, at an hour of UTC."""
+    return datetime.combine(day + timedelta(days=1), time(hour), tzinfo=timezone.utc)
+
+
 def last_full_day() -> date:
     """Give yesterday (UTC), the day that the 03:00 schedule runs."""
     return datetime.now(timezone.utc).date() - timedelta(days=1)

@@ -1,15 +1,14 @@
 """Events of the Dagster daemon: a part of it that stopped, and a daemon that was down."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import dagster as dg
 
 from seedtest_assets.alerting.events import Alert, Event, Recovery
 from seedtest_assets.alerting.messages import duration
 from seedtest_assets.dagster_log.daemon import last_heartbeats, parts_needed
+from seedtest_assets.dagster_log.tables import STALE
 
-# A part of the daemon without a heartbeat for this long is stuck; they give one every 30 s.
-STALE = timedelta(minutes=10)
 _PAGE = "/deployment/daemons"
 _LOCATION = "dagster-daemon"
 

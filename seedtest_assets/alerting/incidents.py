@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from seedtest_assets.alerting.channels import Channel
 from seedtest_assets.alerting.events import LEVELS, Alert, Event, Kind, Level, Recovery
-from seedtest_assets.alerting.messages import opened_message, resolved_message, title_of
+from seedtest_assets.alerting.messages import advice_in, finding_in, opened_message, resolved_message, title_of
 from seedtest_assets.storage.database import Database
 
 
@@ -24,7 +24,10 @@ class Outbox:
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
-    """An open incident, as it is listed."""
+    """An open incident, as it is listed.
+
+    pending: keys that resolve it. message: the body of the newest one about it.
+    """
 
     incident_id: int
     level: Level
@@ -32,6 +35,18 @@ class Incident:
     location: str
     opened_at: datetime
     occurrences: int
+    pending: Sequence[str]
+    message: str
+
+    @property
+    def finding(self) -> str:
+        """What happened."""
+        return finding_in(self.message)
+
+    @property
+    def advice(self) -> list[str]:
+        """What an operator does about it, as far as that is known."""
+        return advice_in(self.message)
 
     def __str__(self) -> str:
         return f"{title_of(self.level, self.title)}, {self.location}, since {self.opened_at:%Y-%m-%d %H:%M} UTC"
@@ -57,10 +72,21 @@ def open_incidents(database: Database) -> list[Incident]:
     """List what is not resolved, newest first."""
     with database.transaction() as connection:
         rows = connection.exec_driver_sql(
-            "SELECT incident_id, level, title, location, opened_at, occurrences FROM incident "
+            "SELECT incident_id, incident.level, incident.title, location, opened_at, occurrences, pending, "
+            "coalesce(newest.body, '') AS message FROM incident LEFT JOIN LATERAL (SELECT body FROM alert_message AS message "
+            "WHERE message.incident_id = incident.incident_id ORDER BY message_id DESC LIMIT 1) AS newest ON true "
             "WHERE resolved_at IS NULL ORDER BY incident_id DESC"
         ).mappings()
         return [Incident(**row) for row in rows]
+
+
+def resolved_incidents(database: Database, keys: Iterable[str]) -> dict[str, datetime]:
+    """Give when the newest incident of each of some keys was resolved, by an event or by hand."""
+    statement = (
+        "SELECT key, max(resolved_at) FROM incident WHERE key = ANY(:keys) AND resolved_at IS NOT NULL GROUP BY key"
+    )
+    with database.transaction() as connection:
+        return dict(connection.execute(sa.text(statement), {"keys": list(keys)}).tuples().all())
 
 
 def is_pending(database: Database, key: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from seedtest_assets.alerting.events import Alert, Kind, Level, Recovery
 
 LONGEST_LINE = 600
+_ADVICE = "What to do: "
 
 
 def title_of(level: Level, title: str) -> str:
@@ -16,7 +17,7 @@ def title_of(level: Level, title: str) -> str:
 def opened_message(alert: Alert, kind: Kind, since: datetime, ui_url: str) -> tuple[str, str]:
     """Lay out title and body for an incident that opens or gets worse."""
     escalated = " (was a warning)" if kind == "escalated" else ""
-    advice = [f"What to do: {line}" for line in alert.advice]
+    advice = [f"{_ADVICE}{line}" for line in alert.advice]
     lines = [
         alert.location,
         alert.finding,
@@ -26,6 +27,16 @@ def opened_message(alert: Alert, kind: Kind, since: datetime, ui_url: str) -> tu
         _link(ui_url, alert.link),
     ]
     return title_of(alert.level, alert.title) + escalated, _body(lines)
+
+
+def finding_in(body: str) -> str:
+    """Give what happened, from the body of opened_message."""
+    return "".join(body.splitlines()[1:2])
+
+
+def advice_in(body: str) -> list[str]:
+    """List what an operator does about it, from the body of opened_message."""
+    return [line.removeprefix(_ADVICE) for line in body.splitlines() if line.startswith(_ADVICE)]
 
 
 def resolved_message(incident: Any, lines: tuple[str, ...], recovery: Recovery, ui_url: str) -> tuple[str, str]:

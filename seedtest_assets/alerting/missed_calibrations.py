@@ -1,6 +1,6 @@
 """Days that should be calibrated by now and are not."""
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
@@ -11,6 +11,7 @@ from seedtest_assets.dagster_log.daemon import is_on, last_tick_error
 from seedtest_assets.dagster_log.logged_run import asset_partition
 from seedtest_assets.dagster_log.materializations import is_materialized
 from seedtest_assets.dagster_log.run_reader import newest_run
+from seedtest_assets.days import due_at
 from seedtest_assets.schedules import nightly_schedule
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.database import Database
@@ -28,17 +29,17 @@ def missed_calibrations(
     """
     today = now.date()
     days = [today - timedelta(days=before) for before in range(DAYS_BACK, 0, -1)]
-    since = max(since, _due(settings.seedtest_start_date, settings))
+    since = max(since, due_at(settings.seedtest_start_date, settings.fresh_by_hour))
     missing = [
         str(day)
         for day in days
-        if since <= _due(day, settings) <= now
+        if since <= due_at(day, settings.fresh_by_hour) <= now
         and not is_materialized(instance, CALIBRATION, str(day))
         and not is_pending(database, asset_partition(CALIBRATION, str(day)))
     ]
     if not missing:
         return []
-    day, due = missing[-1], _due(date.fromisoformat(missing[-1]), settings)
+    day, due = missing[-1], due_at(date.fromisoformat(missing[-1]), settings.fresh_by_hour)
     reason, advice = _reason(instance, day)
     others = (f"also missing: {', '.join(missing[:-1])}",) if missing[:-1] else ()
     return [
@@ -52,10 +53,6 @@ def missed_calibrations(
             link="/overview/schedules",
         )
     ]
-
-
-def _due(day: date, settings: Settings) -> datetime:
-    return datetime.combine(day + timedelta(days=1), time(settings.fresh_by_hour), timezone.utc)
 
 
 def _reason(instance: dg.DagsterInstance, day: str) -> tuple[str, str]:

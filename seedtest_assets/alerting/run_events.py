@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from seedtest_assets.alerting.events import Alert, Event, Level, Recovery
-from seedtest_assets.checks.catalogue import FRESHNESS, PUBLISHED
+from seedtest_assets.alerting.keys import check_key
+from seedtest_assets.checks.catalogue import FRESHNESS
 from seedtest_assets.dagster_log.ended_runs import EndedRun
 from seedtest_assets.dagster_log.logged_run import EvaluatedCheck, FailedStep, asset_partition
 from seedtest_assets.schedules import ALERTS_SENT
@@ -92,7 +93,7 @@ def _check_alert(check: EvaluatedCheck, ended: EndedRun) -> Alert:
             [partition], at=check.at, location=check.asset, finding=finding, advice=advice, link=run_link(ended)
         )
     level: Level = "error" if check.severity == "ERROR" else "warn"
-    key = _check_key(check, partition)
+    key = check_key(check.asset, check.name, partition)
     return Alert(
         key=key,
         level=level,
@@ -159,7 +160,9 @@ def _recovery(ended: EndedRun) -> Recovery:
     resolves = dict.fromkeys(run.materialized, "")
     for check in run.checks:
         if check.passed:
-            resolves[_check_key(check, check.partition or run.partition)] = check.finding or "the check passes"
+            resolves[check_key(check.asset, check.name, check.partition or run.partition)] = (
+                check.finding or "the check passes"
+            )
     if run.succeeded:
         resolves[_job_key(ended)] = "the run succeeded"
     if calibrated(ended):
@@ -170,12 +173,6 @@ def _recovery(ended: EndedRun) -> Recovery:
 def calibrated(ended: EndedRun) -> bool:
     """Tell whether the run calibrated a day."""
     return any(name.partition("@")[0] == ITEMS for name in ended.run.materialized)
-
-
-def _check_key(check: EvaluatedCheck, partition: str) -> str:
-    if check.name == PUBLISHED.name:
-        partition = ""  # of what readers see now: one incident over all nights while publishing is pinned
-    return f"check {check.asset} {check.name} {partition}".strip()
 
 
 def _job_key(ended: EndedRun) -> str:

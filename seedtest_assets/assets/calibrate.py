@@ -21,7 +21,7 @@ from seedtest_assets.checks.acceptance import (
 )
 from seedtest_assets.checks.asset_checks import result_of, specs_of
 from seedtest_assets.checks.judgement import Judgement, numbers_to_record
-from seedtest_assets.dagster_log.failures import ADVICE
+from seedtest_assets.dagster_log.reasons import ADVICE
 from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, IrtEngine, PlatformDatabase
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line

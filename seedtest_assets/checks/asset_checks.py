@@ -13,8 +13,8 @@ from seedtest_assets.checks.freshness import freshness
 from seedtest_assets.checks.judgement import Judgement, Verdict
 from seedtest_assets.checks.published import published
 from seedtest_assets.checks.tables import judge_table
-from seedtest_assets.dagster_log.failures import ADVICE
 from seedtest_assets.dagster_log.materializations import check_evaluation
+from seedtest_assets.dagster_log.reasons import ADVICE
 from seedtest_assets.features.topics_of_answers import active_pairs
 from seedtest_assets.report.pictures import history, reliability_curve
 from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, FeatureRules, PlatformDatabase

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from seedtest_assets.cli.diagnosis_of_environment import judge_names
 from seedtest_assets.cli.diagnosis_of_move import NOT_READ, judge_old_jobs, judge_settings
+from seedtest_assets.cli.diagnosis_of_publishing import judge_publishing
 from seedtest_assets.cli.diagnosis_of_source import judge_ids, judge_source
 from seedtest_assets.cli.findings import DoctorFinding, Level
 from seedtest_assets.irt.usable_parameters import unusable_anchors
 from seedtest_assets.settings import OLD_NAMES, Settings
 from seedtest_assets.storage.platform_facts import AnchorQuestion, PlatformFacts
-from seedtest_assets.storage.publications import PublicationState
 from seedtest_assets.storage.published_tables import PUBLISHED, FoundTable
 from seedtest_assets.storage.source_queries import TABLES
 
@@ -175,20 +175,6 @@ def _number_or_nan(value: str | None) -> float:
         return math.nan if value is None else float(value)
     except ValueError:
         return math.nan
-
-
-def judge_publishing(state: PublicationState | None, settings: Settings) -> DoctorFinding:
-    """Judge what readers of the platform's tables see. state: None before our schema exists."""
-    seen = f"readers see {state.published}" if state and state.published else "nothing of ours is published yet"
-    if not settings.seedtest_publish:
-        return DoctorFinding(level="yellow", subject="publishing", text=f"shadow (SEEDTEST_PUBLISH=false), {seen}")
-    if state and state.pinned:
-        return DoctorFinding(
-            level="yellow",
-            subject="publishing",
-            text=f"pinned to {state.pinned}: {state.reason}. Nights go to history only until seedtest publish --newest",
-        )
-    return DoctorFinding(level="green", subject="publishing", text=seen)
 
 
 def _listed(names: Sequence[str]) -> str:

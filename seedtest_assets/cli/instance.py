@@ -6,15 +6,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seedtest_assets.errors import InputError
+from seedtest_assets.errors import InputError, SeedtestError
 from seedtest_assets.project import enter_project
 from seedtest_assets.settings import HOME
 from seedtest_assets.storage.private_files import close_to_others
 
 if TYPE_CHECKING:
     import dagster as dg
+    import sqlalchemy as sa
 
 STORAGE = "DAGSTER_POSTGRES_URL"
+# Reading some rows takes no longer on a server that answers.
+_TIME_LIMIT = "statement_timeout = '60s'"
 
 
 def dagster_environment() -> dict[str, str]:
@@ -58,8 +61,6 @@ def open_instance() -> "Iterator[dg.DagsterInstance]":
 
     from seedtest_assets.dagster_log.run_queue import limit_pool
     from seedtest_assets.step.arguments import POOL
-    from seedtest_assets.storage.addresses import shown_address
-    from seedtest_assets.storage.database_errors import translated
 
     try:
         with dg.DagsterInstance.get() as instance:
@@ -69,5 +70,53 @@ def open_instance() -> "Iterator[dg.DagsterInstance]":
         cause = error if isinstance(error, DBAPIError) else error.__cause__
         if not isinstance(cause, DBAPIError):
             raise
-        name = f"Dagster's database {shown_address(os.environ[STORAGE], STORAGE)}"
-        raise translated(cause, name, STORAGE) from error
+        raise _translated(cause, os.environ[STORAGE]) from error
+
+
+@contextmanager
+def dagster_tables() -> "Iterator[sa.Connection]":
+    """Open a connection to Dagster's database that only reads, without loading Dagster where the project's dagster.yaml has it.
+
+    Raises TransientError when the database is out of reach, InputError where Dagster keeps its runs elsewhere.
+    """
+    import psycopg2
+    import sqlalchemy as sa
+
+    from seedtest_assets.storage.addresses import connection_string
+
+    os.environ.update(dagster_environment())
+    address = _address_of_storage()
+    dsn = connection_string(address, STORAGE)
+    engine = sa.create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(dsn), poolclass=sa.NullPool)
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                f"SET TRANSACTION READ ONLY; SET LOCAL TimeZone = 'UTC'; SET LOCAL {_TIME_LIMIT}"
+            )
+            yield connection
+    except sa.exc.DBAPIError as error:
+        raise _translated(error, address) from error
+
+
+def _address_of_storage() -> str:
+    """Give the address of Dagster's database: the one of STORAGE, or what a dagster.yaml of another kind says."""
+    import yaml
+
+    home = Path(os.environ["DAGSTER_HOME"])
+    settings = yaml.safe_load((home / "dagster.yaml").read_text(encoding="utf-8")) or {}
+    if settings.get("storage") == {"postgres": {"postgres_url": {"env": STORAGE}}}:
+        return os.environ[STORAGE]
+    import dagster as dg
+    from dagster_postgres import PostgresRunStorage
+
+    with dg.DagsterInstance.get() as instance:
+        if not isinstance(instance.run_storage, PostgresRunStorage):
+            raise InputError(f"{home / 'dagster.yaml'} keeps Dagster's runs elsewhere than in PostgreSQL. See the UI")
+        return str(instance.run_storage.postgres_url)
+
+
+def _translated(error: "sa.exc.DBAPIError", address: str) -> SeedtestError:
+    from seedtest_assets.storage.addresses import shown_address
+    from seedtest_assets.storage.database_errors import translated
+
+    return translated(error, f"Dagster's database {shown_address(address, STORAGE)}", STORAGE)

@@ -12,7 +12,8 @@ from uuid import uuid4
 import dagster as dg
 
 from seedtest_assets.cli.terminal import ShowStep
-from seedtest_assets.dagster_log.failures import ADVICE, advice_of, reason_of
+from seedtest_assets.dagster_log.failures import advice_of, reason_of
+from seedtest_assets.dagster_log.reasons import ADVICE
 from seedtest_assets.dagster_log.run_queue import NOT_STARTED_AGAIN
 from seedtest_assets.dagster_log.sign_of_life import GRACE, lost_runs, report_lost, sign_of_life
 from seedtest_assets.days import days_up_to, last_full_day

@@ -1,98 +1,69 @@
-"""`seedtest status`: what there is, how fresh it is, and whether anything will happen tonight."""
+"""`seedtest status`: what there is, how fresh it is, whether anything will happen tonight, and what needs a person."""
 
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+import re
+from datetime import date, datetime, timedelta, timezone
+from typing import Annotated
 
-from rich.table import Table
+import typer
 
 from seedtest_assets.cli.terminal import console, plain
 
-if TYPE_CHECKING:
-    import dagster as dg
-
-    from seedtest_assets.settings import Settings
-    from seedtest_assets.storage.database import Database
+_LENGTH = re.compile(r"([1-9]\d{0,3})([dw])")
+_DAYS = {"d": 1, "w": 7}
 
 
-def status() -> None:
-    """Show the last partitions, row counts, the newest fit, schedule and alerts."""
-    from seedtest_assets.cli.instance import open_instance
+def status(
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE|7d|2w",
+            help="First UTC day that is shown and judged, or how many days up to yesterday (default: 7d, and all open incidents).",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show the last days, row counts, the newest fit, schedule and alerts. Exit code 1 where something needs a person."""
+    now = datetime.now(timezone.utc)
+    first = None if since is None else _first_day(since, now.date() - timedelta(days=1))
 
-    with open_instance() as instance:
-        show_status(instance)
-
-
-def show_status(instance: "dg.DagsterInstance") -> None:
-    """Print the status of this project."""
+    from seedtest_assets.cli.attention import needs
+    from seedtest_assets.cli.nights import nights
+    from seedtest_assets.cli.status_facts import look_up
+    from seedtest_assets.cli.status_json import status_json
+    from seedtest_assets.cli.status_lines import status_lines
+    from seedtest_assets.project import enter_project
     from seedtest_assets.settings import load_settings
 
-    table = Table(show_header=False, box=None)
-    for name, value in status_lines(instance, load_settings()):
-        table.add_row(name, plain(value))
-    console.print(table)
+    enter_project()
+    facts = look_up(load_settings(), now, first)
+    days = nights(facts)
+    needed = needs(facts, days)
+    if as_json:
+        print(status_json(facts, days, needed))
+    else:
+        for name, line in status_lines(facts, days):
+            console.print(f"{name:20}  {plain(line)}", soft_wrap=True, highlight=False)
+        for need in needed:
+            text = f"[yellow]needs a person[/yellow]        {plain(need.text)}. What to do: {plain(need.what_to_do)}"
+            console.print(text, soft_wrap=True, highlight=False)
+    if needed:
+        raise typer.Exit(1)
 
 
-def status_lines(instance: "dg.DagsterInstance", settings: "Settings") -> list[tuple[str, str]]:
-    """Give pairs of a name and its state."""
-    from seedtest_assets.cli.diagnosis import judge_publishing
-    from seedtest_assets.dagster_log.daemon import is_on
-    from seedtest_assets.schedules import nightly_schedule
-    from seedtest_assets.settings import HOME, old_name_warnings
-    from seedtest_assets.storage.database import prepared_database
-    from seedtest_assets.storage.history import history_summary, newest_fit
-    from seedtest_assets.storage.lake import Lake
-    from seedtest_assets.storage.publications import publication_state
-
-    database = prepared_database(settings)
-    days = Lake(settings.seedtest_lake).all_days()
-    lines = [
-        ("database", database.address if settings.database_url else f"embedded PostgreSQL in {HOME}"),
-        ("lake", f"{settings.seedtest_lake}: {len(days)} days" + (f", {days[0]} to {days[-1]}" if days else "")),
-    ]
-    lines += [
-        (table, f"newest partition {newest}, {count:,} rows" if newest else "no partition yet")
-        for table, count, newest in history_summary(database)
-    ]
-    fit = newest_fit(database)
-    lines.append(
-        ("newest fit", "none yet" if fit is None else f"{fit['run_id']} at {fit['fitted_at']:%Y-%m-%d %H:%M} UTC")
-    )
-    state = publication_state(database, settings.seedtest_published_version)
-    lines.append(("publishing", judge_publishing(state, settings).text))
-    on = is_on(instance, nightly_schedule)
-    lines.append(("schedule 03:00 UTC", "on" if on else f"off: turn {nightly_schedule.name} on in the UI"))
-    lines.append(("daemon", _daemon(instance)))
-    lines += _alerts(database, settings)
-    return lines + [("warning", line) for line in old_name_warnings()]
-
-
-def _daemon(instance: "dg.DagsterInstance") -> str:
-    from seedtest_assets.alerting.daemon_events import STALE
-    from seedtest_assets.dagster_log.daemon import last_heartbeats
-
-    heartbeats = last_heartbeats(instance)
-    if not heartbeats:
-        return "never ran: nothing runs by itself until it does (seedtest dev)"
-    newest = max(heartbeats.values())
-    if datetime.now(timezone.utc) - newest > STALE:
-        return f"DOWN, last seen {newest:%Y-%m-%d %H:%M} UTC: nothing runs by itself, and no alert is sent"
-    return "running"
-
-
-def _alerts(database: "Database", settings: "Settings") -> list[tuple[str, str]]:
-    from seedtest_assets.alerting.channels import read_channels
-    from seedtest_assets.alerting.delivery import undelivered
-    from seedtest_assets.alerting.incidents import open_incidents
-    from seedtest_assets.settings import revealed
-
-    channels = read_channels(revealed(settings.seedtest_alert_urls))
-    to = ", ".join(f"{channel.name} from {channel.level}" for channel in channels)
-    incidents = open_incidents(database)
-    lines = [
-        (
-            "alerts",
-            f"to {to}" if channels else "SEEDTEST_ALERT_URLS is not set here. The daemon has its own environment",
-        ),
-        ("open incidents", f"{len(incidents)}, newest: {incidents[0]}" if incidents else "none"),
-    ]
-    return lines + [("alerts not sent", str(stuck)) for stuck in undelivered(database, channels)]
+def _first_day(since: str, last: date) -> date:
+    """Read --since: a day, or a number of days or weeks that end with the last full day."""
+    length = _LENGTH.fullmatch(since)
+    if length:
+        return last - timedelta(days=int(length[1]) * _DAYS[length[2]] - 1)
+    try:
+        day = datetime.strptime(since, "%Y-%m-%d").date()
+    except ValueError:
+        raise typer.BadParameter(
+            f"{since!r} is neither a day nor a number of days or weeks. Write 2026-11-20, 7d or 2w",
+            param_hint="--since",
+        ) from None
+    if day > last:
+        raise typer.BadParameter(
+            f"{day} is after {last}, the last full day. Write an earlier one", param_hint="--since"
+        )
+    return day

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from seedtest_assets.dagster_log.private import InstigatorStatus
 from seedtest_assets.dagster_log.run_reader import utc
 
 
@@ -22,7 +23,9 @@ def parts_needed(instance: dg.DagsterInstance) -> list[str]:
 def is_on(instance: dg.DagsterInstance, schedule: dg.ScheduleDefinition) -> bool:
     """Tell whether a schedule is on, as set in the UI or else as defined."""
     state = _states(instance).get(schedule.name)
-    return state.is_running if state else schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    if state is None or state.status == InstigatorStatus.DECLARED_IN_CODE:
+        return schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    return bool(state.status == InstigatorStatus.RUNNING)
 
 
 def last_tick_error(instance: dg.DagsterInstance, schedule: dg.ScheduleDefinition) -> str | None:

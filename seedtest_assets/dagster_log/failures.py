@@ -5,30 +5,17 @@ from typing import Any
 
 import dagster as dg
 
-from seedtest_assets.errors import IrtServiceError, IrtServiceRefusal, IrtServiceTimeout, SeedtestError
-
-# Metadata of a failure or a check that says what an operator does about it.
-ADVICE = "what_to_do"
+from seedtest_assets.dagster_log.reasons import ADVICE, reason_in
+from seedtest_assets.errors import IrtServiceError, IrtServiceRefusal, IrtServiceTimeout
 
 # Dagster stores of an exception its class's name, its text and its causes, not the class.
 _SERVICE_FAILURES = {failure.__name__ for failure in (IrtServiceError, IrtServiceTimeout, IrtServiceRefusal)}
-_WRAPPERS = ("Dagster", "RetryRequested", dg.Failure.__name__)
 
 
 def reason_of(event: dg.DagsterEvent) -> str:
     """Give the step's reason: a failure's description, or else the first line of the error below Dagster's wrappers."""
     failure = _user_failure(event)
-    if failure and failure.description:
-        return " ".join(failure.description.split())
-    error = next(iter(_errors(event)), None)
-    while error and error.cause and (error.cls_name or "").startswith(_WRAPPERS):
-        error = error.cause
-    if error is None:
-        return "failed"
-    text = error.message.strip()
-    if error.cls_name in {kind.__name__ for kind in _kinds(SeedtestError)} | {dg.Failure.__name__}:
-        text = text.partition(": ")[2]  # these explain themselves; of any other error the class says something, too
-    return next(iter(text.splitlines()), error.cls_name or "failed")
+    return reason_in(failure.description if failure else None, next(iter(_errors(event)), None))
 
 
 def advice_of(event: dg.DagsterEvent) -> str | None:
@@ -63,9 +50,3 @@ def _errors(event: dg.DagsterEvent) -> Iterator[Any]:
     while error is not None:
         yield error
         error = error.cause
-
-
-def _kinds(parent: type[BaseException]) -> Iterator[type[BaseException]]:
-    yield parent
-    for kind in parent.__subclasses__():
-        yield from _kinds(kind)

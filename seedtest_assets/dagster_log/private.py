@@ -7,6 +7,9 @@ A test beside this package uses each of them for real, so that an upgrade which 
 # materialization that it is about: without it the UI shows the check as never evaluated.
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
+# The states of a schedule: Dagster has them on a schedule's stored state, and no public name for them.
+from dagster._core.scheduler.instigation import InstigatorStatus
+
 # The tags that Dagster puts on runs. Its own constants, so that a renamed tag is a renamed constant.
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
@@ -25,4 +28,5 @@ __all__ = [
     "RETRY_NUMBER_TAG",
     "WILL_RETRY_TAG",
     "AssetCheckEvaluationTargetMaterializationData",
+    "InstigatorStatus",
 ]

@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 
 from seedtest_assets.dagster_log.failures import (
-    ADVICE,
     advice_of,
     is_service_failure,
     is_service_timeout,
@@ -29,6 +28,7 @@ from seedtest_assets.dagster_log.private import (
     RETRY_NUMBER_TAG,
     WILL_RETRY_TAG,
 )
+from seedtest_assets.dagster_log.reasons import ADVICE
 
 _READ = {
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,

@@ -19,13 +19,9 @@ import sqlalchemy as sa
 from dagster_postgres import PostgresRunStorage
 from dagster_postgres.utils import DagsterPostgresException
 
+from seedtest_assets.dagster_log.process_lock import LOCK_IS_FREE, NO_LOCK, PROCESS_TAG
 from seedtest_assets.dagster_log.run_reader import utc
 
-# Marks a run whose process holds its lock, and says which process it is. Runs without it are not judged: those of other code
-# locations, or of earlier versions.
-PROCESS_TAG = "seedtest/process"
-# Its value where there is no lock. Not left out: a run that is started again inherits the tags of the one before it.
-NO_LOCK = "holds no lock"
 # A lock must be free for this long: a process that only lost its connection takes its lock again as soon as it can connect.
 GRACE = timedelta(seconds=15)
 # The lock is taken again at least this often: a pooler may give the process another session, without its locks, unseen.
@@ -37,7 +33,6 @@ FIRST_SECONDS = 10.0
 
 # Shared, so that several processes of a run may hold it.
 _TAKE = sa.text("SELECT pg_try_advisory_lock_shared(hashtextextended('seedtest run ' || :run_id, 0))")
-_IS_FREE = sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended('seedtest run ' || :run_id, 0))")
 # A machine that goes down closes no connection: the server finds out in 25 s.
 _KEEPALIVES = sa.text("SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3")
 
@@ -65,7 +60,7 @@ def lost_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     if not marked or not isinstance(storage, PostgresRunStorage):
         return []
     with storage.connect() as connection:
-        return [run for run in marked if connection.execute(_IS_FREE, {"run_id": run.run_id}).scalar()]
+        return [run for run in marked if connection.execute(sa.text(LOCK_IS_FREE), {"run_id": run.run_id}).scalar()]
 
 
 def report_lost(instance: dg.DagsterInstance, run_id: str) -> None:

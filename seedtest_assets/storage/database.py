@@ -5,11 +5,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import adbc_driver_manager
-import adbc_driver_postgresql
-import adbc_driver_postgresql.dbapi as adbc
+import adbc_driver_manager as adbc
 import psycopg2
 import sqlalchemy as sa
 from alembic import command
@@ -23,6 +21,9 @@ from seedtest_assets.settings import Settings, revealed
 from seedtest_assets.storage.addresses import connection_string, shown_address
 from seedtest_assets.storage.database_errors import translated
 from seedtest_assets.storage.embedded import PLATFORM, embedded_address, start_embedded
+
+if TYPE_CHECKING:
+    from adbc_driver_postgresql.dbapi import Connection
 
 VERSION_TABLE = "seedtest_migration"
 """Not Alembic's usual name: the platform may keep an alembic_version in this database, even in this schema."""
@@ -85,7 +86,7 @@ def prepared_database(settings: Settings) -> Database:
     """
     database = platform_database(settings)
     try:
-        if _is_migrated(database):
+        if revision_of(database) == known_revisions()[0]:
             return database
     except SeedtestError:
         if settings.database_url is not None:
@@ -128,19 +129,21 @@ def _move(database: Database, move: Callable[[Config, str], None], revision: str
             ) from error
 
 
-def _is_migrated(database: Database) -> bool:
+def revision_of(database: Database) -> str | None:
+    """Read the revision of our schema; None where it was never made."""
     with database.transaction() as connection:
         # Alembic asks with a new table each time: the cache of statements would keep some hundreds of them, 20 kB each.
         context = MigrationContext.configure(
             connection.execution_options(compiled_cache=None),
             opts={"version_table": VERSION_TABLE, "version_table_schema": database.schema},
         )
-        return context.get_current_revision() == _newest_version()
+        return context.get_current_revision()
 
 
 @cache
-def _newest_version() -> str | None:
-    return ScriptDirectory.from_config(_alembic()).get_current_head()
+def known_revisions() -> tuple[str, ...]:
+    """List the revisions that this version knows, the newest first."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions())
 
 
 def _alembic() -> Config:
@@ -165,17 +168,20 @@ def _engine(database: Database) -> sa.Engine:
     return engine
 
 
-def _bulk_connection(database: Database) -> adbc.Connection:
+def _bulk_connection(database: Database) -> "Connection":
     """Connect by ADBC, with the types of the server as the first connection of this process read them, which takes some 50 ms."""
+    # Here: it loads pandas and half of Arrow, which a command that reads some rows has no use for.
+    from adbc_driver_postgresql.dbapi import Connection
+
     types = _types_of(database)
-    return adbc.Connection(types, adbc_driver_manager.AdbcConnection(types.database))
+    return Connection(types, adbc.AdbcConnection(types.database))
 
 
 @dataclass(frozen=True)
 class _TypesOfServer:
     """What ADBC knows of a database without being connected to it; a connection that closes leaves it open."""
 
-    database: adbc_driver_manager.AdbcDatabase
+    database: adbc.AdbcDatabase
 
     def close(self) -> None:
         """Do nothing."""
@@ -183,6 +189,8 @@ class _TypesOfServer:
 
 @cache
 def _types_of(database: Database) -> _TypesOfServer:
+    import adbc_driver_postgresql
+
     return _TypesOfServer(adbc_driver_postgresql.connect(connection_string(database.url)))
 
 

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, PARAMETER_COLUMNS, no_parameters
 from seedtest_assets.storage.database import Database, sql
-from seedtest_assets.storage.published_tables import PUBLISHED
 
 _ITEMS = """
 SELECT item_id, a, b, c, se_a, se_b, se_c, n_responses, is_anchor, coalesce(array_to_string(flags, '. '), '') AS flag
@@ -98,26 +97,6 @@ def fit_meta(database: Database, day: date) -> dict[str, Any] | None:
     """Read the row of fit_history of a day, or None."""
     rows = _rows(database, "SELECT * FROM fit_history WHERE partition_date = :day", day=day)
     return dict(rows[0]._mapping) if rows else None
-
-
-def newest_fit(database: Database) -> dict[str, Any] | None:
-    """Read the row of fit_history that was fitted last, or None."""
-    rows = _rows(database, "SELECT * FROM fit_history ORDER BY fitted_at DESC LIMIT 1")
-    return dict(rows[0]._mapping) if rows else None
-
-
-def history_summary(database: Database) -> list[tuple[str, int, date | None]]:
-    """Count the rows of the newest day of every published table's history, and name that day."""
-    summary = []
-    for published in PUBLISHED.values():
-        table = published.history
-        newest, count = _rows(
-            database,
-            f"SELECT newest, (SELECT count(*) FROM {table} WHERE partition_date = newest) "
-            f"FROM (SELECT max(partition_date) AS newest FROM {table}) AS days",
-        )[0]
-        summary.append((published.name, count, newest))
-    return summary
 
 
 def _frame(database: Database, statement: str, parameters: list[Any]) -> pd.DataFrame:

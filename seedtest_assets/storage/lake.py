@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -10,37 +9,21 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
-import fsspec
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fsspec.implementations.local import LocalFileSystem
 
-from seedtest_assets.errors import InputError, SeedtestError, TransientError, first_line
+from seedtest_assets.errors import InputError, TransientError, first_line
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.file_digest import is_damaged, parquet_with_digest
+from seedtest_assets.storage.lake_folder import LakeFolder
 from seedtest_assets.storage.private_files import PRIVATE_FILE, close_to_others, make_private_folder
 
 _IDS = ["student_id", "item_id", "topic_id", "session_id"]
 
 
-class Lake:
-    """Days of answers, reports and rejected calibrations below one folder.
-
-    url: a local folder or an fsspec URL such as gs://bucket/folder.
-    """
-
-    def __init__(self, url: str) -> None:
-        try:
-            self.filesystem, self.root = fsspec.core.url_to_fs(url)
-        except (ImportError, ValueError) as error:
-            raise InputError(f"SEEDTEST_LAKE={url!r} cannot be opened: {first_line(error)}") from None
-        self.url = url
-
-    @property
-    def local_folder(self) -> Path | None:
-        """Its folder, where it is one of this machine."""
-        return Path(self.root) if self._is_local else None
+class Lake(LakeFolder):
+    """Days of answers, reports and rejected calibrations: what is written there, and read."""
 
     def observations_path(self, day: date) -> str:
         """Give the path of a day's answers."""
@@ -58,27 +41,9 @@ class Lake:
                 )
         return path
 
-    def days(self, first: date, last: date) -> list[date]:
-        """List the written days of first..last, empty ones too, oldest first."""
-        return [day for day in self.all_days() if first <= day <= last]
-
-    def all_days(self) -> list[date]:
-        """List every written day, oldest first."""
-        return self._days_with("observations", "answers.parquet")
-
-    def _days_with(self, kind: str, name: str) -> list[date]:
-        folder = f"{self.root}/{kind}"
-        try:
-            self.filesystem.invalidate_cache()  # a long-lived process would go on seeing yesterday's listing
-            paths = self.filesystem.find(folder)
-        except OSError as error:
-            raise self._out_of_reach("read", folder, error) from error
-        matches = (re.search(rf"/date=(\d{{4}}-\d\d-\d\d)/{re.escape(name)}$", path) for path in paths)
-        return sorted(date.fromisoformat(match[1]) for match in matches if match)
-
     def damaged_days(self, days: Sequence[date]) -> list[date]:
         """List those of some days whose file is no longer what was written. Object stores look after that themselves."""
-        if not self._is_local:
+        if not self.is_local:
             return []
         return [day for day in days if self._is_damaged(self.observations_path(day))]
 
@@ -138,16 +103,8 @@ class Lake:
         try:
             make_private_folder(folder)
         except OSError as error:
-            raise self._out_of_reach("write", str(folder), error) from error
+            raise self.out_of_reach("write", str(folder), error) from error
         return folder
-
-    def report_days(self) -> list[date]:
-        """List the days that have a calibration report, oldest first."""
-        return self._days_with("reports", "calibration.html")
-
-    def report_path(self, day: date, name: str = "calibration") -> str:
-        """Give the path of a page about a day."""
-        return f"{self.root}/reports/date={day.isoformat()}/{name}.html"
 
     def write_report(self, day: date, html: str, name: str = "calibration") -> str:
         """Replace a page about a day; gives its path."""
@@ -163,7 +120,7 @@ class Lake:
             if self.filesystem.exists(path):
                 self.filesystem.rm_file(path)
         except OSError as error:
-            raise self._out_of_reach("remove", path, error) from error
+            raise self.out_of_reach("remove", path, error) from error
 
     def _read(self, path: str, columns: list[str]) -> pa.Table:
         with self._reading(path) as file:
@@ -187,7 +144,7 @@ class Lake:
             if isinstance(error, FileNotFoundError):
                 raise InputError(f"{path} is not there. Materialise the day's observations") from None
             if isinstance(error, OSError) and error.errno is not None:
-                raise self._out_of_reach("read", path, error) from error
+                raise self.out_of_reach("read", path, error) from error
             raise InputError(  # pyarrow's own, of a broken page
                 f"{path} is not a readable Parquet file ({first_line(error)}). Delete it and materialise the day's observations"
             ) from None
@@ -200,10 +157,10 @@ class Lake:
             self._make_folder_of(path)
             try:
                 with self.filesystem.open(unfinished, "wb") as file:
-                    if self._is_local:
+                    if self.is_local:
                         os.chmod(unfinished, PRIVATE_FILE)
                     yield file
-                if self._is_local:
+                if self.is_local:
                     os.replace(unfinished, path)  # where a folder stands there, a move would put the file into it
                 else:
                     self.filesystem.mv(unfinished, path)
@@ -212,25 +169,11 @@ class Lake:
                     self.filesystem.rm_file(unfinished)
                 raise
         except OSError as error:
-            raise self._out_of_reach("write", path, error) from error
+            raise self.out_of_reach("write", path, error) from error
 
     def _make_folder_of(self, path: str) -> None:
-        if self._is_local:
+        if self.is_local:
             close_to_others(Path(self.root))
             make_private_folder(Path(path).parent)
         else:
             self.filesystem.makedirs(self.filesystem._parent(path), exist_ok=True)
-
-    @property
-    def _is_local(self) -> bool:
-        return isinstance(self.filesystem, LocalFileSystem)
-
-    def _out_of_reach(self, verb: str, path: str, error: OSError) -> SeedtestError:
-        kind = (
-            InputError
-            if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError | FileExistsError)
-            else TransientError
-        )
-        return kind(
-            f"cannot {verb} {path} in the lake: {error.strerror or first_line(error)}. Check SEEDTEST_LAKE and its permissions"
-        )

@@ -10,11 +10,11 @@ from seedtest_assets.storage.history import (
     fit_history,
     fits_before,
     fitted_items,
-    history_summary,
     item_parameters,
     parameters_of_days,
     previous_item_parameters,
 )
+from seedtest_assets.storage.history_summary import days_fitted, history_summary, newest_fit
 from seedtest_assets.storage.locks import one_calibration_at_a_time
 from seedtest_assets.storage.publishing import clear_calibration
 from seedtest_assets_tests.conftest import execute, rows_of
@@ -126,8 +126,11 @@ def test_a_day_without_answers_leaves_history_and_what_is_published_stays(databa
 def test_the_summary_counts_the_newest_day(database):
     calibrate(database, DAY - timedelta(days=1), items=THREE)
     calibrate(database, DAY, publishing=SHADOW)
-    assert history_summary(database)[:2] == [("mirt_item_params", 2, DAY), ("mirt_ability", 2, DAY)]
-    assert history_summary(database)[4] == ("features_topic_daily", 0, None)
+    summary = {table.name: (table.n_rows, table.newest) for table in history_summary(database)}
+    assert (summary["mirt_item_params"], summary["mirt_ability"]) == ((2, DAY), (2, DAY))
+    assert summary["features_topic_daily"] == (0, None)
+    assert newest_fit(database).day == DAY
+    assert list(days_fitted(database, DAY)) == [DAY]
 
 
 def test_two_calibrations_at_once_are_refused_and_the_lock_is_freed(database):

@@ -5,10 +5,8 @@ from datetime import date
 from alembic import context, op
 
 from seedtest_assets.errors import InputError
-from seedtest_assets.storage.history_tables import make_month
 from seedtest_assets.storage.publications import Publishing, last_day_of_old_job, newest_accepted_day
 from seedtest_assets.storage.published_tables import make_missing_tables
-from seedtest_assets.storage.publishing import SUBJECTS, publish_rows
 from seedtest_assets.storage.statements import Run, identifier, literal, on_connection
 from seedtest_assets.storage.upsert import Rows
 
@@ -100,6 +98,9 @@ def _schema_of_version_0_1_0(run: Run) -> str | None:
 
 
 def _carry(run: Run, schema: str, table: str, insert: str) -> None:
+    # Here, as below: who only asks which revisions there are loads this module, and neither Arrow nor pandas with it.
+    from seedtest_assets.storage.history_tables import make_month
+
     source, target = identifier(schema, table), NEW_NAMES[table]
     if table in RESULTS:
         day = DAY_COLUMN.get(table, "partition_date")
@@ -131,6 +132,8 @@ def _adopt(run: Run, schema: str) -> bool:
 
 def _publish(run: Run) -> None:
     """Publish of every key its newest row, unless another job has published a newer day since."""
+    from seedtest_assets.storage.publishing import SUBJECTS, publish_rows
+
     publishing = Publishing(version=context.config.attributes["published_version"])
     day = newest_accepted_day(run)
     old_job = last_day_of_old_job(run, publishing.version)
