@@ -4,6 +4,8 @@ import os
 import shutil
 import tempfile
 
+# Read when NumPy loads: threads of its linear algebra busy the cores that other workers need, by waiting for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Read when the code location loads, so before any of it is imported.
 os.environ["MIRT_RETRY_DELAY_SECS"] = "0.01"
 for name in ("DATABASE_URL", "SEEDTEST_LAKE", "SEEDTEST_ATTEMPT_SOURCE", "R_IRT_BASE_URL", "SEEDTEST_START_DATE"):
