@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo dev test test-fast lint docs tables bench build outdated lock upgrade down
+.PHONY: install demo dev test test-fast lint docs tables bench build image-test outdated lock upgrade down
 
 install: .venv/installed
 
@@ -72,12 +72,15 @@ build: install  ## in dist/: the wheel, its bill of materials (CycloneDX: what i
 		--pyproject pyproject.toml --output-reproducible --output-file dist/sbom.cdx.json
 	cd dist && sha256sum * >SHA256SUMS && cat SHA256SUMS
 
+image-test:  ## builds the image on a base made here, and runs it: as root, with buildah and debootstrap of Debian
+	deploy/image_test.sh
+
 outdated: install  ## pins of constraints.txt that are behind the newest versions
 	@$(BIN)/uv pip list --quiet --outdated --python $(BIN)/python
 
 lock: install  ## constraints.txt from pyproject.toml, for every Python that it declares; versions stay where possible
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
-		--extra dev --extra gcs --extra s3 --extra azure --output-file constraints.txt $(UPGRADE) pyproject.toml
+		--extra dev --extra gcs --extra s3 --extra azure --extra kubernetes --output-file constraints.txt $(UPGRADE) pyproject.toml
 
 upgrade: UPGRADE = --upgrade
 upgrade: lock  ## the same with the newest versions that pyproject.toml allows

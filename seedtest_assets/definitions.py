@@ -1,5 +1,7 @@
 """Dagster definitions: assets, checks, jobs, schedules, sensors and resources."""
 
+import warnings
+
 import dagster as dg
 
 from seedtest_assets.alerting.channels import read_channels
@@ -35,8 +37,14 @@ settings = load_settings()
 engine_for(settings)
 read_channels(revealed(settings.seedtest_alert_urls))
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", dg.BetaWarning)  # of the links to the code, in every process that loads it
+    assets = dg.with_source_code_references(
+        [observations, calibrate, student_topic_theta, features_topic_daily, calibration_report]
+    )
+
 defs = dg.Definitions(
-    assets=[observations, calibrate, student_topic_theta, features_topic_daily, calibration_report],
+    assets=assets,
     asset_checks=[
         observations_checks,
         student_topic_theta_checks,

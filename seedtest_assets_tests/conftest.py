@@ -51,7 +51,6 @@ DEAREST = (
     "test_in_the_graph.py",
     "test_grafana.py",
     "test_run_days.py",
-    "test_status.py",
     "test_backfill.py",
     "test_calibration_report.py",
     "test_late_answers.py",

@@ -166,7 +166,7 @@ def test_a_failed_check_shows_its_numbers_its_picture_and_what_to_do(ui, deploym
     ui.open("/assets/mirt_item_params?view=checks&checkDetail=item_count_drop")
     ui.read("12 items fitted, 20% of the 60 usual")
     ui.read("is a source, a topic or an item table missing?")
-    ui.see("//tr[contains(., 'error_below')]//*[contains(text(), '0.8')]")
+    ui.see("//tr[contains(., 'limits')]//*[contains(text(), 'warn_below 0.9, error_below 0.8')]")
     ui.see("//tr[td[contains(., 'history')]]//*[contains(text(), 'Show Markdown')]").click()
     assert shown_picture(ui).get_attribute("alt") == "items fitted over the last partitions"
     screenshot(ui.driver, "failed_check")

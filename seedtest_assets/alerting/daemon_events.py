@@ -1,15 +1,17 @@
-"""Events of the Dagster daemon: a part of it that stopped, and a daemon that was down."""
+"""Events of the Dagster daemon: a part of it that stopped, a daemon that was down, a schedule or sensor that fails."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import dagster as dg
 
 from seedtest_assets.alerting.events import Alert, Event, Recovery
 from seedtest_assets.alerting.messages import duration
-from seedtest_assets.dagster_log.daemon import last_heartbeats, parts_needed
+from seedtest_assets.dagster_log.daemon import last_heartbeats, last_ticks, parts_needed
 from seedtest_assets.dagster_log.tables import STALE
 
-_PAGE = "/deployment/daemons"
+# A day and a bit: a schedule that runs once a day has a tick in it.
+TICKS_LOOKED_BACK = timedelta(hours=26)
+_PAGE, _TICKS_PAGE = "/deployment/daemons", "/automation"
 _LOCATION = "dagster-daemon"
 
 
@@ -39,6 +41,30 @@ def heartbeat_events(instance: dg.DagsterInstance, now: datetime, up_since: date
                 advice=("restart dagster-daemon",),
                 link=_PAGE,
                 pending=frozenset(map(_key, stopped)),
+            )
+        )
+    return events
+
+
+def tick_events(instance: dg.DagsterInstance, now: datetime) -> list[Event]:
+    """Give an alert for each schedule and sensor whose last tick failed, and a recovery for each whose did not."""
+    events: list[Event] = []
+    for tick in last_ticks(instance, since=now - TICKS_LOOKED_BACK):
+        key = f"tick {tick.name}"
+        if tick.error is None:
+            events.append(Recovery(at=tick.at, resolves={key: "its last tick succeeded"}, link=_TICKS_PAGE))
+            continue
+        events.append(
+            Alert(
+                key=key,
+                level="error",
+                at=tick.at,
+                title=f"{tick.name} fails",
+                location=tick.name,
+                finding=f"its last tick failed: {tick.error}",
+                advice=("see its ticks in the UI under Automation, and end the cause: until then it does nothing",),
+                link=_TICKS_PAGE,
+                pending=frozenset({key}),
             )
         )
     return events

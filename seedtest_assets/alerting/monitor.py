@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 import msgspec
 
-from seedtest_assets.alerting.daemon_events import heartbeat_events, was_down
+from seedtest_assets.alerting.daemon_events import heartbeat_events, tick_events, was_down
 from seedtest_assets.alerting.events import Event
 from seedtest_assets.alerting.incidents import Outbox, record_events
 from seedtest_assets.alerting.missed_calibrations import missed_calibrations
@@ -64,7 +64,7 @@ def monitor(
     if now - state.last_pass > AWAY:
         events.append(was_down(state.last_pass, now))
         state = replace(state, daemon_up_since=now)
-    events += heartbeat_events(instance, now, state.daemon_up_since)
+    events += [*heartbeat_events(instance, now, state.daemon_up_since), *tick_events(instance, now)]
     n_messages = record_events(outbox, events)
     # Only now: a run that has just failed may already explain a missing day.
     missed = missed_calibrations(instance, outbox.database, settings, now, state.monitoring_since)

@@ -199,5 +199,6 @@ def _not_materialized(ended: EndedRun) -> tuple[str, ...]:
 
 
 def _numbers(check: EvaluatedCheck) -> tuple[str, ...]:
-    shown = [f"{name} {value:g}" for name, value in check.numbers.items()]
-    return (", ".join(shown[:NUMBERS_SHOWN]),) if shown else ()
+    shown = ", ".join([f"{name} {value:g}" for name, value in check.numbers.items()][:NUMBERS_SHOWN])
+    limits = f"limits: {check.limits}" if check.limits else ""
+    return tuple(line for line in (shown, limits) if line)

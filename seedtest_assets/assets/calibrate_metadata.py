@@ -9,7 +9,7 @@ import dagster as dg
 from seedtest_assets.calibration import CalibrationResult, linked_blocks
 from seedtest_assets.checks import catalogue
 from seedtest_assets.report.pictures import histogram, item_map
-from seedtest_assets.step.metadata import picture, previewed
+from seedtest_assets.step.metadata import picture, previewed, rounded
 from seedtest_assets.storage.window import Window
 
 LINKING_SHOWN = ("A", "B", "se_A", "se_B", "residual_z", "n_anchors_used")
@@ -51,15 +51,15 @@ def materializations(
         metadata={
             "dagster/row_count": len(result.abilities),
             **published,
-            "mean": float(theta.mean()),
-            "sd": float(theta.std(ddof=0)),
+            "mean": rounded(float(theta.mean())),
+            "sd": rounded(float(theta.std(ddof=0))),
             "preview": previewed(result.abilities.head(5)),
             "distribution": picture(histogram(theta, "ability", "students"), "distribution of abilities"),
         },
     )
     yield dg.MaterializeResult(
         asset_key="mirt_fit_meta",
-        metadata={"dagster/row_count": 1, **published, **_fit(result, run_id)},
+        metadata={**published, **_fit(result, run_id)},
     )
 
 
@@ -83,7 +83,7 @@ def _fit(result: CalibrationResult, run_id: str) -> dict[str, Any]:
     shown = ("loglik", "aic", "bic", "reliability", "iterations", "converged", "seconds", "retries")
     return {
         "run_id": run_id,
-        **{name: metrics.get(name) for name in shown},
+        **{name: rounded(metrics.get(name)) for name in shown},
         "linked_to": specification["linked_to"],
         **_linking(specification),
         "model_spec": dg.MetadataValue.json(_as_json(specification)),
@@ -94,7 +94,7 @@ def _fit(result: CalibrationResult, run_id: str) -> dict[str, Any]:
 def _linking(specification: Mapping[str, Any]) -> dict[str, Any]:
     """Give the linking constants, with a number in the name from the second block of items on."""
     return {
-        f"linking_{name}" + (f"_{number}" if number > 1 else ""): block[name]
+        f"linking_{name}" + (f"_{number}" if number > 1 else ""): rounded(block[name])
         for number, block in enumerate(linked_blocks(specification), 1)
         for name in LINKING_SHOWN
         if name in block

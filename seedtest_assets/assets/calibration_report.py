@@ -13,6 +13,7 @@ from seedtest_assets.resources import AnswerLake, PlatformDatabase
 from seedtest_assets.settings import REPORTS_URL
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
+from seedtest_assets.step.metadata import rounded
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.history import (
     abilities,
@@ -98,7 +99,7 @@ def _described(data: ReportData) -> dict[str, Any]:
     return {
         "runs_shown": len(data.runs),
         "failed_checks": sum(not check.passed for check in data.checks),
-        "mean_standard_error": float(data.abilities["se"].mean()),
+        "mean_standard_error": rounded(float(data.abilities["se"].mean())),
     }
 
 

@@ -12,7 +12,7 @@ from seedtest_assets.report.pictures import histogram
 from seedtest_assets.resources import AnswerLake, PlatformDatabase
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
-from seedtest_assets.step.metadata import picture, previewed, table_metadata
+from seedtest_assets.step.metadata import picture, previewed, rounded, table_metadata
 from seedtest_assets.storage.history import fit_meta, item_parameters
 from seedtest_assets.storage.publishing import write_topic_theta
 
@@ -58,7 +58,7 @@ def _described(rows: pd.DataFrame, spread: TopicSpread | None) -> dict[str, Any]
         "students": rows["user_id"].nunique(),
         "topics": rows["topic_id"].nunique(),
         **(_spread(spread) if spread else {}),
-        "mean_standard_error": float(rows["se"].mean()) if len(rows) else 0.0,
+        "mean_standard_error": rounded(float(rows["se"].mean())) if len(rows) else 0.0,
         "preview": previewed(rows.head(5)),
         "distribution": picture(
             histogram(rows["theta"], "ability in a topic", "students, topics"), "distribution of topic abilities"
@@ -68,8 +68,8 @@ def _described(rows: pd.DataFrame, spread: TopicSpread | None) -> dict[str, Any]
 
 def _spread(spread: TopicSpread) -> dict[str, Any]:
     return {
-        "tau": spread.tau,
-        "tau_standard_error": spread.tau_se,
+        "tau": rounded(spread.tau),
+        "tau_standard_error": rounded(spread.tau_se),
         "tau_rests_on": f"{spread.n_students:,} students, {spread.n_pairs:,} (student, topic) pairs",
         "tau_converged": spread.converged,
         "topics_with_their_own_tau": len(spread.topic),

@@ -47,9 +47,8 @@ def answer_volume(day: date, counts: dict[date, int], limits: Thresholds) -> Jud
             "same_weekday_smallest": min(same_weekday, default=None),
             "same_weekday_largest": max(same_weekday, default=None),
             "same_weekdays": len(same_weekday),
-            "warn_below": limits.volume_warn_below,
-            "warn_above": limits.volume_warn_above,
         },
+        limits={"warn_below": limits.volume_warn_below, "warn_above": limits.volume_warn_above},
         history=Trend(
             values=[counts[past] for past in sorted(counts)],
             label="answers a day",
@@ -85,7 +84,7 @@ def source_matches_lake(counted: Sequence[DayCount], limits: Thresholds, empty: 
             "share": share,
             "days_that_differ": changed,
             "answers_in_lake": n_in_lake,
-            "warn_above": limits.late_warn_above,
         },
+        limits={"warn_above": limits.late_warn_above},
         history=Trend(values=[day.late for day in counted], label="late answers of a day"),
     )

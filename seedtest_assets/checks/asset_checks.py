@@ -14,13 +14,13 @@ from seedtest_assets.checks.judgement import Judgement, Verdict
 from seedtest_assets.checks.published import published
 from seedtest_assets.checks.tables import judge_table
 from seedtest_assets.dagster_log.materializations import check_evaluation
-from seedtest_assets.dagster_log.reasons import ADVICE
+from seedtest_assets.dagster_log.reasons import ADVICE, LIMITS
 from seedtest_assets.features.topics_of_answers import active_pairs
 from seedtest_assets.report.pictures import history, reliability_curve
 from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, FeatureRules, PlatformDatabase
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.load_time import daily
-from seedtest_assets.step.metadata import picture, previewed
+from seedtest_assets.step.metadata import picture, previewed, rounded
 from seedtest_assets.storage.history import fitted_at
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import last_days_counted
@@ -57,7 +57,9 @@ def result_of(judgement: Judgement, check: Check, *, overruled: bool = False) ->
 
 
 def _metadata(judgement: Judgement) -> dict[str, Any]:
-    shown: dict[str, Any] = dict(judgement.numbers)
+    shown: dict[str, Any] = {name: rounded(value) for name, value in judgement.numbers.items()}
+    if judgement.limits:  # as text: the UI would plot each number as a line that never moves
+        shown[LIMITS] = ", ".join(f"{name} {rounded(value)}" for name, value in judgement.limits.items())
     if judgement.advice:
         shown[ADVICE] = judgement.advice
     if len(judgement.history.values):

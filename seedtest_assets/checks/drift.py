@@ -46,6 +46,7 @@ def anchor_drift(
             "then untag it or give it new values"
         ),
         numbers=drift.numbers,
+        limits=drift.limits,
         history=_trend(earlier, drift),
         worst=drift.worst,
     )
@@ -74,6 +75,7 @@ def item_drift(
             "a wrong linking moves all"
         ),
         numbers=drift.numbers,
+        limits=drift.limits,
         history=_trend(earlier, drift),
         worst=drift.worst,
     )
@@ -138,6 +140,7 @@ class _Drift:
     finding: str
     nothing_moved: str
     numbers: Mapping[str, float | None]
+    limits: Mapping[str, float]
     moves: pd.DataFrame
     moved: pd.DataFrame
 
@@ -177,9 +180,11 @@ def _drift(kind: str, moves: pd.DataFrame, z_limit: float, limits: Thresholds) -
             "moved_severely": n_severe,
             **{f"median_change_{name}": _or_none(moves[f"move_{name}"].median()) for name in sizes},
             **{f"largest_change_{name}": _or_none(moves[f"move_{name}"].abs().max()) for name in sizes},
+        },
+        limits={
             **{f"{name}_moderate": moderate for name, (moderate, _) in sizes.items()},
             **{f"{name}_severe": severe for name, (_, severe) in sizes.items()},
-            "z_limit": z_limit,
+            "z": z_limit,
         },
         moves=moves,
         moved=moved,

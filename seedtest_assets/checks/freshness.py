@@ -32,9 +32,9 @@ def freshness(day: date, fitted_at: dict[date, datetime], now: datetime, limits:
         advice="See the runs of nightly in the UI: did one fail, is one still running, or did none start (daemon down, schedule off)?",
         numbers={
             "fitted_at": fitted.isoformat(timespec="seconds") if fitted else None,
-            "deadline": deadline.isoformat(timespec="seconds"),
             "newest_calibration": str(newest) if newest else None,
         },
+        limits={"deadline": deadline.isoformat(timespec="seconds")},
         history=Trend(
             values=[min(CAP_HOURS, (at - _midnight_after(of)) / timedelta(hours=1)) for of, at in fitted_at.items()],
             label="hours after midnight, UTC",

@@ -38,7 +38,8 @@ class Trend:
 class Judgement:
     """The result of a check.
 
-    finding: what was seen, in one line. advice: what an operator does about it. numbers: what was judged, and the limits.
+    finding: what was seen, in one line. advice: what an operator does about it. numbers: what was judged.
+    limits: what the numbers were held against.
     worst: the rows at fault. curve: predicted, seen and how many, where answers were predicted.
     """
 
@@ -47,6 +48,7 @@ class Judgement:
     finding: str
     advice: str = ""
     numbers: Mapping[str, Number] = field(default_factory=dict)
+    limits: Mapping[str, Number] = field(default_factory=dict)
     history: Trend = Trend()
     worst: pd.DataFrame | None = None
     curve: pd.DataFrame | None = None

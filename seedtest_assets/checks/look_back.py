@@ -37,8 +37,8 @@ def window_complete(window: Window, answers_since: date, before: Sequence[Earlie
             "days": n_days,
             "since": str(answers_since),
             "share": share,
-            "error_above": allowed,
         },
+        limits={"error_above": allowed},
         history=Trend(
             values=[*recorded(before, "window_complete", "missing_days"), len(missing)],
             label="days missing in the lake",

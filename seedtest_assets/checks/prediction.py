@@ -50,15 +50,17 @@ def predictive_validity(
         numbers=numbers
         | {
             "gain": gain,
-            "gain_needed": 0.0,
             "share_correct": float(predicted.correct.mean()),
             "share_correct_predicted": float(predicted.by_model.mean()),
             "intercept": intercept,
             "slope": slope,
             "slope_error": slope_error,
+            "surprising_items": len(surprising),
+        },
+        limits={
+            "gain_above": 0.0,
             "slope_warn_below": limits.slope_warn_below,
             "slope_z": limits.slope_z,
-            "surprising_items": len(surprising),
             "surprise_z": limits.surprise_z,
             "surprise_share": limits.surprise_share,
         },
@@ -77,7 +79,8 @@ def _too_few(predicted: PredictedAnswers | None, gains: list[float], limits: Thr
         if predicted is None
         else f"{n} first answers of known students to known items. At least {needed} are needed to judge",
         advice=ADVICE,
-        numbers={"answers": n, "answers_needed": needed},
+        numbers={"answers": n},
+        limits={"answers_needed": needed},
         history=_gains(gains),
     )
 

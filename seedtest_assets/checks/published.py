@@ -31,7 +31,7 @@ def published(state: PublicationState, *, enabled: bool) -> Judgement:
             "newest_accepted": str(newest) if newest else None,
             "pinned": str(state.pinned) if state.pinned else None,
             "days_behind": behind,
-            "allowed": "not pinned",
         },
+        limits={"allowed": "not pinned"},
         history=Trend(values=[behind], label="days between the newest accepted day and what readers see"),
     )

@@ -54,9 +54,8 @@ def anchors_present(
             "anchors_answered": int(result.items["is_anchor"].sum()),
             "linked_to": linked_to,
             "residual_z": max(residuals, default=None),
-            "least": 2,
-            "warn_below": limits.anchors_warn_below,
         },
+        limits={"least": 2, "warn_below": limits.anchors_warn_below},
         history=Trend(
             values=[
                 *(n_linking_items(fit.model_spec) for fit in before if fit.model_spec["linked_to"] == linked_to),
@@ -141,10 +140,8 @@ def linking_constants(result: CalibrationResult, before: Sequence[EarlierFit], l
             "B": B,
             "usual_A": worst.usual_A,
             "usual_B": worst.usual_B,
-            "A_low": limits.linking_a_low,
-            "A_high": limits.linking_a_high,
-            "B_limit": limits.linking_b,
         },
+        limits={"A_low": limits.linking_a_low, "A_high": limits.linking_a_high, "B": limits.linking_b},
         history=Trend(
             values=[row[shown] for row in (*worst.earlier, worst.today) if shown in row],
             label=shown,
@@ -236,7 +233,8 @@ def ability_distribution(result: CalibrationResult, before: Sequence[EarlierFit]
             "Other students than usual (a new school, a new year) explain it. If there are none, compare the answers and the "
             "linking with the last days'"
         ),
-        numbers={**numbers, **{f"usual_{name}": value for name, value in usual_numbers.items()}, **allowed},
+        numbers={**numbers, **{f"usual_{name}": value for name, value in usual_numbers.items()}},
+        limits=allowed,
         history=history,
     )
 

@@ -28,7 +28,8 @@ def item_count_drop(result: CalibrationResult, before: Sequence[EarlierFit], lim
         verdict=Verdict.ERROR if share < error else Verdict.WARN if share < warn else Verdict.PASS,
         finding=finding,
         advice="See the answers of the last days: is a source, a topic or an item table missing?",
-        numbers={"items": n, "usual_items": expected, "share": share, "warn_below": warn, "error_below": error},
+        numbers={"items": n, "usual_items": expected, "share": share},
+        limits={"warn_below": warn, "error_below": error},
         history=Trend(
             values=[*counts, n],
             label="items fitted",
@@ -51,7 +52,8 @@ def converged(result: CalibrationResult, before: Sequence[EarlierFit]) -> Judgem
         verdict=Verdict.ERROR if did is False else Verdict.PASS,
         finding=outcome + (f" after {iterations:,} iterations" if iterations else ""),
         advice="See the items with huge standard errors, and the newest answers: a broken source is likelier than bad luck",
-        numbers={"converged": did, "iterations": iterations, "allowed": "converged"},
+        numbers={"converged": did, "iterations": iterations},
+        limits={"allowed": "converged"},
         history=Trend(values=[*counts, iterations] if iterations else (), label="iterations"),
     )
 
@@ -77,8 +79,8 @@ def finite(result: CalibrationResult, before: Sequence[EarlierFit]) -> Judgement
             "abilities_not_finite": len(bad_abilities),
             "rows_twice": repeated,
             "bad": bad,
-            "allowed": 0,
         },
+        limits={"allowed": 0},
         history=Trend(values=[*recorded(before, "finite", "bad"), bad], label="rows not finite or repeated"),
         worst=items[items["item_id"].isin(bad_items)].head(10) if bad else None,
     )
@@ -105,9 +107,8 @@ def plausible_ranges(result: CalibrationResult, before: Sequence[EarlierFit], li
             "items_outside": n,
             "share_outside": share,
             "usual_share": expected,
-            "warn_above": warn,
-            "error_above": error,
         },
+        limits={"warn_above": warn, "error_above": error},
         history=Trend(values=[*shares, share], label="share outside", limits=[warn, error]),
         worst=items.loc[outside, ["item_id", "a", "b", "c", "n_responses"]].nlargest(10, "n_responses") if n else None,
     )
@@ -137,8 +138,8 @@ def discrimination(result: CalibrationResult, before: Sequence[EarlierFit], limi
             "keys_reversed": len(reversed_keys),
             "share_to_review": share,
             "usual_share": expected,
-            "warn_above": warn,
         },
+        limits={"warn_above": warn},
         history=Trend(values=[*shares, share], label="share to review", limits=[warn]),
         worst=flagged[["item_id", "flag", "a", "se_a", "b", "n_responses"]].nlargest(10, "n_responses")
         if len(flagged)

@@ -35,8 +35,8 @@ def theta_coverage(facts: TableFacts, limits: Thresholds, *, abilities_expected:
             "covered": facts.covered,
             "active": facts.active,
             "share": share,
-            "error_below": limits.coverage_error_below,
         },
+        limits={"error_below": limits.coverage_error_below},
         history=_rows(facts),
     )
 
@@ -62,7 +62,8 @@ def _none_of(check: str, facts: TableFacts, n_bad: int, fault: str) -> Judgement
         verdict=Verdict.ERROR if n_bad else Verdict.PASS,
         finding=f"{n_bad:,} of {facts.rows:,} {fault}" if n_bad else f"none of the {facts.rows:,} {fault}",
         advice=ADVICE,
-        numbers={"rows": facts.rows, "bad_rows": n_bad, "allowed": 0},
+        numbers={"rows": facts.rows, "bad_rows": n_bad},
+        limits={"allowed": 0},
         history=_rows(facts),
     )
 

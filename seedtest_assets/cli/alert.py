@@ -46,7 +46,7 @@ def check() -> None:
     os.environ.update(dagster_environment())
     import dagster as dg
 
-    from seedtest_assets.alerting.daemon_events import heartbeat_events
+    from seedtest_assets.alerting.daemon_events import heartbeat_events, tick_events
     from seedtest_assets.alerting.delivery import deliver, undelivered
     from seedtest_assets.alerting.incidents import open_incidents, record_events
     from seedtest_assets.alerting.missed_calibrations import missed_calibrations
@@ -55,7 +55,7 @@ def check() -> None:
     settings, now, outbox = load_settings(), datetime.now(timezone.utc), _outbox()
     yesterday = now - timedelta(days=1)
     with dg.DagsterInstance.get() as instance:
-        record_events(outbox, heartbeat_events(instance, now, up_since=yesterday))
+        record_events(outbox, [*heartbeat_events(instance, now, up_since=yesterday), *tick_events(instance, now)])
         record_events(outbox, missed_calibrations(instance, outbox.database, settings, now, since=yesterday))
     n_sent = deliver(outbox.database, outbox.channels)
     console.print(f"{len(open_incidents(outbox.database))} open incidents, {n_sent} messages sent")

@@ -1,12 +1,14 @@
 """The Dagster daemon: when its parts were last alive, and whether a schedule is on and works."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
-from seedtest_assets.dagster_log.private import InstigatorStatus
+from seedtest_assets.dagster_log.private import InstigatorStatus, TickStatus
+from seedtest_assets.dagster_log.reasons import reason_in
 from seedtest_assets.dagster_log.run_reader import utc
 
 
@@ -28,11 +30,36 @@ def is_on(instance: dg.DagsterInstance, schedule: dg.ScheduleDefinition) -> bool
     return bool(state.status == InstigatorStatus.RUNNING)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """The last finished tick of a schedule or sensor. error: why it failed, in one line; None where it did not."""
+
+    name: str
+    at: datetime
+    error: str | None
+
+
+def last_ticks(instance: dg.DagsterInstance, since: datetime) -> list[Tick]:
+    """Give the last finished tick of each schedule and sensor that has one since then."""
+    if instance.schedule_storage is None:  # an instance in memory
+        return []
+    ticks = (_last_tick(instance, state) for state in instance.all_instigator_state())
+    return [tick for tick in ticks if tick and tick.at >= since]
+
+
 def last_tick_error(instance: dg.DagsterInstance, schedule: dg.ScheduleDefinition) -> str | None:
-    """Give the last line of the error that a schedule's last tick ended with."""
+    """Give the reason why a schedule's last tick failed; None where it did not."""
     state = _states(instance).get(schedule.name)
-    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1) if state else []
-    return ticks[0].error.message.strip().splitlines()[-1] if ticks and ticks[0].error else None
+    tick = _last_tick(instance, state) if state else None
+    return tick.error if tick else None
+
+
+def _last_tick(instance: dg.DagsterInstance, state: Any) -> Tick | None:
+    finished = [TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE]
+    for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1, statuses=finished):
+        error = reason_in(None, tick.error) if tick.status == TickStatus.FAILURE else None
+        return Tick(name=state.name, at=utc(tick.timestamp), error=error)
+    return None
 
 
 def _states(instance: dg.DagsterInstance) -> dict[str, Any]:

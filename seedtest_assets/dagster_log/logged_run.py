@@ -33,6 +33,7 @@ class EvaluatedCheck:
     finding: str
     advice: str | None
     numbers: Mapping[str, float]
+    limits: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ A test beside this package uses each of them for real, so that an upgrade which 
 # materialization that it is about: without it the UI shows the check as never evaluated.
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
-# The states of a schedule: Dagster has them on a schedule's stored state, and no public name for them.
-from dagster._core.scheduler.instigation import InstigatorStatus
+# The states of a schedule and of a tick: Dagster stores them, and has no public name for them.
+from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
 # The tags that Dagster puts on runs. Its own constants, so that a renamed tag is a renamed constant.
 from dagster._core.storage.tags import (
@@ -29,4 +29,5 @@ __all__ = [
     "WILL_RETRY_TAG",
     "AssetCheckEvaluationTargetMaterializationData",
     "InstigatorStatus",
+    "TickStatus",
 ]

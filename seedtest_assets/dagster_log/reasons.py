@@ -7,10 +7,12 @@ from seedtest_assets.errors import SeedtestError
 
 # Metadata of a failure or a check that says what an operator does about it.
 ADVICE = "what_to_do"
+# Metadata of a check: what its numbers were held against, as text.
+LIMITS = "limits"
 
 # Dagster's class for a failure that a step reports on purpose, as it stores its name.
 FAILURE = "Failure"
-_WRAPPERS = ("Dagster", "RetryRequested", FAILURE)
+_WRAPPERS = ("Dagster", "SensorExecution", "ScheduleExecution", "RetryRequested", FAILURE)
 
 
 def reason_in(description: str | None, error: Any) -> str:

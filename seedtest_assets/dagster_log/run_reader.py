@@ -28,7 +28,7 @@ from seedtest_assets.dagster_log.private import (
     RETRY_NUMBER_TAG,
     WILL_RETRY_TAG,
 )
-from seedtest_assets.dagster_log.reasons import ADVICE
+from seedtest_assets.dagster_log.reasons import ADVICE, LIMITS
 
 _READ = {
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
@@ -138,6 +138,7 @@ def _check(evaluation: dg.AssetCheckEvaluation, step: str | None, at: datetime) 
             for name, value in evaluation.metadata.items()
             if isinstance(value, dg.IntMetadataValue | dg.FloatMetadataValue) and value.value is not None
         },
+        limits=text_of(evaluation.metadata, LIMITS),
     )
 
 

@@ -1,10 +1,11 @@
 """Decorator arguments that the assets share."""
 
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
-from seedtest_assets.step.load_time import RETRIES, daily
+from seedtest_assets.step.load_time import FRESH_BY_HOUR, RETRIES, daily
 
 POOL = "seedtest"
 """Every step that writes is in it; dagster.yaml lets one run at a time have it."""
@@ -13,8 +14,14 @@ CATALOGUE: dict[str, Any] = {
     # One group: several collapse the graph into boxes.
     "group_name": "psychometrics",
     "owners": ["team:psychometrics"],
+    # For the health badge: made between midnight and this hour. It looks at the last materialization of any day; the check `freshness` at yesterday's.
+    "freshness_policy": dg.FreshnessPolicy.cron(
+        deadline_cron=f"0 {FRESH_BY_HOUR} * * *", lower_bound_delta=timedelta(hours=FRESH_BY_HOUR)
+    ),
+    # Raised when the same answers and settings give other results: the UI then marks the days made before.
+    "code_version": "1",
 }
-"""Where the UI's catalogue shows an asset."""
+"""Where the UI's catalogue shows an asset, and what it says of its age."""
 
 DAILY_STEP: dict[str, Any] = {
     "partitions_def": daily,

@@ -1,13 +1,17 @@
 """What the Dagster UI shows of an asset: its columns, a preview, pictures."""
 
 import base64
+import math
 from collections.abc import Mapping
+from typing import TypeVar
 
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets.storage.published_columns import PUBLISHED_COLUMNS
+
+T = TypeVar("T")
 
 
 def table_metadata(table: str) -> dict[str, object]:
@@ -22,6 +26,13 @@ def file_metadata(schema: pa.Schema) -> dict[str, object]:
 
 def _columns(types: Mapping[str, str]) -> dict[str, object]:
     return {"dagster/column_schema": dg.TableSchema([dg.TableColumn(name, type) for name, type in types.items()])}
+
+
+def rounded(value: T) -> T | float:
+    """Round a number as a person reads it, to four digits, and to no less than hundredths; what is no number stays."""
+    if not isinstance(value, float) or not math.isfinite(value) or value == 0:
+        return value
+    return round(value, max(2, 3 - math.floor(math.log10(abs(value)))))
 
 
 def previewed(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:

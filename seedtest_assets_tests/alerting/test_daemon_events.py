@@ -5,11 +5,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from seedtest_assets.alerting.daemon_events import heartbeat_events
+from seedtest_assets.alerting.daemon_events import heartbeat_events, tick_events
 from seedtest_assets.alerting.events import Alert
 from seedtest_assets.alerting.incidents import open_incidents
+from seedtest_assets.errors import TransientError
 from seedtest_assets_tests.alerting.night import Sensor
 from seedtest_assets_tests.dagster_log.heartbeats import beat
+from seedtest_assets_tests.dagster_log.schedules import tick, turn_on
 
 
 @pytest.fixture
@@ -27,6 +29,26 @@ def test_a_part_of_the_daemon_without_a_heartbeat_is_alerted_and_resolved(kept_i
     assert "What to do: restart dagster-daemon" in sensor.newest_body
     beat(kept_instance, "SCHEDULER", datetime.now(timezone.utc))
     assert sensor.titles[1:] == ["RESOLVED a part of the Dagster daemon stopped"]
+
+
+def test_a_schedule_or_sensor_whose_tick_fails_is_alerted_once_and_resolved_by_one_that_does_not(kept_instance, sensor):
+    now = datetime.now(timezone.utc)
+    schedule = turn_on(kept_instance, "nightly_schedule", now - timedelta(days=3))
+    assert sensor.titles == []
+    tick(kept_instance, schedule, now - timedelta(minutes=3), TransientError("the lake is out of reach"))
+    assert sensor.titles == ["ERROR nightly_schedule fails"]
+    assert "its last tick failed: the lake is out of reach" in sensor.newest_body
+    tick(kept_instance, schedule, now - timedelta(minutes=2), TransientError("the lake is out of reach"))
+    assert sensor.titles[1:] == []
+    tick(kept_instance, schedule, now - timedelta(minutes=1))
+    assert sensor.titles[1:] == ["RESOLVED nightly_schedule fails"]
+
+
+def test_a_failed_tick_of_long_ago_opens_nothing(kept_instance):
+    now = datetime.now(timezone.utc)
+    schedule = turn_on(kept_instance, "gone_schedule", now - timedelta(days=3))
+    tick(kept_instance, schedule, now - timedelta(days=2), ValueError("x"))
+    assert not [event for event in tick_events(kept_instance, now) if isinstance(event, Alert)]
 
 
 def test_a_daemon_that_has_just_started_is_given_time(kept_instance):

@@ -1,8 +1,13 @@
 """The graph as Dagster sees it: what hangs on what, when it runs, what is retried."""
 
 import itertools
+import json
+import os
+import subprocess
+import sys
 import time
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -18,7 +23,7 @@ from seedtest_assets.step.load_time import RETRIES
 from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.published_tables import PUBLISHED
-from seedtest_assets_tests.conftest import ROOT, rows_of
+from seedtest_assets_tests.conftest import ROOT, new_database, rows_of
 
 CHAIN = ["observations", "mirt_item_params", "mirt_fit_meta", "student_topic_theta", "features_topic_daily"]
 
@@ -46,6 +51,11 @@ def test_every_asset_is_daily_described_owned_and_in_one_group(graph):
         assert node.owners, key
         assert node.kinds, key
         assert node.group_name == "psychometrics", key
+        assert node.code_version, key
+        (reference,) = node.metadata["dagster/code_references"].code_references
+        assert reference.file_path.startswith(str(ROOT / "seedtest_assets" / "assets")), key
+        policy = node.freshness_policy_or_from_metadata
+        assert (policy.deadline_cron, policy.lower_bound_delta) == ("0 6 * * *", timedelta(hours=6)), key
 
 
 @pytest.mark.parametrize("table", PUBLISHED)
@@ -145,3 +155,21 @@ def test_only_one_run_at_a_time_leaves_the_queue(graph):
     """Every step is in one pool; dagster.yaml gives a pool one slot, taken by a whole run."""
     pools = {step.op.pool for step in defs.assets if isinstance(step, dg.AssetsDefinition)}
     assert pools == {"seedtest"}
+
+
+def test_dagsters_own_tool_checks_and_lists_the_definitions(template):
+    environment = os.environ | {
+        "DAGSTER_POSTGRES_URL": new_database(template, like="template0").url,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "ignore",
+    }
+
+    def dg_command(*arguments: str) -> str:
+        program = Path(sys.executable).with_name("dg")
+        done = subprocess.run([program, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "All definitions loaded successfully" in dg_command("check", "defs")
+    listed = json.loads(dg_command("list", "defs", "--json"))
+    assert {asset["asset_key"] for asset in listed["assets"]} >= set(CHAIN)
