@@ -35,8 +35,9 @@ demo: .venv/running  ## a simulated school, its last days calibrated, and in a t
 dev: .venv/running  ## the Dagster UI on http://localhost:3000, and the reports
 	@$(BIN)/seedtest dev
 
+# Three workers, also for two cores: the longest tests wait for daemons and browsers.
 test: install lint  ## linter, types, the whole test suite
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 docs: install  ## the documentation as a site, in site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

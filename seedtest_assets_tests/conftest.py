@@ -44,18 +44,36 @@ TEMPLATE, SCHOOL, NIGHT = "template_platform", "template_school", "template_nigh
 STARTING_FIXTURES = frozenset({"template", "home", "postgres", "project", "run_service", "opened"})
 
 DEAREST = (
+    # The first compiles the kernels of a fresh checkout; the two after it need none.
     "test_ui_in_browser.py",
+    "test_daemon.py",
+    "test_dev.py",
     "test_end_to_end.py",
-    "test_takeover.py",
+    "test_chaos.py",
     "test_commands.py",
-    "test_in_the_graph.py",
-    "test_grafana.py",
     "test_run_days.py",
+    "test_takeover.py",
+    "test_in_the_graph.py",
+    "test_service_operation.py",
+    "test_private_server.py",
+    "test_recovery.py",
+    "test_narrow_posteriors.py",
+    "test_migrations.py",
     "test_backfill.py",
     "test_calibration_report.py",
-    "test_late_answers.py",
     "test_one_transaction.py",
+    "test_edges.py",
+    "test_grafana.py",
     "test_publish_and_compare.py",
+    "test_run_events.py",
+    "test_from_version_0_1_0.py",
+    "test_daily_log.py",
+    "test_service_fuzz.py",
+    "test_guessing_of_the_bank.py",
+    "test_demo.py",
+    "test_doctor.py",
+    "test_embedded.py",
+    "test_sources.py",
 )
 """Names of the test files that take most of the time, the longest first."""
 
@@ -78,7 +96,7 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests that start something, and order the files by DEAREST, so that two workers end at about the same time."""
+    """Mark the tests that start something, and order the files by DEAREST, so that the workers end at about the same time."""
     for item in items:
         if STARTING_FIXTURES & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)

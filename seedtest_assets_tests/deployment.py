@@ -26,6 +26,9 @@ TICKS = """query($sensor: String!) { sensorOrError(sensorSelector: {repositoryLo
     repositoryName: "__repository__", sensorName: $sensor}) { ... on Sensor { sensorState { ticks(limit: 5) { timestamp status
     skipReason } } } } }"""
 
+# Seconds between two questions to the webserver, each of which takes 20 ms of a core that what is waited for needs.
+QUESTION_PAUSE = 0.5
+
 
 class Deployment:
     """Webserver, daemon and code server in a folder of their own; a context in which they run.
@@ -114,7 +117,7 @@ class Deployment:
         except requests.RequestException:
             return False
 
-    def run(self, day: date, pause: float = 0.1) -> tuple[str, str]:
+    def run(self, day: date, pause: float = QUESTION_PAUSE) -> tuple[str, str]:
         """Run the nightly job for a day, as the UI does; gives the run and how it ended. pause: seconds between two questions."""
         launched = self.ask(LAUNCH, day=str(day))["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
@@ -135,7 +138,7 @@ class Deployment:
             assert not [tick for tick in ticks if tick["status"] == "FAILURE"], ticks
             return [tick for tick in ticks if tick["timestamp"] > moment and tick["status"] == "SKIPPED"]
 
-        return wait_for(f"a tick of {sensor}", ticked)
+        return wait_for(f"a tick of {sensor}", ticked, pause=QUESTION_PAUSE)
 
 
 def listens(port: int) -> bool:

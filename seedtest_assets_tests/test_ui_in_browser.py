@@ -19,7 +19,7 @@ from seedtest_assets.report.server import serving_reports
 from seedtest_assets.storage.database import Database
 from seedtest_assets_tests.browser import chromium, needs_browser
 from seedtest_assets_tests.conftest import execute, new_database, rows_of
-from seedtest_assets_tests.deployment import STATUS, Deployment, free_port, wait_for
+from seedtest_assets_tests.deployment import QUESTION_PAUSE, STATUS, Deployment, free_port, wait_for
 
 pytestmark = needs_browser
 
@@ -104,8 +104,10 @@ def run_from_the_ui(ui, deployment) -> dict:
     entry = ui.see("//input[contains(@placeholder, 'partitions') or contains(@placeholder, 'ex:')]")
     entry.send_keys(str(YESTERDAY), Keys.ENTER)
     ui.press("Launch 1 run")
-    wait_for("the run", lambda: newest_run(deployment)["runId"] != before)
-    wait_for("its end", lambda: newest_run(deployment)["status"] in ("SUCCESS", "FAILURE"))
+    wait_for("the run", lambda: newest_run(deployment)["runId"] != before, pause=QUESTION_PAUSE)
+    ui.driver.get("about:blank")  # the page of a run is drawn again with each of its events
+    ended = ("SUCCESS", "FAILURE")
+    wait_for("its end", lambda: newest_run(deployment)["status"] in ended, pause=QUESTION_PAUSE)
     return newest_run(deployment)
 
 
@@ -200,7 +202,7 @@ def test_a_command_that_is_killed_does_not_hold_up_the_queue_and_its_run_says_wh
     with database.transaction() as connection:
         connection.exec_driver_sql("LOCK TABLE attempt")  # the run waits for its answers, and is there to be killed
         deployment.start("seedtest", "run", "--date", str(YESTERDAY))
-        killed = wait_for("the run", lambda: started_run(deployment))
+        killed = wait_for("the run", lambda: started_run(deployment), pause=QUESTION_PAUSE)
         deployment.processes["seedtest"].kill()
     deployment.run(YESTERDAY)  # ends, and so has left the queue
     assert deployment.ask(STATUS, run=killed)["runOrError"]["status"] == "FAILURE"

@@ -169,19 +169,28 @@ def test_a_project_that_cannot_be_written_to_is_one_line(invoke, tmp_path):
     assert done.stderr.strip() == f"error: {tmp_path / '.seedtest'} cannot be used: File exists. {advice}"
 
 
-def test_an_old_name_of_a_variable_is_reported_by_run_and_status(project):
-    done = seedtest("status", cwd=project, IRT_MODEL="1PL")
-    assert done.returncode == 0, done.stderr
+@pytest.fixture
+def invoke_in_project(invoke, project, monkeypatch):
+    """The same in the folder of the project, as a user who has set nothing for the tests."""
+    monkeypatch.chdir(project)
+    for name in [name for name in os.environ if name.startswith(("DAGSTER_", "SEEDTEST_", "MIRT_"))]:
+        monkeypatch.delenv(name)
+    return invoke
+
+
+def test_an_old_name_of_a_variable_is_reported_by_run_and_status(invoke_in_project):
+    done = invoke_in_project("status", IRT_MODEL="1PL")
+    assert done.exit_code == 0, done.stderr
     line = "IRT_MODEL is an old name of MIRT_MODEL. Its value 1PL is used. Set MIRT_MODEL instead"
     assert line in " ".join(done.stdout.split())
-    done = seedtest("run", "--date", "1999-01-01", cwd=project, IRT_MODEL="1PL")
+    done = invoke_in_project("run", "--date", "1999-01-01", IRT_MODEL="1PL")
     assert line in done.stdout
-    assert done.returncode == 1
+    assert done.exit_code == 1
 
 
-def test_a_database_that_does_not_answer_is_told_at_once(project):
-    done = seedtest("run", cwd=project, DATABASE_URL="postgresql://me:secret@127.0.0.1:1/none")
-    assert done.returncode == 1
+def test_a_database_that_does_not_answer_is_told_at_once(invoke_in_project):
+    done = invoke_in_project("run", DATABASE_URL="postgresql://me:secret@127.0.0.1:1/none")
+    assert done.exit_code == 1
     assert "is out of reach" in done.stderr
     assert "secret" not in done.stderr
 
@@ -199,10 +208,9 @@ def test_the_main_job_on_real_answers(project):
     real = {"SEEDTEST_START_DATE": "2015-10-01"}
     done = seedtest("import", REAL_LOG, cwd=project, **real)
     assert "55,122 rows, 2015-10-22 to 2015-12-07: 55,122 new, 0 bad" in done.stdout
-    done = seedtest("run", "--date", "2015-12-07", "--days", "3", cwd=project, **real)
+    done = seedtest("run", "--date", "2015-12-07", "--days", "2", cwd=project, **real)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines() if "; items: " in line] == [
-        "2015-12-05",
         "2015-12-06",
         "2015-12-07",
     ]
