@@ -65,9 +65,11 @@ def _load(last: date) -> None:
 
 
 def _run(last: date) -> None:
-    from seedtest_assets.cli.instance import open_instance
-    from seedtest_assets.cli.run import run_and_report
-    from seedtest_assets.cli.run_days import steps_of_a_day
+    with progress_line() as show:
+        show("loading the project")
+        from seedtest_assets.cli.instance import open_instance
+        from seedtest_assets.cli.run import run_and_report
+        from seedtest_assets.cli.run_days import steps_of_a_day
 
     days = [last - timedelta(days=before) for before in DAYS_BEFORE]
     with open_instance() as instance, progress_line(len(days) * steps_of_a_day()) as show:
@@ -76,20 +78,15 @@ def _run(last: date) -> None:
 
 def _show_what_there_is(last: date, ui_url: str, reports_url: str | None) -> None:
     """Print what to look at and what to do next."""
-    looks = {
-        "the assets and their checks": f"{ui_url}/{GRAPH}",
-        "the report of the last day": f"{reports_url}/date={last}/calibration.html",
-        "a failed check: a question that no longer is as hard as the bank says": f"{ui_url}/{FAILED_CHECK}",
-    }
-    steps = {
-        "calibrate a file of answers of your own": f"{_program()} calibrate FILE",
-        "see whether your database is ready for the nights": f"DATABASE_URL=postgresql://… {_program()} doctor",
-    }
-    for title, lines in (("", looks), ("\nNext", steps)):
-        if title:
-            console.print(title)
-        for what, line in lines.items():
-            console.print(f"  {what}\n    {line}", highlight=False, soft_wrap=True, markup=False)
+    lines = [
+        ("the assets and their checks", f"{ui_url}/{GRAPH}"),
+        ("the report of the last day", f"{reports_url}/date={last}/calibration.html"),
+        ("a failed check: a question that is no longer as hard as the bank says", f"{ui_url}/{FAILED_CHECK}"),
+        ("next: calibrate a file of answers of your own", f"{_program()} calibrate FILE"),
+        ("next: see whether your database is ready", f"DATABASE_URL=postgresql://… {_program()} doctor"),
+    ]
+    for what, line in lines:
+        console.print(f"  {what}\n    {line}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _program() -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seedtest_assets.cli.terminal import console, progress_line
+from seedtest_assets.cli.terminal import console, print_step, progress_line
 from seedtest_assets.errors import SeedtestError, SettingsError
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def run_until_stopped(
             show("loading the project")
             with open_instance():  # makes the storage and its limits before anybody can start a run
                 import seedtest_assets.definitions  # noqa: F401  an error in the settings is shown here, in one line
-            show("starting the Dagster UI")
-            dagster = stack.enter_context(_dagster_dev(settings, host, port, stopped))
-            ui = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"
-            _wait_until_it_answers(ui, dagster)
+        print_step("starting the Dagster UI")  # whose own lines would run into one that moves
+        dagster = stack.enter_context(_dagster_dev(settings, host, port, stopped))
+        ui = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"
+        _wait_until_it_answers(ui, dagster)
         if dagster.poll() is None:
             ready(ui, reports)
         dagster.wait()
@@ -128,6 +128,8 @@ def _dagster_dev(settings: "Settings", host: str, port: int, stopped: Event) -> 
     child = subprocess.Popen(
         [program, "dev", "--host", host, "--port", str(port), "--log-level", "warning"],
         start_new_session=True,  # Ctrl-C reaches it once, through this process
+        env=os.environ
+        | {"PYTHONWARNINGS": f"ignore:Function `dev_command` is superseded,{os.environ.get('PYTHONWARNINGS', '')}"},
     )
     for number in handlers:
         signal.signal(number, stop)

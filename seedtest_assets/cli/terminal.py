@@ -28,17 +28,18 @@ def plain(text: str) -> str:
 
 @contextmanager
 def progress_line(steps: int | None = None) -> Iterator[ShowStep]:
-    """Show on stderr what a command is doing; gives the function that takes the steps and their details.
+    """Show what a command is doing; gives the function that takes the steps and their details.
 
-    A terminal has one line with a bar, and with the time left where the number of steps is known. A file or a pipe gets a line
-    for each step, and no details.
+    A terminal has one line with a bar, and with the time left where the number of steps is known; results that are printed
+    meanwhile stand above it. A file or a pipe gets a line for each step on stderr, and no details.
     """
-    if not errors.is_terminal:
-        yield _print_step
+    screen = console if console.is_terminal else errors  # that of the results, so that rich keeps both apart
+    if not screen.is_terminal:
+        yield print_step
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(pulse_style="grey50"), TimeElapsedColumn())
     left = (TextColumn("left"), TimeRemainingColumn()) if steps else ()
-    with Progress(*columns, *left, console=errors, transient=True) as progress:
+    with Progress(*columns, *left, console=screen, transient=True) as progress:
         task = progress.add_task("", total=steps)
 
         def show(line: str, *, detail: bool = False) -> None:
@@ -47,6 +48,7 @@ def progress_line(steps: int | None = None) -> Iterator[ShowStep]:
         yield show
 
 
-def _print_step(line: str, *, detail: bool = False) -> None:
+def print_step(line: str, *, detail: bool = False) -> None:
+    """Print a step, and no detail, as a line on stderr."""
     if not detail:
         errors.print(plain(line), soft_wrap=True, highlight=False)
