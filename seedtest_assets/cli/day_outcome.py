@@ -121,7 +121,7 @@ def _published(facts: Mapping[str, Mapping[str, Any]]) -> str:
     outcomes = {
         name: facts[asset]["published"] for asset, name in _SUBJECTS.items() if "published" in facts.get(asset, {})
     }
-    if len(set(outcomes.values())) == 1:
+    if len(outcomes) == len(_SUBJECTS) and len(set(outcomes.values())) == 1:
         return next(iter(outcomes.values()))
     return "; ".join(f"{name} {outcome}" for name, outcome in outcomes.items()) or "nothing"
 

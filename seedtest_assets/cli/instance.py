@@ -102,16 +102,16 @@ def _address_of_storage() -> str:
     """Give the address of Dagster's database: the one of STORAGE, or what a dagster.yaml of another kind says."""
     import yaml
 
-    home = Path(os.environ["DAGSTER_HOME"])
-    settings = yaml.safe_load((home / "dagster.yaml").read_text(encoding="utf-8")) or {}
-    if settings.get("storage") == {"postgres": {"postgres_url": {"env": STORAGE}}}:
+    file = Path(os.environ["DAGSTER_HOME"]) / "dagster.yaml"
+    settings = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
+    if settings and settings.get("storage") == {"postgres": {"postgres_url": {"env": STORAGE}}}:
         return os.environ[STORAGE]
     import dagster as dg
     from dagster_postgres import PostgresRunStorage
 
     with dg.DagsterInstance.get() as instance:
         if not isinstance(instance.run_storage, PostgresRunStorage):
-            raise InputError(f"{home / 'dagster.yaml'} keeps Dagster's runs elsewhere than in PostgreSQL. See the UI")
+            raise InputError(f"Dagster keeps its runs elsewhere than in PostgreSQL, by {file}. See them in the UI")
         return str(instance.run_storage.postgres_url)
 
 

@@ -41,7 +41,7 @@ def status_json(facts: StatusFacts, nights: Sequence[Night], needs: Sequence[Nee
         "alerts": _alerts(facts, history),
         "warnings": old_name_warnings(),
     }
-    return json.dumps(document, default=_as_text, ensure_ascii=False)
+    return json.dumps(document, default=_as_text)
 
 
 def _as_text(value: Any) -> str:

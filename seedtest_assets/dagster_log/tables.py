@@ -62,17 +62,20 @@ _FAILURE = """
 SELECT event::jsonb -> 'dagster_event' AS event FROM event_logs
 WHERE run_id = :run_id AND dagster_event_type = 'PIPELINE_FAILURE' ORDER BY id DESC LIMIT 1
 """
+# Evaluations hold pictures: only those that failed are opened.
 _CHECKS = """
-SELECT asset_key, check_name, partition::date AS partition, run_id, at, evaluation
-FROM (SELECT DISTINCT ON (asset_key, check_name, partition)
-             asset_key, check_name, partition, run_id, execution_status,
-             evaluation_event_timestamp AT TIME ZONE 'UTC' AS at,
-             evaluation_event::jsonb #> '{dagster_event,event_specific_data}' AS evaluation
-      FROM asset_check_executions
-      WHERE asset_key = ANY(:assets) AND execution_status IN ('SUCCEEDED', 'FAILED')
-        AND partition ~ '^\\d{4}-\\d\\d-\\d\\d$' AND partition >= :since
-      ORDER BY asset_key, check_name, partition, id DESC) AS newest
-WHERE execution_status = 'FAILED' AND evaluation #>> '{severity,__enum__}' = 'AssetCheckSeverity.ERROR'
+WITH newest AS MATERIALIZED (
+    SELECT DISTINCT ON (asset_key, check_name, partition) id, execution_status
+    FROM asset_check_executions
+    WHERE asset_key = ANY(:assets) AND execution_status IN ('SUCCEEDED', 'FAILED')
+      AND partition ~ '^\\d{4}-\\d\\d-\\d\\d$' AND partition >= :since
+    ORDER BY asset_key, check_name, partition, id DESC
+), failed AS MATERIALIZED (
+    SELECT asset_key, check_name, partition::date AS partition, run_id, evaluation_event_timestamp AT TIME ZONE 'UTC' AS at,
+           evaluation_event::jsonb #> '{dagster_event,event_specific_data}' AS evaluation
+    FROM asset_check_executions WHERE id IN (SELECT id FROM newest WHERE execution_status = 'FAILED')
+)
+SELECT * FROM failed WHERE evaluation #>> '{severity,__enum__}' = 'AssetCheckSeverity.ERROR'
 ORDER BY partition DESC, asset_key, check_name
 """
 

@@ -289,7 +289,17 @@ def test_days_without_answers_say_that_there_was_nothing_to_do(instance, platfor
     said = outcome(capsys.readouterr().out)
     assert said["answers"] == "0 of the day, from attempt"
     assert said["items"] == "nothing to do: no answers in the window"
-    assert (said["written"], said["published"]) == ("nothing", "no, history only: the day has no rows")
+    assert (said["written"], said["published"]) == ("nothing", "features no, history only: the day has no rows")
+
+
+def test_a_day_that_fails_after_its_calibration_says_what_was_published(instance, night, monkeypatch, capsys):
+    execute(night, "DROP TABLE student_topic_theta")
+    execute(night, "CREATE TABLE student_topic_theta (user_id text)")
+    with pytest.raises(SeedtestError, match=r"failed at student_topic_theta: the table .* cannot be published to"):
+        run_and_report(instance, [LAST], silent, in_short=False)
+    said = outcome(capsys.readouterr().out)
+    assert re.fullmatch("40 items, [0-9]+ students", said["written"])
+    assert said["published"] == "calibration yes"
 
 
 @pytest.mark.parametrize(

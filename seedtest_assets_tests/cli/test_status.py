@@ -402,10 +402,10 @@ def test_a_dagster_that_keeps_its_runs_elsewhere_is_asked_or_named(instance, wor
     monkeypatch.setenv("DAGSTER_POSTGRES_URL", f"postgresql://127.0.0.1:{free_port()}/unused")
     (tmp_path / "dagster.yaml").write_text(f"storage: {{postgres: {{postgres_url: '{storage.url}'}}}}\n")
     assert states(YESTERDAY) == {"2025-11-09": "done"}
-    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    (tmp_path / "dagster.yaml").unlink()
     (need,) = needed()
     assert need.kind == "dagster_database"
-    assert "keeps Dagster's runs elsewhere than in PostgreSQL" in need.text
+    assert "Dagster keeps its runs elsewhere than in PostgreSQL" in need.text
 
 
 def test_the_schedule_is_the_one_of_the_definitions_and_off_until_it_is_turned_on():
