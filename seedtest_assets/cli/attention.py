@@ -115,13 +115,13 @@ def _daemon(facts: StatusFacts) -> Iterator[Need]:
 
 
 def _nights(facts: StatusFacts, nights: Sequence[Night]) -> Iterator[Need]:
-    """Give what went wrong in the days that are shown, and that no open incident tells of."""
+    """Give what went wrong in the days that are shown, and that no open incident explains."""
     incidents = facts.history.incidents if isinstance(facts.history, HistoryFacts) else ()
     pending = {key for incident in incidents for key in incident.pending}
-    told = {key.rpartition("@")[2] for key in pending if "@" in key}
+    explained = {key.rpartition("@")[2] for key in pending if "@" in key}
     failed = {night.day: night for night in reversed(nights) if night.state == "failed"}
     for day, night in failed.items():
-        if str(day) not in told:
+        if str(day) not in explained:
             yield _failed_day(day, night)
     if isinstance(facts.dagster, DagsterState) and facts.dagster.failed_fill:
         failure = facts.dagster.failed_fill
@@ -130,7 +130,7 @@ def _nights(facts: StatusFacts, nights: Sequence[Night]) -> Iterator[Need]:
             text=f"the run that fills the lake failed: {_with_step(failure.step, failure.reason)}",
             what_to_do=sentences(*failure.advice.splitlines(), "Then run the day: seedtest run"),
         )
-    missed = [night.day for night in reversed(nights) if night.state == "missed" and str(night.day) not in told]
+    missed = [night.day for night in reversed(nights) if night.state == "missed" and str(night.day) not in explained]
     for stretch in stretches(missed):
         days = str(stretch[0]) if len(stretch) == 1 else f"{stretch[0]} to {stretch[-1]}"
         yield Need(
@@ -140,7 +140,7 @@ def _nights(facts: StatusFacts, nights: Sequence[Night]) -> Iterator[Need]:
             partition=stretch[-1],
         )
     for check in facts.failed_checks:
-        # The failure of a day tells of the check that rejected it.
+        # The failure of a day names the check that rejected it.
         if check.partition not in failed and check_key(check.asset, check.name, str(check.partition)) not in pending:
             yield Need(
                 kind="failed_check",

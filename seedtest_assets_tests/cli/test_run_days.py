@@ -231,7 +231,7 @@ def test_a_day_ends_with_one_screen_that_says_what_it_came_to(instance, night, c
     lake = the_lake()
     lake.filesystem.rm(f"{lake.root}/observations", recursive=True)
     run_and_report(instance, [LAST], silent, in_short=False)
-    said = outcome(capsys.readouterr().out)
+    shown = outcome(capsys.readouterr().out)
     (run,) = [run for run in instance.get_runs() if run.tags.get("dagster/partition")]
     ((spec, metrics),) = rows_of(
         night, "SELECT model_spec, metrics FROM fit_history WHERE partition_date = :day", day=LAST
@@ -240,23 +240,23 @@ def test_a_day_ends_with_one_screen_that_says_what_it_came_to(instance, night, c
         rows_of(night, f"SELECT count(*) FROM {table} WHERE partition_date = :day", day=LAST)[0][0]
         for table in ("item_history", "ability_history", "topic_theta_history", "feature_history")
     ]
-    assert said["day"] == str(LAST)
-    assert said["run"].startswith(f"{run.run_id[:8]}, done after ")
+    assert shown["day"] == str(LAST)
+    assert shown["run"].startswith(f"{run.run_id[:8]}, done after ")
     answers = lake.observations_count(LAST)
-    assert said["answers"] == f"{answers:,} of the day, from attempt; 1 row left out: no student_id (1)"
+    assert shown["answers"] == f"{answers:,} of the day, from attempt; 1 row left out: no student_id (1)"
     used, read = spec["n_observations"], spec["n_observations"] + metrics["n_set_aside"]
-    assert said["window"].startswith(f"2025-03-11 to 2025-03-20: {used:,} of {read:,} answers")
-    assert re.fullmatch(r"39 fitted, 1 left out(, \d+ to review)?: all answers right \(1\)", said["items"])
+    assert shown["window"].startswith(f"2025-03-11 to 2025-03-20: {used:,} of {read:,} answers")
+    assert re.fullmatch(r"39 fitted, 1 left out(, \d+ to review)?: all answers right \(1\)", shown["items"])
     constants = spec["linking_constants"]
-    assert said["linked"].startswith(
+    assert shown["linked"].startswith(
         f"to {constants['n_anchors_used']} anchors, theta_bank = {constants['A']:.3f} theta + {constants['B']:.3f}"
     )
-    assert said["written"] == (
+    assert shown["written"] == (
         f"39 items, {counts[1]} students, {counts[2]:,} abilities by topic, {counts[3]:,} rows of features"
     )
-    assert said["published"] == "yes"
-    assert said["report"] == lake.report_path(LAST)
-    assert lake.filesystem.exists(said["report"])
+    assert shown["published"] == "yes"
+    assert shown["report"] == lake.report_path(LAST)
+    assert lake.filesystem.exists(shown["report"])
 
 
 def test_a_rejected_day_says_why_and_what_to_do_in_one_line(instance, night, capsys):
@@ -268,10 +268,10 @@ def test_a_rejected_day_says_why_and_what_to_do_in_one_line(instance, night, cap
     assert f"To accept it: seedtest run --date {LAST} --accept-failed-checks" in line
     assert line.endswith(f". To run it again: seedtest run --date {LAST}")
     assert "\n" not in line
-    said = outcome(capsys.readouterr().out)
-    assert said["ERROR"].startswith("item_count_drop: 12 items fitted, 30% of the 40 usual")
-    assert (said["written"], said["published"]) == ("nothing", "nothing")
-    assert "report" not in said
+    shown = outcome(capsys.readouterr().out)
+    assert shown["ERROR"].startswith("item_count_drop: 12 items fitted, 30% of the 40 usual")
+    assert (shown["written"], shown["published"]) == ("nothing", "nothing")
+    assert "report" not in shown
 
 
 def test_several_days_have_a_line_each(instance, night, capsys):
@@ -286,10 +286,10 @@ def test_several_days_have_a_line_each(instance, night, capsys):
 
 def test_days_without_answers_say_that_there_was_nothing_to_do(instance, platform, capsys):
     run_and_report(instance, [LAST], silent, in_short=False)
-    said = outcome(capsys.readouterr().out)
-    assert said["answers"] == "0 of the day, from attempt"
-    assert said["items"] == "nothing to do: no answers in the window"
-    assert (said["written"], said["published"]) == ("nothing", "features no, history only: the day has no rows")
+    shown = outcome(capsys.readouterr().out)
+    assert shown["answers"] == "0 of the day, from attempt"
+    assert shown["items"] == "nothing to do: no answers in the window"
+    assert (shown["written"], shown["published"]) == ("nothing", "features no, history only: the day has no rows")
 
 
 def test_a_day_that_fails_after_its_calibration_says_what_was_published(instance, night, monkeypatch, capsys):
@@ -297,9 +297,9 @@ def test_a_day_that_fails_after_its_calibration_says_what_was_published(instance
     execute(night, "CREATE TABLE student_topic_theta (user_id text)")
     with pytest.raises(SeedtestError, match=r"failed at student_topic_theta: the table .* cannot be published to"):
         run_and_report(instance, [LAST], silent, in_short=False)
-    said = outcome(capsys.readouterr().out)
-    assert re.fullmatch("40 items, [0-9]+ students", said["written"])
-    assert said["published"] == "calibration yes"
+    shown = outcome(capsys.readouterr().out)
+    assert re.fullmatch("40 items, [0-9]+ students", shown["written"])
+    assert shown["published"] == "calibration yes"
 
 
 @pytest.mark.parametrize(
