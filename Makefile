@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo dev test test-fast lint docs tables bench build image-test outdated lock upgrade down
+.PHONY: install demo dev test test-fast lint warm docs tables bench build image-test outdated lock upgrade down
 
 install: .venv/installed
 
@@ -35,8 +35,10 @@ demo: .venv/running  ## a simulated school, its last days calibrated, and in a t
 dev: .venv/running  ## the Dagster UI on http://localhost:3000, and the reports
 	@$(BIN)/seedtest dev
 
-# Three workers, also for two cores: the longest tests wait for daemons and browsers.
-test: install lint  ## linter, types, the whole test suite
+# In a fresh checkout the types and the kernels take half a minute of a core each, so both run at a time, and
+# no two workers compile the same. Three workers, also for two cores: the longest tests wait for daemons and browsers.
+test: install  ## linter, types, the whole test suite
+	@$(MAKE) --no-print-directory --jobs 2 lint warm
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 docs: install  ## the documentation as a site, in site/index.html
@@ -47,6 +49,9 @@ tables: install  ## the tables in docs/ that are generated from the code
 
 test-fast: install lint  ## linter, types, and the tests that start no server: under a minute
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow"
+
+warm: install  ## compile the kernels, once a checkout
+	@$(BIN)/seedtest warm
 
 lint: install
 	$(BIN)/ruff check --quiet .

@@ -44,7 +44,7 @@ TEMPLATE, SCHOOL, NIGHT = "template_platform", "template_school", "template_nigh
 STARTING_FIXTURES = frozenset({"template", "home", "postgres", "project", "run_service", "opened"})
 
 DEAREST = (
-    # The first compiles the kernels of a fresh checkout; the two after it need none.
+    # Where `make warm` did not, the first compiles the kernels; the two after it need none.
     "test_ui_in_browser.py",
     "test_daemon.py",
     "test_dev.py",
