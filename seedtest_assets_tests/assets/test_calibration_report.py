@@ -21,8 +21,6 @@ from seedtest_assets.storage.locks import one_calibration_at_a_time
 from seedtest_assets_tests.conftest import execute, new_database
 from seedtest_assets_tests.school import silent
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 FIRST, SECOND, THIRD = (date(2025, 3, day) for day in (8, 9, 10))
 
 
