@@ -15,20 +15,28 @@ from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database, migrate
 from seedtest_assets.storage.platform_facts import AnchorQuestion, platform_facts
 from seedtest_assets.storage.publications import PublicationState
-from seedtest_assets_tests.conftest import ROOT, execute, rows_of
+from seedtest_assets_tests.conftest import ROOT, execute, new_database, rows_of
 from seedtest_assets_tests.takeover.platform import DAY, make_platform
 
 NOW = datetime.combine(DAY, time(12), timezone.utc)
 """The old job ran at 03:10 of this day."""
 
 
+@pytest.fixture(scope="module")
+def platform_template(template) -> str:
+    """The name of a database of a platform that the old job filled last night, to copy from."""
+    database = new_database(template, like="template0")
+    make_platform(database, "A", "attempt")
+    return sa.make_url(database.url).database
+
+
 @pytest.fixture
-def old_platform(empty_database, tmp_path, monkeypatch):
+def old_platform(template, platform_template, tmp_path, monkeypatch):
     """A platform that the old job filled last night."""
-    make_platform(empty_database, "A", "attempt")
-    monkeypatch.setenv("DATABASE_URL", empty_database.url)
+    database = new_database(template, like=platform_template)
+    monkeypatch.setenv("DATABASE_URL", database.url)
     monkeypatch.setenv("SEEDTEST_LAKE", str(tmp_path / "lake"))
-    return empty_database
+    return database
 
 
 def findings(database: Database, environment=None, **settings) -> dict[str, list[DoctorFinding]]:
