@@ -15,8 +15,8 @@ from seedtest_assets.storage.database import Database
 BANK_A, BANK_B = 1.1, 0.2
 """The bank's scale in SDs and mean of the simulated students; not (1, 0), so that linking is exercised."""
 
-OUTDATED_BY = 1.5
-"""SDs of the students' abilities by which an outdated anchor is easier than its bank values say."""
+OUTDATED_BY = 1.65
+"""How much harder than it is an outdated anchor stands in the bank, on its scale."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,11 @@ def simulate_school(
     n_items: int = 300,
     n_topics: int = 12,
     n_anchors: int = 30,
-    n_outdated_anchors: int = 0,
     seed: int = 20250101,
 ) -> School:
     """Simulate answers of n_days up to last_day under the 2PL; the same seed and day give the same school.
 
     A student's ability is N(0, 1), rises over the days at an individual pace, and differs from topic to topic with SD 0.4.
-    n_outdated_anchors: of n_anchors, whose question has become easier by OUTDATED_BY than the bank says.
     """
     rng = np.random.default_rng(seed)
     item_topic = np.arange(n_items) % n_topics
@@ -82,9 +80,15 @@ def simulate_school(
         schema=OBSERVATION_SCHEMA,
     )
     anchors = set(rng.choice(n_items, n_anchors, replace=False).tolist())
-    bank_difficulty = difficulty.copy()
-    bank_difficulty[sorted(anchors)[:n_outdated_anchors]] += OUTDATED_BY
-    return School(answers, _questions(item_topic, _meta(discrimination, bank_difficulty, anchors)))
+    return School(answers, _questions(item_topic, _meta(discrimination, difficulty, anchors)))
+
+
+def with_outdated_anchor(school: School) -> School:
+    """Make the bank say of the first anchor that it is harder, by OUTDATED_BY, than it is."""
+    meta = [json.loads(text) for text in school.questions["meta"]]
+    first = next(document for document in meta if "irt" in document)
+    first["irt"]["b"] += OUTDATED_BY
+    return School(school.answers, school.questions.assign(meta=[json.dumps(document) for document in meta]))
 
 
 def load_school(database: Database, school: School) -> int:
