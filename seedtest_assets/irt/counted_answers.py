@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.errors import DataError
-from seedtest_assets.irt.parallel import chunks, kernel, run
+from seedtest_assets.irt.parallel import chunks, kernel, read_only, run
 
 
 def first_answers(person: ArrayLike, item: ArrayLike, correct: ArrayLike, time: ArrayLike | None = None) -> np.ndarray:
@@ -87,14 +87,7 @@ def given_answers(person: np.ndarray, item: np.ndarray, correct: ArrayLike, time
     if not len(person) == len(item) == len(correct):
         raise DataError(f"person, item and correct differ in length: {len(person)}, {len(item)}, {len(correct)}")
     time = np.empty(0, np.int64) if time is None else _comparable(time, len(person))
-    return GivenAnswers(*map(_read_only, (item, correct, time)))
-
-
-def _read_only(array: np.ndarray) -> np.ndarray:
-    """Make a view that is always read-only, so that arrays of Arrow, which are, need no kernel of their own."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
+    return GivenAnswers(*map(read_only, (item, correct, time)))
 
 
 def marks(correct: ArrayLike) -> np.ndarray:

@@ -97,6 +97,13 @@ def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return raw[offset : offset + size].view(dtype).reshape(shape)
 
 
+def read_only(array: np.ndarray) -> np.ndarray:
+    """Make a view that is read-only, as arrays of Arrow and pandas are: kernels are compiled apart for those."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def exponential(x: Any) -> Any:
     """Compute exp(x) for x <= 0 such that compilers can vectorise it; relative error 2e-7 in float32, 1e-15 in float64."""
     return np.exp(x)

@@ -9,6 +9,7 @@ from seedtest_assets.irt.calibration import calibrate
 from seedtest_assets.irt.fit_statistics import item_fit, person_fit
 from seedtest_assets.irt.models import MODELS, Model
 from seedtest_assets.irt.options import Options
+from seedtest_assets.irt.parallel import read_only
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.score_fit import s_x2
@@ -27,6 +28,10 @@ def warm_up(models: Iterable[Model] = MODELS) -> None:
     ----------
     models : str
         Some of MODELS.
+
+    Returns
+    -------
+    None
 
     Raises
     ------
@@ -54,6 +59,8 @@ def warm_up(models: Iterable[Model] = MODELS) -> None:
         calibrate(timed, model, anchors=bank)
     topic_abilities(answers, bank, tau=topic_spread(answers, bank))
     item_fit(untimed, bank, theta)
+    # As data frames give arrays.
+    item_fit(untimed, ItemParameters(bank.item, *map(read_only, (bank.a, bank.b, bank.c))), read_only(theta))
     for model in models:
         for options in (Options(), Options(linking_method="fixed"), Options(prior_b=(0.0, 2.0))):
             calibrate(untimed, model, anchors=bank, options=options)
