@@ -26,9 +26,11 @@ PAUSE_SECONDS = 0.2
 
 
 def dev(
-    port: Annotated[int, typer.Option(help="Of the Dagster UI.")] = UI_PORT,
+    port: Annotated[int, typer.Option(help="Of the Dagster UI.", min=1, max=65535)] = UI_PORT,
     host: Annotated[str, typer.Option(help="Address that the UI listens on.")] = "127.0.0.1",
-    reports_port: Annotated[int | None, typer.Option(help="Of the reports on 127.0.0.1 (default: 3001).")] = None,
+    reports_port: Annotated[
+        int | None, typer.Option(help="Of the reports on 127.0.0.1 (default: 3001).", min=1, max=65535)
+    ] = None,
 ) -> None:
     """Open the Dagster UI on this project: webserver, daemon and the reports of a local lake, until Ctrl-C."""
 

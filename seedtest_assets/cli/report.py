@@ -19,7 +19,7 @@ def report(
         datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="UTC day (default: the newest).")
     ] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve all reports to this machine, until Ctrl-C.")] = False,
-    port: Annotated[int | None, typer.Option(help="With --serve (default: 3001).", min=0, max=65535)] = None,
+    port: Annotated[int | None, typer.Option(help="With --serve (default: 3001).", min=1, max=65535)] = None,
     open_it: Annotated[
         bool | None, typer.Option("--open/--no-open", help="Open it in a browser (default: from a terminal only).")
     ] = None,

@@ -13,7 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+from typer.testing import CliRunner
 
+from seedtest_assets.cli.app import app
 from seedtest_assets_tests.conftest import ROOT, new_database
 from seedtest_assets_tests.deployment import free_port, listens
 
@@ -79,3 +81,10 @@ def test_a_taken_port_is_one_line(project, option):
     assert shown.strip().splitlines()[-1] == (
         f"error: cannot listen on 127.0.0.1 port {options[option]}: Address already in use. Choose another with {option}"
     )
+
+
+@pytest.mark.parametrize("option", ["--port", "--reports-port"])
+def test_a_port_that_cannot_be_is_refused_as_wrong_usage(option):
+    done = CliRunner().invoke(app, ["dev", option, "99999"])
+    assert done.exit_code == 2
+    assert f"Invalid value for '{option}'" in done.stderr
