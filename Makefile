@@ -23,10 +23,10 @@ UV = index=$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url
 	@$(UV) --no-deps --build-constraint constraints.txt --editable .
 	@touch $@
 
-# And what tests, documentation and benchmarks need.
+# And what tests, documentation and benchmarks need. Bytecode is compiled now, on all cores: many processes import the same.
 .venv/installed: .venv/running
 	@echo "installing the tools of development"
-	@$(UV) --require-hashes --constraint constraints.txt --requirement pyproject.toml --extra dev
+	@$(UV) --compile-bytecode --require-hashes --constraint constraints.txt --requirement pyproject.toml --extra dev
 	@touch $@
 
 demo: .venv/running  ## a simulated school, its last days calibrated, and in a terminal the UI
