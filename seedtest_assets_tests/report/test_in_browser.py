@@ -5,6 +5,7 @@ import base64
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 from seedtest_assets_tests.browser import chromium, needs_browser
 
@@ -23,9 +24,16 @@ def opened(page, tmp_path_factory):
 @pytest.fixture
 def report(opened):
     driver, uri = opened
-    driver.get("about:blank")
-    driver.get(uri + "#en")
+    load(driver, uri + "#en")
     return driver
+
+
+def load(driver, uri: str) -> None:
+    """Open the page anew, and wait for its end: on a busy machine the browser may say too early that it is there."""
+    driver.get("about:blank")
+    driver.get(uri)
+    there = "return location.href === arguments[0] && document.readyState === 'complete'"
+    WebDriverWait(driver, 60).until(lambda _: driver.execute_script(there, uri))
 
 
 def column(report, number: int) -> list[str]:
@@ -74,8 +82,7 @@ def test_the_switch_changes_page_and_pictures_and_is_remembered(report, opened):
     assert visible("난이도 b")
     assert not visible("difficulty b")
     assert "해당" in report.find_element(By.ID, "count").text
-    report.get("about:blank")
-    report.get(opened[1])
+    load(report, opened[1])
     assert report.execute_script("return document.documentElement.lang") == "ko"
 
 
