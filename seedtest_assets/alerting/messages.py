@@ -1,4 +1,7 @@
-"""The text of a message: what, where, how much, what to do, since when, and the link. Short lines, for a phone."""
+"""The layout of a message: what, where, how much, what to do, since when, and the link. Short lines, for a phone.
+
+The words come with the events: run_events, daemon_events and missed_calibrations, and of a failed check from its judgement.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
