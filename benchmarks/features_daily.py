@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from seedtest_assets.days import feature_windows
 from seedtest_assets.features.daily import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, features_for_day
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 
 STUDENTS, TOPICS, ITEMS = 100_000, 20, 10_000
 

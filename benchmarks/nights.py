@@ -11,8 +11,13 @@ import pyarrow as pa
 
 from benchmarks.healthy_school import HealthySchool
 from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
-from seedtest_assets.checks.acceptance import CalibratedDay, EarlierPartitions, earlier_partitions, judge_calibration
 from seedtest_assets.checks.answers import answer_volume, source_matches_lake
+from seedtest_assets.checks.calibration_checks import (
+    CalibratedDay,
+    EarlierPartitions,
+    earlier_partitions,
+    judge_calibration,
+)
 from seedtest_assets.checks.freshness import freshness
 from seedtest_assets.checks.judgement import Judgement, numbers_to_record
 from seedtest_assets.checks.tables import judge_table

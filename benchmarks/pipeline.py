@@ -176,7 +176,7 @@ def _timed(stage: Callable[[list[date]], None], days: list[date], answer) -> Non
 
 
 def _log_schema() -> pa.Schema:
-    from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+    from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 
     names = ("student_id", "item_id", "topic_id", "correct", "response_time_ms", "completed_at")
     return pa.schema([OBSERVATION_SCHEMA.field(name) for name in names])

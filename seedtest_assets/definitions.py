@@ -11,7 +11,7 @@ from seedtest_assets.assets.calibration_report import calibration_report
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
-from seedtest_assets.checks.asset_checks import (
+from seedtest_assets.checks.dagster_checks import (
     features_topic_daily_checks,
     freshness_check,
     observations_checks,

@@ -15,8 +15,8 @@ from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.auto_run_reexecution.auto_run_reexecution import consume_new_runs_for_automatic_reexecution
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets_tests.conftest import ROOT, deploy, new_database
 from seedtest_assets_tests.deployment import wait_for
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from seedtest_assets import env_file
 from seedtest_assets.cli.app import app
-from seedtest_assets.cli.diagnosis_of_environment import judge_env_file
+from seedtest_assets.cli.doctor.environment import judge_env_file
 from seedtest_assets.env_file import apply_env_file, contradictions, read_env_file
 from seedtest_assets.errors import SettingsError
 from seedtest_assets.settings import load_settings

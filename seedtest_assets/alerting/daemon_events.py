@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from seedtest_assets.alerting.events import Alert, Event, Recovery
-from seedtest_assets.alerting.messages import duration
+from seedtest_assets.alerting.message_layout import duration
 from seedtest_assets.dagster_log.daemon import last_heartbeats, last_ticks, parts_needed
 from seedtest_assets.dagster_log.tables import STALE
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from seedtest_assets.alerting.channels import Channel
 from seedtest_assets.alerting.events import LEVELS, Kind, Level
 from seedtest_assets.alerting.incidents import queue_messages
-from seedtest_assets.alerting.messages import digest_message, duration
+from seedtest_assets.alerting.message_layout import digest_message, duration
 from seedtest_assets.storage.database import Database
 
 # Between two attempts; doubled each time up to the longest.

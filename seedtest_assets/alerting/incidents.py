@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from seedtest_assets.alerting.channels import Channel
 from seedtest_assets.alerting.events import LEVELS, Alert, Event, Kind, Level, Recovery
-from seedtest_assets.alerting.messages import advice_in, finding_in, opened_message, resolved_message, title_of
+from seedtest_assets.alerting.message_layout import advice_in, finding_in, opened_message, resolved_message, title_of
 from seedtest_assets.storage.database import Database
 
 

@@ -11,7 +11,7 @@ import dagster as dg
 from seedtest_assets.assets.calibrate_metadata import materializations, nothing_to_do, with_metrics
 from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, Progress, answers_to_calibrate
 from seedtest_assets.checks import catalogue
-from seedtest_assets.checks.acceptance import (
+from seedtest_assets.checks.calibration_checks import (
     NEVER_ACCEPTED,
     CalibratedDay,
     EarlierPartitions,
@@ -19,7 +19,7 @@ from seedtest_assets.checks.acceptance import (
     judge_calibration,
     rejected_by,
 )
-from seedtest_assets.checks.asset_checks import result_of, specs_of
+from seedtest_assets.checks.dagster_checks import result_of, specs_of
 from seedtest_assets.checks.judgement import Judgement, numbers_to_record
 from seedtest_assets.dagster_log.reasons import ADVICE
 from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, IrtEngine, PlatformDatabase

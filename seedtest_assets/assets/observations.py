@@ -11,8 +11,8 @@ from seedtest_assets.settings import old_name_warnings
 from seedtest_assets.step.arguments import CATALOGUE, DAYS_IN_ONE_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import file_metadata, previewed
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, UsableAnswers
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA, UsableAnswers
 
 
 class ObservationsConfig(dg.Config):

@@ -11,7 +11,7 @@ from seedtest_assets.cli.calibrate import calibrate
 from seedtest_assets.cli.compare import compare
 from seedtest_assets.cli.demo import demo
 from seedtest_assets.cli.dev import dev
-from seedtest_assets.cli.doctor import doctor
+from seedtest_assets.cli.doctor.command import doctor
 from seedtest_assets.cli.import_answers import import_
 from seedtest_assets.cli.init import init
 from seedtest_assets.cli.local import down, env
@@ -19,7 +19,7 @@ from seedtest_assets.cli.publish import publish
 from seedtest_assets.cli.report import report
 from seedtest_assets.cli.run import run
 from seedtest_assets.cli.serve import serve
-from seedtest_assets.cli.status import status
+from seedtest_assets.cli.status.command import status
 from seedtest_assets.cli.terminal import errors, plain
 from seedtest_assets.cli.warm import warm
 from seedtest_assets.env_file import apply_env_file

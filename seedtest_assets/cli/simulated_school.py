@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets.errors import InputError
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.database import Database
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 
 BANK_A, BANK_B = 1.1, 0.2
 """The bank's scale in SDs and mean of the simulated students; not (1, 0), so that linking is exercised."""

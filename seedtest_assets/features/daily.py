@@ -11,7 +11,7 @@ import pyarrow as pa
 from seedtest_assets.days import day_bounds, feature_windows
 from seedtest_assets.errors import InputError, first_line
 from seedtest_assets.storage.abilities import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 
 FEATURE_SCHEMA = pa.schema(
     [

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from seedtest_assets.errors import InputError, first_few, first_line, number_of
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.marks import read_marks
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.parquet_columns import readable_column
 from seedtest_assets.storage.text_tables import ROW, read_text_table, refuse_repeated_names
 from seedtest_assets.topic_lists import from_lists

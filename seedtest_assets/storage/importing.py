@@ -7,9 +7,9 @@ from pathlib import Path
 from seedtest_assets.errors import InputError
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import read_answer_file
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.source_queries import topic_from_text
 

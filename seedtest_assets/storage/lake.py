@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seedtest_assets.errors import InputError, TransientError, first_line
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.file_digest import is_damaged, parquet_with_digest
 from seedtest_assets.storage.lake_folder import LakeFolder
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.private_files import PRIVATE_FILE, close_to_others, make_private_folder
 
 _IDS = ["student_id", "item_id", "topic_id", "session_id"]

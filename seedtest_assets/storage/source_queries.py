@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from seedtest_assets.days import day_bounds
 from seedtest_assets.errors import InputError
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.database import sql
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.usable_answers import usable_sql
 

@@ -15,10 +15,10 @@ from seedtest_assets.days import day_bounds, days_up_to
 from seedtest_assets.errors import InputError
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import AnswerFile, is_answer_file, read_answer_file
-from seedtest_assets.storage.answers import UsableAnswers, usable_answers
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.mark_names import BLANK, NO_ANSWER
 from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
+from seedtest_assets.storage.observations import UsableAnswers, usable_answers
 from seedtest_assets.storage.relations import columns_of, tables_behind
 from seedtest_assets.storage.source_queries import TABLES, answers_query, counted, in_order
 

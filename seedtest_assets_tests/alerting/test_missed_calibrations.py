@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from seedtest_assets.alerting.missed_calibrations import missed_calibrations
-from seedtest_assets.checks.asset_checks import specs_of
 from seedtest_assets.checks.catalogue import FRESHNESS
+from seedtest_assets.checks.dagster_checks import specs_of
 from seedtest_assets.dagster_log.private import PARTITION_NAME_TAG
 from seedtest_assets.errors import InputError
 from seedtest_assets.settings import load_settings

@@ -9,8 +9,8 @@ import pytest
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.resources import IrtEngine, resources_from
 from seedtest_assets.settings import Settings, load_settings
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets_tests.conftest import rows_of
 from seedtest_assets_tests.engines.remote.service_double import answers, answers_to, double, hangs_up, simulated
 

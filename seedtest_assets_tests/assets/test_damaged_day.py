@@ -10,7 +10,7 @@ from seedtest_assets.assets.observations import observations
 from seedtest_assets.errors import InputError
 from seedtest_assets.resources import AnswerLake, resources_from
 from seedtest_assets.settings import load_settings
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, UsableAnswers
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA, UsableAnswers
 from seedtest_assets.storage.window import days_to_extract, read_window
 from seedtest_assets_tests.assets.test_resources_of_a_run import DAY, SimulatedSource
 

@@ -20,8 +20,8 @@ from seedtest_assets.resources import AnswerLake
 from seedtest_assets.schedules import nightly_schedule, requests_for
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.load_time import RETRIES
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.published_tables import PUBLISHED
 from seedtest_assets_tests.conftest import ROOT, new_database, rows_of
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
-from seedtest_assets.checks.asset_checks import published_check
+from seedtest_assets.checks.dagster_checks import published_check
 from seedtest_assets.resources import resources_from
 from seedtest_assets.schedules import publish_job
 from seedtest_assets.settings import load_settings

@@ -10,7 +10,7 @@ from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.resources import AnswerLake, resources_from
 from seedtest_assets.settings import load_settings
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, UsableAnswers
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA, UsableAnswers
 from seedtest_assets_tests.conftest import rows_of
 from seedtest_assets_tests.school import LAST
 

@@ -9,7 +9,7 @@ import pytest
 
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.checks import drift
-from seedtest_assets.checks.asset_checks import observations_checks
+from seedtest_assets.checks.dagster_checks import observations_checks
 from seedtest_assets.cli.simulated_school import load_school, simulate_school
 from seedtest_assets.definitions import defs
 from seedtest_assets.resources import IrtEngine, resources_from

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from seedtest_assets.cli.app import app
-from seedtest_assets.cli.diagnosis import diagnose, judge_anchors
-from seedtest_assets.cli.diagnosis_of_move import judge_old_jobs
-from seedtest_assets.cli.findings import DoctorFinding
+from seedtest_assets.cli.doctor.diagnosis import diagnose, judge_anchors
+from seedtest_assets.cli.doctor.finding import DoctorFinding
+from seedtest_assets.cli.doctor.move import judge_old_jobs
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database, migrate
 from seedtest_assets.storage.platform_facts import AnchorQuestion, platform_facts

@@ -18,9 +18,9 @@ from seedtest_assets.alerting.events import Alert
 from seedtest_assets.alerting.incidents import Outbox, close_incident, record_events
 from seedtest_assets.alerting.keys import check_key
 from seedtest_assets.cli.app import app
-from seedtest_assets.cli.attention import Need, needs
-from seedtest_assets.cli.nights import nights
-from seedtest_assets.cli.status_facts import look_up
+from seedtest_assets.cli.status.attention import Need, needs
+from seedtest_assets.cli.status.facts import look_up
+from seedtest_assets.cli.status.nights import nights
 from seedtest_assets.dagster_log.process_lock import PROCESS_TAG
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError
@@ -410,8 +410,8 @@ def test_a_dagster_that_keeps_its_runs_elsewhere_is_asked_or_named(instance, wor
 
 def test_the_schedule_is_the_one_of_the_definitions_and_off_until_it_is_turned_on():
     """What is read without loading the definitions."""
-    from seedtest_assets.cli.nights import SCHEDULED_HOUR
-    from seedtest_assets.cli.status_facts import SCHEDULE
+    from seedtest_assets.cli.status.facts import SCHEDULE
+    from seedtest_assets.cli.status.nights import SCHEDULED_HOUR
 
     schedule = defs.resolve_schedule_def(SCHEDULE)
     assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED

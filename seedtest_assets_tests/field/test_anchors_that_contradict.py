@@ -5,7 +5,7 @@ import pytest
 
 from seedtest_assets import irt
 from seedtest_assets.checks.judgement import Verdict
-from seedtest_assets.checks.scale import anchors_present
+from seedtest_assets.checks.linking import anchors_present
 from seedtest_assets.settings import Settings
 from seedtest_assets_tests.checks.made import calibration
 from seedtest_assets_tests.irt.simulate import simulate

@@ -6,7 +6,7 @@ import pytest
 
 from seedtest_assets.calibration import CalibrationRequest, linked_blocks
 from seedtest_assets.checks.judgement import Verdict
-from seedtest_assets.checks.scale import anchors_present, linking_constants
+from seedtest_assets.checks.linking import anchors_present, linking_constants
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.engines.remote.engine import IrtServiceEngine
 from seedtest_assets.settings import Settings

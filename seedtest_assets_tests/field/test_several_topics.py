@@ -16,9 +16,9 @@ from seedtest_assets.features.topics_of_answers import active_pairs
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.abilities import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA
 from seedtest_assets.storage.answer_files import read_answer_file
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, usable_answers
 from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.importing import import_answers
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA, usable_answers
 from seedtest_assets.storage.sources import find_source
 from seedtest_assets.topic_lists import in_one_form, topics_of
 from seedtest_assets_tests.conftest import execute, rows_of

@@ -14,8 +14,8 @@ from seedtest_assets.errors import InputError
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.reading import read_calibration
 from seedtest_assets.storage.answer_files import read_answer_file
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, usable_answers
 from seedtest_assets.storage.importing import import_answers
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA, usable_answers
 from seedtest_assets.usable_answers import MAX_ID_BYTES, usable_sql, usable_until
 
 NOON = datetime(2025, 3, 9, 12, tzinfo=timezone.utc)

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.file_digest import is_damaged, parquet_with_digest
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 
 
 def day_of(n: int) -> pa.Table:

@@ -8,8 +8,8 @@ import pytest
 
 from seedtest_assets.days import days_up_to
 from seedtest_assets.errors import InputError, TransientError
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.window import missing_days, read_window
 
 DAY = date(2025, 3, 9)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets_tests.other_users import needs_other_user, run_as_other_user
 
 DAY = date(2025, 5, 1)

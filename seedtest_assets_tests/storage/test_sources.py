@@ -10,8 +10,8 @@ import pytest
 
 from seedtest_assets.errors import InputError, SettingsError, TransientError
 from seedtest_assets.settings import load_settings
-from seedtest_assets.storage.answers import OBSERVATION_SCHEMA, UsableAnswers
 from seedtest_assets.storage.database import prepared_database
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA, UsableAnswers
 from seedtest_assets.storage.sources import cut_into_days, empty_beside_full, find_source
 from seedtest_assets_tests.conftest import execute
 

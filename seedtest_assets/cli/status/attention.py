@@ -8,10 +8,10 @@ from typing import Literal
 
 from seedtest_assets.alerting.incidents import Incident
 from seedtest_assets.alerting.keys import check_key
-from seedtest_assets.alerting.messages import title_of
+from seedtest_assets.alerting.message_layout import title_of
 from seedtest_assets.cli.how_to_run import how_to_run, stretches
-from seedtest_assets.cli.nights import Night
-from seedtest_assets.cli.status_facts import SCHEDULE, HistoryFacts, StatusFacts
+from seedtest_assets.cli.status.facts import SCHEDULE, HistoryFacts, StatusFacts
+from seedtest_assets.cli.status.nights import Night
 from seedtest_assets.dagster_log.tables import STALE, DagsterState
 from seedtest_assets.errors import SeedtestError, sentences
 from seedtest_assets.storage.database import known_revisions

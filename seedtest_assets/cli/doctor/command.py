@@ -7,12 +7,12 @@ import typer
 from seedtest_assets.cli.terminal import console, plain
 
 if TYPE_CHECKING:
-    from seedtest_assets.cli.diagnosis import DoctorFinding
+    from seedtest_assets.cli.doctor.diagnosis import DoctorFinding
 
 
 def doctor() -> None:
     """Examine the platform's database and the settings; changes nothing. Exit code 1 where a line is red."""
-    from seedtest_assets.cli.diagnosis_of_environment import judge_env_file
+    from seedtest_assets.cli.doctor.environment import judge_env_file
     from seedtest_assets.project import enter_project
 
     findings = [*judge_env_file(enter_project()), *_findings()]
@@ -30,7 +30,7 @@ def _findings() -> "list[DoctorFinding]":
     import os
     from datetime import datetime, timezone
 
-    from seedtest_assets.cli.diagnosis import DoctorFinding, diagnose
+    from seedtest_assets.cli.doctor.diagnosis import DoctorFinding, diagnose
     from seedtest_assets.errors import SeedtestError
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.database import platform_database

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from seedtest_assets.cli.status_facts import HistoryFacts, StatusFacts
+from seedtest_assets.cli.status.facts import HistoryFacts, StatusFacts
 from seedtest_assets.dagster_log.tables import DagsterState, DayOfRuns
 from seedtest_assets.days import due_at
 

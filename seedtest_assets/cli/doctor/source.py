@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from seedtest_assets.cli.findings import DoctorFinding, Level
+from seedtest_assets.cli.doctor.finding import DoctorFinding, Level
 from seedtest_assets.storage.answer_files import is_answer_file
 from seedtest_assets.storage.source_facts import SourceFacts
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from seedtest_assets.cli.findings import DoctorFinding
+from seedtest_assets.cli.doctor.finding import DoctorFinding
 from seedtest_assets.settings import Settings, old_name_warnings
 from seedtest_assets.storage.platform_facts import PlatformFacts
 

@@ -1,11 +1,9 @@
 """Each check of the scale with data that passes, that just fails, and that has no history."""
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from seedtest_assets.checks.judgement import Verdict
-from seedtest_assets.checks.scale import ability_distribution, anchors_present, linking_constants
+from seedtest_assets.checks.linking import anchors_present, linking_constants
 from seedtest_assets.settings import Settings
 from seedtest_assets_tests.checks.made import calibration, fits
 
@@ -63,64 +61,15 @@ def test_no_link_has_no_constants_to_judge():
     assert linking_constants(calibration(linked_to="none"), [], LIMITS).passed
 
 
-def distribution(theta, **before):
-    known = {"mean": 0.0, "sd": 1.0, "share_at_ends": 0.0} | before
-    return ability_distribution(calibration(theta=theta), fits(calibration(), ability_distribution=known), LIMITS)
-
-
-def standard(n=2000):
-    theta = np.random.default_rng(9).normal(size=n)
-    return (theta - theta.mean()) / theta.std()
-
-
-@pytest.mark.parametrize(
-    ("theta", "level"),
-    [(standard(), PASS), (standard() + 0.19, PASS), (standard() + 0.21, WARN), (standard() - 0.21, WARN),
-     (standard() * 1.19, PASS), (standard() * 1.21, WARN), (standard() * 0.79, WARN)],
-)  # fmt: skip
-def test_mean_and_sd_of_the_abilities(theta, level):
-    assert distribution(theta).verdict == level
-
-
-@pytest.mark.parametrize(("n_far", "level"), [(0, PASS), (2, PASS), (3, WARN)])
-def test_abilities_at_the_grids_ends(n_far, level):
-    theta = standard()
-    theta[:n_far] = 6.0
-    judgement = distribution(theta)
-    assert judgement.verdict == level
-    assert judgement.numbers["share_at_ends"] == pytest.approx(n_far / 2000)
-
-
-def test_few_students_may_differ_by_their_sampling_error():
-    assert distribution(standard(40) + 0.5).passed
-    assert distribution(standard(40) + 0.8).verdict == WARN
-
-
-def test_abilities_without_history_pass_unless_they_stick_at_the_ends():
-    assert ability_distribution(calibration(theta=standard() + 1), [], LIMITS).passed
-    assert (
-        ability_distribution(calibration(theta=pd.Series(standard()).where(standard() < 2, 6.0)), [], LIMITS).verdict
-        == WARN
-    )
-
-
 def test_the_picture_shows_the_number_that_failed_beyond_its_limit():
     before = fits(calibration(A=1.2, B=0.5))
     of_a = linking_constants(calibration(A=2.6, B=0.5), before, LIMITS)
     assert (of_a.history.label, of_a.history.values[-1]) == ("A", 2.6)
     of_b = linking_constants(calibration(A=1.2, B=1.6), before, LIMITS)
     assert (of_b.history.label, of_b.history.values[-1]) == ("B", 1.6)
-    of_sd = distribution(standard() * 1.3)
-    assert of_sd.history.label == "SD of the abilities"
-    theta = standard()
-    theta[:9] = 6.0
-    of_ends = distribution(theta, mean=theta.mean(), sd=theta.std())
-    assert of_ends.history.label == "share at the grid's ends"
-    for judgement in (of_a, of_b, of_sd, of_ends):
+    for judgement in (of_a, of_b):
         assert judgement.verdict == WARN
-        assert not min(judgement.history.limits, default=0) <= judgement.history.values[-1] <= max(
-            judgement.history.limits
-        ) or (len(judgement.history.limits) == 1 and judgement.history.values[-1] > judgement.history.limits[0])
+        assert not min(judgement.history.limits) <= judgement.history.values[-1] <= max(judgement.history.limits)
 
 
 def test_the_history_is_of_nights_that_were_linked_alike():

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from seedtest_assets import env_file
-from seedtest_assets.cli.findings import DoctorFinding
+from seedtest_assets.cli.doctor.finding import DoctorFinding
 from seedtest_assets.settings import Settings
 
 PREFIXES = ("SEEDTEST_", "MIRT_", "R_IRT_")

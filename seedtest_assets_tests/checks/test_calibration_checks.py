@@ -5,8 +5,8 @@ import re
 import pandas as pd
 import pytest
 
-from seedtest_assets.checks import acceptance, catalogue
-from seedtest_assets.checks.acceptance import (
+from seedtest_assets.checks import calibration_checks, catalogue
+from seedtest_assets.checks.calibration_checks import (
     BLOCKING,
     NEVER_ACCEPTED,
     CalibratedDay,
@@ -56,7 +56,7 @@ def test_what_is_judged_and_what_the_catalogue_lists_are_the_same():
         earlier=EarlierPartitions(fits=(), parameters=pd.DataFrame(), newest=None, abilities=pd.DataFrame()),
         linking_method="stocking_lord",
     )
-    assert list(acceptance._checks(day, Thresholds())) == [check.name for check in catalogue.CALIBRATION]
+    assert list(calibration_checks._checks(day, Thresholds())) == [check.name for check in catalogue.CALIBRATION]
 
 
 def test_the_page_of_checks_has_a_row_for_every_check_with_its_assets():

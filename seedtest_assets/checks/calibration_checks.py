@@ -7,7 +7,8 @@ from datetime import date
 import pandas as pd
 
 from seedtest_assets.calibration import CalibrationResult, no_parameters
-from seedtest_assets.checks import catalogue, drift, predicted_answers, prediction, scale, soundness
+from seedtest_assets.checks import catalogue, drift, linking, predicted_answers, prediction, soundness
+from seedtest_assets.checks.ability_distribution import ability_distribution
 from seedtest_assets.checks.judgement import EarlierFit, Judgement, Verdict
 from seedtest_assets.checks.look_back import window_complete
 from seedtest_assets.storage.database import Database
@@ -104,11 +105,11 @@ def _checks(calibrated: CalibratedDay, limits: Thresholds) -> Mapping[str, Calla
         "item_drift": lambda: drift.item_drift(
             calibrated.day, result.items, earlier.parameters, calibrated.window.n_days, limits
         ),
-        "ability_distribution": lambda: scale.ability_distribution(result, fits, limits),
-        "anchors_present": lambda: scale.anchors_present(
+        "ability_distribution": lambda: ability_distribution(result, fits, limits),
+        "anchors_present": lambda: linking.anchors_present(
             result, len(calibrated.anchors), calibrated.linking_method, fits, limits
         ),
-        "linking_constants": lambda: scale.linking_constants(result, fits, limits),
+        "linking_constants": lambda: linking.linking_constants(result, fits, limits),
         "predictive_validity": lambda: _predictive_validity(calibrated, limits),
     }
 

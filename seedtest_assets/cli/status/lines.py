@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from seedtest_assets.cli.diagnosis_of_publishing import judge_publishing
+from seedtest_assets.cli.doctor.publishing import judge_publishing
 from seedtest_assets.cli.how_to_run import stretches
-from seedtest_assets.cli.nights import Night
-from seedtest_assets.cli.status_facts import SCHEDULE, HistoryFacts, StatusFacts
+from seedtest_assets.cli.status.facts import SCHEDULE, HistoryFacts, StatusFacts
+from seedtest_assets.cli.status.nights import Night
 from seedtest_assets.dagster_log.tables import STALE, DagsterState
 from seedtest_assets.errors import SeedtestError
 from seedtest_assets.settings import HOME, old_name_warnings

@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from seedtest_assets.cli.diagnosis_of_environment import judge_names
-from seedtest_assets.cli.diagnosis_of_move import NOT_READ, judge_old_jobs, judge_settings
-from seedtest_assets.cli.diagnosis_of_publishing import judge_publishing
-from seedtest_assets.cli.diagnosis_of_source import judge_ids, judge_source
-from seedtest_assets.cli.findings import DoctorFinding, Level
+from seedtest_assets.cli.doctor.environment import judge_names
+from seedtest_assets.cli.doctor.finding import DoctorFinding, Level
+from seedtest_assets.cli.doctor.move import NOT_READ, judge_old_jobs, judge_settings
+from seedtest_assets.cli.doctor.publishing import judge_publishing
+from seedtest_assets.cli.doctor.source import judge_ids, judge_source
 from seedtest_assets.irt.usable_parameters import unusable_anchors
 from seedtest_assets.settings import OLD_NAMES, Settings
 from seedtest_assets.storage.platform_facts import AnchorQuestion, PlatformFacts

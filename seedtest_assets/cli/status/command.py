@@ -26,11 +26,11 @@ def status(
     now = datetime.now(timezone.utc)
     first = None if since is None else _first_day(since, now.date() - timedelta(days=1))
 
-    from seedtest_assets.cli.attention import needs
-    from seedtest_assets.cli.nights import nights
-    from seedtest_assets.cli.status_facts import look_up
-    from seedtest_assets.cli.status_json import status_json
-    from seedtest_assets.cli.status_lines import status_lines
+    from seedtest_assets.cli.status.attention import needs
+    from seedtest_assets.cli.status.facts import look_up
+    from seedtest_assets.cli.status.json_form import status_json
+    from seedtest_assets.cli.status.lines import status_lines
+    from seedtest_assets.cli.status.nights import nights
     from seedtest_assets.project import enter_project
     from seedtest_assets.settings import load_settings
 

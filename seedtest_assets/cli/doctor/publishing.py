@@ -1,6 +1,6 @@
 """Judge what readers of the platform's tables see: a pure function on facts."""
 
-from seedtest_assets.cli.findings import DoctorFinding
+from seedtest_assets.cli.doctor.finding import DoctorFinding
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.publications import PublicationState
 

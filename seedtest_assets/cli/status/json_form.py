@@ -6,9 +6,9 @@ from datetime import date, datetime, timezone
 from importlib.metadata import version
 from typing import Any
 
-from seedtest_assets.cli.attention import Need, day_of
-from seedtest_assets.cli.nights import Night
-from seedtest_assets.cli.status_facts import HistoryFacts, StatusFacts
+from seedtest_assets.cli.status.attention import Need, day_of
+from seedtest_assets.cli.status.facts import HistoryFacts, StatusFacts
+from seedtest_assets.cli.status.nights import Night
 from seedtest_assets.dagster_log.tables import STALE, DagsterState
 from seedtest_assets.errors import SeedtestError
 from seedtest_assets.settings import old_name_warnings

@@ -1,0 +1,1 @@
+"""`seedtest doctor`: whether everything is ready for a night, and the SQL that would make it so."""

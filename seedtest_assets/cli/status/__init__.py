@@ -1,0 +1,1 @@
+"""`seedtest status`: whether the nights run, and what needs a person."""
