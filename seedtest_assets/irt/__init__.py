@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from seedtest_assets.irt.ability import expected_a_posteriori, marginal_reliability, reliability
     from seedtest_assets.irt.calibration import calibrate
     from seedtest_assets.irt.counted_answers import first_answers
+    from seedtest_assets.irt.dif import differential_item_functioning
+    from seedtest_assets.irt.dif_result import ItemDif
     from seedtest_assets.irt.errors import DataError
     from seedtest_assets.irt.fit_statistics import ItemFit, item_fit, person_fit
     from seedtest_assets.irt.grid import Grid, normal_grid
@@ -45,6 +47,7 @@ __all__ = [
     "CalibrationFrames",
     "DataError",
     "Grid",
+    "ItemDif",
     "ItemFit",
     "ItemParameters",
     "Linking",
@@ -58,6 +61,7 @@ __all__ = [
     "TopicAnswers",
     "TopicSpread",
     "calibrate",
+    "differential_item_functioning",
     "expected_a_posteriori",
     "first_answers",
     "information",
@@ -95,6 +99,8 @@ _MODULES = (
     "topic_tau",
     "topics",
     "calibration",
+    "dif_result",
+    "dif",
     "warm_up",
 )
 

@@ -1,5 +1,6 @@
 """Item parameters, and the curves they give."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -81,6 +82,12 @@ class ItemParameters:
     def among(self, codes: np.ndarray) -> "ItemParameters":
         """Select the items that are among some codes."""
         return self.take(np.isin(self.item, codes))
+
+
+def joined(parts: Sequence[ItemParameters]) -> ItemParameters:
+    """Put the parameters of different items behind each other."""
+    columns = ([getattr(part, name) for part in parts] for name in ("item", "a", "b", "c"))
+    return ItemParameters(*map(np.concatenate, columns))
 
 
 def on_scale(items: ItemParameters, A: float | np.ndarray, B: float | np.ndarray) -> ItemParameters:

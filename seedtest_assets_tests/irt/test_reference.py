@@ -105,6 +105,19 @@ def test_held_anchors_with_a_free_population_are_mirts():
     np.testing.assert_allclose(fit.theta_se[:50], result["eap"]["theta_se"], atol=1e-4)
 
 
+def test_two_linked_populations_are_mirts():
+    result, group = result_of("two_forms"), np.repeat([0, 1], 1500)
+    responses = irt.Responses.from_matrix(answers_of("two_forms"))
+    fit = irt.calibrate(responses, groups=group, options=irt.Options(tolerance=1e-8, standard_errors=False))
+    (mean, other_mean), (sd, other_sd) = fit.groups_mean, fit.groups_sd
+    assert fit.loglik == pytest.approx(result["loglik"], abs=1e-3)
+    # mirt has the first population at N(0, 1).
+    np.testing.assert_allclose(fit.items.a * sd, result["optimum"]["a"], atol=1e-4)
+    np.testing.assert_allclose((fit.items.b - mean) / sd, result["optimum"]["b"], atol=1e-4)
+    assert (other_mean - mean) / sd == pytest.approx(result["mean"], abs=1e-4)
+    assert (other_sd / sd) ** 2 == pytest.approx(result["variance"], abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("method", "symmetric"),
     [
