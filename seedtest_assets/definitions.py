@@ -9,11 +9,13 @@ from seedtest_assets.alerting.sensors import alert_delivery_sensor, alerts_sent,
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.calibration_report import calibration_report
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
+from seedtest_assets.assets.item_statistics import item_statistics
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
 from seedtest_assets.checks.dagster_checks import (
     features_topic_daily_checks,
     freshness_check,
+    item_statistics_checks,
     observations_checks,
     published_check,
     student_topic_theta_checks,
@@ -40,7 +42,7 @@ read_channels(revealed(settings.seedtest_alert_urls))
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", dg.BetaWarning)  # of the links to the code, in every process that loads it
     assets = dg.with_source_code_references(
-        [observations, calibrate, student_topic_theta, features_topic_daily, calibration_report]
+        [observations, calibrate, student_topic_theta, features_topic_daily, item_statistics, calibration_report]
     )
 
 defs = dg.Definitions(
@@ -49,6 +51,7 @@ defs = dg.Definitions(
         observations_checks,
         student_topic_theta_checks,
         features_topic_daily_checks,
+        item_statistics_checks,
         freshness_check,
         published_check,
         alerts_sent,

@@ -109,6 +109,34 @@ class Thresholds(BaseSettings):
         Share, Field(description="share of abilities 5 SDs of the group or more from its mean, above the usual share")
     ] = 0.001
 
+    # item_statistics, flagged_items
+    item_flag_min_answers: Annotated[
+        int, Field(ge=2, description="items with fewer answers in the window get no flag but provisional")
+    ] = 50
+    item_flag_z: Annotated[
+        Positive,
+        Field(
+            description="an item's share correct, correlation or difficulty must also be this many standard errors beyond its limit"
+        ),
+    ] = 3.0
+    item_point_biserial: Annotated[
+        Share, Field(description="correlation with the rest score below which an item does not discriminate")
+    ] = 0.1
+    item_hard: Annotated[Share, Field(description="share correct below which an item is too hard")] = 0.1
+    item_easy: Annotated[Share, Field(description="share correct above which an item is too easy")] = 0.95
+    item_rmsd: Annotated[Positive, Field(description="RMSD from which an item does not fit its curve")] = 0.1
+    item_misfit_p: Annotated[Share, Field(description="and the p of its chi-square must be below this")] = 0.0001
+    item_exposure: Annotated[
+        Share, Field(description="share of the sessions of 7 days in which an item may come at most")
+    ] = 0.3
+    # In a test of fixed forms every item comes in every session: only an item unlike the others stands out.
+    item_exposure_ratio: Annotated[
+        Positive, Field(description="and an overexposed item comes this many times as often as the median item")
+    ] = 3.0
+    item_provisional_se_b: Annotated[
+        Positive, Field(description="standard error of b above which an item is provisional")
+    ] = 0.3
+
     # student_topic_theta, features_topic_daily
     coverage_error_below: Annotated[
         Share, Field(description="share of the day's (student, topic) pairs that have an ability")

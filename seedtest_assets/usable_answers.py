@@ -20,6 +20,7 @@ MAX_ID_BYTES = 1000
 EARLIEST = datetime(2000, 1, 1, tzinfo=timezone.utc)
 # BLANKS as PostgreSQL writes them.
 SQL_BLANKS = "E' \\t\\n\\x0b\\f\\r'"
+NO_MARK = "no correct"
 REPEATED = "the same student, item and time twice"
 _ORDER = ("completed_at", "student_id", "item_id", "correct")
 
@@ -151,7 +152,7 @@ def _reasons(answers: pa.Table) -> pa.ChunkedArray:
                 _too_long(answers["topic_id"]),
                 pc.match_substring(answers["topic_id"], "\0"),
             ),
-            "no correct",
+            NO_MARK,
             "no completed_at",
             f"completed_at is before {EARLIEST.year}",
             "completed_at is later than tomorrow",

@@ -54,6 +54,10 @@ def observations(
                 _check_that_source_has(day, answers, answers_source.name, lake.storage)
                 context.log.warning(f"{day}: the file of its answers was damaged, and they were extracted again")
             path = lake.storage.write_observations(day, answers.table)
+            if (
+                answers.omitted is not None and source.seedtest_omitted == "ignored"
+            ):  # else they are among the wrong ones
+                lake.storage.write_omissions(day, answers.omitted)
             for reason, count in answers.left_out.items():
                 context.log.warning(f"{day}: {count} rows of {answers_source.name} left out: {reason}")
             context.log.info(

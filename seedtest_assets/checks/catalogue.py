@@ -95,6 +95,14 @@ OBSERVATIONS = (
     ),
 )
 
+ITEM_STATISTICS = (
+    Check(
+        name="flagged_items",
+        asset="item_statistics",
+        description="Items with a flag that they never had before: suspect key, drift, misfit, exposure and others.",
+    ),
+)
+
 FRESHNESS = Check(
     name="freshness", asset="mirt_fit_meta", description="Yesterday's calibration is finished in the morning."
 )

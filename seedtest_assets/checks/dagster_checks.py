@@ -9,6 +9,7 @@ import dagster as dg
 from seedtest_assets.checks import catalogue
 from seedtest_assets.checks.answers import WEEKS, answer_volume, source_matches_lake
 from seedtest_assets.checks.catalogue import Check
+from seedtest_assets.checks.flagged_items import flagged_items
 from seedtest_assets.checks.freshness import freshness
 from seedtest_assets.checks.judgement import Judgement, Verdict
 from seedtest_assets.checks.published import published
@@ -16,12 +17,14 @@ from seedtest_assets.checks.tables import judge_table
 from seedtest_assets.dagster_log.materializations import check_evaluation
 from seedtest_assets.dagster_log.reasons import ADVICE, LIMITS
 from seedtest_assets.features.topics_of_answers import active_pairs
+from seedtest_assets.item_flags import NEED_A_PERSON
 from seedtest_assets.report.pictures import history, reliability_curve
 from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, FeatureRules, PlatformDatabase
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.load_time import daily
 from seedtest_assets.step.metadata import picture, previewed, rounded
 from seedtest_assets.storage.history import fitted_at
+from seedtest_assets.storage.item_statistics import flagged_before, items_flagged_before, read_item_statistics
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import last_days_counted
 from seedtest_assets.storage.publications import publication_state
@@ -142,6 +145,22 @@ def features_topic_daily_checks(
         facts = _facts("features_topic_daily", date.fromisoformat(context.partition_key), platform, lake, limits)
         judgements = judge_table(facts, limits.thresholds, abilities_expected=feature_rules.agg_include_theta)
         yield from _results(judgements, catalogue.FEATURES)
+
+
+@dg.multi_asset_check(specs=specs_of(catalogue.ITEM_STATISTICS))
+def item_statistics_checks(
+    context: dg.AssetCheckExecutionContext, platform: PlatformDatabase, limits: CheckLimits
+) -> Iterator[dg.AssetCheckResult]:
+    """Which items need a person since today?"""
+    with failures_in_one_line():
+        database, day = platform.database, date.fromisoformat(context.partition_key)
+        judgement = flagged_items(
+            day,
+            read_item_statistics(database, day),
+            flagged_before(database, day),
+            items_flagged_before(database, day, NEED_A_PERSON, limits.thresholds.history_partitions),
+        )
+        yield from _results([judgement], catalogue.ITEM_STATISTICS)
 
 
 def _facts(table: str, day: date, platform: PlatformDatabase, lake: AnswerLake, limits: CheckLimits) -> TableFacts:

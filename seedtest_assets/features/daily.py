@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from seedtest_assets.days import day_bounds, feature_windows
 from seedtest_assets.errors import InputError, first_line
+from seedtest_assets.features.lake_files import open_answers
 from seedtest_assets.storage.abilities import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA
-from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 
 FEATURE_SCHEMA = pa.schema(
     [
@@ -56,7 +56,7 @@ def features_for_day(
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         try:
-            _open_answers(connection, observations, filesystem)
+            open_answers(connection, observations, filesystem)
             connection.register("topic_theta", topic_theta.select(TOPIC_THETA_SCHEMA.names))
             connection.register("overall_theta", overall_theta.select(OVERALL_THETA_SCHEMA.names))
             parameters: dict[str, bool | datetime] = {
@@ -73,16 +73,3 @@ def features_for_day(
         except duckdb.Error as error:
             raise InputError(f"the features of {day} cannot be computed: {first_line(error)}") from None
     return rows.cast(FEATURE_SCHEMA)
-
-
-def _open_answers(
-    connection: duckdb.DuckDBPyConnection, paths: Sequence[str], filesystem: fsspec.AbstractFileSystem | None
-) -> None:
-    """Name the files `answers`."""
-    if not paths:
-        connection.register("answers", OBSERVATION_SCHEMA.empty_table())
-        return
-    if filesystem is not None and not isinstance(filesystem, fsspec.implementations.local.LocalFileSystem):
-        connection.register_filesystem(filesystem)
-        paths = [filesystem.unstrip_protocol(path) for path in paths]
-    connection.read_parquet(list(paths)).create_view("answers")

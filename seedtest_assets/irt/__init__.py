@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seedtest_assets.irt.ability import expected_a_posteriori, marginal_reliability, reliability
     from seedtest_assets.irt.calibration import calibrate
+    from seedtest_assets.irt.classical import ClassicalStatistics, classical_statistics
     from seedtest_assets.irt.counted_answers import first_answers
     from seedtest_assets.irt.dif import differential_item_functioning
     from seedtest_assets.irt.dif_result import ItemDif
@@ -45,6 +46,7 @@ __all__ = [
     "SCALE_TRANSFORMATIONS",
     "Calibration",
     "CalibrationFrames",
+    "ClassicalStatistics",
     "DataError",
     "Grid",
     "ItemDif",
@@ -61,6 +63,7 @@ __all__ = [
     "TopicAnswers",
     "TopicSpread",
     "calibrate",
+    "classical_statistics",
     "differential_item_functioning",
     "expected_a_posteriori",
     "first_answers",
@@ -90,6 +93,7 @@ _MODULES = (
     "linking",
     "simulation",
     "responses",
+    "classical",
     "counted_answers",
     "fit_statistics",
     "score_fit",

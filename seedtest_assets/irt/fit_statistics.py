@@ -21,6 +21,8 @@ N_GROUPS = 10
 LEAST_RESIDUAL_VARIANCE = np.sqrt(1e-5)
 # Expected variance of right answers that an ability group needs to count.
 LEAST_VARIANCE = 1.0
+# Answers that an ability group needs to count in the root mean squared deviation.
+LEAST_GROUP = 5
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,28 @@ class ItemFit:
     group_expected: np.ndarray
     group_n: np.ndarray
     group_limit: np.ndarray
+
+    @property
+    def rmsd(self) -> np.ndarray:
+        """Root mean squared deviation of observed from expected shares over an item's answers, float64 [n_items].
+
+        That of the PISA technical reports [1]_, less its sampling variance [2]_, so that an item with few answers does not
+        look bad for having few. NaN where no ability group has enough answers.
+
+        References
+        ----------
+        .. [1] Khorramdel, L., Shin, H. J., & von Davier, M. (2019). GDM software mdltm including parallel EM algorithm. In
+           Handbook of diagnostic classification models (pp. 603-628). Springer.
+        .. [2] Köhler, C., Robitzsch, A., & Hartig, J. (2020). A bias-corrected RMSD item fit statistic. Journal of
+           Educational and Behavioral Statistics, 45(3), 251-273.
+        """
+        enough = self.group_n >= LEAST_GROUP
+        n = np.where(enough, self.group_n, 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            sampling_variance = self.group_expected * (1 - self.group_expected) / n
+            squared = (self.group_observed - self.group_expected) ** 2
+            deviation = np.where(enough, n * (squared - sampling_variance), 0).sum(axis=1)
+            return np.sqrt(np.maximum(deviation, 0) / n.sum(axis=1))
 
     def __repr__(self) -> str:
         return f"ItemFit({len(self.p):,} items, {int(np.sum(self.p < 0.01)):,} of them with p below 0.01)"

@@ -7,8 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets import irt
-
-MIN_ANSWERS_IN_GROUP = 5
+from seedtest_assets.irt.fit_statistics import LEAST_GROUP
 
 
 @dataclass(frozen=True)
@@ -16,8 +15,7 @@ class ItemCurves:
     """Shares correct in groups of students of like ability, float64 [n_items, n_groups], NaN where a group has too few answers.
 
     theta: float64 [n_groups], the groups' middle abilities; observed, expected: shares correct; standard_error: of observed.
-    misfit: float64 [n_items], root mean squared deviation of observed from expected over the item's answers, corrected for
-    sampling error; infit, outfit: see irt.item_fit; share_correct: of the first answers.
+    misfit: float64 [n_items], the RMSD; it, infit and outfit: see irt.item_fit; share_correct: of the first answers.
     """
 
     theta: np.ndarray
@@ -43,9 +41,7 @@ def item_curves(
     answers: student_id, item_id, correct, completed_at; items: item_id, a, b, c; abilities: user_id, theta;
     mean, sd: of the calibrated group.
 
-    Groups and expectations are those of irt.item_fit, in which an answer is left out of its own ability group and expectation. The deviation is
-    the RMSD of the PISA technical reports (Khorramdel, Shin & von Davier, 2019), less its sampling variance (as in Koehler,
-    Robitzsch & Hartig, 2020), so that an item with few answers does not look bad for having few.
+    Groups and expectations are those of irt.item_fit, in which an answer is left out of its own ability group and expectation.
     """
     item, person = places(answers["item_id"], items["item_id"]), places(answers["student_id"], abilities["user_id"])
     known = (item >= 0) & (person >= 0)
@@ -65,16 +61,14 @@ def item_curves(
 
     n_groups = fit.group_n.shape[1]
     middle = np.quantile(theta[np.diff(responses.person_start) > 0], (np.arange(n_groups) + 0.5) / n_groups)
-    enough = fit.group_n >= MIN_ANSWERS_IN_GROUP
+    enough = fit.group_n >= LEAST_GROUP
     n = np.where(enough, fit.group_n, 0)
     observed, expected = (np.where(enough, share, np.nan) for share in (fit.group_observed, fit.group_expected))
     with np.errstate(invalid="ignore", divide="ignore"):
-        variance = expected * (1 - expected) / n
-        deviation = np.where(enough, n * ((observed - expected) ** 2 - variance), 0).sum(axis=1)
-        misfit = np.sqrt(np.maximum(deviation, 0) / n.sum(axis=1))
+        standard_error = np.sqrt(expected * (1 - expected) / n)
         right = np.bincount(responses.item, weights=responses.correct, minlength=len(items))
         share_correct = right / np.bincount(responses.item, minlength=len(items))
-    return ItemCurves(middle, observed, expected, np.sqrt(variance), misfit, fit.infit, fit.outfit, share_correct)
+    return ItemCurves(middle, observed, expected, standard_error, fit.rmsd, fit.infit, fit.outfit, share_correct)
 
 
 def places(ids: pa.ChunkedArray, names: pd.Series) -> np.ndarray:

@@ -4,7 +4,9 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -16,10 +18,18 @@ import pyarrow.parquet as pq
 from seedtest_assets.errors import InputError, TransientError, first_line
 from seedtest_assets.storage.file_digest import is_damaged, parquet_with_digest
 from seedtest_assets.storage.lake_folder import LakeFolder
-from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA, OMISSION_SCHEMA
 from seedtest_assets.storage.private_files import PRIVATE_FILE, close_to_others, make_private_folder
 
 _IDS = ["student_id", "item_id", "topic_id", "session_id"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Omissions:
+    """Answers without a mark: item_id and n, of every day from `since` on."""
+
+    since: date
+    items: pd.DataFrame
 
 
 class Lake(LakeFolder):
@@ -65,6 +75,29 @@ class Lake(LakeFolder):
         """Count the answers written for a day."""
         with self._reading(self.observations_path(day)) as file:
             return pq.read_metadata(file).num_rows
+
+    def write_omissions(self, day: date, omitted: pa.Table) -> None:
+        """Replace the counts of a day's answers without a mark (OMISSION_SCHEMA); an empty table says that there were none."""
+        with self._replacing(self._omissions_path(day)) as unfinished:
+            pq.write_table(omitted.cast(OMISSION_SCHEMA), unfinished)
+
+    def read_omissions(self, days: Sequence[date]) -> Omissions | None:
+        """Read the answers without a mark on the last of some days, from the first on which they were counted without a gap.
+
+        None where the last day was not counted.
+        """
+        counted = set(self._days_with("omissions", "items.parquet"))
+        recent = list(takewhile(counted.__contains__, sorted(days, reverse=True)))
+        if not recent:
+            return None
+        tables = []
+        for day in recent:
+            with self._reading(self._omissions_path(day)) as file:
+                tables.append(pq.read_table(pa.BufferReader(file.read())))
+        return Omissions(since=recent[-1], items=pa.concat_tables(tables).to_pandas())
+
+    def _omissions_path(self, day: date) -> str:
+        return f"{self.root}/omissions/date={day.isoformat()}/items.parquet"
 
     def keep_rejected(self, day: date, run_id: str, frames: dict[str, pd.DataFrame], facts: dict[str, Any]) -> str:
         """Keep a calibration that was not written to the database, for inspection; gives its folder."""

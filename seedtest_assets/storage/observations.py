@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from seedtest_assets.usable_answers import counted, split_usable
+from seedtest_assets.usable_answers import NO_MARK, counted, split_usable
 
 OBSERVATION_SCHEMA = pa.schema(
     [
@@ -20,17 +21,22 @@ OBSERVATION_SCHEMA = pa.schema(
 )
 """topic_id: several topics of an answer are one text, see topic_lists.py."""
 
+OMISSION_SCHEMA = pa.schema([("item_id", pa.string()), ("n", pa.int64())])
+"""Answers of a day that have no mark, by item."""
+
 
 @dataclass(frozen=True)
 class UsableAnswers:
     """Rows of OBSERVATION_SCHEMA in the order of their completion, and how many were left out for which reason.
 
     n_further_topics: rows that named one more topic of an answer.
+    omitted: OMISSION_SCHEMA, None where the source does not tell.
     """
 
     table: pa.Table
     left_out: dict[str, int]
     n_further_topics: int = 0
+    omitted: pa.Table | None = None
 
 
 def usable_answers(table: pa.Table) -> UsableAnswers:
@@ -39,4 +45,11 @@ def usable_answers(table: pa.Table) -> UsableAnswers:
     table: columns of OBSERVATION_SCHEMA, any of them null.
     """
     split = split_usable(table.select(OBSERVATION_SCHEMA.names).cast(OBSERVATION_SCHEMA))
-    return UsableAnswers(split.usable, counted(split.left_out["reason"].to_pylist()), split.n_further_topics)
+    without_mark = split.left_out.filter(pc.equal(split.left_out["reason"], NO_MARK))
+    omitted = without_mark.group_by("item_id").aggregate([([], "count_all")]).rename_columns(OMISSION_SCHEMA.names)
+    return UsableAnswers(
+        split.usable,
+        counted(split.left_out["reason"].to_pylist()),
+        split.n_further_topics,
+        omitted.cast(OMISSION_SCHEMA),
+    )

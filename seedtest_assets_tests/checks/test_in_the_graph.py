@@ -40,6 +40,7 @@ EXPECTED = {
     "mirt_fit_meta": {"anchors_present", "linking_constants", "predictive_validity", "freshness", "published"},
     "student_topic_theta": OF_TABLES,
     "features_topic_daily": OF_TABLES,
+    "item_statistics": {"flagged_items"},
 }
 BLOCKING = {"window_complete", "item_count_drop", "converged", "finite", "plausible_ranges"}
 

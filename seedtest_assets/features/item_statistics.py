@@ -1,0 +1,137 @@
+"""The statistics of every item that was answered in the look-back window, and its flags."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+import fsspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from seedtest_assets import irt
+from seedtest_assets.days import day_bounds
+from seedtest_assets.engines.codes import coded, codes_and_names
+from seedtest_assets.errors import InputError, first_line
+from seedtest_assets.features.lake_files import open_answers
+from seedtest_assets.irt.remarks import REVERSED
+from seedtest_assets.item_flags import flags_of
+from seedtest_assets.storage.history_tables import HISTORY
+from seedtest_assets.storage.lake import Omissions
+from seedtest_assets.thresholds import Thresholds
+
+EXPOSURE_DAYS = 60
+WEEK = 7
+COLUMNS = [name for name in HISTORY["item_statistics_history"].names if name not in ("partition_date", "computed_at")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibratedItems:
+    """A calibration, as the statistics of its items need it.
+
+    items: ITEM_COLUMNS; abilities: ABILITY_COLUMNS; model_spec: of the fit; anchors: item_id and b as the bank has them.
+    """
+
+    items: pd.DataFrame
+    abilities: pd.DataFrame
+    model_spec: Mapping[str, Any]
+    anchors: pd.DataFrame
+
+
+def item_statistics_of_window(
+    answers: pa.Table,
+    calibrated: CalibratedItems,
+    exposure: pd.DataFrame,
+    omissions: Omissions | None,
+    limits: Thresholds,
+) -> pd.DataFrame:
+    """Compute COLUMNS, a row an item in the order of the ids.
+
+    answers: student_id, item_id, correct, completed_at of the look-back window; exposure: as of `exposure_of_items`;
+    omissions: answers without a mark, None where they were not counted.
+    """
+    person, students = codes_and_names(answers["student_id"])
+    item, names = codes_and_names(answers["item_id"])
+    responses = irt.Responses.from_answers(
+        person,
+        item,
+        answers["correct"].to_numpy(),
+        answers["completed_at"].to_numpy(),
+        n_persons=len(students),
+        n_items=len(names),
+    )
+    classical = irt.classical_statistics(responses)
+    rows = pd.DataFrame({"item_id": pd.Series(names.to_pandas(), dtype=object), **classical._asdict()})
+    rows = rows.merge(_fit(responses, names, students, calibrated), on="item_id", how="left")
+    rows = rows.merge(exposure, on="item_id", how="left")
+    rows["anchor_drift"] = rows["b"] - rows["item_id"].map(calibrated.anchors.set_index("item_id")["b"])
+    rows["omission_share"] = _omission_share(rows["item_id"], answers, omissions)
+    rows["flags"] = flags_of(rows, limits)
+    return rows.sort_values("item_id", ignore_index=True)[COLUMNS]
+
+
+def exposure_of_items(
+    day: date, observations: Sequence[str], filesystem: fsspec.AbstractFileSystem | None = None
+) -> pd.DataFrame:
+    """Compute item_id, exposure_7_days, exposure_60_days (shares of sessions) and median_time_ms.
+
+    observations: Parquet files of OBSERVATION_SCHEMA of the 60 days that end with `day`.
+
+    Raises InputError for files that cannot be read.
+    """
+    week = day_bounds(day - timedelta(days=WEEK - 1))[0]
+    statement = files("seedtest_assets.features").joinpath("item_exposure.sql").read_text(encoding="utf-8")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        try:
+            open_answers(connection, observations, filesystem)
+            return connection.sql(statement, params={"week": week}).df()
+        except duckdb.Error as error:
+            raise InputError(f"the exposure of items up to {day} cannot be computed: {first_line(error)}") from None
+
+
+def _fit(responses: irt.Responses, names: pa.Array, students: pa.Array, calibrated: CalibratedItems) -> pd.DataFrame:
+    """Compute item_id, a, b, se_b, reversed_key, infit, outfit, rmsd and p of the calibrated items."""
+    columns = ["item_id", "a", "b", "se_b", "reversed_key", "infit", "outfit", "rmsd", "p"]
+    parameters = coded(calibrated.items, names)
+    if parameters is None:
+        return pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[1:], float))
+    specification = calibrated.model_spec
+    fit = irt.item_fit(
+        responses,
+        parameters,
+        _abilities_of(students, calibrated),
+        n_parameters=irt.model_facts(specification["model"]).parameters_per_item,
+        mean=specification["group_mean"],
+        sd=specification["group_sd"],
+    )
+    fitted = calibrated.items.set_index("item_id").loc[names.take(pa.array(parameters.item)).to_pylist()].reset_index()
+    return fitted.assign(
+        reversed_key=fitted["flag"] == REVERSED, infit=fit.infit, outfit=fit.outfit, rmsd=fit.rmsd, p=fit.p
+    )[columns]
+
+
+def _abilities_of(students: pa.Array, calibrated: CalibratedItems) -> np.ndarray:
+    """Order the abilities as the students are coded; the group's mean for one that the calibration does not have."""
+    place = pc.index_in(students, pa.array(calibrated.abilities["user_id"], students.type))
+    theta = calibrated.abilities["theta"].to_numpy(float)
+    known = place.is_valid().to_numpy(zero_copy_only=False)
+    mean = float(calibrated.model_spec["group_mean"])
+    return np.where(known, np.append(theta, mean)[place.fill_null(len(theta)).to_numpy()], mean)
+
+
+def _omission_share(item_ids: pd.Series, answers: pa.Table, omissions: Omissions | None) -> pd.Series:
+    """Give the share of the answers to each item, repeated ones too, that have no mark; NaN where that was not counted."""
+    if omissions is None:
+        return pd.Series(np.nan, item_ids.index)
+    completed = answers["completed_at"]
+    counted = answers.filter(pc.greater_equal(completed, pa.scalar(day_bounds(omissions.since)[0], completed.type)))
+    counts = counted["item_id"].value_counts()
+    given = pd.Series(counts.field("counts").to_numpy(), index=counts.field("values").to_pylist())
+    n_given = item_ids.map(given).fillna(0)
+    n_omitted = item_ids.map(omissions.items.groupby("item_id")["n"].sum()).fillna(0)
+    return n_omitted / (n_omitted + n_given)

@@ -1,0 +1,21 @@
+"""The lake's files of answers, opened in DuckDB."""
+
+from collections.abc import Sequence
+
+import duckdb
+import fsspec
+
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
+
+
+def open_answers(
+    connection: duckdb.DuckDBPyConnection, paths: Sequence[str], filesystem: fsspec.AbstractFileSystem | None
+) -> None:
+    """Name the files `answers`. filesystem: where they are, if not on the local disk."""
+    if not paths:
+        connection.register("answers", OBSERVATION_SCHEMA.empty_table())
+        return
+    if filesystem is not None and not isinstance(filesystem, fsspec.implementations.local.LocalFileSystem):
+        connection.register_filesystem(filesystem)
+        paths = [filesystem.unstrip_protocol(path) for path in paths]
+    connection.read_parquet(list(paths)).create_view("answers")

@@ -1,0 +1,87 @@
+"""Classical item statistics: share correct and point-biserial correlation with the rest score, on sparse answers."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seedtest_assets.irt.responses import Responses
+
+# Other answers that a person's rest score needs: from fewer it is mostly chance, and hides the correlation.
+LEAST_OTHER_ANSWERS = 5
+
+
+class ClassicalStatistics(NamedTuple):
+    """Classical statistics of each item; NaN where they are not defined.
+
+    Parameters
+    ----------
+    n_answers : int64 [n_items]
+        Answers that count, the first of each person.
+    share_correct : float64 [n_items]
+        Share of these that are correct, the item's classical difficulty.
+    point_biserial : float64 [n_items]
+        Correlation of the mark with the rest score.
+    n_rest : int64 [n_items]
+        Answers that the correlation rests on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seedtest_assets import irt
+    >>> items = irt.ItemParameters(np.arange(8), np.ones(8), np.linspace(-1, 1, 8), np.zeros(8))
+    >>> responses = irt.Responses.from_matrix(irt.simulate(np.random.default_rng(0).normal(size=500), items))
+    >>> irt.classical_statistics(responses).n_answers
+    array([500, 500, 500, 500, 500, 500, 500, 500])
+    """
+
+    n_answers: np.ndarray
+    share_correct: np.ndarray
+    point_biserial: np.ndarray
+    n_rest: np.ndarray
+
+
+def classical_statistics(responses: Responses) -> ClassicalStatistics:
+    """Compute the classical statistics of each item, without any model.
+
+    Parameters
+    ----------
+    responses : Responses
+
+    Returns
+    -------
+    ClassicalStatistics
+
+    Notes
+    -----
+    The rest score of an answer is the share correct of the person's other answers, so that persons who answered
+    different numbers of items can be compared [1]_. Persons with fewer than 5 other answers are left out of it.
+
+    References
+    ----------
+    .. [1] Lord, F. M., & Novick, M. R. (1968). Statistical theories of mental test scores. Addison-Wesley. Section 15.3
+       has the correction for the item's own part in the score.
+
+    Examples
+    --------
+    >>> from seedtest_assets import irt
+    >>> marks = [[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 1, 0], [0, 0, 1, 0, 0, 1], [0, 0, 0, 0, 0, 1]]
+    >>> irt.classical_statistics(irt.Responses.from_matrix(marks)).point_biserial.round(2)
+    array([ 0.93,  0.93,  0.48,  0.71,  0.93, -0.62])
+    """
+    item, correct, n_items = responses.item, responses.correct.astype(np.float64), responses.n_items
+    n_of_person = np.diff(responses.person_start)
+    person = np.repeat(np.arange(responses.n_persons), n_of_person)
+    right_of_person = np.bincount(person, weights=correct, minlength=responses.n_persons)
+    n_answers = np.bincount(item, minlength=n_items)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share_correct = np.bincount(item, weights=correct, minlength=n_items) / n_answers
+        counts = (n_of_person > LEAST_OTHER_ANSWERS)[person]
+        rest = ((right_of_person[person] - correct) / (n_of_person[person] - 1))[counts]
+        item, mark = item[counts], correct[counts]
+        n, x, y, yy, xy = (
+            np.bincount(item, weights=weight, minlength=n_items) for weight in (None, mark, rest, rest**2, mark * rest)
+        )
+        covariance = xy - x * y / n
+        variances = (x - x**2 / n) * (yy - y**2 / n)
+        point_biserial = np.where(variances > 1e-12, covariance / np.sqrt(variances), np.nan)
+    return ClassicalStatistics(n_answers, share_correct, point_biserial, n.astype(np.int64))
