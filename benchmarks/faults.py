@@ -137,6 +137,20 @@ def volume(least: float, most: float) -> Inject:
     return lambda night, rng: night.of_volume(round(night.counts[night.day] * rng.uniform(least, most)))
 
 
+def a_suspect_key(night: Night, rng: np.random.Generator) -> list[Judgement]:
+    """The key of an item is another since before the window."""
+    again = inverted(night, is_in(night.window, [rng.choice(well_known(night))]))
+    return night.of_items(again.statistics())
+
+
+def an_overexposed_item(night: Night, rng: np.random.Generator) -> list[Judgement]:
+    """An item comes in 35 to 80 % of the sessions of a week."""
+    item = rng.choice(well_known(night))
+    exposure = night.exposure.copy()
+    exposure.loc[exposure["item_id"] == item, "exposure_7_days"] = rng.uniform(0.35, 0.8)
+    return night.of_items(night.statistics(exposure))
+
+
 def damaged(table: str, damage: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]) -> Inject:
     """Write the table with 2 to 20 % of its rows damaged, judge it, and write it as it was."""
 
@@ -253,6 +267,8 @@ FAULTS = (
         ERROR,
         damaged(FEATURES, made("improvement", 1.5)),
     ),
+    Fault("the key of an item is inverted since before the window", "flagged_items", WARN, a_suspect_key),
+    Fault("an item comes in 35 to 80 % of a week's sessions", "flagged_items", WARN, an_overexposed_item),
     Fault(
         "no calibration by 06:00",
         "freshness",

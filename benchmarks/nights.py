@@ -18,19 +18,28 @@ from seedtest_assets.checks.calibration_checks import (
     earlier_partitions,
     judge_calibration,
 )
+from seedtest_assets.checks.flagged_items import flagged_items
 from seedtest_assets.checks.freshness import freshness
 from seedtest_assets.checks.judgement import Judgement, numbers_to_record
 from seedtest_assets.checks.tables import judge_table
 from seedtest_assets.days import feature_windows
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.features.daily import features_for_day
+from seedtest_assets.features.item_statistics import (
+    EXPOSURE_DAYS,
+    CalibratedItems,
+    exposure_of_items,
+    item_statistics_of_window,
+)
 from seedtest_assets.features.topic_theta import topic_theta
 from seedtest_assets.features.topics_of_answers import active_pairs
+from seedtest_assets.item_flags import NEED_A_PERSON
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.abilities import newest_abilities
 from seedtest_assets.storage.database import Database, migrate
 from seedtest_assets.storage.embedded import start_embedded
 from seedtest_assets.storage.history import fitted_at
+from seedtest_assets.storage.item_statistics import flagged_before, items_flagged_before, write_item_statistics
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import DayCount
 from seedtest_assets.storage.publications import Publishing
@@ -171,11 +180,35 @@ class Night:
         facts = table_facts(self.platform.database, table, self.day, self.pairs, limits.theta_limit)
         return judge_table(facts, limits)
 
+    @cached_property
+    def exposure(self) -> pd.DataFrame:
+        lake = self.platform.lake
+        days = lake.days(self.day - timedelta(days=EXPOSURE_DAYS - 1), self.day)
+        return exposure_of_items(self.day, [lake.observations_path(day) for day in days])
+
+    def statistics(self, exposure: pd.DataFrame | None = None) -> pd.DataFrame:
+        """The statistics of the items. exposure: in place of the night's."""
+        calibrated = CalibratedItems(
+            items=self.result.items,
+            abilities=self.result.abilities,
+            model_spec=self.result.model_spec,
+            anchors=self.anchors,
+        )
+        exposure = self.exposure if exposure is None else exposure
+        return item_statistics_of_window(self.window, calibrated, exposure, None, self.platform.settings)
+
+    def of_items(self, statistics: pd.DataFrame) -> list[Judgement]:
+        database, settings = self.platform.database, self.platform.settings
+        counts = items_flagged_before(database, self.day, NEED_A_PERSON, settings.history_partitions)
+        return [flagged_items(self.day, statistics, flagged_before(database, self.day), counts)]
+
     def judgements(self) -> list[Judgement]:
         """Every check of the healthy night; the tables are written."""
         database = self.platform.database
         write_topic_theta(database, self.day, self.topic_rows, publishing=SHADOW)
         write_features(database, self.day, self.feature_rows, publishing=SHADOW)
+        statistics = self.statistics()
+        write_item_statistics(database, self.day, statistics, datetime.now(timezone.utc))
         in_the_night = datetime.combine(self.day + timedelta(days=1), datetime.min.time(), timezone.utc)
         fits = fitted_at(database, self.day, 7) | {self.day: in_the_night + timedelta(hours=3)}
         return [
@@ -184,6 +217,7 @@ class Night:
             *self.of_source(LATE),
             *self.of_table("student_topic_theta"),
             *self.of_table("features_topic_daily"),
+            *self.of_items(statistics),
             *self.of_freshness(fits),
         ]
 

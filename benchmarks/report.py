@@ -14,8 +14,10 @@ import pyarrow as pa
 from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
 from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.features.item_statistics import CalibratedItems, exposure_of_items, item_statistics_of_window
 from seedtest_assets.report.data import CalibrationRun, ReportData
 from seedtest_assets.report.page import calibration_page
+from seedtest_assets.settings import Settings
 
 DAY, N_DAYS = date(2025, 6, 30), 60
 
@@ -90,6 +92,15 @@ def report_data(n_items: int, n_students: int) -> ReportData:
         history,
         runs,
         [],
+        item_statistics_of_window(
+            answers,
+            CalibratedItems(
+                items=result.items, abilities=result.abilities, model_spec=result.model_spec, anchors=anchors
+            ),
+            exposure_of_items(DAY, []),
+            None,
+            Settings(),
+        ),
     )
 
 

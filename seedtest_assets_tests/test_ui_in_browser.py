@@ -31,6 +31,7 @@ ASSETS = {
     "mirt_fit_meta",
     "student_topic_theta",
     "features_topic_daily",
+    "item_statistics",
     "calibration_report",
 }
 

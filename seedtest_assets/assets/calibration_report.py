@@ -23,6 +23,7 @@ from seedtest_assets.storage.history import (
     item_parameters,
     previous_item_parameters,
 )
+from seedtest_assets.storage.item_statistics import read_item_statistics
 from seedtest_assets.storage.questions import known_parameters
 from seedtest_assets.storage.window import Window
 
@@ -31,7 +32,7 @@ RUNS = 60
 
 
 @dg.asset(
-    deps=["mirt_fit_meta"],
+    deps=["mirt_fit_meta", "item_statistics"],
     **DAILY_STEP,
     **CATALOGUE,
     kinds={"html"},
@@ -84,6 +85,7 @@ def _report_data(instance: dg.DagsterInstance, database: Database, window: Windo
         history=fit_history(database, day, HISTORY_PARTITIONS),
         runs=calibration_runs(instance, RUNS),
         checks=checks_of_run(instance, run_id) if run_id else [],
+        statistics=read_item_statistics(database, day),
     )
 
 

@@ -14,6 +14,7 @@ from seedtest_assets.cli.dev import dev
 from seedtest_assets.cli.doctor.command import doctor
 from seedtest_assets.cli.import_answers import import_
 from seedtest_assets.cli.init import init
+from seedtest_assets.cli.items import items
 from seedtest_assets.cli.local import down, env
 from seedtest_assets.cli.publish import publish
 from seedtest_assets.cli.report import report
@@ -49,6 +50,7 @@ for command in (
     calibrate,
     serve,
     report,
+    items,
     status,
     doctor,
     compare,

@@ -17,9 +17,9 @@ from seedtest_assets import irt
 from seedtest_assets.days import day_bounds
 from seedtest_assets.engines.codes import coded, codes_and_names
 from seedtest_assets.errors import InputError, first_line
+from seedtest_assets.features.flagging import flags_of
 from seedtest_assets.features.lake_files import open_answers
 from seedtest_assets.irt.remarks import REVERSED
-from seedtest_assets.item_flags import flags_of
 from seedtest_assets.storage.history_tables import HISTORY
 from seedtest_assets.storage.lake import Omissions
 from seedtest_assets.thresholds import Thresholds

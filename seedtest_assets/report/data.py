@@ -60,7 +60,7 @@ class ReportData:
     reference: item_id, a, b, c of what the calibration is linked to (the bank's anchors or the partition before);
     previous: the same of the newest earlier partition. Both may be empty.
     history: HISTORY_COLUMNS of the last partitions, this one the last, oldest first.
-    runs: newest last.
+    runs: newest last. statistics: of the day's items, with flags; may be empty.
     """
 
     day: date
@@ -79,3 +79,4 @@ class ReportData:
     history: pd.DataFrame
     runs: list[CalibrationRun]
     checks: list[CheckOutcome]
+    statistics: pd.DataFrame

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from seedtest_assets.report import item_pictures, people_pictures, time_pictures
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.findings import findings
+from seedtest_assets.report.flagged_items import flagged_items
 from seedtest_assets.report.item_curves import item_curves
 from seedtest_assets.report.item_table import COLUMNS, FLAGS, change_since, item_rows, left_out_items, number
 from seedtest_assets.report.summary import cards, fit_facts
@@ -53,6 +54,7 @@ def calibration_page(data: ReportData) -> str:
         day=data.day,
         first=data.first,
         last=data.last,
+        flagged=flagged_items(data.statistics),
         cards=cards(data, len(left_out)),
         findings=findings(data, curves, len(left_out), change_b),
         pictures={name: Markup(picture) for name, picture in pictures.items()},

@@ -17,8 +17,10 @@ from seedtest_assets.calibration import (
 )
 from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.features.item_statistics import CalibratedItems, exposure_of_items, item_statistics_of_window
 from seedtest_assets.report.data import HISTORY_COLUMNS, CalibrationRun, CheckOutcome, ReportData
 from seedtest_assets.report.page import calibration_page
+from seedtest_assets.settings import Settings
 
 DAY, N_DAYS = date(2025, 6, 30), 20
 GUESSED, ALL_RIGHT = "5", "7"
@@ -87,6 +89,13 @@ def calibrated(answers: pa.Table, anchors: pd.DataFrame, model: str = "2PL", **m
             CheckOutcome("item_count_drop", "mirt_item_params", True, "ERROR", "39 items, as usual"),
             CheckOutcome("anchor_drift", "mirt_item_params", False, "WARN", "1 anchor drifted"),
         ],
+        statistics=item_statistics_of_window(
+            answers,
+            CalibratedItems(items=result.items, abilities=result.abilities, model_spec=spec, anchors=anchors),
+            exposure_of_items(DAY, []),
+            None,
+            Settings(),
+        ),
     )
 
 

@@ -117,3 +117,16 @@ def test_what_was_written_is_read_back(monkeypatch, tmp_path):
     monkeypatch.setattr(lake.filesystem, "mv", lambda unfinished, path: lake.filesystem.pipe_file(path, b"PAR1"))
     with pytest.raises(TransientError, match="is not what was written to it a moment ago"):
         lake.write_observations(date(2025, 3, 9), OBSERVATION_SCHEMA.empty_table())
+
+
+def test_omissions_are_read_back_from_the_first_day_that_was_counted_without_a_gap(lake):
+    counts = pa.table({"item_id": ["i1", "i2"], "n": [3, 4]})
+    days = days_up_to(DAY, 4)
+    assert lake.read_omissions(days) is None
+    for day, omitted in zip(days, (counts, None, counts, counts.slice(0, 0)), strict=True):
+        if omitted is not None:
+            lake.write_omissions(day, omitted)
+    read = lake.read_omissions(days)
+    assert read.since == days[2]
+    assert read.items.values.tolist() == [["i1", 3], ["i2", 4]]
+    assert lake.read_omissions(days[:2]) is None

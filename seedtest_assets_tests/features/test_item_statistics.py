@@ -1,0 +1,123 @@
+"""The statistics of items against counts of their own in pandas."""
+
+from datetime import date, datetime, timedelta, timezone
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate, no_parameters
+from seedtest_assets.cli.simulated_school import simulate_school
+from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.features.item_statistics import (
+    COLUMNS,
+    CalibratedItems,
+    exposure_of_items,
+    item_statistics_of_window,
+)
+from seedtest_assets.settings import Settings
+from seedtest_assets.storage.lake import Lake, Omissions
+
+DAY = date(2025, 3, 20)
+LIMITS = Settings()
+ALL_RIGHT = "3"
+"""An item that cannot be calibrated."""
+
+
+@pytest.fixture(scope="module")
+def answers() -> pa.Table:
+    table = simulate_school(DAY, n_days=12, n_students=200, n_items=24, n_topics=4, n_anchors=6).answers
+    correct = table["correct"].to_numpy() | (table["item_id"].to_numpy() == ALL_RIGHT)
+    return table.set_column(table.column_names.index("correct"), "correct", pa.array(correct)).sort_by("completed_at")
+
+
+@pytest.fixture(scope="module")
+def calibrated(answers) -> CalibratedItems:
+    result = InProcessEngine().calibrate(CalibrationRequest(answers_to_calibrate(answers), model="2PL"))
+    anchors = result.items[["item_id", "a", "b", "c"]].head(3).assign(b=lambda items: items["b"] - [0.5, 0.0, -0.25])
+    return CalibratedItems(
+        items=result.items, abilities=result.abilities, model_spec=result.model_spec, anchors=anchors
+    )
+
+
+@pytest.fixture(scope="module")
+def files(answers, tmp_path_factory) -> list[str]:
+    """The answers as a lake's days."""
+    lake = Lake(str(tmp_path_factory.mktemp("lake")))
+    days = answers["completed_at"].to_numpy().astype("datetime64[D]").astype(object)
+    return [lake.write_observations(day, answers.filter(pa.array(days == day))) for day in sorted(set(days))]
+
+
+@pytest.fixture(scope="module")
+def statistics(answers, calibrated, files) -> pd.DataFrame:
+    return item_statistics_of_window(answers, calibrated, exposure_of_items(DAY, files), None, LIMITS).set_index(
+        "item_id", drop=False
+    )
+
+
+def test_every_answered_item_has_a_row_and_calibrated_ones_their_fit(statistics, calibrated, answers):
+    assert list(statistics) == COLUMNS
+    assert list(statistics["item_id"]) == sorted(set(answers["item_id"].to_pylist()))
+    assert ALL_RIGHT not in set(calibrated.items["item_id"])
+    row = statistics.loc[ALL_RIGHT]
+    assert (row["share_correct"], row["flags"]) == (1.0, [])  # all right, but by too few to be sure
+    assert np.isnan(row[["a", "b", "se_b", "infit", "rmsd", "point_biserial", "omission_share"]].astype(float)).all()
+    fitted = statistics.drop(ALL_RIGHT)
+    assert fitted["infit"].between(0.7, 1.3).all()
+    for name in ("a", "b", "se_b"):
+        expected = calibrated.items.set_index("item_id").loc[fitted.index, name]
+        np.testing.assert_allclose(fitted[name], expected)
+
+
+def test_the_drift_is_of_the_anchors_only(statistics, calibrated):
+    drift = statistics["anchor_drift"].dropna()
+    assert drift[calibrated.anchors["item_id"]].round(9).tolist() == [0.5, 0.0, -0.25]
+    assert len(drift) == 3
+
+
+def test_exposure_and_time_are_those_of_a_count_in_pandas(statistics, answers):
+    log = answers.to_pandas()
+    week = log[log["completed_at"] >= pd.Timestamp(DAY - timedelta(days=6), tz="UTC")]
+    for item, row in statistics.iterrows():
+        seen = log[log["item_id"] == item]
+        assert row["median_time_ms"] == seen["response_time_ms"].median()
+        assert row["exposure_60_days"] == pytest.approx(seen["session_id"].nunique() / log["session_id"].nunique())
+        in_week = week.loc[week["item_id"] == item, "session_id"].nunique()
+        assert row["exposure_7_days"] == pytest.approx(in_week / week["session_id"].nunique())
+
+
+def test_without_sessions_a_students_day_is_one(answers, tmp_path):
+    lake = Lake(str(tmp_path))
+    of_day = answers.filter(pa.array(answers["completed_at"].to_numpy() >= np.datetime64(DAY)))
+    unnamed = of_day.set_column(
+        of_day.column_names.index("session_id"), "session_id", pa.nulls(len(of_day), pa.string())
+    )
+    exposure = exposure_of_items(DAY, [lake.write_observations(DAY, unnamed)]).set_index("item_id")
+    log = of_day.to_pandas()
+    expected = log.groupby("item_id")["student_id"].nunique() / log["student_id"].nunique()
+    np.testing.assert_allclose(exposure.loc[expected.index, "exposure_7_days"], expected)
+    assert exposure_of_items(DAY, []).empty
+
+
+def test_omissions_are_a_share_of_the_answers_since_they_are_counted(answers, calibrated, files):
+    since = DAY - timedelta(days=2)
+    omissions = Omissions(since=since, items=pd.DataFrame({"item_id": ["1", "1", "2"], "n": [3, 4, 5]}))
+    rows = item_statistics_of_window(answers, calibrated, exposure_of_items(DAY, files), omissions, LIMITS)
+    log = answers.to_pandas()
+    given = log[log["completed_at"] >= datetime.combine(since, datetime.min.time(), timezone.utc)]
+    for item, n in (("1", 7), ("2", 5), ("4", 0)):
+        n_given = (given["item_id"] == item).sum()
+        assert rows.set_index("item_id").loc[item, "omission_share"] == pytest.approx(n / (n + n_given))
+
+
+def test_a_day_without_a_calibrated_item_has_classical_statistics(answers, calibrated, files):
+    none = CalibratedItems(
+        items=calibrated.items.head(0),
+        abilities=calibrated.abilities,
+        model_spec=calibrated.model_spec,
+        anchors=no_parameters(),
+    )
+    rows = item_statistics_of_window(answers, none, exposure_of_items(DAY, files), None, LIMITS)
+    assert rows["a"].isna().all()
+    assert rows["share_correct"].notna().all()
