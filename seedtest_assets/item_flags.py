@@ -1,6 +1,6 @@
 """The flags of an item: why it has one, and what a person does about it. features/flagging.py decides."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -69,6 +69,11 @@ FLAGS = (
 
 BY_NAME = {flag.name: flag for flag in FLAGS}
 NEED_A_PERSON = [flag.name for flag in FLAGS if flag.needs_a_person]
+
+
+def with_flags(statistics: "pd.DataFrame", wanted: Collection[str]) -> "pd.DataFrame":
+    """Select the items that have one of some flags."""
+    return statistics.iloc[[row for row, flags in enumerate(statistics["flags"]) if set(wanted) & set(flags)]]
 
 
 def worst_first(statistics: "pd.DataFrame") -> "pd.DataFrame":

@@ -116,7 +116,7 @@ class Thresholds(BaseSettings):
     item_flag_z: Annotated[
         Positive,
         Field(
-            description="an item's share correct, correlation or difficulty must also be this many standard errors beyond its limit"
+            description="an item's share correct or correlation must also be this many standard errors beyond its limit"
         ),
     ] = 3.0
     item_point_biserial: Annotated[

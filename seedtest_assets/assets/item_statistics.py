@@ -15,7 +15,7 @@ from seedtest_assets.features.item_statistics import (
     exposure_of_items,
     item_statistics_of_window,
 )
-from seedtest_assets.item_flags import NEED_A_PERSON, reason_of, worst_first
+from seedtest_assets.item_flags import NEED_A_PERSON, reason_of, with_flags, worst_first
 from seedtest_assets.report.pictures import histogram
 from seedtest_assets.resources import AnswerLake, CheckLimits, PlatformDatabase
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
@@ -70,7 +70,7 @@ def _described(statistics: pd.DataFrame) -> dict[str, Any]:
     if not len(statistics):
         return {"dagster/row_count": 0, "nothing_to_do": "no calibration of this day"}
     counts = Counter(flag for flags in statistics["flags"] for flag in flags)
-    flagged = worst_first(statistics[[bool(set(flags) & set(NEED_A_PERSON)) for flags in statistics["flags"]]])
+    flagged = worst_first(with_flags(statistics, NEED_A_PERSON))
     reasons = [
         {"item_id": row["item_id"], "flags": ", ".join(row["flags"]), "reason": reason_of(row["flags"][0], row)}
         for row in flagged.head(ITEMS_SHOWN).to_dict("records")

@@ -9,11 +9,9 @@ import pandas as pd
 
 from seedtest_assets import irt
 from seedtest_assets.checks.judgement import Judgement, Trend, Verdict, worst_of
-from seedtest_assets.irt.robust import robust_sd
+from seedtest_assets.irt.robust import ENOUGH, standardised
 from seedtest_assets.thresholds import Thresholds
 
-ENOUGH_ITEMS = 10
-"""Fewer items show neither a spread nor a move of the whole scale."""
 GRID = irt.normal_grid()
 PARAMETERS = {"b": "difficulty", "a": "discrimination"}
 COLUMNS = ["item_id", "a", "a_usual", "error_a", "b", "b_usual", "error_b", "n_responses"]
@@ -32,7 +30,7 @@ def anchor_drift(
     discrimination, or far from the students, whose standard errors are wide, and needs none.
     """
     moves = _moves(items, anchors.assign(se_a=0.0, se_b=0.0, n_responses=1), 0.0, limits)
-    residual = _standardised(moves["item_id"].map(residuals.set_index("item_id")["z"]).to_numpy(float))
+    residual = standardised(moves["item_id"].map(residuals.set_index("item_id")["z"]).to_numpy(float))
     in_proportion = limits.anchor_drift_z / limits.anchor_residual_z
     moves["z_b"] = np.fmax(moves["z_b"].abs(), np.abs(residual) * in_proportion)
     moves["z_a"] = moves["z_a"].fillna(0.0)
@@ -98,7 +96,7 @@ def _moves(items: pd.DataFrame, reference: pd.DataFrame, shared: float, limits: 
         new, old = (moves[f"se_{name}{suffix}"].to_numpy(float) for suffix in ("", "_usual"))
         moves[f"move_{name}"] = moves[name] - moves[f"{name}_usual"]
         moves[f"error_{name}"] = np.sqrt(np.maximum(new**2 + old**2 - 2 * correlation * new * old, 1e-8))
-        moves[f"z_{name}"] = _standardised((moves[f"move_{name}"] / moves[f"error_{name}"]).to_numpy(float))
+        moves[f"z_{name}"] = standardised((moves[f"move_{name}"] / moves[f"error_{name}"]).to_numpy(float))
     return moves
 
 
@@ -120,13 +118,6 @@ def _with_errors(items: pd.DataFrame) -> pd.DataFrame:
     of_both = (information * distance).sum(axis=1)
     determinant = np.maximum(of_a * of_b - of_both**2, 1e-12)
     return items.assign(se_a=np.sqrt(of_b / determinant), se_b=np.sqrt(of_a / determinant))
-
-
-def _standardised(z: np.ndarray) -> np.ndarray:
-    """Center z at the median of all items, and divide by their robust SD if it is above 1."""
-    known = z[np.isfinite(z)]
-    centre, spread = (np.median(known), robust_sd(known)) if len(known) >= ENOUGH_ITEMS else (0.0, 1.0)
-    return (z - centre) / max(spread, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +152,7 @@ def _drift(kind: str, moves: pd.DataFrame, z_limit: float, limits: Thresholds) -
         moves[f"verdict_{name}"] = np.where(
             np.abs(moves[f"z_{name}"]) > z_limit, _by_size(moves[f"move_{name}"], moderate, severe), 0
         )
-        median = float(moves[f"move_{name}"].median()) if len(moves) >= ENOUGH_ITEMS else 0.0
+        median = float(moves[f"move_{name}"].median()) if len(moves) >= ENOUGH else 0.0
         if abs(median) >= moderate:
             verdicts.append(Verdict.ERROR if abs(median) >= severe else Verdict.WARN)
             findings.append(f"the whole scale moved: median change of {PARAMETERS[name]} {median:+.2f}")

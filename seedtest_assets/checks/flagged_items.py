@@ -7,7 +7,7 @@ import pandas as pd
 
 from seedtest_assets.checks.judgement import Judgement, Trend, Verdict
 from seedtest_assets.errors import first_few, number_of
-from seedtest_assets.item_flags import NEED_A_PERSON, reason_of, worst_first
+from seedtest_assets.item_flags import NEED_A_PERSON, reason_of, with_flags, worst_first
 
 SHOWN = 10
 
@@ -20,8 +20,7 @@ def flagged_items(
     statistics: of the day, with flags; before: (item_id, flag) of every earlier day; counts_before: items that needed a person
     on the last days, oldest first, empty for the first statistics, of which nothing is new.
     """
-    rows = worst_first(statistics).to_dict("records")
-    flagged = [row for row in rows if set(row["flags"]) & set(NEED_A_PERSON)]
+    flagged = worst_first(with_flags(statistics, NEED_A_PERSON)).to_dict("records")
     new = [
         row | {"new": [flag for flag in row["flags"] if flag in NEED_A_PERSON and (row["item_id"], flag) not in before]}
         for row in flagged
@@ -39,7 +38,7 @@ def flagged_items(
         verdict=Verdict.WARN if new else Verdict.PASS,
         finding=finding,
         advice=f"seedtest items --date {day} lists every flagged item with its reason and what to do about it",
-        numbers={"items": len(rows), "items_that_need_a_person": len(flagged), "items_with_a_new_flag": len(new)},
+        numbers={"items": len(statistics), "items_that_need_a_person": len(flagged), "items_with_a_new_flag": len(new)},
         limits={"new flags allowed": 0},
         history=Trend(values=[*counts_before, len(flagged)], label="items that need a person"),
         worst=pd.DataFrame(

@@ -8,7 +8,7 @@ import typer
 
 from seedtest_assets.cli.terminal import console, plain
 from seedtest_assets.errors import InputError, number_of
-from seedtest_assets.item_flags import BY_NAME, NEED_A_PERSON, reason_of, worst_first
+from seedtest_assets.item_flags import BY_NAME, NEED_A_PERSON, reason_of, with_flags, worst_first
 
 if TYPE_CHECKING:
     from datetime import date
@@ -41,8 +41,8 @@ def items(
     database = prepared_database(load_settings())
     day = _day(database, day_given.date() if day_given else None)
     statistics = worst_first(read_item_statistics(database, day))
-    wanted = {flag} if flag else set(NEED_A_PERSON)
-    flagged = statistics[[bool(wanted & set(flags)) for flags in statistics["flags"]]]
+    wanted = [flag] if flag else NEED_A_PERSON
+    flagged = with_flags(statistics, wanted)
     if target is not None:
         rows = flagged if flag else statistics
         _write(rows, target)

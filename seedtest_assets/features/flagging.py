@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from seedtest_assets.irt.robust import standardised
 from seedtest_assets.item_flags import FLAGS
 from seedtest_assets.thresholds import Thresholds
 
@@ -13,8 +14,8 @@ def flags_of(statistics: pd.DataFrame, limits: Thresholds) -> list[list[str]]:
     statistics: a row an item: n_answers, n_rest, share_correct, point_biserial, reversed_key (discriminates below 0 beyond
         its error), se_b, rmsd, p (of the fit), exposure_7_days, anchor_drift; NaN where unknown.
 
-    A share, a correlation or a difficulty must also be `item_flag_z` standard errors beyond its limit: every item is tested
-    every night. An item with few answers gets no flag but provisional.
+    A share or a correlation must also be `item_flag_z` standard errors beyond its limit, and the move of an anchor
+    `anchor_drift_z`, around the median of all anchors: every item is tested every night. An item with few answers gets no flag but provisional.
     """
     known = {name: statistics[name].to_numpy(float) for name in statistics.columns.drop("item_id")}
     n, z = np.maximum(known["n_answers"], 1), limits.item_flag_z
@@ -28,7 +29,7 @@ def flags_of(statistics: pd.DataFrame, limits: Thresholds) -> list[list[str]]:
         holds = {
             "key_suspect": against_key,
             "drifting": (np.abs(known["anchor_drift"]) >= limits.drift_b_moderate)
-            & (np.abs(known["anchor_drift"]) > z * known["se_b"]),
+            & (np.abs(standardised(known["anchor_drift"] / known["se_b"])) > limits.anchor_drift_z),
             "misfit": (known["rmsd"] >= limits.item_rmsd) & (known["p"] < limits.item_misfit_p),
             "not_discriminating": ~against_key & (r + z * error < limits.item_point_biserial),
             "overexposed": (exposure >= limits.item_exposure)

@@ -66,7 +66,7 @@ def classical_statistics(responses: Responses) -> ClassicalStatistics:
     >>> from seedtest_assets import irt
     >>> marks = [[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 1, 0], [0, 0, 1, 0, 0, 1], [0, 0, 0, 0, 0, 1]]
     >>> irt.classical_statistics(irt.Responses.from_matrix(marks)).point_biserial.round(2)
-    array([ 0.93,  0.93,  0.48,  0.71,  0.93, -0.62])
+    array([ 0.85,  0.85,  0.52,  0.73,  0.85, -0.42])
     """
     item, correct, n_items = responses.item, responses.correct.astype(np.float64), responses.n_items
     n_of_person = np.diff(responses.person_start)

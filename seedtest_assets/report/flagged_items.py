@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from seedtest_assets.item_flags import BY_NAME, NEED_A_PERSON, shown_numbers, worst_first
+from seedtest_assets.item_flags import BY_NAME, NEED_A_PERSON, shown_numbers, with_flags, worst_first
 from seedtest_assets.report.translations import KOREAN, bilingual
 
 MOST = 25
@@ -39,8 +39,7 @@ class FlaggedItems:
 
 def flagged_items(statistics: pd.DataFrame) -> FlaggedItems:
     """Lay out the items that need a person. statistics: of the day, with flags; may be empty."""
-    needed = set(NEED_A_PERSON)
-    flagged = worst_first(statistics[[bool(needed & set(flags)) for flags in statistics["flags"]]])
+    flagged = worst_first(with_flags(statistics, NEED_A_PERSON))
     rows = [
         FlaggedItem(
             item=str(item["item_id"]),
@@ -50,7 +49,7 @@ def flagged_items(statistics: pd.DataFrame) -> FlaggedItems:
         )
         for item in flagged.head(MOST).to_dict("records")
         for name in item["flags"]
-        if name in needed
+        if name in NEED_A_PERSON
     ]
     return FlaggedItems(rows=rows, n_items=len(flagged))
 

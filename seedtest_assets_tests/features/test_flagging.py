@@ -43,9 +43,9 @@ def flags_with(**numbers) -> list[str]:
         ({"point_biserial": -0.06}, ["not_discriminating"]),
         ({"point_biserial": -0.04}, []),
         ({"point_biserial": np.nan}, []),
-        ({"anchor_drift": 0.31}, ["drifting"]),
-        ({"anchor_drift": -0.31}, ["drifting"]),
-        ({"anchor_drift": 0.29}, []),
+        ({"anchor_drift": 0.41}, ["drifting"]),
+        ({"anchor_drift": -0.41}, ["drifting"]),
+        ({"anchor_drift": 0.39}, []),
         ({"anchor_drift": 0.24, "se_b": 0.01}, []),
         ({"rmsd": 0.11, "p": 1e-5}, ["misfit"]),
         ({"rmsd": 0.11, "p": 1e-3}, []),
@@ -64,6 +64,11 @@ def flags_with(**numbers) -> list[str]:
 )
 def test_an_item_has_the_flags_of_its_numbers(numbers, flags):
     assert flags_with(**numbers) == flags
+
+
+def test_anchors_that_all_moved_alike_do_not_drift_one_by_one():
+    moved = pd.DataFrame([SOUND | {"anchor_drift": 0.5}] * 11 + [SOUND | {"anchor_drift": 1.5}])
+    assert flags_of(moved, LIMITS) == [[]] * 11 + [["drifting"]]
 
 
 def test_items_of_a_fixed_form_are_not_overexposed():
