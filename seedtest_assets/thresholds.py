@@ -125,7 +125,7 @@ class Thresholds(BaseSettings):
     item_hard: Annotated[Share, Field(description="share correct below which an item is too hard")] = 0.1
     item_easy: Annotated[Share, Field(description="share correct above which an item is too easy")] = 0.95
     item_rmsd: Annotated[Positive, Field(description="RMSD from which an item does not fit its curve")] = 0.1
-    item_misfit_p: Annotated[Share, Field(description="and the p of its chi-square must be below this")] = 0.0001
+    item_misfit_p: Annotated[Share, Field(description="and the p of its chi-square must be below this")] = 0.00001
     item_exposure: Annotated[
         Share, Field(description="share of the sessions of 7 days in which an item may come at most")
     ] = 0.3

@@ -7,6 +7,7 @@ import pytest
 
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
+from seedtest_assets.assets.item_statistics import item_statistics
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
 from seedtest_assets.cli.simulated_school import load_school, simulate_school
@@ -27,7 +28,7 @@ DAYS = [*ANSWERED[10:12], *ANSWERED[28:]]
 
 def run(instance, day):
     done = dg.materialize(
-        [observations, calibrate, student_topic_theta, features_topic_daily],
+        [observations, calibrate, item_statistics, student_topic_theta, features_topic_daily],
         partition_key=day.isoformat(),
         instance=instance,
         resources=resources_from(load_settings()),

@@ -70,9 +70,9 @@ def nights(template, tmp_path_factory):
         yield Nights(instance, database, lake)
 
 
-def test_hangs_on_the_fit_alone_and_on_nothing_that_comes_after():
+def test_hangs_on_the_fit_and_its_items_and_nothing_hangs_on_it():
     node = defs.resolve_asset_graph().get(dg.AssetKey("calibration_report"))
-    assert {key.to_user_string() for key in node.parent_keys} == {"mirt_fit_meta"}
+    assert {key.to_user_string() for key in node.parent_keys} == {"mirt_fit_meta", "item_statistics"}
     assert node.child_keys == set()
 
 
