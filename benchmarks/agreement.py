@@ -16,6 +16,7 @@ def main() -> None:
     print("| data | " + " | ".join(COLUMNS) + " | steps |\n|" + "---|" * (len(COLUMNS) + 2))
     for name in NAMES:
         print(f"| {name} | " + " | ".join(_row(name)) + " |")
+    print("\nDifferential item functioning: " + ", ".join(f"{name} {value:.0e}" for name, value in _dif().items()))
 
 
 def _row(name: str) -> list[str]:
@@ -48,6 +49,21 @@ def _row(name: str) -> list[str]:
         s_x2,
     ]
     return ["-" if difference is None else f"{difference:.0e}" for difference in differences] + [str(fit.iterations)]
+
+
+def _dif() -> dict[str, float]:
+    """Compare DIF statistics of 15 items, against 5 anchors."""
+    result, matrix = result_of("dif"), answers_of("dif")
+    focal = np.arange(len(matrix)) >= result["n_reference"]
+    dif = irt.differential_item_functioning(irt.Responses.from_matrix(matrix), focal, anchors=result["anchors"])
+    by_score = result["mantel_haenszel"]["rest_score"]
+    return {
+        "base logLik": abs(dif.loglik - result["base"]["loglik"]),
+        "X2": np.max(np.abs(dif.lr_x2 - result["x2"])),
+        "p": np.max(np.abs(dif.p - result["p"])),
+        "MH delta": np.max(np.abs(dif.mh_delta - numbers(by_score["delta"])[dif.item])),
+        "MH chi-square": np.max(np.abs(dif.mh_chi_square - numbers(by_score["chi_square"])[dif.item])),
+    }
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from seedtest_assets.cli.calibrate import calibrate
 from seedtest_assets.cli.compare import compare
 from seedtest_assets.cli.demo import demo
 from seedtest_assets.cli.dev import dev
+from seedtest_assets.cli.dif import dif
 from seedtest_assets.cli.doctor.command import doctor
 from seedtest_assets.cli.import_answers import import_
 from seedtest_assets.cli.init import init
@@ -48,6 +49,7 @@ for command in (
     env,
     run,
     calibrate,
+    dif,
     serve,
     report,
     items,

@@ -1,5 +1,7 @@
 """Differential item functioning: is an item as hard for one group as for another, at the same ability."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc
@@ -87,8 +89,9 @@ def differential_item_functioning(
     options.check(model)
     announce_compilation()
     study = Study.of(responses, focal, model, options)
-    rows = np.array([], np.int64) if anchors is None else study.answers.rows_of(anchors)
-    return _confirm(study, study.screened(rows), rows)
+    rows, warnings = study.anchor_rows(anchors)
+    found = _confirm(study, study.screened(rows), rows)
+    return replace(found, warnings=(*warnings, *found.warnings))
 
 
 def _confirm(study: Study, screening: Screening, anchors: np.ndarray) -> ItemDif:

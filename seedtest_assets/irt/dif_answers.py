@@ -77,16 +77,11 @@ class GroupedAnswers:
         """Whether everybody with answers answered every item."""
         return len(self.item) == np.count_nonzero(np.diff(self.start)) * self.n_items
 
-    def rows_of(self, codes: ArrayLike) -> np.ndarray:
-        """Find the rows of items by their codes; raises DataError for an item that is not studied."""
-        codes = np.unique(np.asarray(codes, dtype=np.int64))
+    def row_of(self, codes: ArrayLike) -> np.ndarray:
+        """Find the row of each item by its code, int64 [n]; -1 for an item that is not studied."""
+        codes = np.asarray(codes, dtype=np.int64)
         row = np.searchsorted(self.items, codes).clip(max=self.n_items - 1)
-        usable = (self.items[row] == codes) & self.studied[row]
-        if not usable.all():
-            raise DataError(
-                f"anchor {codes[~usable][0]} cannot be an anchor: it needs enough answers, right and wrong, in both groups"
-            )
-        return row
+        return np.where((self.items[row] == codes) & self.studied[row], row, -1)
 
 
 def _checked(focal: ArrayLike, responses: Responses) -> np.ndarray:

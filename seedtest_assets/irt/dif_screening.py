@@ -70,6 +70,19 @@ class Study:
             warnings=(warning,) if len(few) else (),
         )
 
+    def anchor_rows(self, codes: ArrayLike | None) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Find the rows of anchors, int64, and warn of those that are not studied; raises DataError if none is left."""
+        if codes is None:
+            return np.array([], np.int64), ()
+        codes = np.unique(np.asarray(codes, dtype=np.int64))
+        rows = self.answers.row_of(codes)
+        unusable = codes[rows < 0]
+        if len(unusable) == len(codes):
+            raise DataError("none of the anchors has enough answers, right and wrong ones, in both groups")
+        names = names_of(unusable, self.responses.item_ids)
+        warning = f"{len(unusable)} of {len(codes)} anchors are not used, since they are not studied: {names}"
+        return rows[rows >= 0], (warning,) if len(unusable) else ()
+
     @property
     def matched_on(self) -> str:
         """What Mantel-Haenszel matches on."""

@@ -1,7 +1,7 @@
 """Answer logs in files: Parquet, CSV or Excel, long (one row an answer) or wide (one row a person, 0/1/blank)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from seedtest_assets.errors import InputError, first_few, first_line, number_of
+from seedtest_assets.storage.answer_groups import group_column, groups_of_students
 from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.marks import read_marks
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
@@ -67,6 +68,7 @@ class AnswerFile:
     not_answered: how often which mark stood for no answer; of a long file such a row is bad, unless a code says that it is ignored.
     notes: what to tell about the reading, a sentence each.
     students, items: ids of the file, in its order; of a wide file that of its columns. Some may have no row in `answers`.
+    groups: of each student who has one, where a column of groups was asked for.
     """
 
     answers: pa.Table
@@ -76,6 +78,7 @@ class AnswerFile:
     notes: Sequence[str]
     students: Sequence[str]
     items: Sequence[str]
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def students_without_answers(self) -> Sequence[str]:
@@ -112,15 +115,21 @@ def is_answer_file(name: str) -> bool:
 
 
 def read_answer_file(
-    path: str | Path, *, needs_time: bool = True, needs_topic: bool = False, rules: MarkRules = MARKS_AS_THEY_ARE
+    path: str | Path,
+    *,
+    needs_time: bool = True,
+    needs_topic: bool = False,
+    rules: MarkRules = MARKS_AS_THEY_ARE,
+    group: str | None = None,
 ) -> AnswerFile:
     """Read a log, check each row, and separate the bad rows with their reasons.
 
     needs_time: without it, a file may have no completed_at, and the order of its rows stands in for the time.
-    rules: the key of responses, and codes of omitted and not reached answers.
+    rules: the key of responses, and codes of omitted and not reached answers. group: name of the column with the
+    student's group, which is then no item of a wide file.
     Raises InputError for a file that is not there, cannot be read, or lacks a needed column.
     """
-    file = _read_rows(str(path))
+    file = _read_rows(str(path), group)
     wide = _is_wide(file.rows.column_names) and not needs_time
     columns = [name for name in file.rows.column_names if name != ROW]
     notes = [*file.notes, *_columns_not_read(columns)]
@@ -158,6 +167,7 @@ def read_answer_file(
         notes=[*notes, *marks.notes],
         students=_in_order(file.students),
         items=_in_order(rows["item_id"]),
+        groups=file.groups,
     )
 
 
@@ -173,20 +183,24 @@ def _bad_rows(misfits: Sequence[tuple[int, str]], left_out: pa.Table, *, wide: b
 
 @dataclass(frozen=True, kw_only=True)
 class _FileRows:
-    """rows: as they stand in the file, with ROW. students: ids of all rows. misfits, notes: as of a TextTable."""
+    """rows: as they stand in the file, with ROW. students: ids of all rows. misfits, notes: as of a TextTable.
+
+    groups: as of an AnswerFile; their column is not in `rows`.
+    """
 
     rows: pa.Table
     students: pa.ChunkedArray
     misfits: Sequence[tuple[int, str]]
     notes: Sequence[str]
+    groups: Mapping[str, str]
 
 
-def _read_rows(path: str) -> _FileRows:
+def _read_rows(path: str, group: str | None) -> _FileRows:
     paths = sorted(glob(path)) or [path]
     tables, misfits, notes = [], [], []
     for name in paths:
         if name.lower().endswith(".parquet"):
-            rows = _parquet_rows(name)
+            rows = _parquet_rows(name, group)
         else:
             text = read_text_table(Path(name), HEADERS)
             rows, of_file = text.rows, f" in {Path(name).name}" if len(paths) > 1 else ""
@@ -199,18 +213,26 @@ def _read_rows(path: str) -> _FileRows:
         raise InputError(f"the files of {path} do not fit together: {first_line(error)}") from None
     student = _choose_columns(rows.column_names)["student_id"]
     students = rows[student] if student else pa.chunked_array([[]], pa.string())
-    return _FileRows(rows=rows, students=students, misfits=misfits, notes=notes)
+    groups: Mapping[str, str] = {}
+    if group is not None and student:
+        column = group_column(path, group, [name for name in rows.column_names if name not in (ROW, student)])
+        groups = groups_of_students(path, students, rows[column])
+        rows = rows.drop_columns(column)
+    return _FileRows(rows=rows, students=students, misfits=misfits, notes=notes, groups=groups)
 
 
-def _parquet_rows(path: str) -> pa.Table:
+def _parquet_rows(path: str, group: str | None) -> pa.Table:
     try:
         refuse_repeated_names(Path(path), pa.parquet.read_schema(path).names)
         table = pa.parquet.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} cannot be read: {first_line(error)}") from None
-    chosen = {column: name for name, column in _choose_columns(table.column_names).items() if column}
-    if _is_wide(table.column_names):
-        chosen = {column: chosen.get(column, "correct") for column in table.column_names}
+    grouping = [] if group is None else [group_column(path, group, table.column_names)]
+    columns = [column for column in table.column_names if column not in grouping]
+    chosen = {column: name for name, column in _choose_columns(columns).items() if column}
+    if _is_wide(columns):
+        chosen = {column: chosen.get(column, "correct") for column in columns}
+    chosen |= dict.fromkeys(grouping, "session_id")  # an id of any type
     for column, name in chosen.items():
         values = readable_column(path, column, table[column], name)
         table = table.set_column(table.column_names.index(column), column, values)
@@ -268,7 +290,7 @@ def _unpivoted(path: str | Path, file: _FileRows) -> _FileRows:
             "is_correct": marks,
         }
     )
-    return _FileRows(rows=rows, students=file.students, misfits=file.misfits, notes=file.notes)
+    return replace(file, rows=rows)
 
 
 def _under_our_names(rows: pa.Table, chosen: Mapping[str, str | None]) -> dict[str, pa.ChunkedArray]:
