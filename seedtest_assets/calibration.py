@@ -22,6 +22,7 @@ ANSWER_SCHEMA = pa.schema(
 PARAMETER_COLUMNS = ["item_id", "a", "b", "c"]
 ITEM_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses", "is_anchor", "flag"]
 ABILITY_COLUMNS = ["user_id", "theta", "se", "n_responses"]
+ITEM_PRIOR_COLUMNS = ["item_id", "log_a_mean", "log_a_sd", "b_mean", "b_sd"]
 LEFT_OUT_COLUMNS = ["item_id", "n_responses", "reason"]
 
 # Called after each iteration with its number, the largest parameter change, and the log-likelihood.
@@ -58,6 +59,11 @@ def no_parameters() -> pd.DataFrame:
     return pd.DataFrame({"item_id": pd.Series(dtype="str"), "a": [], "b": [], "c": []})
 
 
+def no_item_priors() -> pd.DataFrame:
+    """Make an empty table of priors of single items."""
+    return pd.DataFrame({name: pd.Series(dtype="str" if name == "item_id" else "float") for name in ITEM_PRIOR_COLUMNS})
+
+
 @dataclass(frozen=True)
 class CalibrationRequest:
     """A calibration to be run.
@@ -70,6 +76,9 @@ class CalibrationRequest:
     previous: PARAMETER_COLUMNS of the newest earlier calibration, linked to when there are no anchors; may be empty.
     linking_method: one of irt.LINKING_METHODS.
     priors: of the items' parameters; an IRT service refuses any.
+    item_priors: ITEM_PRIOR_COLUMNS of items whose own priors replace those, on the bank's scale; may be empty, and an IRT
+        service refuses any.
+    population: mean and SD of ability on the bank's scale, by which item_priors are moved to the calibrated persons'.
     attempt: number of the attempt of the step, from 1, for logs and metrics.
     """
 
@@ -80,6 +89,8 @@ class CalibrationRequest:
     previous: pd.DataFrame = field(default_factory=no_parameters)
     linking_method: LinkingMethod = "stocking_lord"
     priors: Priors = field(default_factory=Priors)
+    item_priors: pd.DataFrame = field(default_factory=no_item_priors)
+    population: tuple[float, float] = (0.0, 1.0)
     attempt: int = 1
 
 
@@ -97,6 +108,7 @@ class CalibrationResult:
     metrics: loglik, aic, bic, iterations, converged (each None where an IRT service does not give it), seconds, engine,
         n_set_aside, and what else the engine gives.
     warnings: one line each, for the operator.
+    provisional: why an item's parameters are provisional, by item id; history flags them, and no check counts them.
     """
 
     items: pd.DataFrame
@@ -105,6 +117,7 @@ class CalibrationResult:
     model_spec: dict[str, Any]
     metrics: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    provisional: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def to_review(self) -> pd.DataFrame:

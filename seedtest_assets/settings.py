@@ -39,6 +39,23 @@ Prior = Annotated[str, AfterValidator(_mean_and_sd)]
 """Mean and SD of a prior, such as "0,0.5"."""
 
 
+def _features(text: str) -> str:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise ValueError(
+            "names are separated by commas, and none may be blank, such as topic_id,type,author_difficulty"
+        )
+    if "irt" in names:
+        raise ValueError(
+            "irt holds the item's own parameters, which cannot predict them. Name what is known of it otherwise"
+        )
+    return ",".join(dict.fromkeys(names))
+
+
+FeatureNames = Annotated[str, AfterValidator(_features)]
+"""Names of keys of `question.meta`, separated by commas."""
+
+
 _PASSWORD = re.compile(r"https?://[^/?]*@|://[^@]*:.*@")
 
 
@@ -143,6 +160,20 @@ class Settings(Thresholds):
     mirt_fixed_c: Annotated[
         float | None, Field(gt=0, lt=1, description="3PL: c of every item, in place of an estimate")
     ] = None
+    seedtest_item_features: Annotated[
+        FeatureNames | None,
+        Field(
+            description="names of keys of `question.meta`, separated by commas, and `topic_id`: what they say of the calibrated bank gives every item a prior of a and b; unset: no such priors"
+        ),
+    ] = None
+    # At 0.3 some 50 answers to an item of middle difficulty, from which on checks judge its drift, too.
+    seedtest_provisional_se_b: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="with `SEEDTEST_ITEM_FEATURES`: an item is flagged `provisional` while the standard error of its b is above it",
+        ),
+    ] = 0.3
     mirt_max_retries: Annotated[
         int, Field(ge=0, le=20, description="retries of a step, 0 to 20; read when the code location loads")
     ] = 3
@@ -194,6 +225,11 @@ class Settings(Thresholds):
             description="where a browser opens the lake's folder `reports/`, for the links to reports; unset, those of a local lake lead to `seedtest dev`"
         ),
     ] = None
+
+    @property
+    def item_features(self) -> tuple[str, ...]:
+        """Names of the features that predict items' parameters."""
+        return tuple(self.seedtest_item_features.split(",")) if self.seedtest_item_features else ()
 
     @property
     def priors(self) -> Priors:

@@ -64,6 +64,15 @@ def test_priors_are_read_and_those_that_are_wrong_are_named(monkeypatch):
         load_settings()
 
 
+def test_names_of_item_features_are_checked(monkeypatch):
+    monkeypatch.setenv("SEEDTEST_ITEM_FEATURES", " topic_id, type,topic_id")
+    assert load_settings().item_features == ("topic_id", "type")
+    for wrong, reason in (("type,,level", "none may be blank"), ("irt", "irt holds the item's own parameters")):
+        monkeypatch.setenv("SEEDTEST_ITEM_FEATURES", wrong)
+        with pytest.raises(SettingsError, match=reason):
+            load_settings()
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

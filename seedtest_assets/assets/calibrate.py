@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import dagster as dg
 
 from seedtest_assets.assets.calibrate_metadata import materializations, nothing_to_do, with_metrics
+from seedtest_assets.assets.calibrate_priors import calibrate_with_priors
 from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, Progress, answers_to_calibrate
 from seedtest_assets.checks import catalogue
 from seedtest_assets.checks.calibration_checks import (
@@ -138,7 +139,8 @@ def _calibrate(
         priors=options.priors,
         attempt=context.retry_number + 1,
     )
-    result = engine.calibrate(request, _progress_in(context.log))
+    fit = partial(engine.calibrate, progress=_progress_in(context.log))
+    result = calibrate_with_priors(fit, request, database, options, previous_day)
     warnings = (*known.warnings, *result.warnings)
     for warning in warnings:
         context.log.warning(warning)

@@ -42,6 +42,7 @@ def materializations(
             "left_out_items": previewed(result.left_out.head(20)),
             "to_review": len(flagged),
             "items_to_review": previewed(flagged.head(20)),
+            **({"provisional": len(result.provisional)} if "item_priors" in result.model_spec else {}),
             "preview": previewed(result.items.head(5)),
             "item_map": picture(item_map(result.items["b"], theta), "item difficulties against abilities"),
         },
@@ -86,6 +87,7 @@ def _fit(result: CalibrationResult, run_id: str) -> dict[str, Any]:
         **{name: rounded(metrics.get(name)) for name in shown},
         "linked_to": specification["linked_to"],
         **_linking(specification),
+        **_item_priors(specification),
         "model_spec": dg.MetadataValue.json(_as_json(specification)),
         "metrics": dg.MetadataValue.json(_as_json(metrics)),
     }
@@ -99,6 +101,20 @@ def _linking(specification: Mapping[str, Any]) -> dict[str, Any]:
         for name in LINKING_SHOWN
         if name in block
     }
+
+
+def _item_priors(specification: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what the items' features explain, where they give priors."""
+    priors = specification.get("item_priors", {})
+    if not priors:
+        return {}
+    of_parameters = {
+        f"{fact}_of_{name}": rounded(priors[name][fact])
+        for name in ("log_a", "b")
+        for fact in ("r_squared", "residual_sd")
+        if name in priors
+    }
+    return {"items_with_priors": priors["n_items"], **of_parameters}
 
 
 def _window(window: Window) -> dict[str, Any]:

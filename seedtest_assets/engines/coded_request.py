@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest
-from seedtest_assets.engines.codes import coded, codes_and_names
+from seedtest_assets.engines.codes import coded, coded_priors, codes_and_names
 from seedtest_assets.errors import first_few
 from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
 from seedtest_assets.usable_answers import with_usable_ids
@@ -31,6 +31,7 @@ class CodedRequest:
     starts: irt.ItemParameters | None
     previous: irt.ItemParameters | None
     warnings: tuple[str, ...]
+    item_priors: irt.PriorsByItem | None = None
 
     @property
     def answered(self) -> np.ndarray:
@@ -66,6 +67,7 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
         anchors=anchors,
         starts=starts,
         previous=previous,
+        item_priors=coded_priors(request.item_priors, item_ids, request.population),
         warnings=(
             *_answers_left_out(without_ids),
             *_anchors_left_out(request.anchors, unusable),

@@ -6,6 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets import irt
+from seedtest_assets.calibration import ITEM_PRIOR_COLUMNS
+from seedtest_assets.irt.parameters import Line
 from seedtest_assets.usable_answers import trimmed
 
 
@@ -28,9 +30,28 @@ def codes_and_names(ids: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
 
 def coded(parameters: pd.DataFrame, item_ids: pa.Array) -> irt.ItemParameters | None:
     """Select the parameters (item_id, a, b, c) of the items that have a code; None when there are none."""
-    codes = pc.index_in(trimmed(pa.array(parameters["item_id"], pa.string())), item_ids)
-    known = parameters[codes.is_valid().to_numpy(zero_copy_only=False)]
+    codes, known = _known(parameters, item_ids)
     if known.empty:
         return None
     a, b, c = (known[name].to_numpy(float) for name in "abc")
-    return irt.ItemParameters(codes.drop_null().to_numpy().astype(np.int32), a, b, np.nan_to_num(c))
+    return irt.ItemParameters(codes, a, b, np.nan_to_num(c))
+
+
+def coded_priors(priors: pd.DataFrame, item_ids: pa.Array, population: tuple[float, float]) -> irt.PriorsByItem | None:
+    """Select the priors (ITEM_PRIOR_COLUMNS) of the items that have a code; None when there are none.
+
+    population: mean and SD of ability on the scale of the priors.
+    """
+    codes, known = _known(priors, item_ids)
+    if known.empty:
+        return None
+    mean, sd = population
+    log_a_mean, log_a_sd, b_mean, b_sd = (known[name].to_numpy(float) for name in ITEM_PRIOR_COLUMNS[1:])
+    return irt.PriorsByItem(codes, log_a_mean, log_a_sd, b_mean, b_sd, population=Line(sd, mean))
+
+
+def _known(rows: pd.DataFrame, item_ids: pa.Array) -> tuple[np.ndarray, pd.DataFrame]:
+    """Select the rows of items that have a code, and give their codes, int32."""
+    codes = pc.index_in(trimmed(pa.array(rows["item_id"], pa.string())), item_ids)
+    known = rows[codes.is_valid().to_numpy(zero_copy_only=False)]
+    return codes.drop_null().to_numpy().astype(np.int32), known

@@ -44,6 +44,7 @@ class InProcessEngine:
                     linking_method=request.linking_method,
                     max_iterations=self.max_iterations,
                     progress=progress,
+                    by_item=coded.item_priors,
                     **request.priors.given,
                 ),
             )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from seedtest_assets.irt.options import MIN_RESPONSES, Options
     from seedtest_assets.irt.parameters import ItemParameters, information, probability
+    from seedtest_assets.irt.priors_by_item import PriorsByItem
     from seedtest_assets.irt.responses import Responses
     from seedtest_assets.irt.result import Calibration, CalibrationFrames
     from seedtest_assets.irt.score_fit import s_x2
@@ -57,6 +58,7 @@ __all__ = [
     "Model",
     "ModelFacts",
     "Options",
+    "PriorsByItem",
     "Responses",
     "ScaleTransformation",
     "TopicAbilities",
@@ -90,6 +92,7 @@ _MODULES = (
     "options",
     "grid",
     "parameters",
+    "priors_by_item",
     "linking",
     "simulation",
     "responses",

@@ -94,7 +94,9 @@ def _calibrate(sample: Sample, bank: Bank, options: Options) -> Calibration:
     """Screen the anchors to be held, estimate, link, and assemble the result."""
     held = screen_anchors(sample, bank, options) if options.linking_method == "fixed" else None
     if held is not None:
-        bank, options = bank.moved_back(held.line), replace(options, **options.moved_back(*held.line).given)
+        bank, options = bank.moved_back(held.line), options.moved_back(*held.line)
+    elif options.by_item is not None:
+        options = replace(options, by_item=options.by_item.of_persons())
     estimate = estimate_maximum(sample, bank, held, options)
     errors = standard_errors(estimate.optimum, options.standard_errors)
     scale = _link(estimate, errors, bank, options) if held is None else _scale_of(held, estimate)

@@ -8,6 +8,7 @@ last few steps (Walker & Ni, 2011) does the rest.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import expit
@@ -15,6 +16,7 @@ from scipy.special import expit
 from seedtest_assets.irt.curves import code_tables
 from seedtest_assets.irt.estep import Answers, Expectation, expect
 from seedtest_assets.irt.grid import N_NODES, Grid, normal_grid
+from seedtest_assets.irt.item_priors import ItemPriors, item_priors
 from seedtest_assets.irt.kernel_arguments import Curves, Moments
 from seedtest_assets.irt.models import Model, ModelFacts, model_facts
 from seedtest_assets.irt.mstep import maximise
@@ -63,7 +65,7 @@ class Problem:
     """What is estimated: the free items of `answers` (bool [n_items]) under `model`, the others keep their parameters.
 
     With held items the populations' means and SDs are estimated on the held items' scale, otherwise the persons
-    together have mean 0 and SD 1. `own`: all persons by the nodes that serve them, where the common grid does not
+    together have mean 0 and SD 1. `codes`: of the items, int32 [n_items], by which they have priors. `own`: all persons by the nodes that serve them, where the common grid does not
     serve all.
     """
 
@@ -73,6 +75,7 @@ class Problem:
     n_nodes: int = N_NODES
     prior: PriorAnswers | None = None
     priors: Priors = field(default_factory=Priors)
+    codes: np.ndarray | None = None
     own: tuple[Part, ...] = ()
 
     @property
@@ -83,12 +86,24 @@ class Problem:
     @property
     def shrunk(self) -> bool:
         """Whether a prior holds slopes or difficulties, so that moving the scale changes more than its name."""
-        return self.prior is not None or self.priors.prior_a is not None or self.priors.prior_b is not None
+        return self.prior is not None or self.priors.of_scale
 
     @property
     def anchored(self) -> bool:
         """Whether items are held."""
         return not self.free.all()
+
+    @cached_property
+    def item_priors(self) -> ItemPriors:
+        """The priors of each item's parameters."""
+        codes = np.arange(self.answers.n_items) if self.codes is None else self.codes
+        return item_priors(self.priors, self.model, codes)
+
+    @property
+    def prior_of_common_slope(self) -> tuple[float, float] | None:
+        """Mean and precision of the log of Rasch's slope, where it is estimated with a prior."""
+        free = not self.facts.own_slopes and self.priors.prior_a is not None and not self.anchored
+        return self.priors.of_common_slope if free else None
 
     def curves(self, state: State) -> Curves:
         """Compute the items' curves at `state`."""
@@ -160,7 +175,7 @@ class Problem:
 
     def log_prior(self, state: State) -> float:
         """Compute what the priors add to the log-likelihood."""
-        of_parameters = log_prior(self.priors, self.model, state, self.free)
+        of_parameters = log_prior(self.item_priors, self.prior_of_common_slope, state, self.free)
         if self.prior is None:
             return of_parameters
         return of_parameters + self.prior.log_likelihood(self.curves(state), self.grid(state).node)
@@ -233,7 +248,9 @@ def _single_precision(problem: Problem, tolerance: float, iteration: int) -> boo
 def _step(problem: Problem, state: State, expected: Expectation, right: np.ndarray, expand: bool) -> State:
     """Do the M-step and bring the populations back to mean 0 and SD 1; `expand` the scale of a single one, too."""
     node = expected.node
-    a, d, g = maximise(problem.model, state, expected, right, problem.free, problem.priors)
+    a, d, g = maximise(
+        problem.model, state, expected, right, problem.free, problem.item_priors, problem.priors.of_common_slope
+    )
     persons = expected.mass.sum(axis=1)
     mean = expected.mass @ node / np.maximum(persons, 1e-300)
     variance = expected.mass @ node**2 / np.maximum(persons, 1e-300) - mean**2

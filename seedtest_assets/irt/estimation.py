@@ -63,7 +63,9 @@ class Sample:
     def of(cls, responses: Responses, model: Model, groups: ArrayLike | None, options: Options) -> "Sample":
         """Find the items that can be fitted and check the groups."""
         group, n_groups = _groups(groups, responses.n_persons)
-        fitted, left_out = fittable_items(responses, max(options.min_responses, 2), options.bound(model))
+        least, bound = max(options.min_responses, 2), options.bound(model)
+        with_prior = np.empty(0, np.int32) if options.by_item is None else options.by_item.item
+        fitted, left_out = fittable_items(responses, least, bound, with_prior)
         return cls(
             responses=responses,
             model=model,
@@ -182,7 +184,7 @@ def screen_anchors(sample: Sample, bank: Bank, options: Options) -> HeldAnchors 
     if source != "anchors" or target is None:
         return None
     # Priors are on the bank's scale, which is not known yet.
-    options = replace(options, prior_answers=0.0, prior_a=None, prior_b=None)
+    options = replace(options.without_scale(), prior_answers=0.0)
     free = estimate_items(sample.with_both_marks(options), bank, None, options)
     errors = standard_errors(free.optimum, options.standard_errors)
     to_anchors = Target(items=target, source=source, method="stocking_lord", item_ids=sample.responses.item_ids)
@@ -288,7 +290,8 @@ def _problem(
         _hold(held.items, state, free, sample)
     elif not model_facts(sample.model).own_slopes:
         state.a[:] = np.abs(state.a).mean()
-    return Problem(answers, sample.model, free, _n_nodes(answers), priors=Priors(**options.given)), state
+    priors = Priors(**options.given, by_item=options.by_item)
+    return Problem(answers, sample.model, free, _n_nodes(answers), priors=priors, codes=sample.fitted), state
 
 
 def _n_nodes(answers: Answers) -> int:
@@ -374,7 +377,7 @@ def _oriented(estimate: Estimate, anchors: ItemParameters | None) -> Estimate:
 
     Held items and a prior of the discriminations keep it where it is.
     """
-    if estimate.problem.anchored or estimate.problem.priors.prior_a is not None:
+    if estimate.problem.anchored or estimate.problem.priors.of_slopes(estimate.problem.model):
         return estimate
     if float(np.median(estimate.state.a)) < 0:
         estimate = _mirrored(estimate)

@@ -6,10 +6,10 @@ import numpy as np
 
 from seedtest_assets.irt.curves import log_wrong_and_right, logistic
 from seedtest_assets.irt.estep import Expectation
+from seedtest_assets.irt.item_priors import ItemPrior, ItemPriors, prior_of
 from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.parallel import exponential, kernel, run
 from seedtest_assets.irt.prior_densities import add_prior, log_prior_of_item
-from seedtest_assets.irt.priors import ItemPriors, Priors
 from seedtest_assets.irt.state import INTERCEPT_LIMIT, LEAST_SLOPE, SLOPE_LIMIT, State
 
 STEPS = 8
@@ -17,26 +17,33 @@ ITEMS_A_CHUNK = 256
 
 
 def maximise(
-    model: Model, state: State, expected: Expectation, right: np.ndarray, free: np.ndarray, priors: Priors
+    model: Model,
+    state: State,
+    expected: Expectation,
+    right: np.ndarray,
+    free: np.ndarray,
+    priors: ItemPriors,
+    of_common_slope: tuple[float, float],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compute new slopes, intercepts and logit guessings, float64 [n_items] each; as they were where not `free`.
 
-    expected: of the E-step at `state`; right: float64 [n_items], right answers to each item.
+    expected: of the E-step at `state`; right: float64 [n_items], right answers to each item; of_common_slope: mean and
+    precision of the log of Rasch's slope.
     """
-    node, prior = expected.node, priors.of_items(model)
+    node = expected.node
     curves = _Estimates(state.a.copy(), state.d.copy(), state.g.copy())
     ranges = [(low, min(low + ITEMS_A_CHUNK, len(right))) for low in range(0, len(right), ITEMS_A_CHUNK)]
     if model == "3PL":
         wrong = expected.answers - expected.right
-        run(lambda low, high: _maximise_3pl(low, high, curves, wrong, expected.right, node, free, prior), ranges)
+        run(lambda low, high: _maximise_3pl(low, high, curves, wrong, expected.right, node, free, priors), ranges)
         return curves
     data = _Counts(expected.answers, right, expected.right_theta)
-    if model == "2PL" and (prior.a_precision > 0 or prior.b_precision > 0):
-        run(lambda low, high: _maximise_2pl_with_priors(low, high, curves, data, node, free, prior), ranges)
+    if model == "2PL" and priors.of_scale:
+        run(lambda low, high: _maximise_2pl_with_priors(low, high, curves, data, node, free, priors), ranges)
     elif model == "2PL":
         run(lambda low, high: _maximise_2pl(low, high, curves, data, node, free), ranges)
     elif model == "Rasch":
-        _maximise_rasch(curves, data, node, free, prior, priors.of_common_slope)
+        _maximise_rasch(curves, data, node, free, priors, of_common_slope)
     else:
         raise ValueError(f"no maximisation step for the model {model!r}")
     return curves
@@ -124,7 +131,7 @@ def _maximise_2pl_with_priors(
     data: _Counts,
     node: np.ndarray,
     free: np.ndarray,
-    prior: ItemPriors,
+    priors: ItemPriors,
 ) -> None:
     """Take Fisher scoring steps for (a, d) of each item, never downhill."""
     a, d = estimates.a, estimates.d
@@ -132,6 +139,7 @@ def _maximise_2pl_with_priors(
     for j in range(low, high):
         if not free[j]:
             continue
+        prior = prior_of(priors, j)
         if prior.a_precision > 0:
             a[j] = max(a[j], LEAST_SLOPE)
         value = _posterior_of_2pl(j, a[j], d[j], data, node, prior)
@@ -162,7 +170,7 @@ def _maximise_2pl_with_priors(
 
 
 @kernel
-def _posterior_of_2pl(j: int, a: float, d: float, data: _Counts, node: np.ndarray, prior: ItemPriors) -> float:
+def _posterior_of_2pl(j: int, a: float, d: float, data: _Counts, node: np.ndarray, prior: ItemPrior) -> float:
     """Compute the expected log-likelihood of one item, plus its log prior."""
     total = data.right[j] * d + data.right_theta[j] * a + log_prior_of_item(a, d, 0.0, prior)
     for q in range(node.size):
@@ -183,7 +191,7 @@ def _maximise_rasch(
     data: _Counts,
     node: np.ndarray,
     free: np.ndarray,
-    prior: ItemPriors,
+    priors: ItemPriors,
     of_slope: tuple[float, float],
 ) -> None:
     """Take Newton steps for one slope and every intercept; the slope is held where an item is."""
@@ -192,7 +200,7 @@ def _maximise_rasch(
     slope_free = free.all()
     gradient, information, cross = np.zeros(a.size), np.ones(a.size), np.zeros(a.size)
     score, block = np.empty(3), np.empty((3, 3))
-    common = ItemPriors(of_slope[0], of_slope[1], 0.0, 0.0, 0.0, 0.0, False)
+    common = ItemPrior(of_slope[0], of_slope[1], 0.0, 0.0, 0.0, 0.0, False)
     if slope_free and common.a_precision > 0:
         a[:] = max(a[0], LEAST_SLOPE)
     for _ in range(STEPS):
@@ -204,7 +212,7 @@ def _maximise_rasch(
             if free[j]:
                 _moments(a[j], d[j], data.answers[j], node, m)
                 score[:], block[:, :] = 0.0, 0.0
-                add_prior((a[j], d[j], 0.0), prior, score, block)
+                add_prior((a[j], d[j], 0.0), prior_of(priors, j), score, block)
                 gradient[j], information[j] = data.right[j] - m[0] + score[1], m[2] + block[1, 1] + 1e-10
                 cross[j] = m[3] + block[0, 1]
                 gradient_a += data.right_theta[j] - m[1] + score[0] - cross[j] / information[j] * gradient[j]
@@ -225,7 +233,7 @@ def _maximise_rasch(
 
 
 @kernel
-def _posterior_of_3pl(item: tuple, wrong: np.ndarray, right: np.ndarray, node: np.ndarray, prior: ItemPriors) -> float:
+def _posterior_of_3pl(item: tuple, wrong: np.ndarray, right: np.ndarray, node: np.ndarray, prior: ItemPrior) -> float:
     """Compute the expected log-likelihood of one item (a, d, g), plus its log prior."""
     a, d, g = item
     c = logistic(g)
@@ -242,7 +250,7 @@ def _score_and_information(
     wrong: np.ndarray,
     right: np.ndarray,
     node: np.ndarray,
-    prior: ItemPriors,
+    prior: ItemPrior,
     gradient: np.ndarray,
     information: np.ndarray,
 ) -> None:
@@ -283,7 +291,7 @@ def _maximise_3pl(
     right: np.ndarray,
     node: np.ndarray,
     free: np.ndarray,
-    prior: ItemPriors,
+    priors: ItemPriors,
 ) -> None:
     """Take Fisher scoring steps for (a, d, g) of each item, never downhill."""
     a, d, g = estimates
@@ -292,6 +300,7 @@ def _maximise_3pl(
     for j in range(low, high):
         if not free[j]:
             continue
+        prior = prior_of(priors, j)
         if prior.a_precision > 0:
             a[j] = max(a[j], LEAST_SLOPE)
         value = _posterior_of_3pl((a[j], d[j], g[j]), wrong[j], right[j], node, prior)

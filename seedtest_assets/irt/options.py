@@ -35,6 +35,9 @@ class Options(Priors):
         Mean and SD of logit c, 3PL only; by default (-1.386, 0.5), a guess among five answers.
     fixed_c : float, optional
         Guessing that every item has instead, 3PL only.
+    by_item : PriorsByItem, optional
+        Priors of a and b of single items, on the bank's scale, in place of `prior_a` and `prior_b`. Such an item is calibrated
+        from its first answer.
     tolerance : float
         Largest change of a, d = -a b and logit c that the last step may make.
     max_iterations : int

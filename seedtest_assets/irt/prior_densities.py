@@ -8,14 +8,13 @@ import math
 
 import numpy as np
 
-from seedtest_assets.irt.models import Model, model_facts
+from seedtest_assets.irt.item_priors import ItemPrior, ItemPriors, prior_of
 from seedtest_assets.irt.parallel import kernel
-from seedtest_assets.irt.priors import ItemPriors, Priors
 from seedtest_assets.irt.state import LEAST_SLOPE, State
 
 
 @kernel
-def log_prior_of_item(a: float, d: float, g: float, prior: ItemPriors) -> float:
+def log_prior_of_item(a: float, d: float, g: float, prior: ItemPrior) -> float:
     """Compute the log density of an item's parameters, up to a constant; -inf for a slope that the prior excludes."""
     total = 0.0
     if prior.a_precision > 0:
@@ -31,7 +30,7 @@ def log_prior_of_item(a: float, d: float, g: float, prior: ItemPriors) -> float:
 
 
 @kernel
-def add_prior(item: tuple, prior: ItemPriors, gradient: np.ndarray, information: np.ndarray) -> None:
+def add_prior(item: tuple, prior: ItemPrior, gradient: np.ndarray, information: np.ndarray) -> None:
     """Add the score of an item's (a, d, g) under the prior, and its information, without what may be negative."""
     a, d, g = item
     if prior.a_precision > 0:
@@ -53,22 +52,29 @@ def add_prior(item: tuple, prior: ItemPriors, gradient: np.ndarray, information:
         information[2, 2] += prior.c_precision
 
 
-def log_prior(priors: Priors, model: Model, state: State, free: np.ndarray) -> float:
-    """Compute the log density of the free items' parameters, up to a constant."""
-    total = _sum(state.a, state.d, state.g, free, priors.of_items(model))
-    if _common_slope(priors, model, free):
-        mean, precision = priors.of_common_slope
-        total += log_prior_of_item(state.a[0], 0.0, 0.0, ItemPriors(mean, precision, 0.0, 0.0, 0.0, 0.0, False))
+def log_prior(
+    of_items: ItemPriors, of_common_slope: tuple[float, float] | None, state: State, free: np.ndarray
+) -> float:
+    """Compute the log density of the free items' parameters, up to a constant.
+
+    of_common_slope: mean and precision of the log of Rasch's slope, None where it has no prior.
+    """
+    total = _sum(state.a, state.d, state.g, free, of_items)
+    if of_common_slope is not None:
+        mean, precision = of_common_slope
+        total += log_prior_of_item(state.a[0], 0.0, 0.0, ItemPrior(mean, precision, 0.0, 0.0, 0.0, 0.0, False))
     return float(total)
 
 
-def prior_information(priors: Priors, model: Model, state: State, free: np.ndarray) -> np.ndarray:
+def prior_information(
+    of_items: ItemPriors, of_common_slope: tuple[float, float] | None, state: State, free: np.ndarray
+) -> np.ndarray:
     """Compute minus the second derivatives of the log density, [n_items, 3, 3]; Rasch's slope is with the first item."""
-    of_items, information = priors.of_items(model), np.zeros((len(free), 3, 3))
+    information = np.zeros((len(free), 3, 3))
     a, b = state.discrimination_and_difficulty
-    mean, precision = of_items.a_mean, np.where(free, of_items.a_precision, 0.0)
-    if _common_slope(priors, model, free):
-        mean, precision[0] = priors.of_common_slope
+    mean, precision = of_items.a_mean.copy(), np.where(free, of_items.a_precision, 0.0)
+    if of_common_slope is not None:
+        mean[0], precision[0] = of_common_slope
     log_slope = np.log(np.abs(a))
     information[:, 0, 0] = np.where(precision > 0, (precision * (1 + mean - log_slope) - 1) / a**2, 0.0)
     by = np.stack([-b / a, -1 / a], axis=1)
@@ -81,15 +87,9 @@ def prior_information(priors: Priors, model: Model, state: State, free: np.ndarr
 
 
 @kernel
-def _sum(a: np.ndarray, d: np.ndarray, g: np.ndarray, free: np.ndarray, prior: ItemPriors) -> float:
+def _sum(a: np.ndarray, d: np.ndarray, g: np.ndarray, free: np.ndarray, priors: ItemPriors) -> float:
     total = 0.0
-    if prior.a_precision > 0 or prior.b_precision > 0 or prior.c_precision > 0:
-        for j in range(a.size):
-            if free[j]:
-                total += log_prior_of_item(a[j], d[j], g[j], prior)
+    for j in range(a.size):
+        if free[j]:
+            total += log_prior_of_item(a[j], d[j], g[j], prior_of(priors, j))
     return total
-
-
-def _common_slope(priors: Priors, model: Model, free: np.ndarray) -> bool:
-    """Whether Rasch's slope is estimated, with a prior."""
-    return not model_facts(model).own_slopes and priors.prior_a is not None and bool(free.all())

@@ -4,28 +4,20 @@ Imports nothing that is compiled, so that settings and the command line name pri
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.models import Model, model_facts
 
+if TYPE_CHECKING:
+    from seedtest_assets.irt.priors_by_item import PriorsByItem
+
+P = TypeVar("P", bound="Priors")
+
 # Prior of logit c in a 3PL unless the caller gives another, N(-1.386, 0.5^2): a guess among five answers.
 GUESSING_MEAN = math.log(0.2 / 0.8)
 GUESSING_SD = 0.5
-
-
-class ItemPriors(NamedTuple):
-    """Means and precisions of log a, b and logit c, as kernels take them; a precision of 0 is no prior. c_free: whether c
-    is estimated."""
-
-    a_mean: float
-    a_precision: float
-    b_mean: float
-    b_precision: float
-    c_mean: float
-    c_precision: float
-    c_free: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +25,14 @@ class Priors:
     """Priors of each item's parameters, on the scale of the calibrated persons (mean 0, SD 1), or of held anchors.
 
     prior_a: mean and SD of log a; prior_b: of b; prior_c: of logit c, 3PL only, N(-1.386, 0.5^2) where not given;
-    fixed_c: c that every item has instead, 3PL only.
+    fixed_c: c that every item has instead, 3PL only. by_item: priors of a and b that single items have instead of these.
     """
 
     prior_a: tuple[float, float] | None = None
     prior_b: tuple[float, float] | None = None
     prior_c: tuple[float, float] | None = None
     fixed_c: float | None = None
+    by_item: "PriorsByItem | None" = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name, of in (("prior_a", "log a"), ("prior_b", "b"), ("prior_c", "logit c")):
@@ -53,7 +46,7 @@ class Priors:
 
     @property
     def given(self) -> dict[str, Any]:
-        """Those that are given, by name."""
+        """Those that all items have, by name."""
         values = {name: getattr(self, name) for name in ("prior_a", "prior_b", "prior_c", "fixed_c")}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -63,37 +56,42 @@ class Priors:
         if of_guessing and not model_facts(model).guessing:
             raise DataError(f"{of_guessing[0]} needs model 3PL, but the model is {model}")
 
-    def mirrored(self) -> "Priors":
-        """Turn the ability axis around."""
-        return replace(self, prior_b=(-self.prior_b[0], self.prior_b[1])) if self.prior_b else self
+    @property
+    def of_scale(self) -> bool:
+        """Whether a prior holds slopes or difficulties, so that moving the scale changes more than its name."""
+        return self.prior_a is not None or self.prior_b is not None or self.by_item is not None
 
-    def moved_back(self, A: float, B: float) -> "Priors":
+    def of_slopes(self, model: Model) -> bool:
+        """Whether a prior keeps slopes above 0."""
+        return self.prior_a is not None or (self.by_item is not None and model_facts(model).own_slopes)
+
+    def without_scale(self: P) -> P:
+        """Drop the priors of a and b."""
+        return replace(self, prior_a=None, prior_b=None, by_item=None)
+
+    def mirrored(self: P) -> P:
+        """Turn the ability axis around."""
+        prior_b = self.prior_b and (-self.prior_b[0], self.prior_b[1])
+        return replace(self, prior_b=prior_b, by_item=self.by_item and self.by_item.mirrored())
+
+    def moved_back(self: P, A: float, B: float) -> P:
         """Undo a change of scale, A theta + B, that leads to the one of the priors."""
         prior_a = self.prior_a and (self.prior_a[0] + math.log(A), self.prior_a[1])
         prior_b = self.prior_b and ((self.prior_b[0] - B) / A, self.prior_b[1] / A)
-        return replace(self, prior_a=prior_a, prior_b=prior_b)
+        return replace(self, prior_a=prior_a, prior_b=prior_b, by_item=self.by_item and self.by_item.moved_back(A, B))
 
     def bound(self, model: Model) -> bool:
         """Check whether even an item with only right or only wrong answers has a finite estimate."""
         return self.prior_b is not None and (self.prior_a is not None or not model_facts(model).own_slopes)
 
-    def of_items(self, model: Model) -> ItemPriors:
-        """Give the priors that each item has to itself, as kernels take them; Rasch's one slope is not among them."""
-        facts = model_facts(model)
-        prior_a = self.prior_a if facts.own_slopes else None
-        guessing = facts.guessing and self.fixed_c is None
-        prior_c = (self.prior_c or (GUESSING_MEAN, GUESSING_SD)) if guessing else None
-        return ItemPriors(
-            *_mean_and_precision(prior_a), *_mean_and_precision(self.prior_b), *_mean_and_precision(prior_c), guessing
-        )
-
     @property
     def of_common_slope(self) -> tuple[float, float]:
         """Mean and precision of the log of Rasch's slope."""
-        return _mean_and_precision(self.prior_a)
+        return mean_and_precision(self.prior_a)
 
 
-def _mean_and_precision(prior: tuple[float, float] | None) -> tuple[float, float]:
+def mean_and_precision(prior: tuple[float, float] | None) -> tuple[float, float]:
+    """Give mean and precision of a prior; a precision of 0 is no prior."""
     return (0.0, 0.0) if prior is None else (float(prior[0]), 1 / float(prior[1]) ** 2)
 
 

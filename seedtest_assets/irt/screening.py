@@ -1,6 +1,7 @@
 """Which items can be fitted, and what the list of answers can say about their scale."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers
@@ -11,19 +12,24 @@ LeftOut = list[tuple[int, int, str]]
 """(item code, number of answers, reason) of items that have answers but no parameters."""
 
 
-def fittable_items(responses: Responses, min_responses: int, one_kind: bool = False) -> tuple[np.ndarray, LeftOut]:
+def fittable_items(
+    responses: Responses, min_responses: int, one_kind: bool = False, with_prior: ArrayLike = ()
+) -> tuple[np.ndarray, LeftOut]:
     """Find the codes of the items that can be fitted, int32, and list the others that have answers.
 
-    one_kind: whether an item with only right or only wrong answers can be fitted.
+    one_kind: whether an item with only right or only wrong answers can be fitted; with_prior: codes of items with a prior
+    of their own, for which one answer is enough.
     Raises DataError when there is none.
     """
     if responses.n_answers == 0:
         raise DataError("there are no answers to calibrate")
     n_wrong, n_right = _wrong_and_right(responses)
     n_answers = n_wrong + n_right
-    few = (n_answers > 0) & (n_answers < min_responses)
+    few, known = (n_answers > 0) & (n_answers < min_responses), np.zeros(len(n_answers), bool)
+    known[np.intersect1d(with_prior, np.arange(len(known))).astype(np.int64)] = True
+    determined = known if not one_kind else np.ones_like(known)
     reasons = np.select(
-        [few, (n_wrong == 0) & (n_answers > 0) & (not one_kind), (n_right == 0) & (n_answers > 0) & (not one_kind)],
+        [few & ~known, (n_wrong == 0) & (n_answers > 0) & ~determined, (n_right == 0) & (n_answers > 0) & ~determined],
         [f"fewer than {min_responses} answers", "all answers right", "all answers wrong"],
         "",
     )

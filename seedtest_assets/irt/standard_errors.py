@@ -205,7 +205,7 @@ def _complete_information(problem: Problem, state: State, expected: Expectation)
     for x, (kind, factor) in enumerate(basis):
         for y, (other_kind, other_factor) in enumerate(basis):
             complete[:, x, y] = information[kind, other_kind] @ (factor * other_factor)
-    return complete + prior_information(problem.priors, problem.model, state, problem.free)
+    return complete + prior_information(problem.item_priors, problem.prior_of_common_slope, state, problem.free)
 
 
 def _whole_matrix(optimum: Optimum) -> np.ndarray | None:

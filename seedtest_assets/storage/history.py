@@ -11,7 +11,8 @@ from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, PARAMETER
 from seedtest_assets.storage.database import Database, sql
 
 _ITEMS = """
-SELECT item_id, a, b, c, se_a, se_b, se_c, n_responses, is_anchor, coalesce(array_to_string(flags, '. '), '') AS flag
+SELECT item_id, a, b, c, se_a, se_b, se_c, n_responses, is_anchor,
+       array_to_string(ARRAY(SELECT flag FROM unnest(flags) AS flag WHERE flag NOT LIKE 'provisional:%'), '. ') AS flag
 FROM item_history WHERE partition_date = $1 ORDER BY item_id
 """
 _ABILITIES = """

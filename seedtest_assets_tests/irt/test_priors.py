@@ -35,14 +35,23 @@ class Posterior:
         c = expit(g) if len(g) else np.full(self.n_items, self.options.fixed_c or 0.0)
         p = c[:, None] + (1 - c[:, None]) * expit(a[:, None] * NODES + d[:, None])
         total = logsumexp(self.right @ np.log(p) + self.wrong @ np.log1p(-p) + LOG_WEIGHT, axis=1).sum()
-        if self.options.prior_a:
-            mean, sd = self.options.prior_a
-            total += np.sum(-np.log(a) - 0.5 * ((np.log(a) - mean) / sd) ** 2)
-        if self.options.prior_b:
-            mean, sd = self.options.prior_b
+        by_item = self.options.by_item
+        if self.options.prior_a or (by_item and self.model != "Rasch"):
+            mean, sd = self.of_items(self.options.prior_a, "log_a", len(a))
+            total += np.sum(np.where(sd < np.inf, -np.log(a) - 0.5 * ((np.log(a) - mean) / sd) ** 2, 0.0))
+        if self.options.prior_b or by_item:
+            mean, sd = self.of_items(self.options.prior_b, "b", len(d))
             total -= 0.5 * np.sum(((-d / a - mean) / sd) ** 2)
         mean, sd = self.options.prior_c or (GUESSING_MEAN, GUESSING_SD)
         return -total + 0.5 * np.sum(((g - mean) / sd) ** 2)
+
+    def of_items(self, of_all, name, n):
+        """Mean and SD of each item's prior, an infinite SD where it has none; Rasch's slope has that of all."""
+        mean, sd = (np.full(n, value) for value in of_all or (0.0, np.inf))
+        if self.options.by_item and n == self.n_items:
+            own = self.options.by_item
+            mean[own.item], sd[own.item] = getattr(own, f"{name}_mean"), getattr(own, f"{name}_sd")
+        return mean, sd
 
     def gradient(self, x, h=1e-5):
         return np.array([self(x + e) - self(x - e) for e in h * np.eye(len(x))]) / (2 * h)
@@ -57,6 +66,11 @@ class Posterior:
         return np.sqrt(variance[slope]), np.sqrt(variance[intercept] + 2 * b * both + b**2 * variance[slope]) / a
 
 
+OF_SOME = irt.PriorsByItem(
+    [6, 1, 3], log_a_mean=[0.4, -0.2, 0.0], log_a_sd=[0.2, 0.3, 1.0], b_mean=[1.0, -1.0, 0.3], b_sd=[0.3, 0.6, 0.2]
+)
+
+
 @pytest.mark.parametrize(
     ("model", "priors"),
     [
@@ -66,6 +80,10 @@ class Posterior:
         ("Rasch", {"prior_a": (0.0, 0.2), "prior_b": (0.3, 1.0)}),
         ("3PL", {"prior_a": (0.0, 0.5), "prior_b": (0.0, 2.0), "prior_c": (-1.1, 0.4)}),
         ("3PL", {"prior_a": (0.0, 0.5), "fixed_c": 0.2}),
+        ("2PL", {"by_item": OF_SOME}),
+        ("2PL", {"by_item": OF_SOME, "prior_a": (0.0, 0.5), "prior_b": (0.0, 2.0)}),
+        ("Rasch", {"by_item": OF_SOME, "prior_a": (0.0, 0.2)}),
+        ("3PL", {"by_item": OF_SOME, "prior_a": (0.0, 0.5)}),
     ],
 )
 def test_estimates_are_the_mode_of_the_posterior_and_errors_its_hessians(model, priors):

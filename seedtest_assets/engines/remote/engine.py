@@ -24,6 +24,7 @@ class IrtServiceEngine:
     def __init__(self, settings: Settings) -> None:
         if not settings.r_irt_base_url:
             raise SettingsError("R_IRT_BASE_URL is not set. Set it to the address of the IRT service")
+        self.item_features = settings.item_features
         self.connection = IrtConnection(
             settings.r_irt_base_url, settings.r_irt_timeout_secs, revealed(settings.r_irt_internal_token)
         )
@@ -38,6 +39,11 @@ class IrtServiceEngine:
             raise SettingsError(
                 f"the IRT service cannot take priors, and {', '.join(request.priors.given)} is set. Unset MIRT_PRIOR_A, "
                 "MIRT_PRIOR_B, MIRT_PRIOR_C and MIRT_FIXED_C, or R_IRT_BASE_URL, so that this process calibrates"
+            )
+        if self.item_features or len(request.item_priors):
+            raise SettingsError(
+                "the IRT service cannot take priors, and SEEDTEST_ITEM_FEATURES is set. Unset it, or "
+                "R_IRT_BASE_URL, so that this process calibrates"
             )
         started = time.perf_counter()
         coded = code_request(request)

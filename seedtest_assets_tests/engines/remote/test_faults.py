@@ -45,6 +45,12 @@ def test_priors_are_refused_before_anything_is_sent():
         IrtServiceEngine(Settings(r_irt_base_url="http://127.0.0.1:1")).calibrate(request)
 
 
+def test_priors_from_features_are_refused_before_anything_is_sent():
+    settings = Settings(r_irt_base_url="http://127.0.0.1:1", seedtest_item_features="topic_id")
+    with pytest.raises(SettingsError, match="the IRT service cannot take priors, and SEEDTEST_ITEM_FEATURES is set"):
+        IrtServiceEngine(settings).calibrate(REQUEST)
+
+
 def test_unreachable_service_is_worth_a_retry():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
