@@ -11,6 +11,7 @@ from seedtest_assets.calibration import ITEM_PRIOR_COLUMNS, no_item_priors
 from seedtest_assets.irt.explanatory import FEWEST_ITEMS
 from seedtest_assets.irt.models import Model, model_facts
 from seedtest_assets.irt.predicted_priors import KnownItems, Prediction, predict_items
+from seedtest_assets.irt.remarks import REVERSED
 
 # Where all items have one slope, that of a single item is not used.
 NO_LOG_A = (0.0, 1.0)
@@ -44,8 +45,8 @@ def feature_priors(
 ) -> FeaturePriors:
     """Predict a and b of the items that are answered from what is known of the bank's.
 
-    Anchors have no prior, since their values are known, nor has an item whose a was not above 0, since features cannot
-    know that its key is wrong.
+    Anchors have no prior, since their values are known, nor has an item whose a was below 0 beyond its error: features do
+    not know of a wrong key, and a prior of log a would hide it.
 
     features: item_id and a column a feature; item_ids: of the items with answers; model: of the night.
     """
@@ -66,7 +67,8 @@ def feature_priors(
     every = [*items["item_id"], *new]
     log_a_mean, log_a_sd = (log_a.mean, log_a.sd) if log_a else (np.full(len(every), each) for each in NO_LOG_A)
     table = pd.DataFrame(dict(zip(ITEM_PRIOR_COLUMNS, (every, log_a_mean, log_a_sd, b.mean, b.sd), strict=True)))
-    kept = table["item_id"].isin(item_ids) & ~table["item_id"].isin([*anchors, *items.loc[items["a"] <= 0, "item_id"]])
+    reversed_keys = items.loc[items["flag"] == REVERSED, "item_id"]
+    kept = table["item_id"].isin(item_ids) & ~table["item_id"].isin([*anchors, *reversed_keys])
     regressions = {"b": b} | ({"log_a": log_a} if log_a else {})
     return FeaturePriors(
         table=table[kept],

@@ -9,6 +9,8 @@ from seedtest_assets.irt.item_features import FeatureCoding, Values
 
 # Rounds in which the last priors are taken out of the bank: their means are near the predictions that are looked for.
 ROUNDS = 3
+# Of an a with a larger error, the logarithm is off centre and its error not known.
+MOST_ERROR_OF_LOG_A = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,8 @@ def predict_items(
     features, _ = coding.columns(bank, len(known.b))
     columns = (features, *coding.columns(new, n_new))
     with np.errstate(invalid="ignore", divide="ignore"):
-        log_a = Estimates(np.log(known.a), known.se_a / known.a)
+        error = known.se_a / known.a
+        log_a = Estimates(np.log(known.a), np.where(error <= MOST_ERROR_OF_LOG_A, error, np.nan))
     b = Estimates(np.where(known.a > 0, known.b, np.nan), known.se_b)
     of_log_a = _predict(columns, log_a, known.log_a_prior_sd) if own_slopes else None
     return of_log_a, _predict(columns, b, known.b_prior_sd)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from seedtest_assets.engines.feature_priors import CalibratedBank, feature_priors, provisional_items
+from seedtest_assets.irt.remarks import REVERSED
 
 IDS = [f"item-{number}" for number in range(60)]
 
@@ -21,6 +22,7 @@ def bank_of(model="2PL", **columns):
             "se_a": 0.001,
             "se_b": 10.0,
             "is_anchor": False,
+            "flag": "",
         }
     ).assign(**columns)
     features = pd.DataFrame({"item_id": [*IDS, "new"], "topic_id": [*np.where(hard, "hard", "easy"), "hard"]})
@@ -41,9 +43,9 @@ def test_a_new_item_has_the_prior_of_items_like_it():
 
 
 def test_anchors_reversed_items_and_items_without_answers_have_none():
-    bank, features = bank_of(a=[-0.01, *[0.01] * 59])
-    priors = feature_priors(bank, features, [*IDS[:30], "new"], ["item-1", "item-2"], "2PL")
-    assert set(priors.table["item_id"]) == {*IDS[3:30], "new"}
+    bank, features = bank_of(a=[-0.01, -0.01, *[0.01] * 58], flag=["", REVERSED, *[""] * 58])
+    priors = feature_priors(bank, features, [*IDS[:30], "new"], ["item-2"], "2PL")
+    assert set(priors.table["item_id"]) == {"item-0", *IDS[3:30], "new"}
 
 
 def test_an_item_that_is_not_in_question_has_the_banks_mean():
