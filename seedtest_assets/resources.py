@@ -157,7 +157,6 @@ class IrtEngine(SettingsResource):
     mirt_prior_c: str | None = _setting("mirt_prior_c")
     mirt_fixed_c: float | None = _setting("mirt_fixed_c")
     seedtest_item_features: str | None = _setting("seedtest_item_features")
-    seedtest_provisional_se_b: float = _setting("seedtest_provisional_se_b")
 
     @property
     def name(self) -> str:

@@ -166,14 +166,6 @@ class Settings(Thresholds):
             description="names of keys of `question.meta`, separated by commas, and `topic_id`: what they say of the calibrated bank gives every item a prior of a and b; unset: no such priors"
         ),
     ] = None
-    # At 0.3 some 50 answers to an item of middle difficulty, from which on checks judge its drift, too.
-    seedtest_provisional_se_b: Annotated[
-        float,
-        Field(
-            gt=0,
-            description="with `SEEDTEST_ITEM_FEATURES`: an item is flagged `provisional` while the standard error of its b is above it",
-        ),
-    ] = 0.3
     mirt_max_retries: Annotated[
         int, Field(ge=0, le=20, description="retries of a step, 0 to 20; read when the code location loads")
     ] = 3

@@ -34,6 +34,7 @@ from seedtest_assets.storage.locks import one_calibration_at_a_time
 from seedtest_assets.storage.publishing import clear_calibration, write_calibration
 from seedtest_assets.storage.questions import known_parameters
 from seedtest_assets.storage.window import Window
+from seedtest_assets.thresholds import Thresholds
 
 LOG_EVERY = 10
 """Iterations between two lines of progress in the log, each of which is a row in Dagster's database."""
@@ -97,7 +98,7 @@ def calibrate(
                 yield from nothing_to_do(window)
                 return
             since = lake.answers_since(window, partial(source.find, platform))
-            calibrated = _calibrate(context, database, engine, window, since, earlier)
+            calibrated = _calibrate(context, database, engine, window, since, earlier, thresholds)
             judgements = judge_calibration(calibrated, thresholds)
             result = with_metrics(calibrated.result, checks=numbers_to_record(judgements))
             run_id = f"fit-{day}-{context.run.run_id[:8]}"
@@ -124,6 +125,7 @@ def _calibrate(
     window: Window,
     since: date,
     earlier: EarlierPartitions,
+    thresholds: Thresholds,
 ) -> CalibratedDay:
     """Run the engine, and record the inputs and metrics of the fit."""
     options = engine.settings
@@ -140,7 +142,7 @@ def _calibrate(
         attempt=context.retry_number + 1,
     )
     fit = partial(engine.calibrate, progress=_progress_in(context.log))
-    result = calibrate_with_priors(fit, request, database, options, previous_day)
+    result = calibrate_with_priors(fit, request, database, options, previous_day, thresholds.item_provisional_se_b)
     warnings = (*known.warnings, *result.warnings)
     for warning in warnings:
         context.log.warning(warning)

@@ -18,10 +18,12 @@ def calibrate_with_priors(
     database: Database,
     settings: Settings,
     bank_day: date | None,
+    most_se_b: float,
 ) -> CalibrationResult:
     """Calibrate with priors from the items' features, where SEEDTEST_ITEM_FEATURES names some; else as requested.
 
-    bank_day: the calibrated day that the features' effects are taken from.
+    bank_day: the calibrated day that the features' effects are taken from; most_se_b: error of b above which an item is
+    provisional.
     """
     if not settings.item_features:
         return calibrate(request)
@@ -32,7 +34,7 @@ def calibrate_with_priors(
         result,
         model_spec=result.model_spec | ({"item_priors": facts} if facts else {}),
         warnings=(*priors.warnings, *result.warnings),
-        provisional=provisional_items(result.items, settings.seedtest_provisional_se_b),
+        provisional=provisional_items(result.items, most_se_b),
     )
 
 
