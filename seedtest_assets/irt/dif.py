@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.special import chdtrc
 
 from seedtest_assets.irt.dif_effects import adjusted_for_many_tests, areas_between, flags
-from seedtest_assets.irt.dif_likelihood_ratio import FOCAL, REFERENCE, likelihood_ratio
+from seedtest_assets.irt.dif_likelihood_ratio import FOCAL, REFERENCE, GroupFit, likelihood_ratio
 from seedtest_assets.irt.dif_result import ItemDif
 from seedtest_assets.irt.dif_screening import Screening, Study
 from seedtest_assets.irt.models import Model, model_facts
@@ -89,16 +89,20 @@ def differential_item_functioning(
     options.check(model)
     announce_compilation()
     study = Study.of(responses, focal, model, options)
-    rows, warnings = study.anchor_rows(anchors)
-    found = _confirm(study, study.screened(rows), rows)
-    return replace(found, warnings=(*warnings, *found.warnings))
+    while True:
+        rows, warnings = study.anchor_rows(anchors)
+        screening = study.screened(rows)
+        clean = np.isin(np.arange(study.answers.n_items), rows) if len(rows) else screening.clean
+        base = study.model.fit(clean & study.answers.studied, study.alike)
+        if not base.unbounded.any():
+            found = _confirm(study, screening, base, given=len(rows) > 0)
+            return replace(found, warnings=(*warnings, *found.warnings))
+        study = study.without(base.unbounded)
 
 
-def _confirm(study: Study, screening: Screening, anchors: np.ndarray) -> ItemDif:
-    """Test by likelihood ratio, and put the results together."""
-    answers, model, given = study.answers, study.model, len(anchors) > 0
-    clean = np.isin(np.arange(answers.n_items), anchors) if given else screening.clean
-    base = model.fit(clean & answers.studied, study.alike)
+def _confirm(study: Study, screening: Screening, base: GroupFit, *, given: bool) -> ItemDif:
+    """Test by likelihood ratio, and put the results together. given: whether the caller gave the anchors."""
+    answers, model = study.answers, study.model
     rows = np.flatnonzero(answers.studied & ~(base.equal & given))
     all_tested = given or len(rows) <= MOST_ITEMS_TESTED
     tests = [likelihood_ratio(model, base, row) if all_tested or not base.equal[row] else None for row in rows.tolist()]

@@ -52,6 +52,20 @@ class GroupedAnswers:
             studied=enough[:, items].all(axis=0),
         )
 
+    def without(self, unusable: np.ndarray) -> "GroupedAnswers":
+        """Leave out items, bool [n_items], with all their answers."""
+        kept = ~unusable[self.item]
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return GroupedAnswers(
+            items=self.items[~unusable],
+            start=before[self.start],
+            item=(np.cumsum(~unusable) - 1).astype(np.int32)[self.item[kept]],
+            correct=self.correct[kept],
+            focal=self.focal,
+            count=self.count[:, ~unusable],
+            studied=self.studied[~unusable],
+        )
+
     @property
     def n_items(self) -> int:
         return len(self.items)

@@ -8,6 +8,7 @@ each starts from another.
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.special import logit
 
 from seedtest_assets.irt.dif_answers import GroupedAnswers
 from seedtest_assets.irt.em import Problem, Stopping, solve, starting_values
@@ -84,8 +85,10 @@ class GroupModel:
 
     def first_fit(self, equal: np.ndarray) -> GroupFit:
         """Fit from the items' shares of right answers."""
-        problem = self._problem(equal)
-        return self._fit(equal, starting_values(problem.answers.count, 2), np.array([], np.int64))
+        start = starting_values(self._problem(equal).answers.count, 2)
+        if self.priors.fixed_c is not None:
+            start.g[:] = logit(self.priors.fixed_c)
+        return self._fit(equal, start, np.array([], np.int64))
 
     def fit(self, equal: np.ndarray, start: GroupFit) -> GroupFit:
         """Fit from another fit; an item that was equal starts with the same parameters in both groups."""

@@ -37,11 +37,10 @@ class Screening:
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """The answers, and a fit in which every item that both groups answered is equal."""
+    """The answers, the model, and a fit in which every item that both groups answered is equal."""
 
     responses: Responses
-    answers: GroupedAnswers
-    model: GroupModel
+    free_guessing: GroupModel
     alike: GroupFit
     warnings: tuple[str, ...]
 
@@ -50,25 +49,41 @@ class Study:
         """Fit, leaving out items that cannot be studied."""
         answers = GroupedAnswers.of(responses, focal, max(options.min_responses, 2))
         few = np.setdiff1d(responses.item, answers.items[answers.studied])
-        if not answers.studied.any():
-            raise DataError(
-                f"no item can be studied: each has fewer than {options.min_responses} answers in a group, or only right "
-                "or only wrong ones"
-            )
         warning = (
             f"{len(few)} items are not studied, with fewer than {options.min_responses} answers or only right or only "
             f"wrong ones in a group: {names_of(few, responses.item_ids)}"
         )
         stopping = Stopping(options.tolerance, options.max_iterations, options.progress)
         priors = Priors(prior_c=options.prior_c, fixed_c=options.fixed_c)
-        fits = GroupModel(answers=answers, model=model, stopping=stopping, priors=priors)
-        return cls(
-            responses=responses,
-            answers=answers,
-            model=fits.holding_guessing(),
-            alike=fits.first_fit(answers.studied),
-            warnings=(warning,) if len(few) else (),
+        model_of_groups = GroupModel(answers=answers, model=model, stopping=stopping, priors=priors)
+        return cls._fitted(responses, model_of_groups, (warning,) if len(few) else ())
+
+    @classmethod
+    def _fitted(cls, responses: Responses, model: GroupModel, warnings: tuple[str, ...]) -> "Study":
+        if not model.answers.studied.any():
+            raise DataError(f"no item can be studied. {'. '.join(warnings)}")
+        alike = model.first_fit(model.answers.studied)
+        study = cls(responses=responses, free_guessing=model, alike=alike, warnings=warnings)
+        return study.without(alike.unbounded) if alike.unbounded.any() else study
+
+    def without(self, unbounded: np.ndarray) -> "Study":
+        """Leave out items that separate right from wrong perfectly in a group, bool [n_items], and fit again."""
+        names = names_of(self.answers.items[unbounded], self.responses.item_ids)
+        warning = (
+            f"{np.count_nonzero(unbounded)} items are not studied, since their answers separate perfectly in a group, so "
+            f"that discrimination has no finite estimate: {names}"
         )
+        model = replace(self.free_guessing, answers=self.answers.without(unbounded))
+        return self._fitted(self.responses, model, (*self.warnings, warning))
+
+    @property
+    def answers(self) -> GroupedAnswers:
+        return self.free_guessing.answers
+
+    @property
+    def model(self) -> GroupModel:
+        """The model of all further fits, for a 3PL with c held where it was estimated with every item equal."""
+        return self.free_guessing.holding_guessing()
 
     def anchor_rows(self, codes: ArrayLike | None) -> tuple[np.ndarray, tuple[str, ...]]:
         """Find the rows of anchors, int64, and warn of those that are not studied; raises DataError if none is left."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from seedtest_assets.irt.ability import expected_a_posteriori
 from seedtest_assets.irt.calibration import calibrate
+from seedtest_assets.irt.dif import differential_item_functioning
 from seedtest_assets.irt.fit_statistics import item_fit, person_fit
 from seedtest_assets.irt.models import MODELS, Model
 from seedtest_assets.irt.options import Options
@@ -69,3 +70,4 @@ def warm_up(models: Iterable[Model] = MODELS) -> None:
     expected_a_posteriori(untimed, steep)
     person_fit(untimed, bank, theta)
     s_x2(Responses.from_matrix(marks), bank)
+    differential_item_functioning(untimed, np.arange(500) % 2 == 0)

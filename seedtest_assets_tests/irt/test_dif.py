@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.special import chdtrc
 
+from benchmarks.dif_power import bank
 from seedtest_assets import irt
 from seedtest_assets.irt.dif_answers import GroupedAnswers
-from seedtest_assets.irt.dif_effects import areas_between
+from seedtest_assets.irt.dif_effects import adjusted_for_many_tests, areas_between, flags
 from seedtest_assets.irt.dif_likelihood_ratio import GroupModel, likelihood_ratio
 from seedtest_assets.irt.dif_mantel_haenszel import mantel_haenszel
 from seedtest_assets.irt.dif_matching import Matching, rest_scores
@@ -98,3 +100,104 @@ def test_areas_are_the_integrals_between_the_curves():
 
         assert signed[j] == pytest.approx(quad(difference, -60, 60, limit=500)[0], abs=1e-5)
         assert unsigned[j] == pytest.approx(quad(lambda t: abs(difference(t)), -60, 60, limit=500)[0], abs=1e-4)
+
+
+def test_clean_items_are_called_different_as_often_as_chance_says():
+    """At 5%, although the groups differ in ability by half a SD; without that in the match MH's deltas lean by 0.15."""
+    called, deltas, flagged = [], [], []
+    for seed in range(100, 110):
+        drawn = bank(seed, 300)
+        dif = irt.differential_item_functioning(drawn.responses, drawn.focal)
+        assert dif.matched_on == "ability"
+        called.append([(p < 0.05).mean() for p in (chdtrc(1, dif.mh_chi_square), dif.logistic_p, dif.p)])
+        deltas.append(dif.mh_delta.mean())
+        flagged.append((dif.flag != "A").any())
+    assert (np.abs(np.mean(called, axis=0) - 0.05) < 0.025).all()
+    assert abs(np.mean(deltas)) < 0.05
+    assert np.sum(flagged) <= 2
+
+
+def test_items_that_differ_are_flagged_where_persons_answered_different_items():
+    drawn = bank(5, 1000, shift=0.6)
+    dif = irt.differential_item_functioning(drawn.responses, drawn.focal)
+    assert (dif.flag[drawn.different] != "A").sum() >= 4
+    assert (dif.flag[~drawn.different] == "A").all()
+    assert (dif.signed_area[drawn.different] < 0).all()
+    assert (dif.mh_delta[drawn.different] < 0).all()
+    assert not np.isin(np.flatnonzero(drawn.different), dif.anchors).any()
+
+
+def test_a_slope_that_differs_is_seen_where_the_curves_cross():
+    drawn = bank(3, 2000, factor=2.0)
+    dif = irt.differential_item_functioning(drawn.responses, drawn.focal)
+    assert (dif.p[drawn.different] < 0.01).all()
+    assert (dif.focal.a[drawn.different] > dif.reference.a[drawn.different]).all()
+
+
+@pytest.mark.parametrize(("model", "df"), [("Rasch", 1), ("3PL", 2)])
+def test_other_models_find_the_same_items(reference, model, df):
+    result, responses, focal = reference
+    dif = irt.differential_item_functioning(responses, focal, model, anchors=result["anchors"])
+    np.testing.assert_array_equal(dif.df, df)
+    assert {2, 10} <= set(dif.item[dif.flag != "A"].tolist()) <= {2, 7, 10, 16}
+    np.testing.assert_array_equal(dif.reference.c, dif.focal.c)
+    assert (dif.reference.c > 0).all() == (model == "3PL")
+
+
+def test_groups_exchanged_change_the_signs_only(reference, anchored):
+    result, responses, focal = reference
+    other = irt.differential_item_functioning(responses, ~focal, anchors=result["anchors"])
+    np.testing.assert_allclose(other.lr_x2, anchored.lr_x2, atol=1e-3)
+    np.testing.assert_allclose(other.mh_delta, -anchored.mh_delta, atol=1e-9)
+    np.testing.assert_allclose(other.signed_area, -anchored.signed_area / anchored.focal_sd, atol=1e-3)
+
+
+def test_an_item_that_separates_perfectly_in_a_group_is_left_out_and_named(reference):
+    result, _, focal = reference
+    matrix = answers_of("dif")
+    others = np.delete(matrix, 7, axis=1).sum(axis=1)
+    matrix[focal, 7] = others[focal] > np.median(others[focal])
+    dif = irt.differential_item_functioning(irt.Responses.from_matrix(matrix), focal, anchors=result["anchors"])
+    assert 7 not in dif.item
+    assert dif.converged
+    assert any("separate perfectly in a group" in warning and ": 7" in warning for warning in dif.warnings)
+    np.testing.assert_allclose(dif.lr_x2[dif.item == 10], result["x2"][result["tested"].index(10)], atol=5)
+
+
+def test_answers_of_one_group_only_are_used_and_their_item_is_not_studied(reference):
+    result, _, focal = reference
+    matrix = answers_of("dif")
+    matrix[focal, 4] = np.nan
+    dif = irt.differential_item_functioning(irt.Responses.from_matrix(matrix), focal, anchors=[*result["anchors"], 4])
+    assert 4 not in dif.item
+    assert set(dif.anchors.tolist()) == set(result["anchors"])
+    assert any("1 of 6 anchors are not used" in warning for warning in dif.warnings)
+    assert dif.matched_on == "ability"
+
+
+@pytest.mark.parametrize(
+    ("focal", "anchors", "message"),
+    [
+        (np.zeros(2000, bool), None, "nobody of the focal group has answers"),
+        (np.arange(2000) >= 1990, None, "no item can be studied"),
+        (np.zeros(3, bool), None, "focal must be 2000 values of true or false"),
+        (np.arange(2000), None, "focal must be 2000 values of true or false"),
+        (np.arange(2000) >= 1200, [99], "none of the anchors has enough answers"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(reference, focal, anchors, message):
+    with pytest.raises(irt.DataError, match=message):
+        irt.differential_item_functioning(reference[1], focal, anchors=anchors)
+
+
+def test_p_is_adjusted_for_all_items_examined():
+    adjusted = adjusted_for_many_tests(np.array([0.01, np.nan, 0.04, 0.03]), 5)
+    np.testing.assert_allclose(adjusted, [0.05, np.nan, 0.2 / 3, 0.2 / 3])
+
+
+def test_flags_need_the_size_and_the_test():
+    reference = irt.ItemParameters(np.arange(5), np.ones(5), np.zeros(5), np.zeros(5))
+    focal = irt.ItemParameters(np.arange(5), np.ones(5), np.array([0.3, 0.5, 0.8, 0.8, 0.8]), np.zeros(5))
+    x2, p = np.array([30.0, 12.0, 40.0, 7.0, 40.0]), np.array([1e-6, 0.01, 1e-8, 0.03, 0.2])
+    found = flags(areas_between(reference, focal)[1], reference, focal, x2, p)
+    assert found.tolist() == ["A", "B", "C", "B", "A"]
