@@ -2,6 +2,7 @@
 
     python -m benchmarks.irt_service client      # building and sending the request: seconds and peak memory
     python -m benchmarks.irt_service calibrate   # in and out of `seedtest serve`, and how fast /healthz answers meanwhile
+    python -m benchmarks.irt_service update      # 200 abilities after a session a second for 30 s, alone and beside calibrations
     python -m benchmarks.irt_service load        # 50 concurrent scorers for 30 s while calibrations run
 
 10,000 persons answer 50 of 500 items each, drawn from a 2PL.
@@ -26,6 +27,7 @@ import psutil
 
 PERSONS, ITEMS, ANSWERED = 10_000, 500, 50
 SCORERS, SECONDS = 50, 30
+UPDATES_A_SECOND = 200
 
 
 def simulated() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -149,6 +151,48 @@ def _scored(port: int, score: bytes, calibration: bytes | None) -> None:
     )
 
 
+def update() -> None:
+    """UPDATES_A_SECOND sessions, as they come and not as they are answered; alone, then while one calibration follows the other."""
+    rng = np.random.default_rng(7)
+    parameters = zip(rng.lognormal(0, 0.3, 20).tolist(), rng.normal(size=20).tolist(), strict=True)
+    items = {f"i{number}": {"a": a, "b": b} for number, (a, b) in enumerate(parameters)}
+    answers = [{"item_id": item, "is_correct": bool(rng.integers(2))} for item in items]
+    session = json.dumps({"item_params": items, "responses": answers, "prior": {"theta": 0.3, "se": 0.35}}).encode()
+    with _service() as (port, _):
+        _updated(port, session, None)
+        _updated(port, session, body())
+
+
+def _updated(port: int, session: bytes, calibration: bytes | None) -> None:
+    calibrations: list[int] = []
+    over = threading.Event()
+
+    def calibrator() -> None:
+        while calibration is not None and not over.is_set():
+            calibrations.append(_post(port, "/irt/calibrate", calibration, {})[0])
+
+    calibrating = threading.Thread(target=calibrator)
+    calibrating.start()
+    time.sleep(0.5)  # so that the first calibration has begun
+    arguments = [str(port), str(UPDATES_A_SECOND), str(SECONDS)]
+    sender = subprocess.run(
+        [sys.executable, "-c", SENDER, *arguments],
+        input=session,
+        capture_output=True,
+        check=True,
+        timeout=SECONDS + 120,
+    )
+    over.set()
+    calibrating.join()
+    sent = json.loads(sender.stdout)
+    ms = np.array(sent["seconds"]) * 1000
+    print(
+        f"{UPDATES_A_SECOND} updates a second, {SECONDS} s, {len(calibrations)} calibrations {sorted(set(calibrations))}: {len(ms):,} updates, "
+        f"median {np.median(ms):.1f} ms, p99 {np.percentile(ms, 99):.1f} ms, max {ms.max():.0f} ms, "
+        f"{sent['failures']} failures; load {os.getloadavg()[0]:.1f}"
+    )
+
+
 def peak_megabytes() -> float:
     """The most memory this process has had."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -235,6 +279,38 @@ def _prober(port: int) -> Iterator[Callable[[], list[float]]]:
     reply = process.communicate("stop\n")[0]
 
 
+SENDER = """
+import http.client, json, queue, sys, threading, time
+port, rate, seconds = map(int, sys.argv[1:])
+session = sys.stdin.buffer.read()
+due, took, failures = queue.SimpleQueue(), [], []
+
+def send():
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    while (at := due.get()) is not None:
+        connection.request("POST", "/irt/update", session, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        response.read()
+        took.append(time.perf_counter() - at)  # from when it was due: a late sender hides nothing
+        if response.status != 200:
+            failures.append(response.status)
+
+senders = [threading.Thread(target=send) for _ in range(16)]
+for sender in senders:
+    sender.start()
+began = time.perf_counter()
+for number in range(rate * seconds):
+    at = began + number / rate
+    time.sleep(max(0.0, at - time.perf_counter()))
+    due.put(at)
+for _ in senders:
+    due.put(None)
+for sender in senders:
+    sender.join()
+print(json.dumps({"seconds": took, "failures": len(failures)}))
+"""
+
+
 SINK = """
 import sys
 from benchmarks.irt_service import run_sink
@@ -286,4 +362,4 @@ def run_sink(takes_gzip: bool) -> None:
 
 if __name__ == "__main__":
     print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    {"client": client, "calibrate": calibrate, "load": load}[sys.argv[1]]()
+    {"client": client, "calibrate": calibrate, "load": load, "update": update}[sys.argv[1]]()

@@ -89,6 +89,10 @@ def create_app(options: ServiceOptions) -> FastAPI:
     async def score(request: Request) -> Response:
         return await _work(request, options, scoring, tasks.score)
 
+    @app.post("/irt/update", **openapi.UPDATE)
+    async def update(request: Request) -> Response:
+        return await _work(request, options, scoring, tasks.update)
+
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app
 

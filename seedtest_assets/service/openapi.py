@@ -14,6 +14,8 @@ from seedtest_assets.service.wire import (
     PersonScoringReply,
     ScoringBody,
     ScoringReply,
+    UpdatingBody,
+    UpdatingReply,
 )
 
 DESCRIPTION = """Calibrates item banks and scores persons: Rasch, 2PL and 3PL,
@@ -22,7 +24,17 @@ P(correct) = c + (1 - c) / (1 + exp(-a (theta - b))).
 Bodies are JSON, gzip is supported both ways. Errors are `{"error": "…"}`; after a 503, wait Retry-After seconds."""
 
 _REF = "#/components/schemas/{name}"
-_STRUCTS = (CalibrationBody, CalibrationReply, ScoringBody, ScoringReply, PersonScoringReply, ErrorReply, Health)
+_STRUCTS = (
+    CalibrationBody,
+    CalibrationReply,
+    ScoringBody,
+    ScoringReply,
+    PersonScoringReply,
+    UpdatingBody,
+    UpdatingReply,
+    ErrorReply,
+    Health,
+)
 
 # Eleven persons and four items: enough answers an item to calibrate, few enough to read.
 _ROWS: list[list[int | None]] = [
@@ -139,6 +151,33 @@ SCORE: dict[str, Any] = {
             "person": (
                 "The answers of one person by item, the newest first",
                 {"item_params": _PARAMETERS_BY_ITEM, "responses": _ANSWERS_OF_ONE},
+            ),
+        },
+    ),
+}
+UPDATE: dict[str, Any] = {
+    "summary": "Update an ability after a session",
+    "description": "The posterior (EAP and SD) of one person from a normal prior and the answers of a session. With the population as "
+    "the prior and all answers of the person it is the full EAP. The prior's own value comes back where no answer could be scored.",
+    "responses": _answers("The ability after the session.", UpdatingReply),
+    "openapi_extra": _request(
+        UpdatingBody,
+        {
+            "prior": (
+                "From the nightly row of the student",
+                {
+                    "item_params": _PARAMETERS_BY_ITEM,
+                    "responses": _ANSWERS_OF_ONE,
+                    "prior": {"theta": 0.85, "se": 0.32},
+                },
+            ),
+            "population": (
+                "A student without a nightly row, in a population of the bank's scale",
+                {
+                    "item_params": _PARAMETERS_BY_ITEM,
+                    "responses": _ANSWERS_OF_ONE,
+                    "population": {"mean": 0.2, "sd": 1.1},
+                },
             ),
         },
     ),

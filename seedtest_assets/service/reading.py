@@ -26,8 +26,10 @@ from seedtest_assets.service.wire import (
     Number,
     Observation,
     ScoringBody,
+    UpdatingBody,
     calibration_decoder,
     scoring_decoder,
+    updating_decoder,
 )
 from seedtest_assets.usable_answers import BLANKS, MAX_ID_BYTES, trimmed, why_unusable_id
 
@@ -91,11 +93,22 @@ def read_calibration(body: bytes, limits: Limits) -> ParsedCalibration:
 def read_scoring(body: bytes, limits: Limits) -> ScoringBody:
     """Parse a scoring request."""
     parsed: ScoringBody = parsed_body(scoring_decoder, body)
+    _at_most_rows(parsed, limits)
+    return parsed
+
+
+def read_updating(body: bytes, limits: Limits) -> UpdatingBody:
+    """Parse a request for an ability after a session."""
+    parsed: UpdatingBody = parsed_body(updating_decoder, body)
+    _at_most_rows(parsed, limits)
+    return parsed
+
+
+def _at_most_rows(parsed: ScoringBody | UpdatingBody, limits: Limits) -> None:
     if len(parsed.item_params) > limits.items:
         raise Refusal(413, f"{len(parsed.item_params):,} items, and one request may hold {limits.items:,}")
     if len(parsed.responses) > limits.persons:
         raise Refusal(413, f"{len(parsed.responses):,} rows, and one request may hold {limits.persons:,}")
-    return parsed
 
 
 def matrix(rows: list[Any], n_columns: int) -> np.ndarray:

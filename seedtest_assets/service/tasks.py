@@ -18,7 +18,7 @@ def calibrate(task: Task) -> Outcome:
     from seedtest_assets.service import work
 
     work.initialize()
-    return work.calibrate(task)
+    return work.at_low_priority(work.calibrate, task)
 
 
 def score(task: Task) -> Outcome:
@@ -27,3 +27,11 @@ def score(task: Task) -> Outcome:
 
     work.initialize()
     return work.score(task)
+
+
+def update(task: Task) -> Outcome:
+    """Answer POST /irt/update."""
+    from seedtest_assets.service import work
+
+    work.initialize()
+    return work.update(task)

@@ -22,6 +22,10 @@ Answer = Annotated[
 
 Number = float | Literal["NA"] | None
 
+LARGEST_PRIOR_THETA = 1e6
+# No posterior of a test is narrower, and no population of one scale is wider.
+LEAST_PRIOR_SD, LARGEST_PRIOR_SD = 1e-4, 1e4
+
 
 class Observation(Struct, gc=False):
     """One answer of one person to one item."""
@@ -100,6 +104,33 @@ class ScoringBody(Struct):
 
     item_params: list[ScoredItem] | dict[str, Parameters]
     responses: list[list[Answer] | PersonAnswer]
+
+
+class Prior(Struct):
+    """What was known of the person before these answers: the ability and standard error of the nightly row."""
+
+    theta: Annotated[float, Meta(ge=-LARGEST_PRIOR_THETA, le=LARGEST_PRIOR_THETA)]
+    se: Annotated[float, Meta(ge=LEAST_PRIOR_SD, le=LARGEST_PRIOR_SD)]
+
+
+class Population(Struct):
+    """The calibrated group: the prior of a person of whom nothing else is known."""
+
+    mean: Annotated[float, Meta(ge=-LARGEST_PRIOR_THETA, le=LARGEST_PRIOR_THETA)] = 0.0
+    sd: Annotated[float, Meta(ge=LEAST_PRIOR_SD, le=LARGEST_PRIOR_SD)] = 1.0
+
+
+class UpdatingBody(Struct):
+    """Items, the answers of one person's session, and what was known before: a `prior`, or the `population`.
+
+    Without either the population is N(0, 1). Of several answers to an item the earliest counts; without times, the list
+    is taken to begin with the newest answer.
+    """
+
+    item_params: list[ScoredItem] | dict[str, Parameters]
+    responses: list[PersonAnswer]
+    prior: Prior | None = None
+    population: Population | None = None
 
 
 class FittedParameters(Struct):
@@ -231,6 +262,17 @@ class PersonScoringReply(Struct):
     status: str = "ok"
 
 
+class UpdatingReply(Struct):
+    """The ability of one person after a session; that of the prior where no answer could be scored."""
+
+    theta: float
+    se: float
+    standard_error: Annotated[float, Meta(description="the same as `se`")]
+    n_responses: Annotated[int, Meta(description="answers that were scored")]
+    left_out: list[LeftOutAnswers]
+    status: str = "ok"
+
+
 class ErrorReply(Struct):
     """What is wrong, in the caller's terms."""
 
@@ -248,3 +290,4 @@ class Health(Struct):
 
 calibration_decoder = msgspec.json.Decoder(CalibrationBody)
 scoring_decoder = msgspec.json.Decoder(ScoringBody)
+updating_decoder = msgspec.json.Decoder(UpdatingBody)

@@ -3,8 +3,10 @@
 import gzip
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import numpy as np
 
 from seedtest_assets import irt
 from seedtest_assets.errors import InputError
-from seedtest_assets.service import calibrating, scoring
+from seedtest_assets.service import calibrating, scoring, updating
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.messages import Outcome, Task
 from seedtest_assets.service.parsing import unpacked
@@ -22,8 +24,8 @@ from seedtest_assets.service.wire import ErrorReply
 
 # Compressing less than this saves no time.
 MIN_GZIP_BYTES = 16 * 1024
-# Below the server, so that it answers at once when the cores are busy.
-NICENESS = 5
+# Below the server and scoring, so that both answer at once while calibrations use all cores.
+NICENESS_OF_CALIBRATIONS = 15
 
 
 def prepare() -> None:
@@ -44,6 +46,11 @@ def calibrate(task: Task) -> Outcome:
 def score(task: Task) -> Outcome:
     """Answer POST /irt/score."""
     return _outcome(scoring.score, task)
+
+
+def update(task: Task) -> Outcome:
+    """Answer POST /irt/update."""
+    return _outcome(updating.update, task)
 
 
 def _outcome(work: Callable[[bytes, Limits], tuple[Any, dict[str, Any]]], task: Task) -> Outcome:
@@ -75,11 +82,17 @@ def _plain(value: Any) -> Any:
 
 @cache
 def initialize() -> None:
-    """Initialise the worker process, once: ignore signals, lower the priority.
+    """Initialise the worker process, once: ignore signals.
 
     Ctrl-C and the TERM of a service manager reach the whole process group; the server ends its workers itself.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+
+
+def at_low_priority(work: Callable[[Task], Outcome], task: Task) -> Outcome:
+    """Run a task in a thread of low priority. On Linux that is the thread's own, so that the process can score next."""
+    if sys.platform != "linux":
+        return work(task)
+    with ThreadPoolExecutor(1, initializer=os.nice, initargs=(NICENESS_OF_CALIBRATIONS,)) as thread:
+        return thread.submit(work, task).result()

@@ -57,7 +57,11 @@ def files_below(place: Path) -> set[Path]:
 
 def test_the_wheel_has_every_file_of_the_package_and_of_a_deployment_and_nothing_else(wheel):
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    package = {path.relative_to(ROOT).as_posix() for path in files_below(ROOT / "seedtest_assets")}
+    package = {
+        path.relative_to(ROOT).as_posix()
+        for name in ("seedtest_assets", "seedtest_client")
+        for path in files_below(ROOT / name)
+    }
     shipped = set()
     for place, name in SHIPPED.items():
         for path in files_below(ROOT / place) or {ROOT / place}:

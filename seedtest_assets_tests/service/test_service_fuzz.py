@@ -29,6 +29,8 @@ from seedtest_assets.service.messages import Task
         ("POST", "/irt/calibrate", GenerationMode.NEGATIVE),
         ("POST", "/irt/score", GenerationMode.POSITIVE),
         ("POST", "/irt/score", GenerationMode.NEGATIVE),
+        ("POST", "/irt/update", GenerationMode.POSITIVE),
+        ("POST", "/irt/update", GenerationMode.NEGATIVE),
     ],
 )
 def test_no_request_that_schemathesis_makes_from_the_description_breaks_it(service, method, path, mode):
@@ -94,6 +96,19 @@ person_scorings = st.fixed_dictionaries(
         "responses": st.lists(person_answers, max_size=6),
     }
 )
+wide_numbers = st.floats() | st.integers() | st.none()
+updates = st.builds(
+    lambda scoring, prior: scoring | prior,
+    person_scorings,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "prior": st.fixed_dictionaries({"theta": wide_numbers, "se": wide_numbers})
+            | st.fixed_dictionaries({"theta": st.floats(-9, 9), "se": st.floats(1e-4, 9)}),
+            "population": st.fixed_dictionaries({}, optional={"mean": wide_numbers, "sd": wide_numbers}),
+        },
+    ),
+)
 LIMITS = Limits(bytes=10_000, items=10, persons=15)
 
 
@@ -141,11 +156,21 @@ def test_any_scoring_of_one_person_is_done_or_refused(answered, body):
         assert reply["abilities"] == [{"theta": reply["theta"], "se": reply["standard_error"]}]
 
 
+@given(body=updates)
+@everything
+def test_any_update_is_done_or_refused(answered, body):
+    reply = answered(work.update, json.dumps(body).encode())
+    if "theta" in reply:
+        assert reply["se"] > 0
+        assert reply["se"] == reply["standard_error"]
+
+
 @given(body=st.binary(max_size=200))
 @everything
 def test_any_bytes_are_refused(answered, body):
     assert "error" in answered(work.calibrate, body)
     assert "error" in answered(work.score, body)
+    assert "error" in answered(work.update, body)
 
 
 rows = st.integers(2, 5).flatmap(

@@ -1,0 +1,45 @@
+"""A client of the IRT service `seedtest serve`: typed requests and replies, over HTTP, with `requests` only.
+
+from seedtest_client import Client
+
+with Client("http://localhost:8000", token="…") as service:
+    ability = service.update(items, answers, prior=Prior(theta=0.85, se=0.32))
+"""
+
+from seedtest_client.client import Client
+from seedtest_client.errors import Busy, Rejected, ServiceError, ServiceFault, Unreachable
+from seedtest_client.types import (
+    Ability,
+    Anchor,
+    Answer,
+    Calibration,
+    FittedItem,
+    Health,
+    Item,
+    LeftOut,
+    Observation,
+    PersonAbility,
+    Population,
+    Prior,
+)
+
+__all__ = [
+    "Ability",
+    "Anchor",
+    "Answer",
+    "Busy",
+    "Calibration",
+    "Client",
+    "FittedItem",
+    "Health",
+    "Item",
+    "LeftOut",
+    "Observation",
+    "PersonAbility",
+    "Population",
+    "Prior",
+    "Rejected",
+    "ServiceError",
+    "ServiceFault",
+    "Unreachable",
+]

@@ -1,0 +1,314 @@
+"""The client: one method for each page of the service."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from seedtest_client.errors import Busy, Rejected, ServiceFault, Unreachable
+from seedtest_client.types import (
+    Ability,
+    Anchor,
+    Answer,
+    Calibration,
+    FittedItem,
+    Health,
+    Item,
+    LeftOut,
+    Observation,
+    PersonAbility,
+    Population,
+    Prior,
+)
+
+T = TypeVar("T")
+CONNECT_SECONDS = 10.0
+Rows = Sequence[Sequence[bool | int | None]]
+
+
+class Client:
+    """Calls an IRT service. Threads may share it: each has connections of its own, which stay open.
+
+    Parameters
+    ----------
+    url : str
+        Address of the service, such as "http://localhost:8000".
+    token : str, optional
+        Its bearer token.
+    timeout : float
+        Seconds that the service may take to answer.
+    retries : int
+        How often a call is sent again where the service cannot be connected to or is busy (503), after its Retry-After.
+        No page changes anything in the service, so that a call may be sent again.
+
+    Raises
+    ------
+    ValueError
+        The address is no http or https URL.
+
+    Notes
+    -----
+    Every call raises Rejected, Busy, Unreachable or ServiceFault, all of them ServiceError.
+    """
+
+    def __init__(self, url: str, *, token: str | None = None, timeout: float = 60.0, retries: int = 3) -> None:
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+            raise ValueError(f"{url!r} is no http:// or https:// address")
+        self.url = url.rstrip("/")
+        self.timeout = timeout
+        self._token = token
+        # Where the reply broke off nothing is sent again: a calibration would be paid for twice.
+        self._retry = Retry(
+            total=retries,
+            read=0,
+            other=0,
+            redirect=0,
+            status_forcelist=[503],
+            allowed_methods=None,
+            backoff_factor=0.5,
+            raise_on_status=False,
+        )
+        self._of_thread = threading.local()
+        self._sessions: list[requests.Session] = []
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        while self._sessions:
+            self._sessions.pop().close()
+        self._of_thread = threading.local()
+
+    def health(self) -> Health:
+        """Ask which service answers, in which version."""
+        reply = self._call("GET", "/healthz")
+        return _made(lambda: Health(**{name: reply[name] for name in ("status", "service", "version", "time")}))
+
+    def calibrate(
+        self,
+        observations: Sequence[Observation] | None = None,
+        *,
+        rows: Rows | None = None,
+        item_ids: Sequence[str] | None = None,
+        model: str = "2PL",
+        anchors: Sequence[Anchor] = (),
+        linking_method: str = "stocking_lord",
+    ) -> Calibration:
+        """Calibrate items and estimate abilities.
+
+        Parameters
+        ----------
+        observations : sequence of Observation
+            An entry for each answer. Or `rows`: a row for each person with True, False or None for each item, whose ids
+            are `item_ids` (I1, I2, … without).
+        model : {"Rasch", "2PL", "3PL"}
+        anchors : sequence of Anchor
+        linking_method : str
+            stocking_lord, haebara, mean_sigma, mean_mean, fixed or none.
+
+        Returns
+        -------
+        Calibration
+        """
+        body: dict[str, Any] = {"model": model, "linking_method": linking_method}
+        if observations is not None:
+            body["observations"] = [
+                {"user_id": each.user_id, **_answer(each.item_id, each.correct, each.answered_at)}
+                for each in observations
+            ]
+        if rows is not None:
+            body["responses"] = _marks(rows)
+        if item_ids is not None:
+            body["item_ids"] = list(item_ids)
+        if anchors:
+            body["anchors"] = [
+                {"item_id": each.item_id, "params": {"a": each.a, "b": each.b, "c": each.c}, "fixed": each.fixed}
+                for each in anchors
+            ]
+        reply = self._call("POST", "/irt/calibrate", body)
+        return _made(lambda: _calibration(reply))
+
+    def score_rows(self, items: Sequence[Item], rows: Rows) -> list[Ability]:
+        """Estimate the ability of a person for each row, under N(0, 1). rows: a mark for each item, None for no answer."""
+        body = {"item_params": [_item(each) for each in items], "responses": _marks(rows)}
+        reply = self._call("POST", "/irt/score", body)
+        return _made(lambda: [Ability(theta=each["theta"], se=each["se"]) for each in reply["abilities"]])
+
+    def score(self, items: Sequence[Item], answers: Sequence[Answer]) -> PersonAbility:
+        """Estimate the ability of one person under N(0, 1), from answers to some of the items."""
+        reply = self._call("POST", "/irt/score", _of_person(items, answers))
+        return _made(lambda: _person(reply))
+
+    def update(
+        self,
+        items: Sequence[Item],
+        answers: Sequence[Answer],
+        *,
+        prior: Prior | None = None,
+        population: Population | None = None,
+    ) -> PersonAbility:
+        """Update the ability of one person after a session.
+
+        Parameters
+        ----------
+        items : sequence of Item
+        answers : sequence of Answer
+            Of the session.
+        prior : Prior, optional
+            The nightly row of the student. Without it `population`, by default N(0, 1).
+
+        Returns
+        -------
+        PersonAbility
+            The posterior; the prior's own values where no answer could be scored.
+        """
+        body = _of_person(items, answers)
+        if prior is not None:
+            body["prior"] = {"theta": prior.theta, "se": prior.se}
+        if population is not None:
+            body["population"] = {"mean": population.mean, "sd": population.sd}
+        reply = self._call("POST", "/irt/update", body)
+        return _made(lambda: _person(reply))
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            reply = self._session.request(
+                method,
+                self.url + path,
+                json=body,
+                timeout=(min(CONNECT_SECONDS, self.timeout), self.timeout),
+                allow_redirects=False,  # a POST would become a GET, and the token go elsewhere
+            )
+        except requests.exceptions.InvalidJSONError as error:
+            raise ValueError(f"what is sent holds a number that JSON has not: {error}") from None
+        except requests.RequestException as error:
+            raise Unreachable(f"{self.url} gives no reply: {_reason(error)}") from None
+        if reply.status_code == 200:
+            return _object(reply)
+        message = _message(reply)
+        if reply.status_code == 503:
+            raise Busy(message)
+        if 400 <= reply.status_code < 500:
+            raise Rejected(reply.status_code, message)
+        raise ServiceFault(f"{self.url + path} answered {reply.status_code}: {message}")
+
+    @property
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._of_thread, "session", None)
+        if session is None:
+            session = requests.Session()
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, HTTPAdapter(max_retries=self._retry))
+            if self._token:
+                session.auth = self._with_token
+            self._of_thread.session = session
+            self._sessions.append(session)
+        return session
+
+    def _with_token(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Send the token in UTF-8, as the service reads it; as `auth`, so that no .netrc replaces it."""
+        request.headers["Authorization"] = f"Bearer {self._token}".encode()  # type: ignore[assignment]
+        return request
+
+
+def _item(item: Item) -> dict[str, Any]:
+    return {"item_id": item.item_id, "a": item.a, "b": item.b, "c": item.c}
+
+
+def _answer(item_id: str, correct: bool | None, answered_at: datetime | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {"item_id": item_id, "is_correct": None if correct is None else bool(correct)}
+    return entry if answered_at is None else entry | {"responded_at": answered_at.isoformat()}
+
+
+def _marks(rows: Rows) -> list[list[bool | None]]:
+    return [[None if mark is None else bool(mark) for mark in row] for row in rows]
+
+
+def _of_person(items: Sequence[Item], answers: Sequence[Answer]) -> dict[str, Any]:
+    return {
+        "item_params": {each.item_id: {"a": each.a, "b": each.b, "c": each.c} for each in items},
+        "responses": [_answer(each.item_id, each.correct, each.answered_at) for each in answers],
+    }
+
+
+def _person(reply: Mapping[str, Any]) -> PersonAbility:
+    return PersonAbility(
+        theta=reply["theta"],
+        se=reply["se"],
+        n_responses=reply["n_responses"],
+        left_out=[LeftOut(item_id=each["item_id"], reason=each["reason"]) for each in reply["left_out"]],
+    )
+
+
+def _calibration(reply: Mapping[str, Any]) -> Calibration:
+    return Calibration(
+        items=[
+            FittedItem(
+                item_id=each["item_id"],
+                a=each["params"]["a"],
+                b=each["params"]["b"],
+                c=each["params"]["c"] or 0.0,
+                se_a=each["se"]["a"],
+                se_b=each["se"]["b"],
+                se_c=each["se"]["c"],
+                n_responses=each["n_responses"],
+                is_anchor=each["is_anchor"],
+                model=each["model"],
+            )
+            for each in reply["item_params"]
+        ],
+        abilities=[
+            Ability(
+                theta=each["theta"], se=each["se"], user_id=each.get("user_id"), n_responses=each.get("n_responses")
+            )
+            for each in reply["abilities"]
+        ],
+        fit_meta=reply["fit_meta"],
+    )
+
+
+def _made(make: Callable[[], T]) -> T:
+    """Read a reply. Raises ServiceFault where something is missing in it."""
+    try:
+        return make()
+    except (KeyError, TypeError) as error:
+        raise ServiceFault(f"the reply is not one of this service: {error!r}. Is the address right?") from None
+
+
+def _object(reply: requests.Response) -> dict[str, Any]:
+    try:
+        parsed = reply.json()
+    except requests.exceptions.JSONDecodeError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise ServiceFault(f"{reply.url} answered no JSON object. Is the address right?")
+    return parsed
+
+
+def _message(reply: requests.Response) -> str:
+    """Give the service's own message; else the reason phrase."""
+    try:
+        parsed = reply.json()
+    except requests.exceptions.JSONDecodeError:
+        parsed = None
+    if isinstance(parsed, dict) and isinstance(parsed.get("error"), str):
+        return str(parsed["error"])
+    return reply.reason or "no message"
+
+
+def _reason(error: requests.RequestException) -> str:
+    if isinstance(error, requests.Timeout):
+        return "it took too long"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
