@@ -7,9 +7,17 @@ from numpy.typing import ArrayLike
 from scipy.special import chdtrc
 
 from seedtest_assets.irt.dif_effects import adjusted_for_many_tests, areas_between, flags
-from seedtest_assets.irt.dif_likelihood_ratio import FOCAL, REFERENCE, GroupFit, likelihood_ratio
+from seedtest_assets.irt.dif_likelihood_ratio import (
+    FOCAL,
+    REFERENCE,
+    GroupFit,
+    LikelihoodRatio,
+    likelihood_ratio,
+    not_tested,
+)
 from seedtest_assets.irt.dif_result import ItemDif
 from seedtest_assets.irt.dif_screening import Screening, Study
+from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.models import Model, model_facts
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.parallel import announce_compilation
@@ -100,23 +108,26 @@ def differential_item_functioning(
         study = study.without(base.unbounded)
 
 
-def _confirm(study: Study, screening: Screening, base: GroupFit, *, given: bool) -> ItemDif:
-    """Test by likelihood ratio, and put the results together. given: whether the caller gave the anchors."""
-    answers, model = study.answers, study.model
-    rows = np.flatnonzero(answers.studied & ~(base.equal & given))
+def _tests(study: Study, base: GroupFit, *, given: bool) -> tuple[np.ndarray, list[LikelihoodRatio]]:
+    """Test the items by likelihood ratio; gives their rows. given: whether the caller gave the anchors."""
+    rows = np.flatnonzero(study.answers.studied & ~(base.equal & given))
+    if not len(rows):
+        raise DataError("every item that can be studied is an anchor. Leave out of the anchors what is to be tested")
     all_tested = given or len(rows) <= MOST_ITEMS_TESTED
-    tests = [likelihood_ratio(model, base, row) if all_tested or not base.equal[row] else None for row in rows.tolist()]
-    reference, focal = (
-        joined(
-            [
-                (test.free if test else base).parameters(group, row)
-                for row, test in zip(rows.tolist(), tests, strict=True)
-            ]
-        )
-        for group in (REFERENCE, FOCAL)
-    )
-    x2 = np.array([test.x2 if test else np.nan for test in tests])
-    df = np.where(np.isnan(x2), np.nan, 1.0 + model_facts(model.model).own_slopes)
+    tests = [
+        likelihood_ratio(study.model, base, row) if all_tested or not base.equal[row] else not_tested(base, row)
+        for row in rows.tolist()
+    ]
+    return rows, tests
+
+
+def _confirm(study: Study, screening: Screening, base: GroupFit, *, given: bool) -> ItemDif:
+    """Test the items, and put the results together."""
+    answers = study.answers
+    rows, tests = _tests(study, base, given=given)
+    reference, focal = joined([test.reference for test in tests]), joined([test.focal for test in tests])
+    x2 = np.array([test.x2 for test in tests])
+    df = np.where(np.isnan(x2), np.nan, 1.0 + model_facts(study.model.model).own_slopes)
     p = chdtrc(df, x2)
     p_adjusted = adjusted_for_many_tests(p, len(rows))
     signed, unsigned = areas_between(reference, focal)
@@ -145,6 +156,6 @@ def _confirm(study: Study, screening: Screening, base: GroupFit, *, given: bool)
         anchors=answers.items[base.equal],
         matched_on=study.matched_on,
         loglik=base.loglik,
-        converged=base.converged and all(test.converged for test in tests if test),
+        converged=base.converged and all(test.converged for test in tests),
         warnings=(*study.warnings, *screening.warnings),
     )

@@ -140,10 +140,11 @@ class GroupModel:
 
 @dataclass(frozen=True, kw_only=True)
 class LikelihoodRatio:
-    """x2: the test's statistic; free: the fit in which the item has parameters of its own in each group."""
+    """x2: the test's statistic; reference, focal: the item's parameters where it has its own in each group."""
 
     x2: float
-    free: GroupFit
+    reference: ItemParameters
+    focal: ItemParameters
     converged: bool
 
 
@@ -154,4 +155,11 @@ def likelihood_ratio(model: GroupModel, base: GroupFit, row: int) -> LikelihoodR
     other = model.fit(equal, base)
     equal_fit, free = (other, base) if equal[row] else (base, other)
     x2 = 2 * (free.loglik - equal_fit.loglik)
-    return LikelihoodRatio(x2=max(x2, 0.0), free=free, converged=other.converged)
+    reference, focal = free.parameters(REFERENCE, row), free.parameters(FOCAL, row)
+    return LikelihoodRatio(x2=max(x2, 0.0), reference=reference, focal=focal, converged=other.converged)
+
+
+def not_tested(base: GroupFit, row: int) -> LikelihoodRatio:
+    """Give an item that needs no test the parameters of the base."""
+    reference, focal = base.parameters(REFERENCE, row), base.parameters(FOCAL, row)
+    return LikelihoodRatio(x2=np.nan, reference=reference, focal=focal, converged=True)

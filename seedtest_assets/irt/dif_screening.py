@@ -50,7 +50,7 @@ class Study:
         answers = GroupedAnswers.of(responses, focal, max(options.min_responses, 2))
         few = np.setdiff1d(responses.item, answers.items[answers.studied])
         warning = (
-            f"{len(few)} items are not studied, with fewer than {options.min_responses} answers or only right or only "
+            f"items not studied ({len(few)}), with fewer than {options.min_responses} answers or only right or only "
             f"wrong ones in a group: {names_of(few, responses.item_ids)}"
         )
         stopping = Stopping(options.tolerance, options.max_iterations, options.progress)
@@ -70,7 +70,7 @@ class Study:
         """Leave out items that separate right from wrong perfectly in a group, bool [n_items], and fit again."""
         names = names_of(self.answers.items[unbounded], self.responses.item_ids)
         warning = (
-            f"{np.count_nonzero(unbounded)} items are not studied, since their answers separate perfectly in a group, so "
+            f"items not studied ({np.count_nonzero(unbounded)}), since their answers separate perfectly in a group, so "
             f"that discrimination has no finite estimate: {names}"
         )
         model = replace(self.free_guessing, answers=self.answers.without(unbounded))

@@ -183,6 +183,7 @@ def test_answers_of_one_group_only_are_used_and_their_item_is_not_studied(refere
         (np.zeros(3, bool), None, "focal must be 2000 values of true or false"),
         (np.arange(2000), None, "focal must be 2000 values of true or false"),
         (np.arange(2000) >= 1200, [99], "none of the anchors has enough answers"),
+        (np.arange(2000) >= 1200, np.arange(20), "every item that can be studied is an anchor"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(reference, focal, anchors, message):
