@@ -11,9 +11,18 @@ Wise, S. L., & Ma, L. (2012). Setting response time thresholds for a CAT item po
 meeting of the National Council on Measurement in Education, Vancouver.
 """
 
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from seedtest_assets import irt
+from seedtest_assets.errors import number_of
+
+Policy = Literal["keep", "wrong", "ignore"]
+"""What a rapid guess counts as: the answer it is, an incorrect one, or none."""
 
 # A threshold is this part of the item's median time: "NT10" of Wise and Ma.
 PARTS_OF_THE_MEDIAN = 10
@@ -24,6 +33,116 @@ MOST_MILLISECONDS = 10_000
 LEAST_TIMED_ANSWERS = 30
 
 _BITS_OF_A_TIME = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class RapidGuesses:
+    """Rapid guesses among some answers.
+
+    is_rapid: bool [n]. item_ids: of the items; thresholds: milliseconds, float64 [n_items], NaN for none.
+    n_timed, n_rapid: answers with a time, and rapid ones, int64 [n_items].
+    """
+
+    is_rapid: np.ndarray
+    item_ids: pa.Array
+    thresholds: np.ndarray
+    n_timed: np.ndarray
+    n_rapid: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class RapidCount:
+    """How many answers are rapid guesses, and what was done with them.
+
+    n_timed: answers with a time. n: rapid guesses. n_left_out: answers that "ignore" left out; n_students_left_out: students of
+    whom it left none.
+    """
+
+    policy: Policy
+    n_timed: int
+    n: int
+    n_left_out: int = 0
+    n_students_left_out: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """Share of rapid guesses among the answers with a time, None without any."""
+        return self.n / self.n_timed if self.n_timed else None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the metadata of a fit keeps; nothing where no answer has a time and none would be treated."""
+        if not self.n_timed and self.policy == "keep":
+            return {}
+        left_out = {"answers_left_out": self.n_left_out, "students_left_out": self.n_students_left_out}
+        return {
+            "rapid_guesses": {"policy": self.policy, "n": self.n, "share": self.share, "n_timed": self.n_timed}
+            | (left_out if self.policy == "ignore" else {})
+        }
+
+    @property
+    def summary(self) -> str:
+        """Describe the count in a line."""
+        if not self.n_timed:
+            return "no answer has a response time"
+        done = {
+            "keep": "kept",
+            "wrong": "counted as incorrect",
+            "ignore": f"{number_of(self.n_left_out, 'answer')} left out",
+        }
+        line = f"{self.n:,} of {number_of(self.n_timed, 'answer')} with a time ({self.share:.2%}), {done[self.policy]}"
+        if self.n_students_left_out:
+            line += f", of {number_of(self.n_students_left_out, 'student')} all of them"
+        return line
+
+
+NOTHING_COUNTED = RapidCount(policy="keep", n_timed=0, n=0)
+
+
+def find_rapid_guesses(answers: pa.Table) -> RapidGuesses:
+    """Find the rapid guesses among answers by thresholds of the same answers. answers: item_id, response_time_ms."""
+    item, item_ids = _codes(answers["item_id"])
+    milliseconds = times_of(answers["response_time_ms"])
+    thresholds = rapid_thresholds(item, milliseconds, len(item_ids))
+    rapid = is_rapid(item, milliseconds, thresholds)
+    n_timed, n_rapid = (np.bincount(item[of], minlength=len(item_ids)) for of in (milliseconds > 0, rapid))
+    return RapidGuesses(is_rapid=rapid, item_ids=item_ids, thresholds=thresholds, n_timed=n_timed, n_rapid=n_rapid)
+
+
+def apply_policy(answers: pa.Table, rapid: RapidGuesses, policy: Policy) -> tuple[pa.Table, RapidCount]:
+    """Count rapid guesses as the policy says, before anything else counts answers.
+
+    answers: student_id, item_id, correct, completed_at, none of them null; those of `rapid`.
+
+    "ignore" decides by a student's first answer to an item, which is the one that counts: where it is a rapid guess, all the
+    student's answers to the item are left out. A second answer, given after the item was seen and often its solution, does not
+    take its place. A rapid repetition changes nothing.
+    """
+    count = RapidCount(policy=policy, n_timed=int(rapid.n_timed.sum()), n=int(rapid.is_rapid.sum()))
+    if policy == "keep" or not count.n:
+        return answers, count
+    if policy == "wrong":
+        correct = answers["correct"].to_numpy(zero_copy_only=False) & ~rapid.is_rapid
+        place = answers.column_names.index("correct")
+        return answers.set_column(place, answers.schema.field(place), pa.array(correct)), count
+    student, students = _codes(answers["student_id"])
+    kept = ~_of_pairs_begun_rapidly(answers, student, rapid.is_rapid)
+    gone = np.bincount(student, minlength=len(students)).astype(bool)
+    gone[student[kept]] = False
+    count = replace(count, n_left_out=int(len(kept) - kept.sum()), n_students_left_out=int(gone.sum()))
+    return answers.filter(pa.array(kept)), count
+
+
+def _of_pairs_begun_rapidly(answers: pa.Table, student: np.ndarray, rapid: np.ndarray) -> np.ndarray:
+    """Tell which answers are of a student and an item whose first answer is rapid, bool [n]."""
+    item, item_ids = _codes(answers["item_id"])
+    correct = answers["correct"].to_numpy(zero_copy_only=False)
+    first = irt.first_answers(student, item, correct, answers["completed_at"].cast(pa.int64()).to_numpy())
+    pair = student.astype(np.int64) * len(item_ids) + item
+    out = first & rapid
+    again = np.flatnonzero(~first)
+    out[again] = np.isin(pair[again], pair[out])
+    return out
 
 
 def rapid_thresholds(item: np.ndarray, response_time_ms: np.ndarray | pa.ChunkedArray, n_items: int) -> np.ndarray:
@@ -61,3 +180,12 @@ def times_of(response_time_ms: np.ndarray | pa.ChunkedArray) -> np.ndarray:
     if isinstance(response_time_ms, pa.Array | pa.ChunkedArray):
         return pc.fill_null(response_time_ms.cast(pa.int64()), 0).to_numpy()
     return np.nan_to_num(response_time_ms).astype(np.int64)
+
+
+def _codes(ids: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+    """Number the ids of a column; the lake's have numbers already, some perhaps of no row."""
+    encoded = ids if pa.types.is_dictionary(ids.type) else ids.dictionary_encode()
+    if not encoded.num_chunks:
+        return np.empty(0, np.int32), pa.array([], pa.string())
+    combined = encoded.unify_dictionaries().combine_chunks()
+    return combined.indices.fill_null(-1).to_numpy(), combined.dictionary

@@ -22,7 +22,14 @@ from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.publications import Publishing
 from seedtest_assets.storage.sources import Source, find_source
-from seedtest_assets.storage.window import Window, answers_since, days_to_extract, missing_days, read_window
+from seedtest_assets.storage.window import (
+    Window,
+    answers_since,
+    days_to_extract,
+    missing_days,
+    read_answers_as_given,
+    read_window,
+)
 from seedtest_assets.thresholds import Thresholds
 
 
@@ -117,6 +124,7 @@ class AnswerLake(SettingsResource):
     seedtest_lake: str = _setting("seedtest_lake")
     mirt_lookback_days: int = _setting("mirt_lookback_days")
     mirt_max_obs: int = _setting("mirt_max_obs")
+    seedtest_rapid_guesses: str = _setting("seedtest_rapid_guesses")
     seedtest_reports_url: str | None = _setting("seedtest_reports_url")
 
     @property
@@ -128,8 +136,12 @@ class AnswerLake(SettingsResource):
         return Lake(self.seedtest_lake)
 
     def window(self, day: date) -> Window:
-        """Read the answers of the look-back window that ends with a day."""
+        """Read the answers of the look-back window that ends with a day, rapid guesses counted by the policy."""
         return read_window(self.storage, day, self.settings)
+
+    def window_as_given(self, day: date) -> Window:
+        """Read the answers of the look-back window that ends with a day as they were given."""
+        return read_answers_as_given(self.storage, day, self.settings)
 
     def answers_since(self, window: Window, find_source: Callable[[], Source]) -> date:
         """Give the first day of a window that may have answers."""

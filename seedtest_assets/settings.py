@@ -97,6 +97,12 @@ class Settings(Thresholds):
             description="what the questions of an exam after the last with a mark count as: `ignored` or `wrong`; of `exam_results` only, since the other sources do not say what came last"
         ),
     ] = "ignored"
+    seedtest_rapid_guesses: Annotated[
+        Literal["keep", "wrong", "ignore"],
+        Field(
+            description="what an answer in less than a tenth of its item's median time counts as: `keep` (the answer it is), `wrong` or `ignore` (left out and counted)"
+        ),
+    ] = "keep"
     seedtest_schema: Annotated[
         str,
         Field(

@@ -6,7 +6,16 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from seedtest_assets.rapid_guesses import LEAST_TIMED_ANSWERS, is_rapid, rapid_thresholds
+from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate
+from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.rapid_guesses import (
+    LEAST_TIMED_ANSWERS,
+    apply_policy,
+    find_rapid_guesses,
+    is_rapid,
+    rapid_thresholds,
+)
+from seedtest_assets_tests.irt.simulate import simulate
 
 
 def log_of_times(n: int = 20_000, n_items: int = 300) -> pd.DataFrame:
@@ -76,3 +85,39 @@ def test_an_item_needs_some_dozens_of_answers_with_a_time():
     assert np.isnan(rapid_thresholds(few, times, 1)).all()
     assert rapid_thresholds(few, np.where(times, times, 1000), 1) == [100.0]
     assert np.isnan(rapid_thresholds(few[:0], times[:0], 2)).tolist() == [True, True]
+
+
+def exam_with_guessers(n_persons: int = 2000, n_items: int = 30) -> tuple[pa.Table, np.ndarray, np.ndarray]:
+    """An exam whose last ten items every fourth person guesses within a second, right by one in five; true b; who guessed."""
+    truth = simulate(n_persons, n_items, seed=12)
+    rng = np.random.default_rng(5)
+    person, item = (codes.ravel() for codes in np.indices((n_persons, n_items)))
+    guessed = (person % 4 == 0) & (item >= n_items - 10)
+    correct = np.where(guessed, rng.random(len(item)) < 0.2, truth.right.ravel() == 1)
+    times = np.where(guessed, rng.integers(300, 1000, len(item)), rng.lognormal(10, 0.4, len(item)))
+    answers = pa.table(
+        {
+            "student_id": np.char.add("s", person.astype(str)),
+            "item_id": np.char.add("i", np.char.zfill(item.astype(str), 2)),
+            "correct": correct,
+            "response_time_ms": pa.array(times.astype(np.int32)),
+            "completed_at": pa.array(item.astype("datetime64[us]"), pa.timestamp("us", tz="UTC")),
+        }
+    )
+    return answers, truth.items.b, guessed
+
+
+def test_rapid_guesses_make_items_look_harder_and_ignoring_them_recovers_the_truth():
+    answers, b, guessed = exam_with_guessers()
+    rapid = find_rapid_guesses(answers)
+    assert (rapid.is_rapid == guessed).all()
+    bias = {}
+    for policy in ("keep", "ignore"):
+        treated, count = apply_policy(answers, rapid, policy)
+        items = InProcessEngine().calibrate(CalibrationRequest(answers_to_calibrate(treated))).items
+        bias[policy] = (items.sort_values("item_id")["b"].to_numpy() - b)[-10:]
+    assert count.n_left_out == guessed.sum()
+    assert (bias["keep"] > 0.15).all()
+    assert bias["keep"].mean() > 0.3
+    assert abs(bias["ignore"].mean()) < 0.05
+    assert np.abs(bias["ignore"]).max() < 0.15

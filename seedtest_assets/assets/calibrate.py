@@ -143,6 +143,7 @@ def _calibrate(
     )
     fit = partial(engine.calibrate, progress=_progress_in(context.log))
     result = calibrate_with_priors(fit, request, database, options, previous_day, thresholds.item_provisional_se_b)
+    context.log.info(f"rapid guesses: {window.rapid_guesses.summary}")
     warnings = (*known.warnings, *result.warnings)
     for warning in warnings:
         context.log.warning(warning)
@@ -155,6 +156,7 @@ def _calibrate(
         retries=context.retry_number,
         dagster_run_id=context.run.run_id,
         days_missing_in_lake=[day.isoformat() for day in window.missing],
+        **window.rapid_guesses.facts,
     )
     return CalibratedDay(
         window=window,

@@ -121,6 +121,7 @@ def _window(window: Window) -> dict[str, Any]:
     return {
         "window": f"{window.first} to {window.last}",
         "answers": len(window.answers),
+        "rapid_guesses": window.rapid_guesses.summary,
         "days_missing_in_lake": dg.MetadataValue.json([day.isoformat() for day in window.missing]),
     }
 

@@ -18,6 +18,7 @@ def test_columns_are_chosen_by_name(names):
         "topic_id": ["topic"],
         "correct": [True],
         "completed_at": pa.array([0], ANSWER_SCHEMA.field("answered_at").type),
+        "response_time_ms": [1000],
     }
     given = answers_to_calibrate(pa.table({name: values[name] for name in names}))
     assert given.column_names == ANSWER_SCHEMA.names
