@@ -38,6 +38,9 @@ def calibrate(
     omitted: OmittedOption = None,
     not_reached: NotReachedOption = None,
     full_mark: FullMarkOption = None,
+    rapid_guesses: Annotated[
+        str, typer.Option(help="What a rapid guess by response time counts as: keep, wrong or ignore.")
+    ] = "keep",
 ) -> None:
     """Calibrate a file of answers, long or wide, without any database."""
     from seedtest_assets.cli.calibrate_file import calibrate_file, read_log, score_file, write_files
@@ -54,7 +57,7 @@ def calibrate(
     with progress_line() as show:
         show(f"reading {file}", detail=True)
         calibration = calibrate_file(
-            read_log(file, skip_bad=skip_bad, rules=rules),
+            read_log(file, skip_bad=skip_bad, rules=rules, rapid_guesses=rapid_guesses),
             model=model,
             anchors=anchors,
             linking_method=linking,
@@ -65,7 +68,7 @@ def calibrate(
             ),
         )
         if rules.for_abilities:
-            scored = read_log(file, skip_bad=skip_bad, rules=rules.for_abilities)
+            scored = read_log(file, skip_bad=skip_bad, rules=rules.for_abilities, rapid_guesses=rapid_guesses)
             calibration = score_file(calibration, scored)
         paths = write_files(calibration, out)
     table = Table(show_header=False, box=None)
@@ -103,6 +106,8 @@ def _reading(calibration: "FileCalibration") -> Iterator[tuple[str, str]]:
         yield "not answered", ", ".join(f"{count:,} {mark}" for mark, count in file.not_answered.items())
     if calibration.n_repeated:
         yield "repeated", f"{number_of(calibration.n_repeated, 'answer')} to an item answered before: the first counts"
+    if file.rapid_guesses.n_timed:
+        yield "rapid guesses", file.rapid_guesses.summary
     if unmatched := calibration.anchors_without_answers:
         yield "anchors", f"{len(unmatched):,} of {len(calibration.anchors):,} have no answer: {first_few(unmatched)}"
     if calibration.n_wrong_in_abilities:

@@ -19,6 +19,7 @@ from seedtest_assets.calibration import (
     linked_blocks,
     no_parameters,
 )
+from seedtest_assets.cli.rapid_guesses_of_file import with_rapid_guesses
 from seedtest_assets.engines.in_process import InProcessEngine, score
 from seedtest_assets.errors import InputError, first_few
 from seedtest_assets.irt.models import LinkingMethod, Model, model_named
@@ -82,16 +83,19 @@ class FileCalibration:
             "not_answered": dict(file.not_answered),
             "students_without_answers": len(self.scored.students_without_answers),
             "notes": list(file.notes),
+            **file.rapid_guesses.facts,
             **({"wrong_in_abilities": self.n_wrong_in_abilities} if self.n_wrong_in_abilities else {}),
         }
 
 
-def read_log(path: Path, *, skip_bad: bool = False, rules: MarkRules = MARKS_AS_THEY_ARE) -> AnswerFile:
+def read_log(
+    path: Path, *, skip_bad: bool = False, rules: MarkRules = MARKS_AS_THEY_ARE, rapid_guesses: str = "keep"
+) -> AnswerFile:
     """Read a long or wide log. Raises InputError for a file that cannot be used, and for bad rows without skip_bad."""
     file = read_answer_file(path, needs_time=False, rules=rules)
     if len(file.bad) and not skip_bad:
         raise InputError(f"{path} has {file.number_of_bad()}: {file.describe_bad()}. Correct them, or add --skip-bad")
-    return file
+    return with_rapid_guesses(file, rapid_guesses, path)
 
 
 def calibrate_file(

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from seedtest_assets.errors import InputError, first_few, first_line, number_of
+from seedtest_assets.rapid_guesses import NOTHING_COUNTED, RapidCount
 from seedtest_assets.storage.answer_groups import group_column, groups_of_students
 from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.marks import read_marks
@@ -69,6 +70,7 @@ class AnswerFile:
     notes: what to tell about the reading, a sentence each.
     students, items: ids of the file, in its order; of a wide file that of its columns. Some may have no row in `answers`.
     groups: of each student who has one, where a column of groups was asked for.
+    rapid_guesses: how many were counted, and what became of them in `answers`.
     """
 
     answers: pa.Table
@@ -79,6 +81,7 @@ class AnswerFile:
     students: Sequence[str]
     items: Sequence[str]
     groups: Mapping[str, str] = field(default_factory=dict)
+    rapid_guesses: RapidCount = NOTHING_COUNTED
 
     @property
     def students_without_answers(self) -> Sequence[str]:
