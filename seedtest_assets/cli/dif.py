@@ -99,8 +99,6 @@ def _warnings(result: "FileDif") -> Iterator[str]:
             continue
         for warning in comparison.dif.warnings:
             yield f"{comparison.group}: {warning}"
-        if not comparison.dif.converged:
-            yield f"{comparison.group}: a fit did not converge, so that some X2 may be wrong"
 
 
 def _print_flagged(table: "pd.DataFrame", reference: str) -> None:

@@ -1,5 +1,6 @@
 """Differential item functioning: is an item as hard for one group as for another, at the same ability."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from seedtest_assets.irt.models import Model, model_facts
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.parallel import announce_compilation
 from seedtest_assets.irt.parameters import joined
+from seedtest_assets.irt.remarks import names_of
 from seedtest_assets.irt.responses import Responses
 
 # So that the chi-square of a test of two groups means something.
@@ -157,5 +159,22 @@ def _confirm(study: Study, screening: Screening, base: GroupFit, *, given: bool)
         matched_on=study.matched_on,
         loglik=base.loglik,
         converged=base.converged and all(test.converged for test in tests),
-        warnings=(*study.warnings, *screening.warnings),
+        warnings=(*study.warnings, *screening.warnings, *_warnings(study, base, answers.items[rows], tests)),
     )
+
+
+def _warnings(study: Study, base: GroupFit, items: np.ndarray, tests: list[LikelihoodRatio]) -> Iterator[str]:
+    """Warn of fits that ended early. items: codes of those tested."""
+    of_items = {
+        "X2 may be a little too low, since discrimination has no finite estimate in a group ({}): {}": [
+            test.unbounded for test in tests
+        ],
+        f"X2 may be wrong, since the fit did not converge in {study.model.stopping.max_iterations} iterations ({{}}): {{}}": [
+            not test.converged for test in tests
+        ],
+    }
+    for warning, affected in of_items.items():
+        if any(affected):
+            yield warning.format(sum(affected), names_of(items[affected], study.responses.item_ids))
+    if not base.converged:
+        yield f"every X2 may be wrong, since the base did not converge in {study.model.stopping.max_iterations} iterations"

@@ -140,12 +140,16 @@ class GroupModel:
 
 @dataclass(frozen=True, kw_only=True)
 class LikelihoodRatio:
-    """x2: the test's statistic; reference, focal: the item's parameters where it has its own in each group."""
+    """x2: the test's statistic; reference, focal: the item's parameters where it has its own in each group.
+
+    unbounded: whether one of them has no finite slope, so that the fit ended early and X2 may be a little too low.
+    """
 
     x2: float
     reference: ItemParameters
     focal: ItemParameters
     converged: bool
+    unbounded: bool = False
 
 
 def likelihood_ratio(model: GroupModel, base: GroupFit, row: int) -> LikelihoodRatio:
@@ -156,7 +160,14 @@ def likelihood_ratio(model: GroupModel, base: GroupFit, row: int) -> LikelihoodR
     equal_fit, free = (other, base) if equal[row] else (base, other)
     x2 = 2 * (free.loglik - equal_fit.loglik)
     reference, focal = free.parameters(REFERENCE, row), free.parameters(FOCAL, row)
-    return LikelihoodRatio(x2=max(x2, 0.0), reference=reference, focal=focal, converged=other.converged)
+    unbounded = bool(other.unbounded[row])
+    return LikelihoodRatio(
+        x2=max(x2, 0.0),
+        reference=reference,
+        focal=focal,
+        converged=other.converged or unbounded,
+        unbounded=unbounded,
+    )
 
 
 def not_tested(base: GroupFit, row: int) -> LikelihoodRatio:

@@ -202,3 +202,16 @@ def test_flags_need_the_size_and_the_test():
     x2, p = np.array([30.0, 12.0, 40.0, 7.0, 40.0]), np.array([1e-6, 0.01, 1e-8, 0.03, 0.2])
     found = flags(areas_between(reference, focal)[1], reference, focal, x2, p)
     assert found.tolist() == ["A", "B", "C", "B", "A"]
+
+
+def test_a_freed_anchor_without_a_finite_slope_does_not_count_as_not_converged():
+    focal = np.arange(800) >= 770
+    matrix = bank(7, 400, complete=True).responses.correct.reshape(800, 40).astype(float)
+    score = matrix[focal][:, :39].sum(axis=1)
+    matrix[focal, 39] = score > np.quantile(score, 0.6)
+    answers = GroupedAnswers.of(irt.Responses.from_matrix(matrix), focal, 10)
+    model = GroupModel(answers=answers, model="2PL", stopping=Stopping(1e-5, 500))
+    base = model.first_fit(answers.studied)
+    unbounded, bounded = (likelihood_ratio(model, base, item) for item in (39, 20))
+    assert (unbounded.unbounded, unbounded.converged) == (True, True)
+    assert (bounded.unbounded, bounded.converged) == (False, True)
