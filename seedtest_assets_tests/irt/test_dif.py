@@ -215,3 +215,17 @@ def test_a_freed_anchor_without_a_finite_slope_does_not_count_as_not_converged()
     unbounded, bounded = (likelihood_ratio(model, base, item) for item in (39, 20))
     assert (unbounded.unbounded, unbounded.converged) == (True, True)
     assert (bounded.unbounded, bounded.converged) == (False, True)
+
+
+def test_two_forms_with_common_items_are_fitted_as_mirt_does():
+    """Each group answered items that the other did not, and left some out."""
+    result, focal = result_of("two_forms"), np.arange(3000) >= 1500
+    answers = GroupedAnswers.of(irt.Responses.from_matrix(answers_of("two_forms")), focal, 10)
+    np.testing.assert_array_equal(np.flatnonzero(answers.studied), np.arange(20, 30))
+    fit = GroupModel(answers=answers, model="2PL", stopping=Stopping(1e-7, 500)).first_fit(answers.studied)
+    assert fit.loglik == pytest.approx(result["loglik"], abs=1e-3)
+    mean, sd = fit.focal_mean_and_sd
+    assert (mean, sd**2) == pytest.approx((result["mean"], result["variance"]), abs=1e-4)
+    for item, group in ((0, 0), (25, 0), (25, 1), (49, 1)):
+        ours = fit.parameters(group, item)
+        assert (ours.a[0], ours.b[0]) == pytest.approx([result["optimum"][name][item] for name in "ab"], abs=1e-4)
