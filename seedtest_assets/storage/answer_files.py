@@ -37,6 +37,8 @@ ALIASES = {
 RESPONSE_WAREHOUSE = {"student_id": "id", "item_id": "item", "correct": "resp", "completed_at": "date"}
 """Names of the Item Response Warehouse; read where a file has `id`, `item` and `resp` and no student_id or user_id."""
 HEADERS = [*(frozenset({name}) for name in ALIASES["student_id"]), frozenset({"id", "item", "resp"})]
+GROUP = "group_id"
+"""Column of the student's group, which is no item of a wide file; only a comparison of groups reads it."""
 REASONS_SHOWN = 8
 ENDINGS = (".parquet", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".xlsx")
 _UNREADABLE = {
@@ -137,6 +139,7 @@ def read_answer_file(
     columns = [name for name in file.rows.column_names if name != ROW]
     notes = [*file.notes, *_columns_not_read(columns)]
     if wide:
+        notes += [f"the column {name} is not read as an item" for name in columns if name.strip().lower() == GROUP]
         file = _unpivoted(path, file)
         columns = [name for name in file.rows.column_names if name != ROW]
     chosen = _choose_columns(columns)
@@ -270,7 +273,8 @@ def _is_wide(columns: Sequence[str]) -> bool:
 def _unpivoted(path: str | Path, file: _FileRows) -> _FileRows:
     """Make a row of each cell of a wide file; item names stand as they are."""
     student = _choose_columns(file.rows.column_names)["student_id"]
-    items = [name for name in file.rows.column_names if name != ROW and name.lower() not in ALIASES["student_id"]]
+    no_items = (*ALIASES["student_id"], GROUP)
+    items = [name for name in file.rows.column_names if name != ROW and name.strip().lower() not in no_items]
     if "" in items and pc.all(pc.is_in(file.rows[""].cast(pa.string()), pa.array(["", None]))).as_py():
         items.remove("")  # a blank column, as spreadsheets have them
     if "" in items:

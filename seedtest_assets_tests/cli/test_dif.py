@@ -131,6 +131,10 @@ def test_what_cannot_be_compared_is_one_line(wide, arguments, message):
     assert message in one_line(dif("wide.csv", *arguments))
 
 
-def test_a_file_without_a_column_of_groups_is_read_as_before(wide):
-    wide.drop(columns="region").to_csv("wide.csv", index=False)
-    assert CliRunner().invoke(app, ["calibrate", "wide.csv"]).exit_code == 0
+def test_a_wide_file_with_group_id_is_calibrated_without_it(wide):
+    wide.rename(columns={"region": "group_id"}).to_csv("wide.csv", index=False)
+    assert dif("wide.csv").exit_code == 0
+    done = CliRunner().invoke(app, ["calibrate", "wide.csv"])
+    assert done.exit_code == 0, done.output
+    assert "the column group_id is not read as an item" in " ".join(done.stdout.split())
+    assert pd.read_csv("calibration/item_params.csv")["item_id"].tolist() == ITEMS
