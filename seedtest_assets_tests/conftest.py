@@ -241,7 +241,7 @@ def without_pictures():
     from seedtest_assets.report import page, pictures
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "calibration_page", lambda data: "<!doctype html>")
+        patch.setattr(page, "calibration_page", lambda *data: "<!doctype html>")
         patch.setattr(pictures, "_figure", lambda **size: (Mock(), Mock()))
         patch.setattr(pictures, "_png", lambda figure: b"\x89PNG")
         yield

@@ -6,10 +6,11 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from seedtest_assets.assets.other_rapid_policy import rapid_guess_data
 from seedtest_assets.calibration import PARAMETER_COLUMNS
 from seedtest_assets.dagster_log.calibration_runs import calibration_runs, checks_of_run
 from seedtest_assets.report.data import ReportData
-from seedtest_assets.resources import AnswerLake, PlatformDatabase
+from seedtest_assets.resources import AnswerLake, IrtEngine, PlatformDatabase
 from seedtest_assets.settings import REPORTS_URL
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
@@ -38,7 +39,7 @@ RUNS = 60
     kinds={"html"},
 )
 def calibration_report(
-    context: dg.AssetExecutionContext, platform: PlatformDatabase, lake: AnswerLake
+    context: dg.AssetExecutionContext, platform: PlatformDatabase, lake: AnswerLake, engine: IrtEngine
 ) -> dg.MaterializeResult:
     """Make one page about the day's calibration, in English and Korean: items, anchors, fit, students, runs; opens without a network."""
     # Here, because every process of Dagster loads this module, and only this step needs matplotlib and Jinja2.
@@ -50,8 +51,13 @@ def calibration_report(
         if fit is None:
             lake.storage.remove_report(day)
             return dg.MaterializeResult(metadata={"nothing_to_do": "no calibration of this day"})
-        data = _report_data(context.instance, platform.database, lake.window(day), fit)
-        page = calibration_page(data)
+        # As the fit counted them, whatever SEEDTEST_RAPID_GUESSES is by now.
+        policy = fit["metrics"].get("rapid_guesses", {}).get("policy", "keep")
+        given = lake.window_as_given(day)
+        window = given.with_policy(policy)
+        data = _report_data(context.instance, platform.database, window, fit)
+        rapid = rapid_guess_data(platform.database, engine.settings, given, window.rapid_guesses, fit)
+        page = calibration_page(data, rapid)
         path = lake.storage.write_report(day, page)
         return dg.MaterializeResult(
             metadata={

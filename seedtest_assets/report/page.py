@@ -13,6 +13,7 @@ from seedtest_assets.report.findings import findings
 from seedtest_assets.report.flagged_items import flagged_items
 from seedtest_assets.report.item_curves import item_curves
 from seedtest_assets.report.item_table import COLUMNS, FLAGS, change_since, item_rows, left_out_items, number
+from seedtest_assets.report.rapid_guesses import RapidGuessData, rapid_guess_section
 from seedtest_assets.report.summary import cards, fit_facts
 from seedtest_assets.report.translations import KOREAN, bilingual, bilingual_reason
 
@@ -20,8 +21,10 @@ MOST_CHANGE_ROWS = 20
 """Rows for items used to link. Screened-out items are all listed, and the picture shows every item."""
 
 
-def calibration_page(data: ReportData) -> str:
+def calibration_page(data: ReportData, rapid: RapidGuessData | None = None) -> str:
     """Render the report as HTML that needs no other file: styles, script and pictures are inside.
+
+    rapid: rapid guesses of the window, None where there are none.
 
     Raises KeyError when a text has no Korean translation.
     """
@@ -55,6 +58,7 @@ def calibration_page(data: ReportData) -> str:
         first=data.first,
         last=data.last,
         flagged=flagged_items(data.statistics),
+        rapid=rapid_guess_section(data, rapid) if rapid else None,
         cards=cards(data, len(left_out)),
         findings=findings(data, curves, len(left_out), change_b),
         pictures={name: Markup(picture) for name, picture in pictures.items()},

@@ -12,6 +12,7 @@ from seedtest_assets.cli.run_days import run_day
 from seedtest_assets.cli.simulated_school import load_school, simulate_school
 from seedtest_assets.dagster_log.calibration_runs import calibration_runs, checks_of_run
 from seedtest_assets.definitions import defs
+from seedtest_assets.report import page
 from seedtest_assets.resources import AnswerLake, resources_from
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database
@@ -19,7 +20,7 @@ from seedtest_assets.storage.history import fit_history, fit_meta
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.locks import one_calibration_at_a_time
 from seedtest_assets_tests.conftest import execute, new_database
-from seedtest_assets_tests.school import silent
+from seedtest_assets_tests.school import LAST, run_night, silent
 
 FIRST, SECOND, THIRD = (date(2025, 3, day) for day in (8, 9, 10))
 
@@ -151,3 +152,33 @@ def test_a_report_in_a_bucket_of_google_cloud_has_a_link(protocol):
     assert link == dg.MetadataValue.url(
         "https://storage.cloud.google.com/school/lake/reports/date=2025-03-20/calibration.html"
     )
+
+
+def test_the_report_of_a_night_shows_what_the_other_policy_for_rapid_guesses_gives(school, instance, monkeypatch):
+    """The page is made again after the setting changed: it goes by the policy of the fit."""
+    taken = []
+    monkeypatch.setattr(
+        page, "calibration_page", lambda data, rapid=None: taken.append((data, rapid)) or "<!doctype html>"
+    )
+    execute(
+        school,
+        "UPDATE attempt SET response_time_ms = 400, correct = false WHERE student_id LIKE '%3' AND item_id IN ('1', '2', '3')",
+    )
+    monkeypatch.setenv("SEEDTEST_RAPID_GUESSES", "ignore")
+    assert run_night(instance, LAST).failure is None
+    monkeypatch.setenv("SEEDTEST_RAPID_GUESSES", "keep")
+    again = dg.materialize(
+        [calibration_report],
+        instance=instance,
+        partition_key=LAST.isoformat(),
+        resources=resources_from(load_settings()),
+    )
+    assert again.success
+    for data, rapid in taken:
+        assert rapid.count.policy == "ignore"
+        assert len(data.answers) == len(rapid.rapid.is_rapid) - rapid.count.n_left_out
+        assert rapid.other.policy == "keep"
+        kept, fitted = rapid.other.result, data.items.set_index("item_id")["b"]
+        assert kept.model_spec["n_observations"] > data.model_spec["n_observations"]
+        assert (kept.items.set_index("item_id")["b"] - fitted)[["1", "2", "3"]].min() > 0.05
+    assert len(taken) == 2

@@ -1,0 +1,61 @@
+"""What another policy for rapid guesses would change: the day's calibration run once more, in this process."""
+
+from typing import Any
+
+from seedtest_assets.assets.calibrate_priors import calibrate_with_priors
+from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, answers_to_calibrate
+from seedtest_assets.errors import InputError
+from seedtest_assets.irt.models import Model
+from seedtest_assets.rapid_guesses import RapidCount, find_rapid_guesses
+from seedtest_assets.report.rapid_guesses import BY_A_SERVICE, NOT_POSSIBLE, OtherPolicy, RapidGuessData, other_policy
+from seedtest_assets.report.translations import bilingual
+from seedtest_assets.settings import Settings
+from seedtest_assets.storage.database import Database
+from seedtest_assets.storage.history import previous_item_parameters
+from seedtest_assets.storage.questions import known_parameters
+from seedtest_assets.storage.window import Window
+
+
+def rapid_guess_data(
+    database: Database, settings: Settings, given: Window, count: RapidCount, fit: dict[str, Any]
+) -> RapidGuessData | None:
+    """Calibrate the window with the other policy; None where the window has no rapid guess.
+
+    given: the window with its answers as they were given. count: its rapid guesses as the fit counted them.
+    """
+    from seedtest_assets.engines.in_process import InProcessEngine  # loads the compiled engine
+
+    if not count.n:
+        return None
+    rapid, policy = find_rapid_guesses(given.answers), other_policy(count.policy)
+    if fit["metrics"].get("engine") != InProcessEngine.name:
+        # The difference would be that of two programs, too.
+        other = OtherPolicy(policy=policy, why_not=bilingual(BY_A_SERVICE))
+    else:
+        window = given.with_policy(policy)
+        try:
+            result = _calibrate(database, settings, window, fit["model_spec"]["model"])
+            other = OtherPolicy(policy=policy, result=result)
+        except InputError as error:
+            other = OtherPolicy(policy=policy, why_not=bilingual(NOT_POSSIBLE, reason=str(error)))
+    return RapidGuessData(rapid=rapid, count=count, other=other)
+
+
+def _calibrate(database: Database, settings: Settings, window: Window, model: Model) -> CalibrationResult:
+    from seedtest_assets.engines.in_process import InProcessEngine
+
+    previous_day, previous = previous_item_parameters(database, window.last)
+    known = known_parameters(database)
+    request = CalibrationRequest(
+        answers=answers_to_calibrate(window.answers),
+        model=model,
+        anchors=known.anchors,
+        starts=known.starts,
+        previous=previous,
+        linking_method=settings.mirt_linking_method,
+        priors=settings.priors,
+    )
+    engine = InProcessEngine()
+    return calibrate_with_priors(
+        engine.calibrate, request, database, settings, previous_day, settings.item_provisional_se_b
+    )
