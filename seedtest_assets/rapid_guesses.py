@@ -81,6 +81,13 @@ class RapidCount:
         }
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Say that a policy has no effect where no answer has a time."""
+        if self.n_timed or self.policy == "keep":
+            return ()
+        return (f"SEEDTEST_RAPID_GUESSES={self.policy} has no effect: no answer of the window has a response time",)
+
+    @property
     def summary(self) -> str:
         """Describe the count in a line."""
         if not self.n_timed:

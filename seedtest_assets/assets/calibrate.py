@@ -144,7 +144,7 @@ def _calibrate(
     fit = partial(engine.calibrate, progress=_progress_in(context.log))
     result = calibrate_with_priors(fit, request, database, options, previous_day, thresholds.item_provisional_se_b)
     context.log.info(f"rapid guesses: {window.rapid_guesses.summary}")
-    warnings = (*known.warnings, *result.warnings)
+    warnings = (*known.warnings, *window.rapid_guesses.warnings, *result.warnings)
     for warning in warnings:
         context.log.warning(warning)
     specification = result.model_spec | {"lookback_days": window.n_days}

@@ -9,13 +9,17 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from seedtest_assets.assets.calibrate import calibrate
+from seedtest_assets.assets.observations import observations
 from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate
 from seedtest_assets.cli.simulated_school import load_school
 from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.resources import resources_from
+from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.history import fit_meta, fitted_items
 from seedtest_assets.storage.questions import known_parameters
-from seedtest_assets_tests.conftest import deploy, new_database, rows_of
+from seedtest_assets_tests.conftest import deploy, execute, new_database, rows_of
 from seedtest_assets_tests.rapid_school import rapid_rows, school_with_rapid_guesses, with_policy
 from seedtest_assets_tests.school import LAST, run_night
 
@@ -33,6 +37,24 @@ class Night:
     features: list[tuple]
     shown: str
     logged: list[str]
+
+
+@pytest.mark.parametrize("policy", ["wrong", "ignore"])
+def test_without_times_a_policy_changes_nothing_and_the_night_warns(school, instance, monkeypatch, policy):
+    monkeypatch.setenv("SEEDTEST_START_DATE", str(LAST))  # no window to fill, and so few answers
+    monkeypatch.setenv("MIRT_MODEL", "Rasch")
+    execute(school, "UPDATE attempt SET response_time_ms = NULL")
+    items, warnings = {}, {}
+    for chosen in ("keep", policy):
+        monkeypatch.setenv("SEEDTEST_RAPID_GUESSES", chosen)
+        steps = {"partition_key": LAST.isoformat(), "resources": resources_from(load_settings())}
+        assert dg.materialize([observations, calibrate], instance=instance, **steps).success
+        items[chosen] = fitted_items(school, LAST).set_index("item_id")[["a", "b", "se_b"]].sort_index()
+        warnings[chosen] = fit_meta(school, LAST)["metrics"]["warnings"]
+    pd.testing.assert_frame_equal(items["keep"], items[policy], check_exact=True)
+    line = f"SEEDTEST_RAPID_GUESSES={policy} has no effect: no answer of the window has a response time"
+    assert line in warnings[policy]
+    assert not any("RAPID" in warning for warning in warnings["keep"])
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,41 @@
+"""When the report's second calibration is left out: nothing is rapid, a service calibrates, or it cannot be done."""
+
+import pytest
+
+from seedtest_assets.assets import other_rapid_policy
+from seedtest_assets.assets.other_rapid_policy import rapid_guess_data
+from seedtest_assets.errors import InputError
+from seedtest_assets.storage.window import Window
+from seedtest_assets_tests.rapid_school import school_with_rapid_guesses
+from seedtest_assets_tests.school import DAY_BEFORE, LAST
+
+IN_PROCESS, SERVICE = ({"metrics": {"engine": name}, "model_spec": {"model": "2PL"}} for name in ("in-process", "irt"))
+
+
+@pytest.fixture
+def given() -> Window:
+    return Window(DAY_BEFORE, LAST, school_with_rapid_guesses().answers, [])
+
+
+def refuse(*_given):
+    raise InputError("no item has 10 answers")
+
+
+def test_a_service_is_not_asked_again(given, monkeypatch):
+    monkeypatch.setattr(other_rapid_policy, "_calibrate", lambda *_: pytest.fail("calibrated"))
+    found = rapid_guess_data(None, None, given, given.with_policy("keep").rapid_guesses, SERVICE)
+    assert found.count.n == found.rapid.is_rapid.sum() > 0
+    assert found.other.result is None
+    assert "it was not run again with another policy" in found.other.why_not
+
+
+@pytest.mark.parametrize(("policy", "other"), [("keep", "ignore"), ("wrong", "ignore"), ("ignore", "keep")])
+def test_a_calibration_that_is_not_possible_says_why(given, monkeypatch, policy, other):
+    monkeypatch.setattr(other_rapid_policy, "_calibrate", refuse)
+    found = rapid_guess_data(None, None, given, given.with_policy(policy).rapid_guesses, IN_PROCESS)
+    assert (found.count.policy, found.other.policy, found.other.result) == (policy, other, None)
+    assert "was not possible: no item has 10 answers" in found.other.why_not
+
+
+def test_a_window_without_rapid_guesses_is_not_calibrated_again(given):
+    assert rapid_guess_data(None, None, given, given.rapid_guesses, IN_PROCESS) is None
