@@ -9,12 +9,14 @@ from seedtest_assets.alerting.sensors import alert_delivery_sensor, alerts_sent,
 from seedtest_assets.assets.calibrate import calibrate
 from seedtest_assets.assets.calibration_report import calibration_report
 from seedtest_assets.assets.features_topic_daily import features_topic_daily
+from seedtest_assets.assets.item_dif import item_dif
 from seedtest_assets.assets.item_statistics import item_statistics
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
 from seedtest_assets.checks.dagster_checks import (
     features_topic_daily_checks,
     freshness_check,
+    item_dif_check,
     item_statistics_checks,
     observations_checks,
     published_check,
@@ -24,6 +26,8 @@ from seedtest_assets.engines import engine_for
 from seedtest_assets.resources import resources_from
 from seedtest_assets.schedules import (
     check_resources_job,
+    dif_job,
+    dif_schedule,
     extract_job,
     freshness_job,
     freshness_schedule,
@@ -42,7 +46,15 @@ read_channels(revealed(settings.seedtest_alert_urls))
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", dg.BetaWarning)  # of the links to the code, in every process that loads it
     assets = dg.with_source_code_references(
-        [observations, calibrate, student_topic_theta, features_topic_daily, item_statistics, calibration_report]
+        [
+            observations,
+            calibrate,
+            student_topic_theta,
+            features_topic_daily,
+            item_statistics,
+            calibration_report,
+            item_dif,
+        ]
     )
 
 defs = dg.Definitions(
@@ -52,12 +64,13 @@ defs = dg.Definitions(
         student_topic_theta_checks,
         features_topic_daily_checks,
         item_statistics_checks,
+        item_dif_check,
         freshness_check,
         published_check,
         alerts_sent,
     ],
-    jobs=[nightly_job, extract_job, freshness_job, publish_job, check_resources_job],
-    schedules=[nightly_schedule, freshness_schedule],
+    jobs=[nightly_job, extract_job, freshness_job, dif_job, publish_job, check_resources_job],
+    schedules=[nightly_schedule, freshness_schedule, dif_schedule],
     sensors=[incident_sensor, alert_delivery_sensor, lost_run_sensor],
     resources=resources_from(settings),
     executor=in_process_executor,

@@ -22,6 +22,7 @@ from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.publications import Publishing
 from seedtest_assets.storage.sources import Source, find_source
+from seedtest_assets.storage.student_groups import StudentGroups, read_student_groups
 from seedtest_assets.storage.window import (
     Window,
     answers_since,
@@ -186,6 +187,20 @@ class IrtEngine(SettingsResource):
         return engine_for(self.settings).calibrate(request, progress)
 
 
+class GroupQuery(SettingsResource):
+    """Which group each student belongs to, for differential item functioning."""
+
+    seedtest_group_sql: str | None = _setting("seedtest_group_sql")
+
+    def read(self, platform: PlatformDatabase) -> StudentGroups | None:
+        """Read the groups; None where no query is set.
+
+        Raises InputError for a query that cannot be used.
+        """
+        query = self.settings.seedtest_group_sql
+        return read_student_groups(platform.database, query) if query else None
+
+
 class AlertChannels(SettingsResource):
     """Where alerts go, and where their links lead."""
 
@@ -235,6 +250,7 @@ def resources_from(settings: Settings) -> Mapping[str, dg.ConfigurableResource]:
         "source": AnswerSource.from_settings(settings),
         "lake": AnswerLake.from_settings(settings),
         "engine": IrtEngine.from_settings(settings),
+        "group_query": GroupQuery.from_settings(settings),
         "channels": AlertChannels.from_settings(settings),
         "feature_rules": FeatureRules.from_settings(settings),
         "limits": CheckLimits(limits={name: getattr(settings, name) for name in Thresholds.model_fields}),

@@ -7,12 +7,20 @@ import dagster as dg
 from seedtest_assets.dagster_log.run_queue import limit_pool
 from seedtest_assets.days import FEATURE_WINDOW_DAYS
 from seedtest_assets.errors import InputError, SeedtestError
-from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, IrtEngine, PlatformDatabase
+from seedtest_assets.resources import (
+    AnswerLake,
+    AnswerSource,
+    CheckLimits,
+    GroupQuery,
+    IrtEngine,
+    PlatformDatabase,
+)
 from seedtest_assets.step.arguments import POOL
 from seedtest_assets.step.executor import in_process_executor
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.load_time import FRESH_BY_HOUR
 from seedtest_assets.storage.rolling_back import choose_day
+from seedtest_assets.storage.student_groups import SETTING
 
 FRESHNESS = dg.AssetCheckKey(dg.AssetKey("mirt_fit_meta"), "freshness")
 MINUTES_PAST = 5
@@ -20,10 +28,12 @@ MINUTES_PAST = 5
 
 ALERTS_SENT = dg.AssetCheckKey(dg.AssetKey("mirt_fit_meta"), "alerts_sent")
 
+_WEEKLY = dg.AssetSelection.assets("item_dif") | dg.AssetSelection.checks_for_assets("item_dif")
+
 nightly_job = dg.define_asset_job(
     "nightly",
     # The check of what could not be sent is kept by the sensor that sends: a night that fails says nothing of it.
-    selection=dg.AssetSelection.all() - dg.AssetSelection.checks(ALERTS_SENT),
+    selection=dg.AssetSelection.all() - _WEEKLY - dg.AssetSelection.checks(ALERTS_SENT),
     description="Everything of one day: answers, calibration, abilities, features.",
     executor_def=in_process_executor,
 )
@@ -39,6 +49,14 @@ freshness_job = dg.define_asset_job(
     "freshness",
     selection=dg.AssetSelection.checks(FRESHNESS),
     description="Is yesterday's calibration finished in the morning?",
+    executor_def=in_process_executor,
+)
+
+
+dif_job = dg.define_asset_job(
+    "weekly_dif",
+    selection=_WEEKLY,
+    description="Differential item functioning of the groups of students, a week at a time; nothing to do without groups.",
     executor_def=in_process_executor,
 )
 
@@ -165,3 +183,19 @@ def freshness_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     day = (context.scheduled_execution_time - timedelta(days=1)).date().isoformat()
     # As a tag: Dagster knows the partitions of a job from its assets, and this one has none, only a check.
     return dg.RunRequest(run_key=day, tags={"dagster/partition": day})
+
+
+# On by default: without groups it has nothing to do, and with them nobody has to remember it.
+@dg.schedule(
+    job=dif_job,
+    cron_schedule="30 4 * * 1",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def dif_schedule(context: dg.ScheduleEvaluationContext, group_query: GroupQuery) -> dg.RunRequest | dg.SkipReason:
+    """Compare the groups of students on Monday at 04:30 UTC, over the look-back window that ends with Sunday."""
+    if not group_query.seedtest_group_sql:
+        return dg.SkipReason(f"{SETTING} is not set, so no groups are known")
+    limit_pool(context.instance, POOL)
+    week = (context.scheduled_execution_time - timedelta(weeks=1)).date().isoformat()
+    return dg.RunRequest(run_key=week, partition_key=week)

@@ -103,6 +103,12 @@ class Settings(Thresholds):
             description="what an answer in less than a tenth of its item's median time counts as: `keep` (the answer it is), `wrong` or `ignore` (left out and counted)"
         ),
     ] = "keep"
+    seedtest_group_sql: Annotated[
+        str | None,
+        Field(
+            description="a SELECT of two columns, student and group, for differential item functioning: `SELECT user_id, gender FROM students`; ids as the source has them; unset: none is computed"
+        ),
+    ] = None
     seedtest_schema: Annotated[
         str,
         Field(

@@ -103,6 +103,12 @@ ITEM_STATISTICS = (
     ),
 )
 
+DIF = Check(
+    name="dif",
+    asset="item_dif",
+    description="Items that are harder for one group of students than for another of the same ability: each once. B warns, C is an error.",
+)
+
 FRESHNESS = Check(
     name="freshness", asset="mirt_fit_meta", description="Yesterday's calibration is finished in the morning."
 )

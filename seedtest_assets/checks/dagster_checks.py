@@ -9,6 +9,7 @@ import dagster as dg
 from seedtest_assets.checks import catalogue
 from seedtest_assets.checks.answers import WEEKS, answer_volume, source_matches_lake
 from seedtest_assets.checks.catalogue import Check
+from seedtest_assets.checks.dif import dif
 from seedtest_assets.checks.flagged_items import flagged_items
 from seedtest_assets.checks.freshness import freshness
 from seedtest_assets.checks.judgement import Judgement, Verdict
@@ -21,8 +22,9 @@ from seedtest_assets.item_flags import NEED_A_PERSON
 from seedtest_assets.report.pictures import history, reliability_curve
 from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, FeatureRules, PlatformDatabase
 from seedtest_assets.step.failures import failures_in_one_line
-from seedtest_assets.step.load_time import daily
+from seedtest_assets.step.load_time import daily, weekly
 from seedtest_assets.step.metadata import picture, previewed, rounded
+from seedtest_assets.storage.dif_history import counts_before, flagged_dif, worst_flags_before
 from seedtest_assets.storage.history import fitted_at
 from seedtest_assets.storage.item_statistics import flagged_before, items_flagged_before, read_item_statistics
 from seedtest_assets.storage.lake import Lake
@@ -33,11 +35,15 @@ from seedtest_assets.storage.table_facts import TableFacts, table_facts
 from seedtest_assets.thresholds import Thresholds
 
 
-def specs_of(checks: Sequence[Check]) -> list[dg.AssetCheckSpec]:
+def specs_of(checks: Sequence[Check], partitions: dg.TimeWindowPartitionsDefinition = daily) -> list[dg.AssetCheckSpec]:
     """Declare checks to Dagster."""
     return [
         dg.AssetCheckSpec(
-            check.name, asset=check.asset, blocking=check.blocking, partitions_def=daily, description=check.description
+            check.name,
+            asset=check.asset,
+            blocking=check.blocking,
+            partitions_def=partitions,
+            description=check.description,
         )
         for check in checks
     ]
@@ -161,6 +167,22 @@ def item_statistics_checks(
             items_flagged_before(database, day, NEED_A_PERSON, limits.thresholds.history_partitions),
         )
         yield from _results([judgement], catalogue.ITEM_STATISTICS)
+
+
+# No pool, as `freshness_check`: it reads a few rows.
+@dg.multi_asset_check(specs=specs_of([catalogue.DIF], weekly), name="item_dif_check")
+def item_dif_check(
+    context: dg.AssetCheckExecutionContext, platform: PlatformDatabase, limits: CheckLimits
+) -> dg.AssetCheckResult:
+    """Does an item function differently for a group since this week?"""
+    with failures_in_one_line():
+        database, week = platform.database, date.fromisoformat(context.partition_key)
+        judgement = dif(
+            flagged_dif(database, week),
+            worst_flags_before(database, week),
+            counts_before(database, week, limits.thresholds.history_partitions),
+        )
+        return result_of(judgement, catalogue.DIF)
 
 
 def _facts(table: str, day: date, platform: PlatformDatabase, lake: AnswerLake, limits: CheckLimits) -> TableFacts:

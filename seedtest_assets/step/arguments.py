@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from seedtest_assets.step.load_time import FRESH_BY_HOUR, RETRIES, daily
+from seedtest_assets.step.load_time import FRESH_BY_HOUR, RETRIES, daily, weekly
 
 POOL = "seedtest"
 """Every step that writes is in it; dagster.yaml lets one run at a time have it."""
@@ -30,6 +30,9 @@ DAILY_STEP: dict[str, Any] = {
     "pool": POOL,
 }
 """A step that makes one day a run."""
+
+WEEKLY_STEP: dict[str, Any] = DAILY_STEP | {"partitions_def": weekly}
+"""A step that makes one week a run."""
 
 DAYS_IN_ONE_STEP: dict[str, Any] = DAILY_STEP | {"backfill_policy": dg.BackfillPolicy.single_run()}
 """A step that makes all days of a backfill in one run."""

@@ -9,6 +9,11 @@ _settings = load_settings()
 daily = dg.DailyPartitionsDefinition(start_date=_settings.seedtest_start_date.isoformat(), timezone="UTC")
 """One partition is one UTC day, available when it is over."""
 
+weekly = dg.WeeklyPartitionsDefinition(
+    start_date=_settings.seedtest_start_date.isoformat(), timezone="UTC", day_offset=1
+)
+"""One partition is a week from Monday to Sunday (UTC), named by its Monday, available when it is over."""
+
 RETRIES = dg.RetryPolicy(
     max_retries=_settings.mirt_max_retries, delay=_settings.mirt_retry_delay_secs, backoff=dg.Backoff.LINEAR
 )

@@ -94,6 +94,27 @@ HISTORY: dict[str, pa.Schema] = {
             ("computed_at", _TIME),
         ]
     ),
+    "dif_history": pa.schema(
+        [
+            ("partition_date", pa.date32()),
+            ("item_id", pa.string()),
+            ("group_id", pa.string()),
+            ("reference_group", pa.string()),
+            ("n_reference", pa.int64()),
+            ("n_focal", pa.int64()),
+            ("mh_delta", pa.float64()),
+            ("mh_class", pa.string()),
+            ("lr_x2", pa.float64()),
+            ("df", pa.int64()),
+            ("p", pa.float64()),
+            ("p_adjusted", pa.float64()),
+            ("signed_area", pa.float64()),
+            ("unsigned_area", pa.float64()),
+            ("flag", pa.string()),
+            *((f"{name}_{group}", pa.float64()) for group in ("reference", "focal") for name in "abc"),
+            ("computed_at", _TIME),
+        ]
+    ),
 }
 """Columns of the tables that are written as Arrow; fit_history has one row a day, with jsonb."""
 HISTORY_TABLES = (*HISTORY, "fit_history")

@@ -119,8 +119,8 @@ def test_a_student_of_two_groups_is_refused_by_name(wide):
         (["--group", "region", "--reference", "west"], "of the group west. The groups are: north (500), south (400)"),
         (["--group", "region", "--anchors", "anchors.csv"], "none of the 1 anchor of anchors.csv has an answer"),
         (["--group", "region", "--model", "4PL"], "model '4PL' is not one of Rasch, 2PL, 3PL"),
-        (["--group", "everyone"], "two groups of students with answers are needed. The column has: all (910)"),
-        (["--group", "name"], "the column has 910 groups, and at most 20 are compared"),
+        (["--group", "everyone"], "two groups of students with answers are needed. There are: all (910)"),
+        (["--group", "name"], "there are 910 groups, and at most 20 are compared"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(wide, arguments, message):
