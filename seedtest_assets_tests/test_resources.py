@@ -50,7 +50,16 @@ def test_the_ui_shows_every_resource_with_its_values_and_no_secret(monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MIRT_MODEL", "3PL")
     shown = shown_in_the_ui()
-    assert set(shown) == {"platform", "source", "lake", "engine", "channels", "feature_rules", "limits"}
+    assert set(shown) == {
+        "platform",
+        "source",
+        "lake",
+        "engine",
+        "group_query",
+        "channels",
+        "feature_rules",
+        "limits",
+    }
     assert set(shown) == set(defs.resources or {})
     assert shown["engine"]["mirt_model"] == '"3PL"'
     assert shown["platform"]["database_url"].name == "DATABASE_URL"

@@ -12,7 +12,7 @@ from seedtest_assets.dagster_log.logged_run import asset_partition
 from seedtest_assets.dagster_log.materializations import is_materialized
 from seedtest_assets.dagster_log.run_reader import newest_run
 from seedtest_assets.days import due_at
-from seedtest_assets.schedules import nightly_schedule
+from seedtest_assets.schedules import dif_job, nightly_schedule
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.database import Database
 
@@ -57,7 +57,7 @@ def missed_calibrations(
 
 def _reason(instance: dg.DagsterInstance, day: str) -> tuple[str, str]:
     """Say why a day was not calibrated, as far as Dagster knows, and what to do about it."""
-    run = newest_run(instance, day)
+    run = newest_run(instance, day, but=dif_job.name)  # a week has the name of its Monday
     run_it = f"run the day: seedtest run --date {day}"
     if run:
         return f"its run {run.run_id[:8]} is {run.status.value}", f"see the run in the UI, then {run_it}"

@@ -16,6 +16,7 @@ from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import rounded
 from seedtest_assets.storage.database import Database
+from seedtest_assets.storage.dif_history import flagged_dif, newest_week
 from seedtest_assets.storage.history import (
     abilities,
     fit_history,
@@ -92,6 +93,7 @@ def _report_data(instance: dg.DagsterInstance, database: Database, window: Windo
         runs=calibration_runs(instance, RUNS),
         checks=checks_of_run(instance, run_id) if run_id else [],
         statistics=read_item_statistics(database, day),
+        dif=_dif(database, day),
     )
 
 
@@ -109,6 +111,12 @@ def _described(data: ReportData) -> dict[str, Any]:
         "failed_checks": sum(not check.passed for check in data.checks),
         "mean_standard_error": rounded(float(data.abilities["se"].mean())),
     }
+
+
+def _dif(database: Database, day: date) -> pd.DataFrame:
+    """Read what is flagged of the newest week."""
+    week = newest_week(database, day)
+    return flagged_dif(database, week) if week else pd.DataFrame()
 
 
 def report_link(lake: AnswerLake, path: str) -> dg.MetadataValue:

@@ -68,10 +68,10 @@ def read_run(instance: dg.DagsterInstance, record: dg.RunRecord) -> LoggedRun:
     )
 
 
-def newest_run(instance: dg.DagsterInstance, partition: str) -> dg.DagsterRun | None:
-    """Find the newest run of a partition, whatever its job."""
-    runs = instance.get_runs(dg.RunsFilter(tags={PARTITION_NAME_TAG: partition}), limit=1)
-    return runs[0] if runs else None
+def newest_run(instance: dg.DagsterInstance, partition: str, *, but: str) -> dg.DagsterRun | None:
+    """Find the newest run of a partition, of any job but one. but: a job whose partitions of the same name are others."""
+    runs = instance.get_runs(dg.RunsFilter(tags={PARTITION_NAME_TAG: partition}))
+    return next((run for run in runs if run.job_name != but), None)
 
 
 def utc(timestamp: float) -> datetime:

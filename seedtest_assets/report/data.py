@@ -1,6 +1,6 @@
 """What the report is made from: one calibration, what it rests on, and what came before it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -60,7 +60,8 @@ class ReportData:
     reference: item_id, a, b, c of what the calibration is linked to (the bank's anchors or the partition before);
     previous: the same of the newest earlier partition. Both may be empty.
     history: HISTORY_COLUMNS of the last partitions, this one the last, oldest first.
-    runs: newest last. statistics: of the day's items, with flags; may be empty.
+    runs: newest last. statistics: of the day's items, with flags; may be empty. dif: rows of dif_history of
+    the newest week with flag B or C, the worst first; may be empty.
     """
 
     day: date
@@ -80,3 +81,4 @@ class ReportData:
     runs: list[CalibrationRun]
     checks: list[CheckOutcome]
     statistics: pd.DataFrame
+    dif: pd.DataFrame = field(default_factory=pd.DataFrame)

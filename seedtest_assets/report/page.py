@@ -9,6 +9,8 @@ from markupsafe import Markup
 
 from seedtest_assets.report import item_pictures, people_pictures, time_pictures
 from seedtest_assets.report.data import ReportData
+from seedtest_assets.report.dif_pictures import MOST as MOST_DIF
+from seedtest_assets.report.dif_pictures import dif_curves
 from seedtest_assets.report.findings import findings
 from seedtest_assets.report.flagged_items import flagged_items
 from seedtest_assets.report.item_curves import item_curves
@@ -44,6 +46,7 @@ def calibration_page(data: ReportData, rapid: RapidGuessData | None = None) -> s
         "information": item_pictures.bank_information(data),
         "anchors": item_pictures.anchor_change(change) if len(change) else "",
         "worst": item_pictures.worst_items(data, curves) if len(worst) else "",
+        "dif": dif_curves(data.dif) if len(data.dif) else "",
         "abilities": people_pictures.ability_distribution(data),
         "scale": time_pictures.scale_over_time(data),
         "answers": time_pictures.answers_and_items(data, time_pictures.answers_per_day(data)),
@@ -66,6 +69,8 @@ def calibration_page(data: ReportData, rapid: RapidGuessData | None = None) -> s
         more_change_rows=int((~listed).sum()),
         any_screened=bool(screened_out.any()),
         fit_facts=fit_facts(data, curves),
+        dif_week=data.dif["partition_date"].iloc[0] if len(data.dif) else None,
+        more_dif=max(len(data.dif) - MOST_DIF, 0),
         checks=data.checks,
         columns=COLUMNS,
         rows=rows,

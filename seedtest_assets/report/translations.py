@@ -51,6 +51,11 @@ KOREAN = {
     "Check the key. If it is right, use the item for stronger students or retire it.": "정답을 확인하십시오. 정답이 맞다면 능력이 높은 학생에게만 내거나 문항은행에서 빼십시오.",
     "{share_correct:.0%} answer it correctly, so that it measures next to nothing.": "정답률이 {share_correct:.0%}여서 측정에 거의 도움이 되지 않습니다.",
     "Keep it for weaker students, or retire it.": "능력이 낮은 학생에게만 내거나 문항은행에서 빼십시오.",
+    # differential item functioning
+    "Items that function differently for a group": "차별기능문항",
+    "The curves of each item for the reference group (solid) and for the named group (dashed), of students of the same ability. C is large, B slight to moderate. Look for what makes the item harder that is not what it is meant to measure.": "능력이 같은 학생을 비교한 문항특성곡선입니다. 실선은 참조집단, 파선은 이름이 적힌 연구집단입니다. C는 크고 B는 작거나 중간입니다. 측정하려는 것과 관계없이 문항을 어렵게 하는 요인이 있는지 살펴보십시오.",
+    "Of the week from {week}.": "{week}에 시작한 주의 결과입니다.",
+    "{n} more are flagged in the table dif_history.": "이 밖에 {n}개가 dif_history 테이블에 표시되어 있습니다.",
     # cards
     "Model": "모형",
     "Items fitted": "추정된 문항",

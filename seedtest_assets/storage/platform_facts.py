@@ -15,6 +15,7 @@ from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.source_facts import SourceFacts, source_facts
 from seedtest_assets.storage.source_queries import TABLES
 from seedtest_assets.storage.statements import on_connection
+from seedtest_assets.storage.student_groups import StudentGroups, read_student_groups
 
 _SERVER = """
 SELECT current_setting('server_version') AS version, current_user::text AS role, current_database()::text AS database,
@@ -63,7 +64,7 @@ class PlatformFacts:
 
     privileges: by relation that exists, of SELECT, INSERT and UPDATE. published: by name, None where there is no such table.
     question_columns: name to type, empty without the table. anchors: None where they cannot be read. publication: None before
-    our schema is there.
+    our schema is there. groups: as SEEDTEST_GROUP_SQL gives them, group_problem why it cannot; None where it is not set.
     """
 
     address: str
@@ -83,6 +84,8 @@ class PlatformFacts:
     fits_readable: bool = True
     foreign_fit: ForeignFit | None = None
     publication: PublicationState | None = None
+    groups: StudentGroups | None = None
+    group_problem: str | None = None
 
 
 def platform_facts(database: Database, settings: Settings) -> PlatformFacts:
@@ -99,6 +102,7 @@ def platform_facts(database: Database, settings: Settings) -> PlatformFacts:
         published = {name: find_table(on_connection(connection), name) for name in PUBLISHED}
         question = columns_of(connection, "question")
     publication = _publication(database, settings) if schema.exists else None
+    groups, group_problem = _groups(database, settings)
     has_fits = "mirt_fit_meta" in privileges
     fits_readable = not has_fits or "SELECT" in privileges["mirt_fit_meta"]
     return PlatformFacts(
@@ -119,7 +123,18 @@ def platform_facts(database: Database, settings: Settings) -> PlatformFacts:
         fits_readable=fits_readable,
         foreign_fit=_foreign_fit(database, ours_known=publication is not None) if has_fits and fits_readable else None,
         publication=publication,
+        groups=groups,
+        group_problem=group_problem,
     )
+
+
+def _groups(database: Database, settings: Settings) -> tuple[StudentGroups | None, str | None]:
+    if not settings.seedtest_group_sql:
+        return None, None
+    try:
+        return read_student_groups(database, settings.seedtest_group_sql), None
+    except SeedtestError as error:
+        return None, str(error)
 
 
 def _privileges(connection: sa.Connection, relation: str) -> frozenset[str]:

@@ -43,10 +43,13 @@ def test_the_chain_is_what_the_ui_shows(graph):
     assert parents(graph, "mirt_ability") == {"mirt_item_params"}
 
 
-def test_every_asset_is_daily_described_owned_and_in_one_group(graph):
+def test_every_asset_is_daily_or_weekly_described_owned_and_in_one_group(graph):
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
-        assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition), key
+        weekly = key == dg.AssetKey("item_dif")
+        assert isinstance(
+            node.partitions_def, dg.WeeklyPartitionsDefinition if weekly else dg.DailyPartitionsDefinition
+        ), key
         assert node.description, key
         assert node.owners, key
         assert node.kinds, key
@@ -55,6 +58,9 @@ def test_every_asset_is_daily_described_owned_and_in_one_group(graph):
         (reference,) = node.metadata["dagster/code_references"].code_references
         assert reference.file_path.startswith(str(ROOT / "seedtest_assets" / "assets")), key
         policy = node.freshness_policy_or_from_metadata
+        if weekly:
+            assert policy is None
+            continue
         assert (policy.deadline_cron, policy.lower_bound_delta) == ("0 6 * * *", timedelta(hours=6)), key
 
 
@@ -84,8 +90,10 @@ def test_a_backfill_of_the_whole_graph_can_be_asked_for(graph):
         data = AssetBackfillData.from_asset_partitions(
             graph, days, list(graph.get_all_asset_keys()), instance, time.time(), False
         )
+    weeks = ["2025-02-24", "2025-03-03"]
     for key in graph.get_all_asset_keys():
-        assert sorted(data.target_subset.get_partitions_subset(key).get_partition_keys()) == days
+        expected = weeks if key == dg.AssetKey("item_dif") else days
+        assert sorted(data.target_subset.get_partitions_subset(key).get_partition_keys()) == expected
 
 
 def test_observations_fill_in_one_run_and_calibrations_one_by_one(graph):

@@ -104,6 +104,27 @@ def test_opens_with_the_items_that_need_a_person_worst_first(data, drifted_ancho
     assert f"{len(many) - 25} more items" in calibration_page(replace(data, statistics=many))
 
 
+def test_draws_both_groups_curves_of_the_items_that_function_differently(data, page):
+    assert 'id="dif"' not in page
+    curve = {
+        "a_reference": 1.0,
+        "b_reference": 0.0,
+        "c_reference": 0.0,
+        "a_focal": 1.0,
+        "b_focal": 0.8,
+        "c_focal": None,
+    }
+    rows = [
+        {"partition_date": "2025-06-23", "item_id": f"item {n}", "group_id": "girls", "flag": "C"} | curve
+        for n in range(10)
+    ]
+    shown = calibration_page(replace(data, dif=pd.DataFrame(rows)))
+    drawing = Page(shown).pictures["dif"]
+    assert re.findall(r"item \d · C · girls", drawing) == [f"item {n} · C · girls" for n in range(8)]
+    assert "Of the week from 2025-06-23." in shown
+    assert "2 more are flagged" in shown
+
+
 def test_shows_fit_and_linking_as_they_were_estimated(data, page):
     for name, digits in (("loglik", 3), ("aic", 1), ("bic", 1)):
         assert f"{data.metrics[name]:,.{digits}f}".replace("-", "−") in page

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from seedtest_assets.cli.doctor.environment import judge_names
 from seedtest_assets.cli.doctor.finding import DoctorFinding, Level
+from seedtest_assets.cli.doctor.groups import judge_groups
 from seedtest_assets.cli.doctor.move import NOT_READ, judge_old_jobs, judge_settings
 from seedtest_assets.cli.doctor.publishing import judge_publishing
 from seedtest_assets.cli.doctor.source import judge_ids, judge_source
@@ -34,6 +35,7 @@ def diagnose(
         *judge_schema(facts),
         *judge_source(facts.source),
         *judge_ids(facts.source),
+        *judge_groups(facts),
         *(judge_table(facts, name, settings) for name in PUBLISHED),
         judge_rights(facts, settings),
         judge_anchors(facts.question_columns, facts.anchors),
