@@ -166,7 +166,7 @@ def test_the_schedule_asks_on_monday_for_the_week_that_ended_and_skips_without_g
             assert "SEEDTEST_GROUP_SQL is not set" in skipped.skip_message
 
 
-def test_it_is_a_job_of_its_own_and_no_part_of_a_night():
+def test_it_is_a_job_of_its_own_and_no_part_of_a_night(instance):
     graph = defs.resolve_asset_graph()
     of_weeks, of_nights = (
         {key.to_user_string() for key in job.selection.resolve(graph)} for job in (dif_job, nightly_job)
