@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ProtocolError
 from urllib3.util import Retry
 
 from seedtest_client.errors import Busy, Rejected, ServiceFault, Unreachable
@@ -29,6 +30,7 @@ from seedtest_client.types import (
 
 T = TypeVar("T")
 CONNECT_SECONDS = 10.0
+CALIBRATE = "/irt/calibrate"
 Rows = Sequence[Sequence[bool | int | None]]
 
 
@@ -45,7 +47,8 @@ class Client:
         Seconds that the service may take to answer.
     retries : int
         How often a call is sent again where the service cannot be connected to or is busy (503), after its Retry-After.
-        No page changes anything in the service, so that a call may be sent again.
+        0: Busy is raised at once. A call whose connection broke is sent once more, a calibration
+        never.
 
     Raises
     ------
@@ -63,10 +66,9 @@ class Client:
         self.url = url.rstrip("/")
         self.timeout = timeout
         self._token = token
-        # Where the reply broke off nothing is sent again: a calibration would be paid for twice.
         self._retry = Retry(
             total=retries,
-            read=0,
+            read=False,  # a reply that broke off or takes too long: raised as it is
             other=0,
             redirect=0,
             status_forcelist=[503],
@@ -137,7 +139,7 @@ class Client:
                 {"item_id": each.item_id, "params": {"a": each.a, "b": each.b, "c": each.c}, "fixed": each.fixed}
                 for each in anchors
             ]
-        reply = self._call("POST", "/irt/calibrate", body)
+        reply = self._call("POST", CALIBRATE, body)
         return _made(lambda: _calibration(reply))
 
     def score_rows(self, items: Sequence[Item], rows: Rows) -> list[Ability]:
@@ -184,13 +186,7 @@ class Client:
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         try:
-            reply = self._session.request(
-                method,
-                self.url + path,
-                json=body,
-                timeout=(min(CONNECT_SECONDS, self.timeout), self.timeout),
-                allow_redirects=False,  # a POST would become a GET, and the token go elsewhere
-            )
+            reply = self._reply(method, path, body)
         except requests.exceptions.InvalidJSONError as error:
             raise ValueError(f"what is sent holds a number that JSON has not: {error}") from None
         except requests.RequestException as error:
@@ -203,6 +199,24 @@ class Client:
         if 400 <= reply.status_code < 500:
             raise Rejected(reply.status_code, message)
         raise ServiceFault(f"{self.url + path} answered {reply.status_code}: {message}")
+
+    def _reply(self, method: str, path: str, body: Mapping[str, Any] | None) -> requests.Response:
+        def send() -> requests.Response:
+            return self._session.request(
+                method,
+                self.url + path,
+                json=body,
+                timeout=(min(CONNECT_SECONDS, self.timeout), self.timeout),
+                allow_redirects=False,  # a POST would become a GET, and the token go elsewhere
+            )
+
+        try:
+            return send()
+        except requests.ConnectionError as error:
+            # An idle connection that the service closed just now. A calibration might have begun, and is not paid for twice.
+            if path == CALIBRATE or not isinstance(error.args[0], ProtocolError):
+                raise
+            return send()
 
     @property
     def _session(self) -> requests.Session:

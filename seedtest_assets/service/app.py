@@ -28,6 +28,10 @@ from seedtest_assets.service.workers import DISCONNECTED, Workers
 SERVICE_NAME = "seedtest-irt"
 # Scoring takes milliseconds, so that even this many wait only for seconds.
 QUEUED_SCORES = 1_000
+# Beyond this size a pause follows each piece of a body, in which other requests go on: without it the ability of a
+# student would wait for the whole upload of a calibration.
+UNINTERRUPTED_BYTES = 2**20
+PAUSE_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,8 @@ async def _save_body(request: Request, limits: Limits, file: IO[bytes]) -> int:
             if size > limits.bytes:
                 raise _too_large(limits)
             file.write(chunk)
+            if size > UNINTERRUPTED_BYTES:
+                await asyncio.sleep(PAUSE_SECONDS)
         return size
 
     try:

@@ -6,7 +6,7 @@ from seedtest_assets import irt
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.person_answers import answers_of_person
 from seedtest_assets.service.reading import read_updating
-from seedtest_assets.service.wire import Population, UpdatingBody, UpdatingReply
+from seedtest_assets.service.wire import Population, Score, UpdatingBody, UpdatingReply
 
 
 def update(body: bytes, limits: Limits) -> tuple[UpdatingReply, dict[str, Any]]:
@@ -19,6 +19,7 @@ def update(body: bytes, limits: Limits) -> tuple[UpdatingReply, dict[str, Any]]:
         thetas, errors = irt.expected_a_posteriori(person.responses, person.items, mean, sd)
         theta, se = float(thetas[0]), float(errors[0])
     reply = UpdatingReply(
+        abilities=[Score(theta, se)],
         theta=theta,
         se=se,
         standard_error=se,

@@ -265,6 +265,7 @@ class PersonScoringReply(Struct):
 class UpdatingReply(Struct):
     """The ability of one person after a session; that of the prior where no answer could be scored."""
 
+    abilities: list[Score]
     theta: float
     se: float
     standard_error: Annotated[float, Meta(description="the same as `se`")]

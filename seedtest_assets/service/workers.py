@@ -68,8 +68,11 @@ class Workers:
                 task = await read(file, path)
                 left = asyncio.ensure_future(disconnected())
                 try:
+                    waits = self._turn.locked()
                     await self._first(self._turn.acquire(), left, self._closed)
                     try:
+                        if not waits:  # else a process has just ended another task
+                            await self._drop_dead_processes()
                         return await self._work(work, task, left)
                     finally:
                         self._turn.release()
@@ -90,7 +93,6 @@ class Workers:
         self.running += 1
         began = time.perf_counter()
         try:
-            await self._drop_dead_processes()
             running = to_process.run_sync(work, task, cancellable=True, limiter=self._limiter)
             outcome: Outcome = await self._first(running, left, self._expired, self.work_seconds)
         except BrokenWorkerProcess:

@@ -1,6 +1,7 @@
 """The client against a running service, and against servers that are none."""
 
 import re
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -101,7 +102,7 @@ def test_threads_share_a_client(client):
 
 @contextmanager
 def server(*replies):
-    """A server that gives these replies (status, headers, body) in turn, the last again and again; gives its address and paths."""
+    """A server that gives these replies (status, headers, body) in turn, the last again and again; for None it hangs up."""
     asked = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -110,8 +111,11 @@ def server(*replies):
             self.do_GET()
 
         def do_GET(self):
-            status, headers, body = replies[min(len(asked), len(replies) - 1)]
+            reply = replies[min(len(asked), len(replies) - 1)]
             asked.append(self.path)
+            if reply is None:
+                return
+            status, headers, body = reply
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -131,12 +135,12 @@ def server(*replies):
         http.server_close()
 
 
+DONE = (200, {}, b'{"status": "ok", "theta": 1, "se": 0.5, "n_responses": 1, "left_out": []}')
 BUSY = (503, {"Retry-After": "0"}, b'{"error": "busy: 5 tasks"}')
 
 
 def test_a_busy_service_is_asked_again_until_it_has_a_place():
-    done = (200, {}, b'{"status": "ok", "theta": 1, "se": 0.5, "n_responses": 1, "left_out": []}')
-    with server(BUSY, BUSY, done) as (url, asked):
+    with server(BUSY, BUSY, DONE) as (url, asked):
         assert Client(url).update(ITEMS, ANSWERS).theta == 1
         assert asked == ["/irt/update"] * 3
     with server(BUSY) as (url, asked):
@@ -162,6 +166,23 @@ def test_a_reply_of_another_kind_is_an_error_of_one_line(reply, error, message):
             Client(url).update(ITEMS, ANSWERS)
         assert "\n" not in str(raised.value)
         assert len(asked) == 1
+
+
+def test_a_call_whose_connection_broke_is_sent_once_more_but_no_calibration():
+    with server(None, DONE) as (url, asked):
+        assert Client(url).update(ITEMS, ANSWERS).theta == 1
+        assert len(asked) == 2
+    with server(None) as (url, asked):
+        with pytest.raises(Unreachable, match="gives no reply"):
+            Client(url).calibrate(rows=[[1, 0]])
+        assert len(asked) == 1
+
+
+def test_no_reply_within_the_timeout_is_unreachable_and_not_waited_for_again():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(Unreachable, match=f"{url} gives no reply: it took too long"):
+            Client(url, timeout=0.2).update(ITEMS, ANSWERS)
 
 
 def test_no_service_there_is_unreachable():

@@ -119,7 +119,9 @@ def answered(tmp_path_factory):
 
     def answer(function, body):
         path.write_bytes(body)
-        return _checked(function(Task(str(path), "", False, LIMITS)))
+        outcome = function(Task(str(path), "", False, LIMITS))
+        assert path.stat().st_size == 0  # its memory is free as soon as it is read
+        return _checked(outcome)
 
     return answer
 
