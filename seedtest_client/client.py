@@ -1,10 +1,9 @@
 """The client: one method for each page of the service."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -12,26 +11,24 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError
 from urllib3.util import Retry
 
+from seedtest_client.bodies import Rows, answer_json, item_json, marks_json, person_json
 from seedtest_client.errors import Busy, Rejected, ServiceFault, Unreachable
+from seedtest_client.replies import calibration, error_message, json_object, made, person_ability
 from seedtest_client.types import (
     Ability,
     Anchor,
     Answer,
     Calibration,
-    FittedItem,
     Health,
     Item,
-    LeftOut,
     Observation,
     PersonAbility,
     Population,
     Prior,
 )
 
-T = TypeVar("T")
 CONNECT_SECONDS = 10.0
 CALIBRATE = "/irt/calibrate"
-Rows = Sequence[Sequence[bool | int | None]]
 
 
 class Client:
@@ -96,7 +93,7 @@ class Client:
     def health(self) -> Health:
         """Ask which service answers, in which version."""
         reply = self._call("GET", "/healthz")
-        return _made(lambda: Health(**{name: reply[name] for name in ("status", "service", "version", "time")}))
+        return made(lambda: Health(**{name: reply[name] for name in ("status", "service", "version", "time")}))
 
     def calibrate(
         self,
@@ -127,11 +124,11 @@ class Client:
         body: dict[str, Any] = {"model": model, "linking_method": linking_method}
         if observations is not None:
             body["observations"] = [
-                {"user_id": each.user_id, **_answer(each.item_id, each.correct, each.answered_at)}
+                {"user_id": each.user_id, **answer_json(each.item_id, each.correct, each.answered_at)}
                 for each in observations
             ]
         if rows is not None:
-            body["responses"] = _marks(rows)
+            body["responses"] = marks_json(rows)
         if item_ids is not None:
             body["item_ids"] = list(item_ids)
         if anchors:
@@ -140,18 +137,18 @@ class Client:
                 for each in anchors
             ]
         reply = self._call("POST", CALIBRATE, body)
-        return _made(lambda: _calibration(reply))
+        return made(lambda: calibration(reply))
 
     def score_rows(self, items: Sequence[Item], rows: Rows) -> list[Ability]:
         """Estimate the ability of a person for each row, under N(0, 1). rows: a mark for each item, None for no answer."""
-        body = {"item_params": [_item(each) for each in items], "responses": _marks(rows)}
+        body = {"item_params": [item_json(each) for each in items], "responses": marks_json(rows)}
         reply = self._call("POST", "/irt/score", body)
-        return _made(lambda: [Ability(theta=each["theta"], se=each["se"]) for each in reply["abilities"]])
+        return made(lambda: [Ability(theta=each["theta"], se=each["se"]) for each in reply["abilities"]])
 
     def score(self, items: Sequence[Item], answers: Sequence[Answer]) -> PersonAbility:
         """Estimate the ability of one person under N(0, 1), from answers to some of the items."""
-        reply = self._call("POST", "/irt/score", _of_person(items, answers))
-        return _made(lambda: _person(reply))
+        reply = self._call("POST", "/irt/score", person_json(items, answers))
+        return made(lambda: person_ability(reply))
 
     def update(
         self,
@@ -176,13 +173,13 @@ class Client:
         PersonAbility
             The posterior; the prior's own values where no answer could be scored.
         """
-        body = _of_person(items, answers)
+        body = person_json(items, answers)
         if prior is not None:
             body["prior"] = {"theta": prior.theta, "se": prior.se}
         if population is not None:
             body["population"] = {"mean": population.mean, "sd": population.sd}
         reply = self._call("POST", "/irt/update", body)
-        return _made(lambda: _person(reply))
+        return made(lambda: person_ability(reply))
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         try:
@@ -192,8 +189,8 @@ class Client:
         except requests.RequestException as error:
             raise Unreachable(f"{self.url} gives no reply: {_reason(error)}") from None
         if reply.status_code == 200:
-            return _object(reply)
-        message = _message(reply)
+            return json_object(reply)
+        message = error_message(reply)
         if reply.status_code == 503:
             raise Busy(message)
         if 400 <= reply.status_code < 500:
@@ -235,91 +232,6 @@ class Client:
         """Send the token in UTF-8, as the service reads it; as `auth`, so that no .netrc replaces it."""
         request.headers["Authorization"] = f"Bearer {self._token}".encode()  # type: ignore[assignment]
         return request
-
-
-def _item(item: Item) -> dict[str, Any]:
-    return {"item_id": item.item_id, "a": item.a, "b": item.b, "c": item.c}
-
-
-def _answer(item_id: str, correct: bool | None, answered_at: datetime | None) -> dict[str, Any]:
-    entry: dict[str, Any] = {"item_id": item_id, "is_correct": None if correct is None else bool(correct)}
-    return entry if answered_at is None else entry | {"responded_at": answered_at.isoformat()}
-
-
-def _marks(rows: Rows) -> list[list[bool | None]]:
-    return [[None if mark is None else bool(mark) for mark in row] for row in rows]
-
-
-def _of_person(items: Sequence[Item], answers: Sequence[Answer]) -> dict[str, Any]:
-    return {
-        "item_params": {each.item_id: {"a": each.a, "b": each.b, "c": each.c} for each in items},
-        "responses": [_answer(each.item_id, each.correct, each.answered_at) for each in answers],
-    }
-
-
-def _person(reply: Mapping[str, Any]) -> PersonAbility:
-    return PersonAbility(
-        theta=reply["theta"],
-        se=reply["se"],
-        n_responses=reply["n_responses"],
-        left_out=[LeftOut(item_id=each["item_id"], reason=each["reason"]) for each in reply["left_out"]],
-    )
-
-
-def _calibration(reply: Mapping[str, Any]) -> Calibration:
-    return Calibration(
-        items=[
-            FittedItem(
-                item_id=each["item_id"],
-                a=each["params"]["a"],
-                b=each["params"]["b"],
-                c=each["params"]["c"] or 0.0,
-                se_a=each["se"]["a"],
-                se_b=each["se"]["b"],
-                se_c=each["se"]["c"],
-                n_responses=each["n_responses"],
-                is_anchor=each["is_anchor"],
-                model=each["model"],
-            )
-            for each in reply["item_params"]
-        ],
-        abilities=[
-            Ability(
-                theta=each["theta"], se=each["se"], user_id=each.get("user_id"), n_responses=each.get("n_responses")
-            )
-            for each in reply["abilities"]
-        ],
-        fit_meta=reply["fit_meta"],
-    )
-
-
-def _made(make: Callable[[], T]) -> T:
-    """Read a reply. Raises ServiceFault where something is missing in it."""
-    try:
-        return make()
-    except (KeyError, TypeError) as error:
-        raise ServiceFault(f"the reply is not one of this service: {error!r}. Is the address right?") from None
-
-
-def _object(reply: requests.Response) -> dict[str, Any]:
-    try:
-        parsed = reply.json()
-    except requests.exceptions.JSONDecodeError:
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise ServiceFault(f"{reply.url} answered no JSON object. Is the address right?")
-    return parsed
-
-
-def _message(reply: requests.Response) -> str:
-    """Give the service's own message; else the reason phrase."""
-    try:
-        parsed = reply.json()
-    except requests.exceptions.JSONDecodeError:
-        parsed = None
-    if isinstance(parsed, dict) and isinstance(parsed.get("error"), str):
-        return str(parsed["error"])
-    return reply.reason or "no message"
 
 
 def _reason(error: requests.RequestException) -> str:

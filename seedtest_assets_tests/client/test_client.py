@@ -93,6 +93,14 @@ def test_what_the_service_refuses_is_raised_with_its_words(client, service):  # 
         client.update(ITEMS, ANSWERS, prior=Prior(theta=float("nan"), se=1.0))
 
 
+@pytest.mark.parametrize("mark", [float("nan"), 0.5, 9, "1"])
+def test_a_value_that_is_no_mark_is_an_error_and_not_taken_for_correct(mark):
+    with pytest.raises(ValueError, match="is no mark: send True, False or None"):
+        Client("http://127.0.0.1:9").score_rows(ITEMS, [[1, mark]])
+    with pytest.raises(ValueError, match="is no mark"):
+        Client("http://127.0.0.1:9").update(ITEMS, [Answer(item_id="i1", correct=mark)])
+
+
 def test_threads_share_a_client(client):
     with ThreadPoolExecutor(4) as pool:
         abilities = set(pool.map(lambda _: client.update(ITEMS, ANSWERS).theta, range(20)))
