@@ -12,6 +12,7 @@ from seedtest_assets.assets.features_topic_daily import features_topic_daily
 from seedtest_assets.assets.item_dif import item_dif
 from seedtest_assets.assets.item_statistics import item_statistics
 from seedtest_assets.assets.observations import observations
+from seedtest_assets.assets.person_fit import person_fit
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
 from seedtest_assets.checks.dagster_checks import (
     features_topic_daily_checks,
@@ -52,6 +53,7 @@ with warnings.catch_warnings():
             student_topic_theta,
             features_topic_daily,
             item_statistics,
+            person_fit,
             calibration_report,
             item_dif,
         ]

@@ -32,6 +32,8 @@ ASSETS = {
     "student_topic_theta",
     "features_topic_daily",
     "item_statistics",
+    "person_fit",
+    "item_dif",
     "calibration_report",
 }
 

@@ -9,6 +9,7 @@ import pandas as pd
 from seedtest_assets.assets.other_rapid_policy import rapid_guess_data
 from seedtest_assets.calibration import PARAMETER_COLUMNS
 from seedtest_assets.dagster_log.calibration_runs import calibration_runs, checks_of_run
+from seedtest_assets.features.person_fit import ABERRANT
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.resources import AnswerLake, IrtEngine, PlatformDatabase
 from seedtest_assets.settings import REPORTS_URL
@@ -26,6 +27,7 @@ from seedtest_assets.storage.history import (
     previous_item_parameters,
 )
 from seedtest_assets.storage.item_statistics import read_item_statistics
+from seedtest_assets.storage.person_fit import aberrant_shares, person_fit_of_day
 from seedtest_assets.storage.questions import known_parameters
 from seedtest_assets.storage.window import Window
 
@@ -34,7 +36,7 @@ RUNS = 60
 
 
 @dg.asset(
-    deps=["mirt_fit_meta", "item_statistics"],
+    deps=["mirt_fit_meta", "item_statistics", "person_fit"],
     **DAILY_STEP,
     **CATALOGUE,
     kinds={"html"},
@@ -94,6 +96,8 @@ def _report_data(instance: dg.DagsterInstance, database: Database, window: Windo
         checks=checks_of_run(instance, run_id) if run_id else [],
         statistics=read_item_statistics(database, day),
         dif=_dif(database, day),
+        person_fit=person_fit_of_day(database, day),
+        aberrant=aberrant_shares(database, day, HISTORY_PARTITIONS, ABERRANT),
     )
 
 

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from seedtest_assets.irt.dif import differential_item_functioning
     from seedtest_assets.irt.dif_result import ItemDif
     from seedtest_assets.irt.errors import DataError
-    from seedtest_assets.irt.fit_statistics import ItemFit, item_fit, person_fit
+    from seedtest_assets.irt.fit_statistics import ItemFit, item_fit
     from seedtest_assets.irt.grid import Grid, normal_grid
     from seedtest_assets.irt.linking import Linking, link
+    from seedtest_assets.irt.lz_star import person_fit
     from seedtest_assets.irt.models import (
         LINKING_METHODS,
         MODELS,
@@ -99,6 +100,7 @@ _MODULES = (
     "classical",
     "counted_answers",
     "fit_statistics",
+    "lz_star",
     "score_fit",
     "ability",
     "result",

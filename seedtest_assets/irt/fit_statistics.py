@@ -1,4 +1,4 @@
-"""Does the model fit: items (infit, outfit, a chi-square for sparse data) and persons (lz)."""
+"""Does the model fit items: infit, outfit, a chi-square for sparse data."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from seedtest_assets.irt.estep import Answers, padded
 from seedtest_assets.irt.grid import normal_grid
 from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves, Nodes, Populations
 from seedtest_assets.irt.own_grids import resolved
-from seedtest_assets.irt.parallel import chunks, kernel, run, spread
+from seedtest_assets.irt.parallel import chunks, kernel, spread
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import answers_to
@@ -179,43 +179,6 @@ def _mean_squares(residual_sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     return infit, z_infit, outfit, z_outfit
 
 
-def person_fit(responses: Responses, items: ItemParameters, theta: np.ndarray) -> np.ndarray:
-    """Compute lz of every person at theta [1]_; far below 0 is an unlikely pattern of answers.
-
-    Parameters
-    ----------
-    responses : Responses
-    items : ItemParameters
-    theta : float64 [n_persons]
-        Abilities on the scale of `items`.
-
-    Returns
-    -------
-    float64 [n_persons]
-        NaN for a person without answers to these items.
-
-    References
-    ----------
-    .. [1] Drasgow, F., Levine, M. V., & Williams, E. A. (1985). Appropriateness measurement with polychotomous item
-       response models and standardized indices. British Journal of Mathematical and Statistical Psychology, 38(1),
-       67-86.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from seedtest_assets import irt
-    >>> items = irt.ItemParameters(np.arange(4), a=np.full(4, 2.0), b=[-2.0, -1.0, 1.0, 2.0], c=np.zeros(4))
-    >>> responses = irt.Responses.from_matrix([[1, 1, 0, 0], [0, 0, 1, 1]])
-    >>> likely, unlikely = irt.person_fit(responses, items, theta=np.zeros(2))
-    >>> bool(likely > 0 > unlikely)
-    True
-    """
-    answers = answers_to(responses, items.item)
-    out = np.full(len(theta), np.nan)
-    run(lambda low, high: _lz(low, high, answers.lists, items.curves, theta, out), chunks(answers.start))
-    return out
-
-
 def _residual_sums(answers: Answers, curves: Curves, theta: np.ndarray) -> np.ndarray:
     """Sum over an item's answers, float64 [n_items, 6]: answers, z^2, residual^2, W, C / W^2, C - W^2.
 
@@ -240,7 +203,8 @@ def _left_one_out(answers: Answers, curves: Curves, populations: Populations, li
 
 
 @kernel
-def _chance(curves: Curves, j: int, theta: float) -> float:
+def chance(curves: Curves, j: int, theta: float) -> float:
+    """Compute the chance of a right answer to an item, short of 0 and 1."""
     p = curves.c[j] + (1 - curves.c[j]) * logistic(curves.a[j] * theta + curves.d[j])
     return min(max(p, 1e-12), 1 - 1e-12)
 
@@ -250,7 +214,7 @@ def _residuals(low: int, high: int, answers: AnswerLists, curves: Curves, theta:
     for i in range(low, high):
         for k in range(answers.start[i], answers.start[i + 1]):
             j = answers.code[k] >> 1
-            p = _chance(curves, j, theta[i])
+            p = chance(curves, j, theta[i])
             w = p * (1 - p)
             fourth = w * ((1 - p) ** 3 + p**3)
             w = max(w, LEAST_RESIDUAL_VARIANCE)
@@ -261,20 +225,6 @@ def _residuals(low: int, high: int, answers: AnswerLists, curves: Curves, theta:
             out[j, 3] += w
             out[j, 4] += fourth / w**2
             out[j, 5] += fourth - w**2
-
-
-@kernel
-def _lz(low: int, high: int, answers: AnswerLists, curves: Curves, theta: np.ndarray, out: np.ndarray) -> None:
-    for i in range(low, high):
-        observed, expected, variance = 0.0, 0.0, 0.0
-        for k in range(answers.start[i], answers.start[i + 1]):
-            p = _chance(curves, answers.code[k] >> 1, theta[i])
-            log_p, log_q = np.log(p), np.log1p(-p)
-            observed += log_p if answers.code[k] & 1 else log_q
-            expected += p * log_p + (1 - p) * log_q
-            variance += p * (1 - p) * (log_p - log_q) ** 2
-        if variance > 0:
-            out[i] = (observed - expected) / np.sqrt(variance)
 
 
 @kernel(fastmath=True)

@@ -7,7 +7,8 @@ import numpy as np
 from seedtest_assets.irt.ability import expected_a_posteriori
 from seedtest_assets.irt.calibration import calibrate
 from seedtest_assets.irt.dif import differential_item_functioning
-from seedtest_assets.irt.fit_statistics import item_fit, person_fit
+from seedtest_assets.irt.fit_statistics import item_fit
+from seedtest_assets.irt.lz_star import person_fit
 from seedtest_assets.irt.models import MODELS, Model
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.parallel import read_only
@@ -68,6 +69,6 @@ def warm_up(models: Iterable[Model] = MODELS) -> None:
     expected_a_posteriori(untimed, bank)
     steep = ItemParameters(bank.item, a=np.full(12, 15.0), b=bank.b, c=bank.c)  # needs grids of the persons' own
     expected_a_posteriori(untimed, steep)
-    person_fit(untimed, bank, theta)
+    person_fit(untimed, bank)
     s_x2(Responses.from_matrix(marks), bank)
     differential_item_functioning(untimed, np.arange(500) % 2 == 0)

@@ -62,6 +62,7 @@ class ReportData:
     history: HISTORY_COLUMNS of the last partitions, this one the last, oldest first.
     runs: newest last. statistics: of the day's items, with flags; may be empty. dif: rows of dif_history of
     the newest week with flag B or C, the worst first; may be empty.
+    person_fit: student_id, lz_star of the day's students; aberrant: partition_date, share below -1.645 of the last days, oldest first.
     """
 
     day: date
@@ -82,3 +83,5 @@ class ReportData:
     checks: list[CheckOutcome]
     statistics: pd.DataFrame
     dif: pd.DataFrame = field(default_factory=pd.DataFrame)
+    person_fit: pd.DataFrame = field(default_factory=pd.DataFrame)
+    aberrant: pd.DataFrame = field(default_factory=pd.DataFrame)

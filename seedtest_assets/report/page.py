@@ -48,6 +48,7 @@ def calibration_page(data: ReportData, rapid: RapidGuessData | None = None) -> s
         "worst": item_pictures.worst_items(data, curves) if len(worst) else "",
         "dif": dif_curves(data.dif) if len(data.dif) else "",
         "abilities": people_pictures.ability_distribution(data),
+        "person_fit": people_pictures.person_fit(data) if len(data.person_fit) else "",
         "scale": time_pictures.scale_over_time(data),
         "answers": time_pictures.answers_and_items(data, time_pictures.answers_per_day(data)),
         "runs": time_pictures.runs_over_time(data) if data.runs else "",

@@ -1,10 +1,11 @@
 """The report's pictures of students: the distribution of abilities and their standard errors."""
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 
 from seedtest_assets.report.data import ReportData
-from seedtest_assets.report.drawing import BLUE, GREEN, INK, ORANGE, panels, styled, svg
+from seedtest_assets.report.drawing import BLUE, GREEN, INK, ORANGE, days_axis, panels, styled, svg
 
 MIN_STUDENTS_IN_BIN = 5
 
@@ -28,6 +29,28 @@ def ability_distribution(data: ReportData) -> str:
         left.legend(loc="upper left", ncols=2)
         _precision(right, data, mean, sd)
         return svg(figure, "Distribution of abilities, and their standard errors by ability")
+
+
+def person_fit(data: ReportData) -> str:
+    """Draw lz* of the day's students against N(0, 1), and the share of aberrant patterns of the last days."""
+    lz_star = data.person_fit["lz_star"].dropna().to_numpy(float)
+    bins = np.linspace(-5, 4, 46)
+    day = pd.to_datetime(data.aberrant["partition_date"])
+    with styled():
+        figure, (left, right) = panels(1, 2, 3.4)
+        left.hist(np.clip(lz_star, bins[0], bins[-1]), bins, color=BLUE, alpha=0.85, label="students of the day")
+        density = np.exp(-0.5 * bins**2) / np.sqrt(2 * np.pi)
+        left.plot(bins, density * len(lz_star) * (bins[1] - bins[0]), color=ORANGE, linestyle="--", label="N(0, 1)")
+        left.axvline(-1.645, color=INK, linewidth=0.8, linestyle=":")
+        left.set(xlabel="lz*", ylabel="students")
+        left.legend(loc="upper left")
+        right.plot(day, data.aberrant["share"].to_numpy(float), "o-", color=BLUE, markersize=4, linewidth=1)
+        right.axhline(0.05, color=ORANGE, linestyle="--", label="expected where the model fits")
+        right.set(ylabel="share below -1.645", ylim=(0, None))
+        right.set_ylim(0, max(0.1, right.get_ylim()[1] * 1.2))
+        days_axis(right, day.iloc[0], day.iloc[-1])
+        right.legend(loc="upper left")
+        return svg(figure, "Person fit of the day's students, and the share of aberrant patterns of answers over time")
 
 
 def _precision(axes: Axes, data: ReportData, mean: float, sd: float) -> None:

@@ -51,6 +51,14 @@ KOREAN = {
     "Check the key. If it is right, use the item for stronger students or retire it.": "정답을 확인하십시오. 정답이 맞다면 능력이 높은 학생에게만 내거나 문항은행에서 빼십시오.",
     "{share_correct:.0%} answer it correctly, so that it measures next to nothing.": "정답률이 {share_correct:.0%}여서 측정에 거의 도움이 되지 않습니다.",
     "Keep it for weaker students, or retire it.": "능력이 낮은 학생에게만 내거나 문항은행에서 빼십시오.",
+    # person fit
+    "Person fit": "개인 적합도",
+    "lz* says how likely a student's pattern of answers is at the student's ability: about N(0, 1) where the model fits, far below 0 where easy questions are missed and hard ones solved, as by guessing, copying or haste. Right: the share below -1.645 on each day, which is 5% by chance.": "lz*는 학생의 능력에 비추어 응답 형태가 얼마나 그럴듯한지를 나타냅니다. 모형이 맞으면 대략 N(0, 1)을 따르고, 쉬운 문항을 틀리고 어려운 문항을 맞히면(추측, 베끼기, 서두름) 0보다 훨씬 작아집니다. 오른쪽은 날마다 -1.645보다 작은 학생의 비율이며, 우연이라면 5%입니다.",
+    "students of the day": "그날의 학생",
+    "lz*": "lz*",
+    "N(0, 1)": "N(0, 1)",
+    "share below -1.645": "-1.645 미만 비율",
+    "expected where the model fits": "모형이 맞을 때의 기댓값",
     # differential item functioning
     "Items that function differently for a group": "차별기능문항",
     "The curves of each item for the reference group (solid) and for the named group (dashed), of students of the same ability. C is large, B slight to moderate. Look for what makes the item harder that is not what it is meant to measure.": "능력이 같은 학생을 비교한 문항특성곡선입니다. 실선은 참조집단, 파선은 이름이 적힌 연구집단입니다. C는 크고 B는 작거나 중간입니다. 측정하려는 것과 관계없이 문항을 어렵게 하는 요인이 있는지 살펴보십시오.",

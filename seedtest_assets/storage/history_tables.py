@@ -94,6 +94,15 @@ HISTORY: dict[str, pa.Schema] = {
             ("computed_at", _TIME),
         ]
     ),
+    "person_fit_history": pa.schema(
+        [
+            ("partition_date", pa.date32()),
+            ("student_id", pa.string()),
+            ("lz_star", pa.float64()),
+            ("n_answers", pa.int64()),
+            ("computed_at", _TIME),
+        ]
+    ),
     "dif_history": pa.schema(
         [
             ("partition_date", pa.date32()),

@@ -73,7 +73,7 @@ def nights(template, tmp_path_factory):
 
 def test_hangs_on_the_fit_and_its_items_and_nothing_hangs_on_it():
     node = defs.resolve_asset_graph().get(dg.AssetKey("calibration_report"))
-    assert {key.to_user_string() for key in node.parent_keys} == {"mirt_fit_meta", "item_statistics"}
+    assert {key.to_user_string() for key in node.parent_keys} == {"mirt_fit_meta", "item_statistics", "person_fit"}
     assert node.child_keys == set()
 
 

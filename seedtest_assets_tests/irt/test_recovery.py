@@ -164,7 +164,7 @@ def test_person_fit_finds_who_answered_at_random():
     right[0, easy_first[:30]], right[0, easy_first[30:]] = 0, 1
     responses = responses_of(right)
     fit = irt.calibrate(responses, options=irt.Options(standard_errors=False))
-    lz = irt.person_fit(responses, fit.items, fit.theta)
+    lz = irt.person_fit(responses, fit.items)
     assert np.argmin(lz) == 0
     assert lz[0] < -5
     assert abs(np.mean(lz[1:])) < 0.3

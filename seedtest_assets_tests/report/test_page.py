@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -123,6 +124,15 @@ def test_draws_both_groups_curves_of_the_items_that_function_differently(data, p
     assert re.findall(r"item \d · C · girls", drawing) == [f"item {n} · C · girls" for n in range(8)]
     assert "Of the week from 2025-06-23." in shown
     assert "2 more are flagged" in shown
+
+
+def test_draws_person_fit_and_its_share_over_time(data, page):
+    assert 'id="person-fit"' not in page
+    days = pd.DataFrame({"partition_date": [data.day - timedelta(days=1), data.day], "share": [0.04, 0.11]})
+    students = pd.DataFrame({"lz_star": np.r_[np.random.default_rng(1).normal(size=50), np.nan]})
+    drawing = Page(calibration_page(replace(data, person_fit=students, aberrant=days))).pictures["person-fit"]
+    assert "students of the day" in drawing
+    assert "모형이 맞을 때의 기댓값" in drawing
 
 
 def test_shows_fit_and_linking_as_they_were_estimated(data, page):
