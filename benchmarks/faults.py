@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -151,6 +152,22 @@ def an_overexposed_item(night: Night, rng: np.random.Generator) -> list[Judgemen
     return night.of_items(night.statistics(exposure))
 
 
+def an_item_that_a_group_misreads(night: Night, rng: np.random.Generator) -> list[Judgement]:
+    """For 40 to 60 days 90 to 100 % of the right answers of the smaller group to an item have been wrong."""
+    item, share = rng.choice(well_known(night)), rng.uniform(0.9, 1.0)
+    since = pa.scalar(day_bounds(night.day - timedelta(days=int(rng.integers(40, 60))))[0], pa.timestamp("us", "UTC"))
+    group = pa.array([student for student, group in night.groups.items() if group == "second"])
+    misread = pc.and_(
+        pc.and_(is_in(night.window, [item]), pc.greater_equal(night.window["completed_at"], since)),
+        pc.and_(
+            pc.is_in(night.window["student_id"].cast(pa.string()), group),
+            pa.array(rng.random(len(night.window)) < share),
+        ),
+    )
+    window = with_column(night.window, "correct", pc.and_(night.window["correct"], pc.invert(misread)))
+    return night.of_dif(night.dif_rows(window))
+
+
 def damaged(table: str, damage: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]) -> Inject:
     """Write the table with 2 to 20 % of its rows damaged, judge it, and write it as it was."""
 
@@ -269,6 +286,7 @@ FAULTS = (
     ),
     Fault("the key of an item is inverted since before the window", "flagged_items", WARN, a_suspect_key),
     Fault("an item comes in 35 to 80 % of a week's sessions", "flagged_items", WARN, an_overexposed_item),
+    Fault("a group misreads an item from a day 40 to 60 days ago on", "dif", WARN, an_item_that_a_group_misreads),
     Fault(
         "no calibration by 06:00",
         "freshness",

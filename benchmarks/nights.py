@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmarks.healthy_school import HealthySchool
-from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest, CalibrationResult
+from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, answers_to_calibrate
 from seedtest_assets.checks.answers import answer_volume, source_matches_lake
 from seedtest_assets.checks.calibration_checks import (
     CalibratedDay,
@@ -18,6 +18,7 @@ from seedtest_assets.checks.calibration_checks import (
     earlier_partitions,
     judge_calibration,
 )
+from seedtest_assets.checks.dif import dif
 from seedtest_assets.checks.flagged_items import flagged_items
 from seedtest_assets.checks.freshness import freshness
 from seedtest_assets.checks.judgement import Judgement, numbers_to_record
@@ -25,6 +26,7 @@ from seedtest_assets.checks.tables import judge_table
 from seedtest_assets.days import feature_windows
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.features.daily import features_for_day
+from seedtest_assets.features.group_comparison import compare_group, comparison_table
 from seedtest_assets.features.item_statistics import (
     EXPOSURE_DAYS,
     CalibratedItems,
@@ -37,6 +39,7 @@ from seedtest_assets.item_flags import NEED_A_PERSON
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.abilities import newest_abilities
 from seedtest_assets.storage.database import Database, migrate
+from seedtest_assets.storage.dif_history import counts_before, worst_flags_before, write_dif
 from seedtest_assets.storage.embedded import start_embedded
 from seedtest_assets.storage.history import fitted_at
 from seedtest_assets.storage.item_statistics import flagged_before, items_flagged_before, write_item_statistics
@@ -49,6 +52,7 @@ from seedtest_assets.storage.window import Window, read_window
 
 LATE = 0.001
 """Share of a day's answers that come a day late on a healthy platform."""
+SUNDAY = 6
 SHADOW = Publishing(enabled=False)
 """The benchmarks judge history; the platform's tables are left alone."""
 
@@ -102,9 +106,8 @@ class Night:
 
     @cached_property
     def request(self) -> CalibrationRequest:
-        answers = self.window.drop_columns("topic_id").rename_columns(ANSWER_SCHEMA.names)
         previous = self.earlier.newest_parameters[["item_id", "a", "b", "c"]]
-        return CalibrationRequest(answers, anchors=self.anchors, previous=previous)
+        return CalibrationRequest(answers_to_calibrate(self.window), anchors=self.anchors, previous=previous)
 
     @cached_property
     def result(self) -> CalibrationResult:
@@ -202,6 +205,33 @@ class Night:
         counts = items_flagged_before(database, self.day, NEED_A_PERSON, settings.history_partitions)
         return [flagged_items(self.day, statistics, flagged_before(database, self.day), counts)]
 
+    @cached_property
+    def groups(self) -> dict[str, str]:
+        """A group for each student of the window, for no reason: three of five are of the larger."""
+        students = self.window["student_id"].unique().to_pylist()
+        return {student: "first" if int(student[1:]) % 5 < 3 else "second" for student in students}
+
+    def dif_rows(self, window: pa.Table | None = None) -> pd.DataFrame:
+        """The rows of dif_history of the week that ends with the day. window: in place of the night's."""
+        compared = compare_group(self.window if window is None else window, self.groups, "second", "first")
+        rows = comparison_table(compared).rename(columns={"group": "group_id"})
+        return rows.assign(reference_group="first")
+
+    def of_dif(self, rows: pd.DataFrame) -> list[Judgement]:
+        database = self.platform.database
+        flagged = rows[rows["flag"] != "A"].sort_values(["flag", "unsigned_area"], ascending=False)
+        counts = counts_before(database, self.day, self.platform.settings.history_partitions)
+        return [dif(flagged, worst_flags_before(database, self.day), counts)]
+
+    def weekly(self) -> list[Judgement]:
+        """The check of the healthy week, which ends on a Sunday; none on other days."""
+        if self.day.weekday() != SUNDAY:
+            return []
+        rows = self.dif_rows()
+        judgements = self.of_dif(rows)
+        write_dif(self.platform.database, self.day, rows, datetime.now(timezone.utc))
+        return judgements
+
     def judgements(self) -> list[Judgement]:
         """Every check of the healthy night; the tables are written."""
         database = self.platform.database
@@ -218,6 +248,7 @@ class Night:
             *self.of_table("student_topic_theta"),
             *self.of_table("features_topic_daily"),
             *self.of_items(statistics),
+            *self.weekly(),
             *self.of_freshness(fits),
         ]
 

@@ -195,7 +195,7 @@ def _extract(days: list[date]) -> None:
 
 
 def _calibrated(days: list[date]):
-    from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
+    from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate
     from seedtest_assets.engines.in_process import InProcessEngine
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.lake import Lake
@@ -204,7 +204,7 @@ def _calibrated(days: list[date]):
     settings = load_settings()
     answers = read_window(Lake(settings.seedtest_lake), days[-1], settings).answers
     assert pc.sum(pc.is_valid(answers["correct"])).as_py() == len(days) * ANSWERS_A_DAY
-    request = CalibrationRequest(answers.drop_columns("topic_id").rename_columns(ANSWER_SCHEMA.names))
+    request = CalibrationRequest(answers_to_calibrate(answers))
     return InProcessEngine().calibrate(request)
 
 
