@@ -1,6 +1,7 @@
 """The file `.env` in the project's folder: variables below those of the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
@@ -12,6 +13,8 @@ from seedtest_assets.errors import SettingsError
 from seedtest_assets.project import find_project
 
 NAME = ".env"
+_ASSIGNED = re.compile(r"\s*(?:export\s+)?(?P<name>\w+)\s*=\s*(?P<value>[^'].*)$")
+_AMBIGUOUS = re.compile(r"\\|\s#|\$\{")
 
 
 def read_env_file(folder: Path) -> dict[str, str]:
@@ -33,6 +36,18 @@ def read_env_file(folder: Path) -> dict[str, str]:
                 f"{path} line {binding.original.line} is not NAME=value. Correct it, or begin it with #"
             )
     return {name: value or "" for name, value in dotenv_values(stream=StringIO(text)).items()}
+
+
+def names_read_otherwise(folder: Path) -> list[str]:
+    """List the variables whose values systemd's EnvironmentFile may read otherwise than this program does.
+
+    Without single quotes it keeps or drops a backslash, a ` #` or a `${…}` by rules of its own.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return []
+    assigned = (_ASSIGNED.match(line) for line in path.read_text(encoding="utf-8-sig").splitlines())
+    return [match["name"] for match in assigned if match and _AMBIGUOUS.search(match["value"])]
 
 
 def apply_env_file() -> None:

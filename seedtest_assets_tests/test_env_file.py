@@ -98,3 +98,18 @@ def test_doctor_names_secrets_that_others_can_read(project):
     )
     path.chmod(0o600)
     assert not list(judge_env_file(project))
+
+
+def test_doctor_names_values_that_systemd_reads_otherwise(project):
+    (project / ".env").write_text(
+        "SEEDTEST_UI_URL=http://ui\n"
+        "R_IRT_INTERNAL_TOKEN=a\\b\n"
+        "SEEDTEST_LAKE='quoted \\ #and $ fine'\n"
+        "#MIRT_MODEL=a\\b\n"
+        'export DATABASE_URL="postgresql://u:p${X}@h/d"\n'
+        "MIRT_MAX_OBS=5 # newest\n"
+    )
+    (project / ".env").chmod(0o600)
+    (finding,) = judge_env_file(project)
+    assert finding.level == "yellow"
+    assert "may read R_IRT_INTERNAL_TOKEN, DATABASE_URL, MIRT_MAX_OBS in" in finding.text

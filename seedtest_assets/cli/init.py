@@ -95,7 +95,7 @@ def env_template() -> str:
     limits = Thresholds.model_fields.keys()
     lines = [
         "# Settings. Remove the # before a name to set it. Variables of the environment go before this file.",
-        "# Values with blanks or # go into single quotes.",
+        "# Values with blanks, # or backslashes go into single quotes.",
         "",
         "# where Dagster keeps its runs, a PostgreSQL database; unset: an embedded one under .seedtest/",
         "#DAGSTER_POSTGRES_URL=",

@@ -26,7 +26,7 @@ def judge_names(environment: Mapping[str, str], known_otherwise: Iterable[str]) 
 
 
 def judge_env_file(folder: Path) -> Iterator[DoctorFinding]:
-    """Judge whether other users of the machine can read secrets in the project's .env."""
+    """Judge the project's .env: whether other users can read its secrets, and whether systemd reads the same values."""
     secrets = [name for name in SECRETS if env_file.read_env_file(folder).get(name)]
     path = folder / env_file.NAME
     if secrets and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
@@ -34,4 +34,11 @@ def judge_env_file(folder: Path) -> Iterator[DoctorFinding]:
             level="yellow",
             subject="settings",
             text=f"other users of this machine can read {', '.join(secrets)} in {path}. Run chmod 600 {path}",
+        )
+    if otherwise := env_file.names_read_otherwise(folder):
+        yield DoctorFinding(
+            level="yellow",
+            subject="settings",
+            text=f"systemd may read {', '.join(otherwise)} in {path} otherwise than seedtest does. "
+            "Write a value with a backslash or a # after a blank in single quotes, and none with ${",
         )
