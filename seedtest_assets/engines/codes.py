@@ -55,3 +55,9 @@ def _known(rows: pd.DataFrame, item_ids: pa.Array) -> tuple[np.ndarray, pd.DataF
     codes = pc.index_in(trimmed(pa.array(rows["item_id"], pa.string())), item_ids)
     known = rows[codes.is_valid().to_numpy(zero_copy_only=False)]
     return codes.drop_null().to_numpy().astype(np.int32), known
+
+
+def is_one_of(ids: pa.ChunkedArray, wanted: pa.Array) -> pa.Array:
+    """Tell which rows of a column of ids have one of the wanted ids; only the distinct ids are compared."""
+    codes, names = codes_and_names(ids)
+    return pa.array(np.append(pc.is_in(names, wanted).to_numpy(zero_copy_only=False), False)[codes])

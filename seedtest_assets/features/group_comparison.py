@@ -8,11 +8,11 @@ from typing import cast
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate
 from seedtest_assets.engines.coded_request import CodedRequest, code_request
+from seedtest_assets.engines.codes import is_one_of
 from seedtest_assets.errors import InputError, first_few
 from seedtest_assets.irt.models import Model, model_named
 
@@ -78,7 +78,7 @@ def compare_group(
 ) -> GroupComparison:
     """Compare one group with the reference group by their own answers. anchors: ids of items known to be fair."""
     members = pa.array([student for student, of in groups.items() if of in (reference, group)], pa.string())
-    answers = answers.filter(pc.is_in(answers["student_id"].cast(pa.string()), members))
+    answers = answers.filter(is_one_of(answers["student_id"], members))
     coded = code_request(CalibrationRequest(answers_to_calibrate(answers)))
     focal = np.array([groups[student] == group for student in coded.student_ids.to_pylist()])
     try:

@@ -5,10 +5,9 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from seedtest_assets import irt
-from seedtest_assets.engines.codes import coded, codes_and_names
+from seedtest_assets.engines.codes import coded, codes_and_names, is_one_of
 
 ABERRANT = -1.645
 """lz* below which a pattern of answers is aberrant."""
@@ -23,8 +22,8 @@ def person_fit(answers: pa.Table, active: pa.Table, items: pd.DataFrame, model_s
     answers: student_id, item_id, correct, completed_at of the window; active: student_id of the day's answers; items: item_id, a, b,
     c; model_spec: of the fit, for the population.
     """
-    students = pc.unique(active["student_id"].cast(pa.string()))
-    of_active = answers.filter(pc.is_in(answers["student_id"].cast(pa.string()), students))
+    _, students = codes_and_names(active["student_id"])
+    of_active = answers.filter(is_one_of(answers["student_id"], students))
     person, names = codes_and_names(of_active["student_id"])
     item, item_names = codes_and_names(of_active["item_id"])
     parameters = coded(items, item_names)
