@@ -19,7 +19,7 @@ from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
-from dagster._core.storage.defs_state.base import set_defs_state_storage
+from dagster._core.storage.defs_state.base import DefsStateStorage
 from filelock import FileLock
 
 from seedtest_assets import env_file
@@ -80,14 +80,15 @@ DEAREST = (
 _number = count()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def no_closed_instance():
-    """Load definitions without the state storage of an instance that a fixture of another file has closed.
+    """Load definitions without state storage: ours keep no state there.
 
     Dagster keeps that of the instance opened last. Instances of fixtures that many tests share end in another order than
-    they began, and would leave one behind that is gone.
+    they began, some only when the garbage collector finds them, and would leave one behind that is gone.
     """
-    with set_defs_state_storage(None):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DefsStateStorage, "get", classmethod(lambda _: None))
         yield
 
 

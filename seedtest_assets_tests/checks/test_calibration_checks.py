@@ -67,5 +67,6 @@ def test_the_page_of_checks_has_a_row_for_every_check_with_its_assets():
         for asset in assets.split(", ")
     }
     tables = (*catalogue.TOPIC_THETA, *catalogue.FEATURES)
-    every = (*catalogue.OBSERVATIONS, *catalogue.CALIBRATION, catalogue.FRESHNESS, catalogue.PUBLISHED, *tables)
+    others = (*catalogue.ITEM_STATISTICS, catalogue.DIF, catalogue.FRESHNESS, catalogue.PUBLISHED)
+    every = (*catalogue.OBSERVATIONS, *catalogue.CALIBRATION, *others, *tables)
     assert documented == {(check.name, check.asset) for check in every}

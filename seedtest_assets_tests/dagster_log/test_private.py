@@ -58,7 +58,8 @@ def test_every_part_is_used():
 def test_the_tag_of_a_partition_is_the_one_that_dagster_sets(instance):
     run = dg.materialize([numbers], partition_key=DAY, instance=instance)
     assert instance.get_run_by_id(run.run_id).tags[private.PARTITION_NAME_TAG] == DAY
-    assert newest_run(instance, DAY).run_id == run.run_id
+    assert newest_run(instance, DAY, but="weekly").run_id == run.run_id
+    assert newest_run(instance, DAY, but=run.dagster_run.job_name) is None
     assert logged(instance, run.run_id).partition == DAY
 
 
