@@ -54,10 +54,8 @@ def observations(
                 _check_that_source_has(day, answers, answers_source.name, lake.storage)
                 context.log.warning(f"{day}: the file of its answers was damaged, and they were extracted again")
             path = lake.storage.write_observations(day, answers.table)
-            if (
-                answers.omitted is not None and source.seedtest_omitted == "ignored"
-            ):  # else they are among the wrong ones
-                lake.storage.write_omissions(day, answers.omitted)
+            # With SEEDTEST_OMITTED=wrong they are among the wrong ones, and were not counted.
+            lake.storage.write_omissions(day, answers.omitted if source.seedtest_omitted == "ignored" else None)
             for reason, count in answers.left_out.items():
                 context.log.warning(f"{day}: {count} rows of {answers_source.name} left out: {reason}")
             context.log.info(

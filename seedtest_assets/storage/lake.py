@@ -76,8 +76,14 @@ class Lake(LakeFolder):
         with self._reading(self.observations_path(day)) as file:
             return pq.read_metadata(file).num_rows
 
-    def write_omissions(self, day: date, omitted: pa.Table) -> None:
-        """Replace the counts of a day's answers without a mark (OMISSION_SCHEMA); an empty table says that there were none."""
+    def write_omissions(self, day: date, omitted: pa.Table | None) -> None:
+        """Replace the counts of a day's answers without a mark (OMISSION_SCHEMA).
+
+        An empty table says that there were none, None that they were not counted.
+        """
+        if omitted is None:
+            self._remove(self._omissions_path(day))
+            return
         with self._replacing(self._omissions_path(day)) as unfinished:
             pq.write_table(omitted.cast(OMISSION_SCHEMA), unfinished)
 
@@ -148,7 +154,9 @@ class Lake(LakeFolder):
 
     def remove_report(self, day: date) -> None:
         """Remove the report of a day, where there is one: its calibration is gone."""
-        path = self.report_path(day)
+        self._remove(self.report_path(day))
+
+    def _remove(self, path: str) -> None:
         try:
             if self.filesystem.exists(path):
                 self.filesystem.rm_file(path)

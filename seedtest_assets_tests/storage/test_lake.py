@@ -130,3 +130,6 @@ def test_omissions_are_read_back_from_the_first_day_that_was_counted_without_a_g
     assert read.since == days[2]
     assert read.items.values.tolist() == [["i1", 3], ["i2", 4]]
     assert lake.read_omissions(days[:2]) is None
+    lake.write_omissions(days[3], None)  # extracted again, and not counted this time
+    assert lake.read_omissions(days) is None
+    assert lake.read_omissions(days[:3]).since == days[2]
