@@ -55,7 +55,8 @@ def observations(
                 context.log.warning(f"{day}: the file of its answers was damaged, and they were extracted again")
             path = lake.storage.write_observations(day, answers.table)
             # With SEEDTEST_OMITTED=wrong they are among the wrong ones, and were not counted.
-            lake.storage.write_omissions(day, answers.omitted if source.seedtest_omitted == "ignored" else None)
+            counted = answers.omitted is not None and source.seedtest_omitted == "ignored"
+            lake.storage.write_omissions(day, answers.omitted if counted else None)
             for reason, count in answers.left_out.items():
                 context.log.warning(f"{day}: {count} rows of {answers_source.name} left out: {reason}")
             context.log.info(
