@@ -1,11 +1,13 @@
 """What is known of items predicts their parameters: ridge regression on a calibrated bank (explanatory IRT; De Boeck & Wilson, 2004).
 
-y = mean + X beta + u + e: u is what the features do not explain, with the residual SD that becomes the items' prior, and e
-the known error of an estimate. An item weighs 1 / (residual variance + error variance), so that items with few answers
-teach little.
+A parameter is mean + X beta + u, and the SD of u, what the features do not explain, is that of the items' prior. The bank's
+estimates were made with the last night's prior. Each night takes a step of an EM algorithm from there: regression of the modes
+of the posteriors, and the spread of their residuals with the posteriors' variances added. Taken as if they were exact, estimates
+that a prior pulled to the prediction would make the features look better than they are, and the next prior narrower, night by
+night.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,16 +17,46 @@ FEWEST_ITEMS = 20
 LEAST_SD = 0.1
 # Penalties that are tried, as multiples of the number of items; the last leaves nothing of a feature.
 PENALTIES = np.logspace(-4, 4, 49)
-# Rounds of weights and residual variance, and the relative change of the SD that ends them.
-MOST_ROUNDS, SAME_SD = 30, 1e-3
+# SD of a normal distribution, as a multiple of the median distance from the median.
+SD_OF_MEDIAN_DISTANCE = 1.4826
+
+# Weight of an item whose answers say nothing, so that a bank of such has a mean.
+LEAST_WEIGHT = 1e-6
 
 
 @dataclass(frozen=True)
-class Estimates:
-    """Estimates of one parameter of some items, and their standard errors, float64 [n] each."""
+class Posteriors:
+    """Modes and SDs of the posteriors of one parameter of some items, and the SDs of their priors, float64 [n] each."""
 
-    value: np.ndarray
-    error: np.ndarray
+    mode: np.ndarray
+    sd: np.ndarray
+    prior_sd: np.ndarray
+
+    @property
+    def learnt(self) -> np.ndarray:
+        """The share of the information that is from answers: an item with few teaches little."""
+        return np.clip(1 - (self.sd / self.prior_sd) ** 2, 0.0, 1.0)
+
+    def take(self, rows: np.ndarray) -> "Posteriors":
+        """Select items."""
+        return Posteriors(self.mode[rows], self.sd[rows], self.prior_sd[rows])
+
+    def with_prior(self) -> "Posteriors":
+        """Give estimates without a prior (prior_sd infinite) the bank's median and spread as theirs, errors included.
+
+        That is wider than what the true values need. Later nights find the right width, which from a wide start does less harm.
+        """
+        without = np.isinf(self.prior_sd)
+        if not without.any():
+            return self
+        middle = float(np.median(self.mode))
+        spread = max(SD_OF_MEDIAN_DISTANCE * float(np.median(np.abs(self.mode - middle))), LEAST_SD)
+        share = spread**2 / (spread**2 + self.sd**2)
+        return Posteriors(
+            np.where(without, middle + share * (self.mode - middle), self.mode),
+            np.where(without, np.sqrt(share) * self.sd, self.sd),
+            np.where(without, spread, self.prior_sd),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,86 +90,51 @@ class Regression:
         category's is before its first item.
         """
         mean, variance = self.ridge.predict(features, self.penalty)
-        return mean, self._with_error(variance + n_new * self.ridge.unit / self.penalty)
+        return mean, self.residual_sd * np.sqrt(1 + variance + n_new / self.penalty)
 
     def predict_left_out(self) -> tuple[np.ndarray, np.ndarray]:
         """Predict each of the bank's items from the others, so that its answers do not count twice."""
-        leverage = self.ridge.leverage(self.penalty)
-        mean = self.ridge.y - self.ridge.left_out(self.penalty)
-        return mean, self._with_error(self.ridge.unit / self.ridge.weight * leverage / (1 - leverage))
-
-    def _with_error(self, variance: np.ndarray) -> np.ndarray:
-        return np.sqrt(self.residual_sd**2 + variance)
+        left_out, variance = self.ridge.left_out(self.penalty)
+        return self.ridge.y - left_out, self.residual_sd * np.sqrt(1 + variance)
 
 
-def regress(features: np.ndarray, estimates: Estimates) -> Regression:
-    """Regress a parameter of the bank's items on their features, float64 [n, n_features].
-
-    The residual variance is that of leave-one-out residuals less what the estimates' errors and the prediction's add.
-    """
-    penalty, ridge, residual_sd = _fit(features, estimates)
-    _, of_bank, bank_sd = _fit(features[:, :0], estimates)
-    if residual_sd >= bank_sd:  # features that predict no better than the bank's mean
-        penalty, residual_sd = PENALTIES[-1] * len(features), bank_sd
-        ridge = _Ridge(features, estimates.value, of_bank.weight / of_bank.unit)
-    return Regression(ridge=ridge, penalty=penalty, residual_sd=residual_sd, bank_sd=bank_sd)
+def regress(features: np.ndarray, bank: Posteriors) -> Regression:
+    """Regress a parameter of the bank's items on their features, float64 [n, n_features]."""
+    about_mean = _fit(features[:, :0], bank)
+    regression = _fit(features, bank)
+    if regression.residual_sd >= about_mean.residual_sd:  # features that predict no better than the bank's mean
+        return replace(about_mean, ridge=regression.ridge)
+    return replace(regression, bank_sd=about_mean.residual_sd)
 
 
-def without_prior(estimates: Estimates, prior_sd: np.ndarray, predicted: np.ndarray) -> tuple[Estimates, np.ndarray]:
-    """Take a normal prior back out of estimates that are the mode of a posterior, and say which the answers determine.
-
-    Without that, estimates that their prior pulled to the prediction would make the features look better than they are, and
-    the next prior narrower, night by night.
-
-    prior_sd: of each estimate's prior, infinite where it had none; predicted: its mean, float64 [n]. An item is determined by
-    its answers, bool [n], where they hold at least as much information as the prior.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        precision, of_prior = estimates.error**-2.0, prior_sd**-2.0
-        of_answers = precision - of_prior
-        determined = of_answers >= of_prior
-        of_answers = np.where(determined, of_answers, precision)
-        pulled = np.where(determined, of_prior / of_answers, 0.0)
-    value = estimates.value + pulled * (estimates.value - predicted)
-    return Estimates(value, of_answers**-0.5), determined
-
-
-def _fit(features: np.ndarray, estimates: Estimates) -> tuple[float, "_Ridge", float]:
-    """Alternate between weights and residual variance: the penalty, the ridge and the residual SD."""
-    variance = max(float(np.var(estimates.value)) - float(np.median(estimates.error**2)), LEAST_SD**2)
-    for _ in range(MOST_ROUNDS):
-        ridge = _Ridge(features, estimates.value, 1 / (variance + estimates.error**2))
-        penalty = ridge.best_penalty()
-        leverage = ridge.leverage(penalty)
-        # A leave-one-out residual has the item's own variance and the error of its prediction, together v / (1 - h).
-        excess = ridge.left_out(penalty) ** 2 * (1 - leverage) - estimates.error**2
-        new = max(float(np.average(excess, weights=ridge.weight**2)), LEAST_SD**2)
-        if abs(np.sqrt(new / variance) - 1) < SAME_SD:
-            break
-        variance = new
-    return penalty, ridge, float(np.sqrt(variance))
+def _fit(features: np.ndarray, bank: Posteriors) -> Regression:
+    ridge = _Ridge(features, bank.mode, np.maximum(bank.learnt, LEAST_WEIGHT))
+    penalty = ridge.best_penalty()
+    left_out, variance = ridge.left_out(penalty)
+    # A left-out residual has the error of its prediction, too.
+    squared = left_out**2 / (1 + variance) + bank.sd**2
+    sd = max(float(np.sqrt(np.average(squared, weights=ridge.weight))), LEAST_SD)
+    return Regression(ridge=ridge, penalty=penalty, residual_sd=sd, bank_sd=sd)
 
 
 class _Ridge:
     """Ridge regression with weights, about a free mean, for every penalty: from the eigenvectors of X'WX.
 
-    unit: the variance of an observation whose weight is 1; weights have mean 1.
+    Variances of predictions are in units of the residual variance.
     """
 
     def __init__(self, features: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
-        self.unit = 1 / float(weight.mean())
-        self.y, self.weight = y, weight * self.unit
+        self.y, self.weight = y, weight
         self.mean_x, self.mean_y = np.average(features, axis=0, weights=weight), float(np.average(y, weights=weight))
-        self.values, self.vectors = np.linalg.eigh(
-            (features - self.mean_x).T @ (self.weight[:, None] * (features - self.mean_x))
-        )
+        centred = features - self.mean_x
+        self.values, self.vectors = np.linalg.eigh(centred.T @ (weight[:, None] * centred))
         self.values = np.maximum(self.values, 0.0)
-        self.rotated = (features - self.mean_x) @ self.vectors
-        self.projected = self.rotated.T @ (self.weight * (y - self.mean_y))
+        self.rotated = centred @ self.vectors
+        self.projected = self.rotated.T @ (weight * (y - self.mean_y))
 
     def best_penalty(self) -> float:
         """Choose the penalty by generalised cross-validation."""
-        n = len(self.y)
+        n = float(self.weight.sum())
         penalties = PENALTIES * n
         if not len(self.values):
             return float(penalties[-1])
@@ -150,16 +147,15 @@ class _Ridge:
     def predict(self, features: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
         """Predict, with the variance of the prediction's own error."""
         rotated = (features - self.mean_x) @ self.vectors
-        mean = self.mean_y + rotated @ (self.projected / (self.values + penalty))
-        return mean, self.unit * (1 / self.weight.sum() + rotated**2 @ (1 / (self.values + penalty)))
+        return self.mean_y + rotated @ (self.projected / (self.values + penalty)), self._variance(rotated, penalty)
 
-    def leverage(self, penalty: float) -> np.ndarray:
-        """Compute the weight of each item's own estimate in its prediction."""
-        own = self.weight * (1 / self.weight.sum() + self.rotated**2 @ (1 / (self.values + penalty)))
-        return np.minimum(own, 1 - 1e-6)
-
-    def left_out(self, penalty: float) -> np.ndarray:
-        """Compute the residual of each item against its prediction from the others."""
+    def left_out(self, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the residual of each item against its prediction from the others, and the variance of that prediction."""
+        variance = self._variance(self.rotated, penalty)
+        of_others = 1 - np.minimum(self.weight * variance, 1 - 1e-6)
         fitted = self.mean_y + self.rotated @ (self.projected / (self.values + penalty))
-        residuals: np.ndarray = (self.y - fitted) / (1 - self.leverage(penalty))
-        return residuals
+        return (self.y - fitted) / of_others, variance / of_others
+
+    def _variance(self, rotated: np.ndarray, penalty: float) -> np.ndarray:
+        variance: np.ndarray = 1 / self.weight.sum() + rotated**2 @ (1 / (self.values + penalty))
+        return variance

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedtest_assets.irt.explanatory import FEWEST_ITEMS, Estimates, Regression, regress, without_prior
+from seedtest_assets.irt.explanatory import FEWEST_ITEMS, Posteriors, Regression, regress
 from seedtest_assets.irt.item_features import FeatureCoding, Values
 
-# Rounds in which the last priors are taken out of the bank: their means are near the predictions that are looked for.
-ROUNDS = 3
 # Of an a with a larger error, the logarithm is off centre and its error not known.
 MOST_ERROR_OF_LOG_A = 0.5
+# Share of the information of an estimate without a prior that must be from answers, were the bank's spread its prior.
+LEAST_LEARNT = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +47,8 @@ def predict_items(
 ) -> tuple[Prediction | None, Prediction | None]:
     """Predict log a and b of the bank's items and of new ones; None where fewer than FEWEST_ITEMS can teach it.
 
-    An item teaches where its a is above 0, its errors are finite, and its answers hold at least as much information as its
-    prior. Where all items have one slope, log a is not predicted.
+    An item can teach where its a is above 0 and its errors are finite; without a prior of its own, where its error is also no
+    larger than the spread of the bank. Where all items have one slope, log a is not predicted.
 
     bank, new: features of the bank's items, in the order of `known`, and of the n_new others.
     """
@@ -57,35 +57,32 @@ def predict_items(
     columns = (features, *coding.columns(new, n_new))
     with np.errstate(invalid="ignore", divide="ignore"):
         error = known.se_a / known.a
-        log_a = Estimates(np.log(known.a), np.where(error <= MOST_ERROR_OF_LOG_A, error, np.nan))
-    b = Estimates(np.where(known.a > 0, known.b, np.nan), known.se_b)
-    of_log_a = _predict(columns, log_a, known.log_a_prior_sd) if own_slopes else None
-    return of_log_a, _predict(columns, b, known.b_prior_sd)
+        log_a, error = np.log(known.a), np.where(error <= MOST_ERROR_OF_LOG_A, error, np.nan)
+    of_log_a = Posteriors(log_a, error, known.log_a_prior_sd)
+    of_b = Posteriors(np.where(known.a > 0, known.b, np.nan), known.se_b, known.b_prior_sd)
+    return _predict(columns, of_log_a) if own_slopes else None, _predict(columns, of_b)
 
 
-def _predict(
-    columns: tuple[np.ndarray, np.ndarray, np.ndarray], estimates: Estimates, prior_sd: np.ndarray
-) -> Prediction | None:
+def _predict(columns: tuple[np.ndarray, np.ndarray, np.ndarray], bank: Posteriors) -> Prediction | None:
     """Predict one parameter. columns: features of the bank's items and of the others, and how many categories of those are
     new to the bank."""
     features, of_others, n_new = columns
-    usable = np.isfinite([estimates.value, estimates.error]).all(axis=0) & (estimates.error >= 0)
-    predicted = estimates.value
-    for _ in range(ROUNDS):
-        freed, determined = without_prior(estimates, prior_sd, predicted)
-        teaches = usable & determined
-        if teaches.sum() < FEWEST_ITEMS:
-            return None
-        regression = regress(features[teaches], Estimates(freed.value[teaches], freed.error[teaches]))
-        mean, sd = regression.predict(features, np.zeros(len(features)))
-        mean[teaches], sd[teaches] = regression.predict_left_out()
-        predicted = mean
-        if not np.isfinite(prior_sd).any():
-            break
+    finite = np.isfinite([bank.mode, bank.sd]).all(axis=0)
+    rows = np.flatnonzero(finite)
+    if len(rows) < FEWEST_ITEMS:
+        return None
+    with_prior = bank.take(rows).with_prior()
+    teaches = ~np.isinf(bank.prior_sd[rows]) | (with_prior.learnt >= LEAST_LEARNT)
+    rows, learnt_from = rows[teaches], with_prior.take(teaches)
+    if len(rows) < FEWEST_ITEMS:
+        return None
+    regression = regress(features[rows], learnt_from)
+    mean, sd = regression.predict(features, np.zeros(len(features)))
+    mean[rows], sd[rows] = regression.predict_left_out()
     others = regression.predict(of_others, n_new)
     return Prediction(
         mean=np.concatenate([mean, others[0]]),
         sd=np.concatenate([sd, others[1]]),
         regression=regression,
-        n_items=int(teaches.sum()),
+        n_items=len(rows),
     )

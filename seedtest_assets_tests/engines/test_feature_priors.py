@@ -43,7 +43,7 @@ def test_a_new_item_has_the_prior_of_items_like_it():
 
 
 def test_anchors_reversed_items_and_items_without_answers_have_none():
-    bank, features = bank_of(a=[-0.01, -0.01, *[0.01] * 58], flag=["", REVERSED, *[""] * 58])
+    bank, features = bank_of(a=[-0.01, -0.01, *np.linspace(0.007, 0.014, 58)], flag=["", REVERSED, *[""] * 58])
     priors = feature_priors(bank, features, [*IDS[:30], "new"], ["item-2"], "2PL")
     assert set(priors.table["item_id"]) == {"item-0", *IDS[3:30], "new"}
 
