@@ -1,13 +1,13 @@
 """The request and the result of a calibration, whichever engine runs it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pandas as pd
 import pyarrow as pa
 
-from seedtest_assets.irt.models import LinkingMethod, Model
+from seedtest_assets.irt.models import LinkingMethod, Model, PolytomousModel
 from seedtest_assets.irt.priors import Priors
 
 ANSWER_SCHEMA = pa.schema(
@@ -18,9 +18,27 @@ ANSWER_SCHEMA = pa.schema(
         ("answered_at", pa.timestamp("us", tz="UTC")),
     ]
 )
+# Beside ANSWER_SCHEMA where a source tells more than right and wrong; null where it does not.
+SCORE_SCHEMA = pa.schema([("score", pa.float64()), ("max_score", pa.float64())])
 
-PARAMETER_COLUMNS = ["item_id", "a", "b", "c"]
-ITEM_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses", "is_anchor", "flag"]
+# model: the item's own, None where it is not known; steps, se_steps: lists b_1, b_2, ... of items with partial credit, else
+# None; see item_steps.py.
+PARAMETER_COLUMNS = ["item_id", "model", "a", "b", "c", "steps"]
+ITEM_COLUMNS = [
+    "item_id",
+    "model",
+    "a",
+    "b",
+    "c",
+    "steps",
+    "se_a",
+    "se_b",
+    "se_c",
+    "se_steps",
+    "n_responses",
+    "is_anchor",
+    "flag",
+]
 ABILITY_COLUMNS = ["user_id", "theta", "se", "n_responses"]
 ITEM_PRIOR_COLUMNS = ["item_id", "log_a_mean", "log_a_sd", "b_mean", "b_sd"]
 LEFT_OUT_COLUMNS = ["item_id", "n_responses", "reason"]
@@ -30,8 +48,10 @@ Progress = Callable[[int, float, float], None]
 
 
 def answers_to_calibrate(answers: pa.Table) -> pa.Table:
-    """Select the columns of ANSWER_SCHEMA by name from answers as sources give them, in any order of columns."""
-    return answers.rename_columns({"completed_at": "answered_at"}).select(ANSWER_SCHEMA.names)
+    """Select the columns of ANSWER_SCHEMA, and of SCORE_SCHEMA where there are any, from answers as sources give them."""
+    answers = answers.rename_columns({"completed_at": "answered_at"})
+    scores = [name for name in SCORE_SCHEMA.names if name in answers.column_names]
+    return answers.select([*ANSWER_SCHEMA.names, *scores])
 
 
 def linked_blocks(specification: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -54,9 +74,15 @@ def screened_out(specification: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def as_parameters(table: pd.DataFrame, columns: Sequence[str] = PARAMETER_COLUMNS) -> pd.DataFrame:
+    """Select PARAMETER_COLUMNS, or ITEM_COLUMNS; the item's model and steps are None where the table does not have them."""
+    absent = {name: None for name in ("model", "steps", "se_steps") if name not in table.columns}
+    return table.assign(**absent)[list(columns)]
+
+
 def no_parameters() -> pd.DataFrame:
     """Make an empty table of item parameters."""
-    return pd.DataFrame({"item_id": pd.Series(dtype="str"), "a": [], "b": [], "c": []})
+    return as_parameters(pd.DataFrame({"item_id": pd.Series(dtype="str"), "a": [], "b": [], "c": []}))
 
 
 def no_item_priors() -> pd.DataFrame:
@@ -68,8 +94,10 @@ def no_item_priors() -> pd.DataFrame:
 class CalibrationRequest:
     """A calibration to be run.
 
-    answers: table of ANSWER_SCHEMA in any order; later answers of a student to the same item are set aside.
-    model: "Rasch", "2PL" or "3PL".
+    answers: table of ANSWER_SCHEMA, and of SCORE_SCHEMA where there is partial credit, in any order; later answers of a
+        student to the same item are set aside.
+    model: "Rasch", "2PL" or "3PL", of items that are right or wrong.
+    polytomous_model: "GRM", "GPCM" or "PCM", of items with partial credit; item_models: of single ones of them, by item id.
     anchors: PARAMETER_COLUMNS of the items whose bank parameters are trusted; may be empty. Anchors without usable
         parameters are left out with a warning.
     starts: PARAMETER_COLUMNS that only start the estimation; may be empty.
@@ -92,6 +120,8 @@ class CalibrationRequest:
     item_priors: pd.DataFrame = field(default_factory=no_item_priors)
     population: tuple[float, float] = (0.0, 1.0)
     attempt: int = 1
+    polytomous_model: PolytomousModel = "GRM"
+    item_models: Mapping[str, PolytomousModel] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from seedtest_assets.assets.other_rapid_policy import rapid_guess_data
-from seedtest_assets.calibration import PARAMETER_COLUMNS
+from seedtest_assets.calibration import as_parameters
 from seedtest_assets.dagster_log.calibration_runs import calibration_runs, checks_of_run
 from seedtest_assets.features.person_fit import ABERRANT
 from seedtest_assets.report.data import ReportData
@@ -106,7 +106,7 @@ def _reference(database: Database, spec: dict[str, Any], previous: pd.DataFrame)
     if spec["linked_to"] == "previous":
         return item_parameters(database, date.fromisoformat(spec["linked_to_partition"]))
     anchors = known_parameters(database).anchors
-    return (anchors if len(anchors) else previous)[PARAMETER_COLUMNS]
+    return as_parameters(anchors if len(anchors) else previous)
 
 
 def _described(data: ReportData) -> dict[str, Any]:

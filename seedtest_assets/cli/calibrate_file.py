@@ -11,11 +11,11 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets.calibration import (
-    PARAMETER_COLUMNS,
     CalibrationRequest,
     CalibrationResult,
     Progress,
     answers_to_calibrate,
+    as_parameters,
     linked_blocks,
     no_parameters,
 )
@@ -166,7 +166,7 @@ def read_anchors(path: Path) -> pd.DataFrame:
     ]
     if bad:
         raise InputError(f"{path}: {first_few(bad)}")
-    return table[PARAMETER_COLUMNS]
+    return as_parameters(table)
 
 
 def _text_columns(path: Path) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from seedtest_assets import irt
 from seedtest_assets.calibration import ITEM_PRIOR_COLUMNS
 from seedtest_assets.irt.parameters import Line
+from seedtest_assets.item_steps import steps_matrix
 from seedtest_assets.usable_answers import trimmed
 
 
@@ -34,7 +35,11 @@ def coded(parameters: pd.DataFrame, item_ids: pa.Array) -> irt.ItemParameters | 
     if known.empty:
         return None
     a, b, c = (known[name].to_numpy(float) for name in "abc")
-    return irt.ItemParameters(codes, a, b, np.nan_to_num(c))
+    if "steps" not in known.columns or known["steps"].isna().all():
+        return irt.ItemParameters(codes, a, b, np.nan_to_num(c))
+    steps = steps_matrix(known["steps"])
+    model = np.where(np.isfinite(steps).any(axis=1), known["model"].to_numpy(object), "")
+    return irt.ItemParameters(codes, a, b, np.nan_to_num(c), steps, model)
 
 
 def coded_priors(priors: pd.DataFrame, item_ids: pa.Array, population: tuple[float, float]) -> irt.PriorsByItem | None:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from seedtest_assets import irt
-from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, LEFT_OUT_COLUMNS
+from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, LEFT_OUT_COLUMNS, as_parameters
 from seedtest_assets.engines.coded_request import CodedRequest
 from seedtest_assets.irt.remarks import flag
 
@@ -32,7 +32,7 @@ def item_table(
         "is_anchor": np.isin(items.item, anchors),
         "flag": [flags.get(item, "") for item in items.item.tolist()],
     }
-    return pd.DataFrame(columns)[ITEM_COLUMNS]
+    return as_parameters(pd.DataFrame(columns), ITEM_COLUMNS)
 
 
 def ability_table(coded: CodedRequest, theta: np.ndarray, standard_error: np.ndarray) -> pd.DataFrame:

@@ -22,15 +22,24 @@ if TYPE_CHECKING:
     from seedtest_assets.irt.models import (
         LINKING_METHODS,
         MODELS,
+        MOST_CATEGORIES,
+        POLYTOMOUS_MODELS,
         SCALE_TRANSFORMATIONS,
         LinkingMethod,
         Model,
         ModelFacts,
+        PolytomousModel,
         ScaleTransformation,
         model_facts,
     )
     from seedtest_assets.irt.options import MIN_RESPONSES, Options
-    from seedtest_assets.irt.parameters import ItemParameters, information, probability
+    from seedtest_assets.irt.parameters import (
+        ItemParameters,
+        category_probabilities,
+        expected_score,
+        information,
+        probability,
+    )
     from seedtest_assets.irt.priors_by_item import PriorsByItem
     from seedtest_assets.irt.responses import Responses
     from seedtest_assets.irt.result import Calibration, CalibrationFrames
@@ -45,6 +54,8 @@ __all__ = [
     "LINKING_METHODS",
     "MIN_RESPONSES",
     "MODELS",
+    "MOST_CATEGORIES",
+    "POLYTOMOUS_MODELS",
     "SCALE_TRANSFORMATIONS",
     "Calibration",
     "CalibrationFrames",
@@ -59,6 +70,7 @@ __all__ = [
     "Model",
     "ModelFacts",
     "Options",
+    "PolytomousModel",
     "PriorsByItem",
     "Responses",
     "ScaleTransformation",
@@ -66,9 +78,11 @@ __all__ = [
     "TopicAnswers",
     "TopicSpread",
     "calibrate",
+    "category_probabilities",
     "classical_statistics",
     "differential_item_functioning",
     "expected_a_posteriori",
+    "expected_score",
     "first_answers",
     "information",
     "item_fit",

@@ -68,7 +68,7 @@ def classical_statistics(responses: Responses) -> ClassicalStatistics:
     >>> irt.classical_statistics(irt.Responses.from_matrix(marks)).point_biserial.round(2)
     array([ 0.85,  0.85,  0.52,  0.73,  0.85, -0.42])
     """
-    item, correct, n_items = responses.item, responses.correct.astype(np.float64), responses.n_items
+    item, correct, n_items = responses.item, responses.score.astype(np.float64), responses.n_items
     n_of_person = np.diff(responses.person_start)
     person = np.repeat(np.arange(responses.n_persons), n_of_person)
     right_of_person = np.bincount(person, weights=correct, minlength=responses.n_persons)

@@ -1,4 +1,4 @@
-"""Which answers count: of a person's answers to an item the earliest, at the same time the incorrect one."""
+"""Which answers count: of a person's answers to an item the earliest, at the same time the one with the lowest score."""
 
 from typing import NamedTuple
 
@@ -6,17 +6,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.errors import DataError
+from seedtest_assets.irt.models import MOST_CATEGORIES
 from seedtest_assets.irt.parallel import chunks, kernel, read_only, run
 
 
-def first_answers(person: ArrayLike, item: ArrayLike, correct: ArrayLike, time: ArrayLike | None = None) -> np.ndarray:
-    """Mark the answers that count: of a person's answers to an item the earliest, at the same time the incorrect one.
+def first_answers(person: ArrayLike, item: ArrayLike, score: ArrayLike, time: ArrayLike | None = None) -> np.ndarray:
+    """Mark the answers that count: of a person's answers to an item the earliest, at the same time that of the lowest score.
 
     Parameters
     ----------
     person, item : integers [n]
         Codes from 0.
-    correct : 0/1 or bool [n]
+    score : integers or bool [n]
+        1 for correct, 0 for incorrect, more where an item has partial credit.
     time : numbers or datetime64 [n], optional
         When each answer was given; one without a time counts as the latest.
 
@@ -32,32 +34,32 @@ def first_answers(person: ArrayLike, item: ArrayLike, correct: ArrayLike, time: 
     Examples
     --------
     >>> from seedtest_assets import irt
-    >>> irt.first_answers(person=[0, 0, 1], item=[4, 4, 4], correct=[1, 0, 1], time=[20, 10, 30])
+    >>> irt.first_answers(person=[0, 0, 1], item=[4, 4, 4], score=[1, 0, 1], time=[20, 10, 30])
     array([False,  True,  True])
     """
     person, n_persons = codes_of(person, None, "person")
     item, _ = codes_of(item, None, "item")
-    given = given_answers(person, item, correct, time)
+    given = given_answers(person, item, score, time)
     _, kept = keep_first(person, n_persons, given, counts=np.zeros(len(person), np.bool_))
     return kept.counts
 
 
 class GivenAnswers(NamedTuple):
-    """Answers as they came: item int32 [n], correct uint8 [n], time [n] or empty."""
+    """Answers as they came: item int32 [n], score uint8 [n], time [n] or empty."""
 
     item: np.ndarray
-    correct: np.ndarray
+    score: np.ndarray
     time: np.ndarray
 
 
 class KeptAnswers(NamedTuple):
-    """Answers that count, at the front of each person's range: item, correct, order (empty where not wanted) [n].
+    """Answers that count, at the front of each person's range: item, score, order (empty where not wanted) [n].
 
     counts: bool [n], by row as they came, empty where not wanted; n: int64 [n_persons], how many each person has.
     """
 
     item: np.ndarray
-    correct: np.ndarray
+    score: np.ndarray
     order: np.ndarray
     counts: np.ndarray
     n: np.ndarray
@@ -81,24 +83,27 @@ def codes_of(codes: ArrayLike, size: int | None, name: str) -> tuple[np.ndarray,
     return np.ascontiguousarray(codes, dtype=np.int32), size
 
 
-def given_answers(person: np.ndarray, item: np.ndarray, correct: ArrayLike, time: ArrayLike | None) -> GivenAnswers:
-    """Put answers together. Raises DataError for lengths that differ, marks or times that are not possible."""
-    correct = marks(correct)
-    if not len(person) == len(item) == len(correct):
-        raise DataError(f"person, item and correct differ in length: {len(person)}, {len(item)}, {len(correct)}")
+def given_answers(person: np.ndarray, item: np.ndarray, score: ArrayLike, time: ArrayLike | None) -> GivenAnswers:
+    """Put answers together. Raises DataError for lengths that differ, scores or times that are not possible."""
+    score = scores(score)
+    if not len(person) == len(item) == len(score):
+        raise DataError(f"person, item and score differ in length: {len(person)}, {len(item)}, {len(score)}")
     time = np.empty(0, np.int64) if time is None else _comparable(time, len(person))
-    return GivenAnswers(*map(read_only, (item, correct, time)))
+    return GivenAnswers(*map(read_only, (item, score, time)))
 
 
-def marks(correct: ArrayLike) -> np.ndarray:
-    """Convert marks to uint8 [n]. Raises DataError for one that is neither 0 nor 1."""
-    correct = np.asarray(correct)
-    if correct.dtype == bool:
-        return np.ascontiguousarray(correct).view(np.uint8)
+def scores(score: ArrayLike) -> np.ndarray:
+    """Convert scores to uint8 [n]. Raises DataError for one that is no integer from 0 to MOST_CATEGORIES - 1."""
+    score = np.asarray(score)
+    if score.dtype == bool:
+        return np.ascontiguousarray(score).view(np.uint8)
     with np.errstate(invalid="ignore"):
-        narrow = correct.astype(np.uint8) if correct.dtype.kind in "iuf" else None
-    if narrow is None or not np.array_equal(narrow, correct) or (narrow.size and narrow.max() > 1):
-        raise DataError("correct must be 0 or 1 for every answer. Leave out the rows of items that were not answered")
+        narrow = score.astype(np.uint8) if score.dtype.kind in "iuf" else None
+    if narrow is None or not np.array_equal(narrow, score) or (narrow.size and narrow.max() >= MOST_CATEGORIES):
+        raise DataError(
+            f"a score must be 0 or 1, or an integer up to {MOST_CATEGORIES - 1} where an item has partial credit. Leave out "
+            "the rows of items that were not answered"
+        )
     return np.ascontiguousarray(narrow)
 
 
@@ -131,7 +136,7 @@ def keep_first(
     n = len(person)
     kept = KeptAnswers(
         item=np.empty(n, np.int32),
-        correct=np.empty(n, np.uint8),
+        score=np.empty(n, np.uint8),
         order=np.empty(0, np.uint16) if order is None else order,
         counts=np.empty(0, np.bool_) if counts is None else counts,
         n=np.empty(n_persons, np.int64),
@@ -162,7 +167,7 @@ def _keep_first_answers(
     low: int, high: int, start: np.ndarray, row: np.ndarray, given: GivenAnswers, kept: KeptAnswers
 ) -> None:
     """Sort each person's answers by item and keep the one of each that counts."""
-    item, correct, time = given.item, given.correct, given.time
+    item, score, time = given.item, given.score, given.time
     key = np.empty(64, np.uint64)
     when = np.empty(64, time.dtype)
     for p in range(low, high):
@@ -183,14 +188,14 @@ def _keep_first_answers(
             i = np.int64(key[k] & np.uint64(0xFFFFFFFF))
             if n == 0 or j != kept.item[first + n - 1]:
                 n += 1
-            elif _counts_before(i, best, correct, time):
+            elif _counts_before(i, best, score, time):
                 if kept.counts.size:
                     kept.counts[best] = False
             else:
                 continue
             best = i
             kept.item[first + n - 1] = j
-            kept.correct[first + n - 1] = correct[i]
+            kept.score[first + n - 1] = score[i]
             if kept.counts.size:
                 kept.counts[i] = True
             if time.size:
@@ -206,10 +211,10 @@ def _keep_first_answers(
 
 
 @kernel
-def _counts_before(i: int, best: int, correct: np.ndarray, time: np.ndarray) -> bool:
+def _counts_before(i: int, best: int, score: np.ndarray, time: np.ndarray) -> bool:
     if time.size and time[i] != time[best]:
         return time[i] < time[best]
-    return correct[i] < correct[best]
+    return score[i] < score[best]
 
 
 @kernel
@@ -220,7 +225,7 @@ def close_gaps(start: np.ndarray, kept: KeptAnswers) -> np.ndarray:
         to = new_start[p]
         for k in range(kept.n[p]):
             kept.item[to + k] = kept.item[start[p] + k]
-            kept.correct[to + k] = kept.correct[start[p] + k]
+            kept.score[to + k] = kept.score[start[p] + k]
             if kept.order.size:
                 kept.order[to + k] = kept.order[start[p] + k]
         new_start[p + 1] = to + kept.n[p]

@@ -34,7 +34,7 @@ class GroupedAnswers:
         length = np.diff(responses.person_start)
         group = np.repeat(focal, length).astype(np.int64)
         n_items = responses.n_items
-        cell = 2 * (group * n_items + responses.item) + responses.correct
+        cell = 2 * (group * n_items + responses.item) + responses.score
         count = np.bincount(cell, minlength=4 * n_items).reshape(2, n_items, 2)
         enough = (count.sum(axis=2) >= min_responses) & (count > 0).all(axis=2)
         items = np.flatnonzero(enough.any(axis=0)).astype(np.int32)
@@ -46,7 +46,7 @@ class GroupedAnswers:
             items=items,
             start=before[responses.person_start],
             item=row[responses.item[kept]],
-            correct=responses.correct[kept],
+            correct=responses.score[kept],
             focal=focal,
             count=np.where(enough[:, :, None], count, 0)[:, items],
             studied=enough[:, items].all(axis=0),

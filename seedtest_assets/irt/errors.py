@@ -7,8 +7,8 @@ class DataError(ValueError):
     Examples
     --------
     >>> from seedtest_assets import irt
-    >>> irt.Responses.from_answers(person=[0], item=[0], correct=[2])
+    >>> irt.Responses.from_answers(person=[0], item=[0], score=[0.5])
     Traceback (most recent call last):
     ...
-    seedtest_assets.irt.errors.DataError: correct must be 0 or 1 for every answer; leave out the rows of items ...
+    seedtest_assets.irt.errors.DataError: a score must be 0 or 1, or an integer up to 19 where an item has partial credit. ...
     """

@@ -11,8 +11,12 @@ from seedtest_assets.irt.errors import DataError
 Model = Literal["Rasch", "2PL", "3PL"]
 ScaleTransformation = Literal["stocking_lord", "haebara", "mean_sigma", "mean_mean"]
 LinkingMethod = Literal[ScaleTransformation, "fixed", "none"]
+PolytomousModel = Literal["GRM", "GPCM", "PCM"]
 
 MODELS: tuple[Model, ...] = get_args(Model)
+POLYTOMOUS_MODELS: tuple[PolytomousModel, ...] = get_args(PolytomousModel)
+# Scores that an item may have, 0 among them. More are no steps of a solution but a measurement, such as a percentage.
+MOST_CATEGORIES = 20
 SCALE_TRANSFORMATIONS: tuple[ScaleTransformation, ...] = get_args(ScaleTransformation)
 LINKING_METHODS: tuple[LinkingMethod, ...] = get_args(LinkingMethod)
 

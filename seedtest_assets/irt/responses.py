@@ -1,4 +1,4 @@
-"""Who answered what, and was it correct: the sparse list of answers that everything else works on."""
+"""Who answered what, with which score: the sparse list of answers that everything else works on."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.counted_answers import close_gaps, codes_of, given_answers, keep_first
 from seedtest_assets.irt.errors import DataError
+from seedtest_assets.irt.models import MOST_CATEGORIES
+from seedtest_assets.irt.parallel import kernel
 from seedtest_assets.irt.parameters import ItemParameters
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ class Responses:
         Person p's answers are at person_start[p]:person_start[p + 1].
     item : int32 [n_answers]
         Item codes, ascending within a person.
-    correct : uint8 [n_answers]
-        1 correct, 0 incorrect.
+    score : uint8 [n_answers]
+        1 correct, 0 incorrect; 0..m of an item with partial credit.
     n_items : int
         Size of the bank, codes are 0 .. n_items - 1.
     order : uint16 [n_answers]
@@ -47,7 +49,7 @@ class Responses:
 
     person_start: np.ndarray
     item: np.ndarray
-    correct: np.ndarray
+    score: np.ndarray
     n_items: int
     order: np.ndarray
     n_set_aside: int = 0
@@ -58,6 +60,11 @@ class Responses:
     def n_persons(self) -> int:
         """Number of persons, those without answers included."""
         return len(self.person_start) - 1
+
+    @property
+    def max_score(self) -> np.ndarray:
+        """Highest score given to each item, int64 [n_items]: 1 of one that is only right or wrong."""
+        return _highest(self.item, self.score, self.n_items)
 
     @property
     def n_answers(self) -> int:
@@ -72,21 +79,22 @@ class Responses:
         cls,
         person: ArrayLike,
         item: ArrayLike,
-        correct: ArrayLike,
+        score: ArrayLike,
         time: ArrayLike | None = None,
         n_persons: int | None = None,
         n_items: int | None = None,
     ) -> "Responses":
         """Sort a list of answers, in any order, into Responses.
 
-        Of several answers of a person to an item the earliest counts, at the same time the incorrect one, so the order
+        Of several answers of a person to an item the earliest counts, at the same time that of the lowest score, so the order
         of the rows never matters; an answer without a time (NaT, NaN) counts as the latest.
 
         Parameters
         ----------
         person, item : integers [n]
             Codes from 0.
-        correct : 0/1 or bool [n]
+        score : integers or bool [n]
+            1 for correct, 0 for incorrect, more where an item has partial credit.
         time : numbers or datetime64 [n], optional
             When each answer was given.
         n_persons, n_items : int, optional
@@ -99,28 +107,28 @@ class Responses:
         Raises
         ------
         DataError
-            Codes out of range, lengths that differ, or `correct` that is neither 0 nor 1.
+            Codes out of range, lengths that differ, or a score that is no integer from 0.
 
         Examples
         --------
         >>> from seedtest_assets import irt
-        >>> responses = irt.Responses.from_answers(person=[0, 0, 1], item=[0, 0, 1], correct=[0, 1, 1], time=[2, 1, 5])
-        >>> responses.correct, responses.n_set_aside
+        >>> responses = irt.Responses.from_answers(person=[0, 0, 1], item=[0, 0, 1], score=[0, 1, 1], time=[2, 1, 5])
+        >>> responses.score, responses.n_set_aside
         (array([1, 1], dtype=uint8), 1)
         """
         person, n_persons = codes_of(person, n_persons, "person")
         item, n_items = codes_of(item, n_items, "item")
-        given = given_answers(person, item, correct, time)
+        given = given_answers(person, item, score, time)
         start, kept = keep_first(person, n_persons, given, order=np.empty(len(given.time), np.uint16))
         n_kept = int(kept.n.sum())
         n_set_aside = len(person) - n_kept
         if not n_set_aside:
-            return cls(start, kept.item, kept.correct, n_items, kept.order)
+            return cls(start, kept.item, kept.score, n_items, kept.order)
         start = close_gaps(start, kept)
         return cls(
             start,
             kept.item[:n_kept].copy(),
-            kept.correct[:n_kept].copy(),
+            kept.score[:n_kept].copy(),
             n_items,
             kept.order[:n_kept].copy(),
             n_set_aside,
@@ -133,8 +141,8 @@ class Responses:
         Parameters
         ----------
         matrix : [n_persons, n_items]
-            1 for correct, 0 for incorrect, NaN or None where the person did not answer. The index and the columns of a
-            DataFrame become the ids of persons and items.
+            1 for correct, 0 for incorrect, more where an item has partial credit; NaN or None where the person did not
+            answer. The index and the columns of a DataFrame become the ids of persons and items.
 
         Returns
         -------
@@ -173,6 +181,7 @@ class Responses:
         *,
         person: str = "student_id",
         item: str = "item_id",
+        score: str = "score",
         correct: str = "correct",
         time: str = "answered_at",
     ) -> "Responses":
@@ -181,9 +190,10 @@ class Responses:
         Parameters
         ----------
         frame : pandas.DataFrame
-            Rows without a mark are no answers. Ids may be of any type that sorts.
-        person, item, correct, time : str
-            Names of the columns; that of the time may be missing from the frame.
+            Rows without a mark or a score are no answers. Ids may be of any type that sorts.
+        person, item, score, correct, time : str
+            Names of the columns. A row counts with its score where it has one, else by whether it is correct, which is 1 or 0;
+            one of the two columns is enough, and that of the time may be missing.
 
         Returns
         -------
@@ -193,7 +203,7 @@ class Responses:
         Raises
         ------
         DataError
-            A column that is missing, or a mark that is neither 0 nor 1.
+            A column that is missing, a mark that is neither 0 nor 1, or a score that is no integer from 0.
 
         Examples
         --------
@@ -210,10 +220,13 @@ class Responses:
         """
         import pandas as pd
 
-        absent = [name for name in (person, item, correct) if name not in frame.columns]
+        absent = [name for name in (person, item) if name not in frame.columns]
+        if score not in frame.columns and correct not in frame.columns:
+            absent.append(f"{score} or {correct}")
         if absent:
             raise DataError(f"the table has no column {', '.join(absent)}. Name the columns that hold them")
-        frame = frame[frame[correct].notna()]
+        scores = _scores(frame, score, correct)
+        frame, scores = frame[scores.notna()], scores[scores.notna()]
         person_code, person_ids = pd.factorize(frame[person].to_numpy(object), sort=True)
         item_code, item_ids = pd.factorize(frame[item].to_numpy(object), sort=True)
         if (person_code < 0).any() or (item_code < 0).any():
@@ -221,7 +234,7 @@ class Responses:
         responses = cls.from_answers(
             person_code,
             item_code,
-            frame[correct].to_numpy(np.float64),
+            scores.to_numpy(np.float64),
             _times(frame[time]) if time in frame.columns else None,
             len(person_ids),
             len(item_ids),
@@ -234,7 +247,7 @@ class Responses:
         Parameters
         ----------
         frame : pandas.DataFrame
-            Columns item_id, a, b and, below guessing models, optionally c.
+            Columns item_id, a, b and, below guessing models, optionally c; of items with partial credit b_1, b_2, ... and model.
 
         Returns
         -------
@@ -260,7 +273,27 @@ class Responses:
         known = frame[frame["item_id"].isin(list(code_of))]
         codes = [code_of[item_id] for item_id in known["item_id"]]
         guessing = known["c"].fillna(0.0) if "c" in known.columns else np.zeros(len(known))
-        return ItemParameters(codes, known["a"], known["b"], guessing)
+        names = [f"b_{k}" for k in range(1, MOST_CATEGORIES) if f"b_{k}" in known.columns]
+        if not names:
+            return ItemParameters(codes, known["a"], known["b"], guessing)
+        if "model" not in known.columns:
+            raise DataError(
+                "the table has b_1 but no column model. Name the model of items with partial credit: GRM, GPCM or PCM"
+            )
+        steps = known[names].to_numpy(np.float64)
+        model = np.where(np.isfinite(steps).any(axis=1), known["model"].to_numpy(object), "")
+        return ItemParameters(codes, known["a"], known["b"], guessing, steps, model)
+
+
+def _scores(frame: "pd.DataFrame", score: str, correct: str) -> "pd.Series":
+    """Read scores, and marks as scores 1 and 0 where there are none."""
+    marks = frame[correct].astype(np.float64) if correct in frame.columns else None
+    if marks is not None and not marks.dropna().isin([0, 1]).all():
+        raise DataError(f"column {correct} must be 0 or 1. Points belong into a column {score}")
+    if score not in frame.columns:
+        return marks
+    scores = frame[score].astype(np.float64)
+    return scores if marks is None else scores.fillna(marks)
 
 
 def _times(column: "pd.Series") -> np.ndarray:
@@ -270,3 +303,11 @@ def _times(column: "pd.Series") -> np.ndarray:
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(np.float64)
     return pd.to_datetime(column, utc=True).dt.tz_localize(None).to_numpy()
+
+
+@kernel
+def _highest(item: np.ndarray, score: np.ndarray, n_items: int) -> np.ndarray:
+    highest = np.ones(n_items, np.int64)
+    for k in range(item.size):
+        highest[item[k]] = max(highest[item[k]], score[k])
+    return highest

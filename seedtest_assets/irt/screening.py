@@ -45,6 +45,8 @@ def fittable_items(
 
 def answers_to(responses: Responses, items: np.ndarray, group: np.ndarray | None = None, n_groups: int = 1) -> Answers:
     """Select the answers to some items, recoded to their positions in `items` (int32 [n_items])."""
+    if responses.score.max(initial=0) > 1:
+        raise DataError("a score is above 1, but partial credit cannot be calibrated")
     group = np.zeros(responses.n_persons, np.int32) if group is None else group
     position = np.full(max(responses.n_items, int(items.max(initial=-1)) + 1), -1, np.int32)
     position[items] = np.arange(len(items), dtype=np.int32)
@@ -56,7 +58,7 @@ def answers_to(responses: Responses, items: np.ndarray, group: np.ndarray | None
         n_groups=n_groups,
         order=np.empty_like(responses.order),
     )
-    given = (responses.person_start, responses.item, responses.correct, responses.order)
+    given = (responses.person_start, responses.item, responses.score, responses.order)
     n = _recode(given, position, (recoded.start, recoded.code, recoded.order), recoded.count)
     return Answers(recoded.start, recoded.code[:n], recoded.count, group, n_groups, recoded.order[:n])
 
@@ -72,7 +74,7 @@ def unconnected_blocks(answers: Answers) -> np.ndarray:
 def _wrong_and_right(responses: Responses) -> tuple[np.ndarray, np.ndarray]:
     """Count wrong and right answers to each item, int64 [n_items]."""
     count = np.zeros((responses.n_items, 2), np.int64)
-    _count(responses.item, responses.correct, count)
+    _count(responses.item, responses.score, count)
     return count[:, 0], count[:, 1]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seedtest_assets.irt.counted_answers import integers, marks
+from seedtest_assets.irt.counted_answers import integers, scores
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.parallel import kernel
 from seedtest_assets.irt.parameters import ItemParameters
@@ -66,7 +66,7 @@ class TopicAnswers:
         if len({len(column) for column in columns}) > 1:
             lengths = ", ".join(str(len(column)) for column in columns)
             raise DataError(f"person, topic, item, correct and n_topics differ in length: {lengths}")
-        object.__setattr__(self, "correct", marks(self.correct) if len(self.correct) else np.empty(0, np.uint8))
+        object.__setattr__(self, "correct", scores(self.correct) if len(self.correct) else np.empty(0, np.uint8))
         if self.person.min(initial=0) < 0 or self.item.min(initial=0) < 0 or self.topic.min(initial=0) < -1:
             raise DataError("person and item codes start at 0, topic codes at 0 or -1 for an answer without a topic")
 

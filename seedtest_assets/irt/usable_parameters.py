@@ -73,3 +73,47 @@ def unusable_anchors(a: ArrayLike, b: ArrayLike, c: ArrayLike) -> np.ndarray:
     }
     reasons = unusable_parameters(a, b, c)
     return np.where(reasons == "", np.select(list(implausible.values()), list(implausible), ""), reasons).astype(object)
+
+
+def unusable_steps(a: ArrayLike, steps: ArrayLike, model: ArrayLike) -> np.ndarray:
+    """Say why steps of items with partial credit cannot be used.
+
+    Parameters
+    ----------
+    a : float64 [n]
+        Discrimination.
+    steps : float64 [n, n_steps]
+        As in `ItemParameters`; items without steps are not looked at.
+    model : object [n]
+        "GRM", "GPCM" or "PCM" of items with steps.
+
+    Returns
+    -------
+    object [n]
+        The reason, an empty text for usable steps.
+
+    Examples
+    --------
+    >>> from seedtest_assets.irt.usable_parameters import unusable_steps
+    >>> unusable_steps([1.0, 1.0], [[0.5, 0.2], [0.5, 0.2]], ["GRM", "GPCM"]).tolist()
+    ['thresholds of a GRM must ascend', '']
+    """
+    a, steps, model = np.asarray(a, np.float64), np.asarray(steps, np.float64), np.asarray(model, object)
+    n_items, n_steps = steps.shape
+    finite = np.isfinite(steps)
+    below, ascending, gap = np.full(n_items, -np.inf), np.ones(n_items, bool), np.zeros(n_items, bool)
+    for k in range(n_steps):
+        place = np.sign(a) * np.where(finite[:, k], steps[:, k], 0.0)
+        ascending &= ~finite[:, k] | (place > below)
+        below = np.where(finite[:, k], place, below)
+        # Only the first steps can be those that everybody passes.
+        gap |= np.isneginf(steps[:, k]) & ~np.isneginf(steps[:, :k]).all(axis=1)
+    reasons = {
+        "a step is infinite": gap | np.isposinf(steps).any(axis=1),
+        f"a step is not between -{LARGEST_DIFFICULTY:,.0f} and {LARGEST_DIFFICULTY:,.0f}": np.any(
+            finite & (np.abs(np.where(finite, steps, 0.0)) > LARGEST_DIFFICULTY), axis=1
+        ),
+        "thresholds of a GRM must ascend": (model == "GRM") & ~ascending,
+    }
+    reason = np.select(list(reasons.values()), list(reasons), "").astype(object)
+    return np.where(finite.any(axis=1), reason, "").astype(object)

@@ -66,7 +66,7 @@ def item_curves(
     observed, expected = (np.where(enough, share, np.nan) for share in (fit.group_observed, fit.group_expected))
     with np.errstate(invalid="ignore", divide="ignore"):
         standard_error = np.sqrt(expected * (1 - expected) / n)
-        right = np.bincount(responses.item, weights=responses.correct, minlength=len(items))
+        right = np.bincount(responses.item, weights=responses.score, minlength=len(items))
         share_correct = right / np.bincount(responses.item, minlength=len(items))
     return ItemCurves(middle, observed, expected, standard_error, fit.rmsd, fit.infit, fit.outfit, share_correct)
 

@@ -59,7 +59,7 @@ def _prior(code: CodedRequest, held: irt.ItemParameters, result: CalibrationResu
     """Make the prior of the items that are not held; None if none of them has both marks."""
     responses = code.responses
     n_answers = np.bincount(responses.item, minlength=responses.n_items)
-    n_correct = np.bincount(responses.item, weights=responses.correct, minlength=responses.n_items)
+    n_correct = np.bincount(responses.item, weights=responses.score, minlength=responses.n_items)
     open_items = (n_correct > 0) & (n_correct < n_answers) & (n_answers >= irt.MIN_RESPONSES)
     open_items[held.item] = False
     item = np.flatnonzero(open_items)

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seedtest_assets.calibration import ANSWER_SCHEMA, PARAMETER_COLUMNS, CalibrationRequest
+from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest, as_parameters
 from seedtest_assets.irt.models import LINKING_METHODS, MODELS
 from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
 from seedtest_assets.service.limits import Limits, Refusal
@@ -189,7 +189,7 @@ def _anchors(anchors: list[Anchor], item_ids: list[str]) -> tuple[pd.DataFrame, 
         (str(x.item_id).strip(BLANKS), *map(value_or_nan, (x.params.a, x.params.b, x.params.c)), x.fixed)
         for x in anchors
     ]
-    table = pd.DataFrame(rows, columns=[*PARAMETER_COLUMNS, "fixed"])
+    table = pd.DataFrame(rows, columns=["item_id", "a", "b", "c", "fixed"])
     fixed = table["fixed"].to_numpy(bool)
     values = [table[name].to_numpy(float) for name in "abc"]
     reasons = np.where(fixed, unusable_anchors(*values), unusable_parameters(*values))
@@ -201,7 +201,7 @@ def _anchors(anchors: list[Anchor], item_ids: list[str]) -> tuple[pd.DataFrame, 
         for item, is_fixed, reason in zip(table["item_id"], fixed, reasons, strict=True)
         if reason
     ]
-    known = table[PARAMETER_COLUMNS]
+    known = as_parameters(table)
     return known[usable & fixed], known[usable & ~fixed], left_out
 
 

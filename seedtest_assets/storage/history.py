@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, PARAMETER_COLUMNS, no_parameters
+from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, PARAMETER_COLUMNS, as_parameters, no_parameters
 from seedtest_assets.storage.database import Database, sql
 
 _ITEMS = """
@@ -40,7 +40,7 @@ def item_parameters(database: Database, day: date) -> pd.DataFrame:
 
 def fitted_items(database: Database, day: date) -> pd.DataFrame:
     """Read ITEM_COLUMNS of a day; empty when it has none."""
-    return _frame(database, _ITEMS, [day])[ITEM_COLUMNS]
+    return as_parameters(_frame(database, _ITEMS, [day]), ITEM_COLUMNS)
 
 
 def abilities(database: Database, day: date) -> pd.DataFrame:

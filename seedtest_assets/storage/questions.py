@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from seedtest_assets.calibration import PARAMETER_COLUMNS, no_parameters
+from seedtest_assets.calibration import as_parameters, no_parameters
 from seedtest_assets.errors import InputError, first_few
 from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
 from seedtest_assets.storage.database import Database
@@ -76,8 +76,8 @@ def known_parameters(database: Database) -> KnownParameters:
     usable = reasons == ""
     left_out = [f"{item} ({reason})" for item, reason in zip(known["item_id"][~usable], reasons[~usable], strict=True)]
     return KnownParameters(
-        anchors=known.loc[usable & is_anchor, PARAMETER_COLUMNS],
-        starts=known.loc[usable & ~is_anchor, PARAMETER_COLUMNS],
+        anchors=as_parameters(known[usable & is_anchor]),
+        starts=as_parameters(known[usable & ~is_anchor]),
         warnings=(
             (
                 f"{len(left_out)} questions have unusable parameters in meta.irt and were left out: {first_few(left_out)}",

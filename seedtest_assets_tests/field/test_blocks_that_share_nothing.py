@@ -61,7 +61,7 @@ def test_a_block_without_anchors_is_not_linked_and_named(forms, method):
 def test_persons_without_answers_have_mean_and_sd_of_all(forms, method):
     items, _, responses = forms
     person = np.repeat(np.arange(responses.n_persons), np.diff(responses.person_start))
-    more = irt.Responses.from_answers(person, responses.item, responses.correct, n_persons=1801, n_items=30)
+    more = irt.Responses.from_answers(person, responses.item, responses.score, n_persons=1801, n_items=30)
     anchors = items.take([*range(6), *range(15, 21)])
     fit = irt.calibrate(more, anchors=anchors, options=irt.Options(linking_method=method))
     assert (fit.theta[-1], fit.theta_se[-1]) == (fit.group_mean, fit.group_sd)
@@ -71,7 +71,7 @@ def test_persons_without_answers_have_mean_and_sd_of_all(forms, method):
 def test_a_person_without_answers_has_mean_and_sd_of_the_group_that_was_given(forms):
     items, _, responses = forms
     person = np.repeat(np.arange(responses.n_persons), np.diff(responses.person_start))
-    more = irt.Responses.from_answers(person, responses.item, responses.correct, n_persons=1802, n_items=30)
+    more = irt.Responses.from_answers(person, responses.item, responses.score, n_persons=1802, n_items=30)
     group = np.append(np.repeat([0, 1], 900), [0, 1])
     anchors = items.take([*range(6), *range(15, 21)])
     fit = irt.calibrate(more, groups=group, anchors=anchors)
@@ -84,7 +84,7 @@ def test_small_blocks_have_populations_of_their_own_with_held_anchors(forms):
     items, theta, responses = forms
     few = np.r_[0:150, 900:1050]
     matrix = np.full((1800, 30), np.nan)
-    matrix[np.repeat(np.arange(1800), np.diff(responses.person_start)), responses.item] = responses.correct
+    matrix[np.repeat(np.arange(1800), np.diff(responses.person_start)), responses.item] = responses.score
     fit = irt.calibrate(
         responses_of(matrix[few]),
         anchors=items.take([*range(6), *range(15, 21)]),

@@ -206,7 +206,7 @@ def test_flags_need_the_size_and_the_test():
 
 def test_a_freed_anchor_without_a_finite_slope_does_not_count_as_not_converged():
     focal = np.arange(800) >= 770
-    matrix = bank(7, 400, complete=True).responses.correct.reshape(800, 40).astype(float)
+    matrix = bank(7, 400, complete=True).responses.score.reshape(800, 40).astype(float)
     score = matrix[focal][:, :39].sum(axis=1)
     matrix[focal, 39] = score > np.quantile(score, 0.6)
     answers = GroupedAnswers.of(irt.Responses.from_matrix(matrix), focal, 10)

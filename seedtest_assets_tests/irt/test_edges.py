@@ -186,20 +186,21 @@ def test_later_answer_of_a_person_to_an_item_is_set_aside():
     responses = irt.Responses.from_answers(np.array(person), np.array(item), np.array([1, 0, 1, 1]), np.array(time))
     assert responses.n_set_aside == 1
     assert responses.item.tolist() == [0, 2, 2]
-    assert responses.correct.tolist() == [1, 0, 1]
+    assert responses.score.tolist() == [1, 0, 1]
 
 
 @pytest.mark.parametrize("rows", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])
 def test_of_answers_at_the_same_time_the_wrong_one_counts_in_any_order(rows):
     correct, time = np.array([1, 0, 1])[rows], np.array([7, 7, 8])[rows]
     responses = irt.Responses.from_answers(np.zeros(3, int), np.zeros(3, int), correct, time)
-    assert responses.correct.tolist() == [0]
+    assert responses.score.tolist() == [0]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([0], [0], [2]), "0 or 1"),
+        (([0], [0], [0.5]), "0 or 1"),
+        (([0], [0], [20]), "0 or 1"),
         (([0], [0], [float("nan")]), "0 or 1"),
         (([0, 1], [0], [1]), "differ in length"),
         (([-1], [0], [1]), "person codes"),

@@ -196,7 +196,7 @@ def test_responses_are_the_earliest_answers_whatever_the_order(rows, random):
         person = np.repeat(np.arange(6), np.diff(responses.person_start))
         kept = {
             (p, i): c
-            for p, i, c in zip(person.tolist(), responses.item.tolist(), responses.correct.tolist(), strict=True)
+            for p, i, c in zip(person.tolist(), responses.item.tolist(), responses.score.tolist(), strict=True)
         }
         assert kept == {key: correct for key, (_, correct) in wanted.items()}
         assert responses.n_set_aside == len(rows) - len(wanted)

@@ -15,7 +15,7 @@ from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.features.topic_theta import topic_theta
 from seedtest_assets.report.item_curves import item_curves
-from seedtest_assets.storage.questions import PARAMETER_COLUMNS
+from seedtest_assets.calibration import PARAMETER_COLUMNS
 from seedtest_assets_tests.school import small_school
 
 def compiled():

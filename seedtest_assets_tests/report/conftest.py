@@ -12,6 +12,7 @@ from seedtest_assets.calibration import (
     PARAMETER_COLUMNS,
     CalibrationRequest,
     answers_to_calibrate,
+    as_parameters,
     linked_blocks,
     n_linking_items,
 )
@@ -104,8 +105,8 @@ def anchors_of(school) -> pd.DataFrame:
     metas = {str(question.id): json.loads(question.meta) for question in school.questions.itertuples()}
     return pd.DataFrame(
         [(item, meta["irt"]["a"], meta["irt"]["b"], 0.0) for item, meta in metas.items() if "irt" in meta],
-        columns=PARAMETER_COLUMNS,
-    )
+        columns=["item_id", "a", "b", "c"],
+    ).pipe(as_parameters)
 
 
 def with_faults(answers: pa.Table) -> pa.Table:

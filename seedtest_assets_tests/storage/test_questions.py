@@ -105,8 +105,8 @@ def test_anchors_are_tagged_and_finite_and_the_rest_only_start(database):
     ):
         execute(database, "INSERT INTO question (id, meta) VALUES (:n, CAST(:meta AS jsonb))", n=number, meta=meta)
     known = known_parameters(database)
-    assert known.anchors.values.tolist() == [["0", 1.2, -0.5, 0.0]]
-    assert known.starts.values.tolist() == [["1", 0.8, 0.1, 0.2], ["5", 1.0, 2.0, 0.0]]
+    assert known.anchors[["item_id", "a", "b", "c"]].values.tolist() == [["0", 1.2, -0.5, 0.0]]
+    assert known.starts[["item_id", "a", "b", "c"]].values.tolist() == [["1", 0.8, 0.1, 0.2], ["5", 1.0, 2.0, 0.0]]
     assert known.warnings == (
         "4 questions have unusable parameters in meta.irt and were left out: 2 (a is missing), 3 (a is missing), "
         "6 (c is not from 0 to below 1), 7 (b of an anchor is not between -1,000 and 1,000)",

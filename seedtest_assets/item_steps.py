@@ -1,0 +1,56 @@
+"""Steps of items with partial credit outside the engine: b_1, b_2, ... in `params`, and lists in a column of a table.
+
+None stands for a score that nobody has, `-Infinity` for a step that everybody passes; see irt/category_curves.py.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seedtest_assets.irt.models import MOST_CATEGORIES
+
+STEP_NAMES = tuple(f"b_{k}" for k in range(1, MOST_CATEGORIES))
+
+
+def steps_of(params: Mapping[str, Any]) -> list[float | None] | None:
+    """Read b_1, b_2, ... of an item's params; None where it has none.
+
+    Raises ValueError for a value that is no number.
+    """
+    given = [k for k, name in enumerate(STEP_NAMES) if params.get(name) is not None]
+    if not given:
+        return None
+    values = [params.get(name) for name in STEP_NAMES[: given[-1] + 1]]
+    return [None if value is None else float(value) for value in values]
+
+
+def steps_as_params(steps: Sequence[float | None] | None) -> dict[str, float | str | None]:
+    """Write steps as b_1, b_2, ... of an item's params; nothing for an item without steps. JSON has no number -Infinity."""
+    return {
+        name: "-Infinity" if value == -np.inf else value for name, value in zip(STEP_NAMES, steps or (), strict=False)
+    }
+
+
+def steps_matrix(column: Sequence[Sequence[float | None] | None] | pd.Series) -> np.ndarray:
+    """Put lists of steps, None for an item without, into float64 [n, n_steps], NaN where there is none."""
+    lists = [steps if isinstance(steps, (list, tuple, np.ndarray)) else () for steps in column]
+    matrix = np.full((len(lists), max(map(len, lists), default=0)), np.nan)
+    for row, steps in zip(matrix, lists, strict=True):
+        row[: len(steps)] = [np.nan if value is None else value for value in steps]
+    return matrix
+
+
+def steps_column(matrix: np.ndarray, polytomous: np.ndarray | None = None) -> list[list[float | None] | None]:
+    """Make lists of steps from float64 [n, n_steps], None for an item without.
+
+    polytomous: bool [n], which items have steps; by default those with a finite value.
+    """
+    with_steps = np.isfinite(matrix).any(axis=1) if polytomous is None else polytomous
+    return [_list(row) if some else None for row, some in zip(matrix, with_steps, strict=True)]
+
+
+def _list(row: np.ndarray) -> list[float | None]:
+    length = int(np.flatnonzero(np.isfinite(row)).max(initial=-1)) + 1
+    return [None if np.isnan(value) else float(value) for value in row[:length]]
