@@ -79,6 +79,7 @@ class ItemParameters:
             np.empty((n, 0)) if steps is None else steps, np.full(n, "", object) if model is None else model
         )
         if self.steps.shape[1]:
+            self._check_steps(np.asarray(a, np.float64))
             b = np.where(self.polytomous, location(self.steps, self.graded), np.asarray(b, np.float64))
         for name, given in (("a", a), ("b", b), ("c", c)):
             values = np.ascontiguousarray(given, dtype=np.float64)
@@ -91,8 +92,10 @@ class ItemParameters:
             raise DataError("an item has more than one row of parameters")
         if ((self.c < 0) | (self.c >= 1)).any():
             raise DataError(f"parameter c of item {self.item[(self.c < 0) | (self.c >= 1)][0]} is outside [0, 1)")
-        if self.steps.shape[1]:
-            self._check_steps()
+        if self.c[self.polytomous].any():
+            raise DataError(
+                f"item {self.item[self.polytomous & (self.c > 0)][0]} has steps and guessing, not one of them"
+            )
 
     def _set_steps(self, steps: ArrayLike, model: ArrayLike) -> None:
         steps, model = np.asarray(steps, dtype=np.float64), np.asarray(model, dtype=object)
@@ -108,15 +111,11 @@ class ItemParameters:
                 f"{', '.join(POLYTOMOUS_MODELS)}"
             )
 
-    def _check_steps(self) -> None:
+    def _check_steps(self, a: np.ndarray) -> None:
         """Raise DataError for steps that no item can have."""
-        reasons = unusable_steps(self.a, self.steps, self.model)
+        reasons = unusable_steps(a, self.steps, self.model) if len(a) == len(self.item) else np.empty(0, object)
         if (reasons != "").any():
             raise DataError(f"item {self.item[reasons != ''][0]}: {reasons[reasons != ''][0]}")
-        if self.c[self.polytomous].any():
-            raise DataError(
-                f"item {self.item[self.polytomous & (self.c > 0)][0]} has steps and guessing, not one of them"
-            )
 
     @property
     def polytomous(self) -> np.ndarray:
