@@ -54,9 +54,9 @@ def loglik(data: DataSet, a: np.ndarray, d: np.ndarray) -> float:
     """Marginal log-likelihood of the estimates on 61 nodes, the same yardstick for all."""
     from seedtest_assets.irt import Responses, normal_grid
     from seedtest_assets.irt.estep import expect
-    from seedtest_assets.irt.kernel_arguments import Curves
+    from seedtest_assets.irt.item_scores import right_or_wrong_curves
     from seedtest_assets.irt.screening import answers_to
 
     responses = Responses.from_answers(data.person, data.item, data.correct)
     answers = answers_to(responses, np.arange(data.n_items, dtype=np.int32))
-    return expect(answers, Curves(a, d, np.zeros(data.n_items)), normal_grid(), counts=False).loglik
+    return expect(answers, right_or_wrong_curves(a, d, np.zeros(data.n_items)), normal_grid(), counts=False).loglik

@@ -36,7 +36,7 @@ def expected_a_posteriori(
     Raises
     ------
     DataError
-        A population that is not possible.
+        A population that is not possible, or an answer with a score that its item does not have.
 
     References
     ----------
@@ -54,12 +54,13 @@ def expected_a_posteriori(
     """
     if not (np.isfinite(mean) and np.isfinite(sd) and sd > 0):
         raise DataError(f"the population needs a finite mean and an SD above 0, not {mean} and {sd}")
-    answers = answers_to(responses, items.item)
+    answers = answers_to(responses, items.item, items.scores)
     populations = Populations(np.array([float(mean)]), np.array([float(sd)]))
     grid = grid or normal_grid(mean, sd)
-    moments = expect(answers, items.curves, grid, counts=False, abilities=True).moments
-    poor = unresolved(answers, items.curves, grid, moments, FOR_ABILITIES)
-    return abilities(moments, poor, answers, items.curves, populations)
+    curves = items.curves
+    moments = expect(answers, curves, grid, counts=False, abilities=True).moments
+    poor = unresolved(answers, curves, grid, moments, FOR_ABILITIES)
+    return abilities(moments, poor, answers, curves, populations)
 
 
 def abilities(

@@ -29,7 +29,7 @@ class Blocks:
         block = unconnected_blocks(answers)
         of_items = np.argsort(np.argsort(-np.bincount(block), kind="stable"))[block]
         of_persons = np.zeros(len(answers.group), np.int64)
-        first_item = answers.code[answers.start[:-1][answers.answered]] >> 1
+        first_item = answers.scores.item[answers.code[answers.start[:-1][answers.answered]]]
         of_persons[answers.answered] = of_items[first_item]
         return cls(of_items=of_items, of_persons=of_persons)
 

@@ -1,5 +1,6 @@
 """Calibration: from a list of answers to item parameters on the bank's scale, abilities, and how far to trust them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
 
@@ -8,9 +9,10 @@ from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.ability import abilities, reliability
 from seedtest_assets.irt.bank_scale import BankScale, Blocks, Target, link_blocks, mixture
+from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estimation import Bank, Estimate, HeldAnchors, Sample, estimate_maximum, screen_anchors
 from seedtest_assets.irt.linking import Linking, link_target
-from seedtest_assets.irt.models import Model, model_facts, scale_transformation
+from seedtest_assets.irt.models import POLYTOMOUS_MODELS, Model, PolytomousModel, model_facts, scale_transformation
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ABILITIES
 from seedtest_assets.irt.parallel import announce_compilation
@@ -21,6 +23,7 @@ from seedtest_assets.irt.remarks import (
     fit_warnings,
     flag,
     flag_warnings,
+    merged_warnings,
     mismatch_warnings,
     own_block_warnings,
 )
@@ -33,6 +36,8 @@ def calibrate(
     responses: Responses,
     model: Model = "2PL",
     *,
+    polytomous_model: PolytomousModel = "GRM",
+    item_models: Mapping[int, PolytomousModel] | None = None,
     anchors: ItemParameters | None = None,
     previous: ItemParameters | None = None,
     starts: ItemParameters | None = None,
@@ -45,6 +50,13 @@ def calibrate(
     ----------
     responses : Responses
     model : {"Rasch", "2PL", "3PL"}
+        Of the items that are right or wrong.
+    polytomous_model : {"GRM", "GPCM", "PCM"}
+        Of the items with partial credit, those with a score above 1: the graded response model [2]_, the generalised
+        partial credit model [3]_, or the partial credit model [4]_, whose items have one slope in common, with those of
+        Rasch, too. A score that nobody got keeps its number; see category_curves.py.
+    item_models : mapping of item code to a polytomous model, optional
+        The model of single items with partial credit.
     anchors : ItemParameters, optional
         Bank items whose parameters are trusted; the calibration is linked to them.
     previous : ItemParameters, optional
@@ -69,6 +81,11 @@ def calibrate(
     ----------
     .. [1] Bock, R. D., & Aitkin, M. (1981). Marginal maximum likelihood estimation of item parameters: Application of
        an EM algorithm. Psychometrika, 46(4), 443-459.
+    .. [2] Samejima, F. (1969). Estimation of latent ability using a response pattern of graded scores. Psychometrika
+       Monograph Supplement, 17.
+    .. [3] Muraki, E. (1992). A generalized partial credit model: Application of an EM algorithm. Applied Psychological
+       Measurement, 16(2), 159-176.
+    .. [4] Masters, G. N. (1982). A Rasch model for partial credit scoring. Psychometrika, 47(2), 149-174.
 
     Examples
     --------
@@ -86,8 +103,24 @@ def calibrate(
     options = options or Options()
     options.check(model)
     announce_compilation()
-    sample = Sample.of(responses, model, groups, options)
+    models = _models_of_items(responses, polytomous_model, item_models or {})
+    sample = Sample.of(responses, model, models, groups, options)
     return _calibrate(sample, Bank(anchors=anchors, previous=previous, starts=starts), options)
+
+
+def _models_of_items(
+    responses: Responses, polytomous_model: PolytomousModel, item_models: Mapping[int, PolytomousModel]
+) -> np.ndarray:
+    """Give the model of each item with partial credit, "" of the others, object [n_items]."""
+    for model in (polytomous_model, *item_models.values()):
+        if model not in POLYTOMOUS_MODELS:
+            raise DataError(
+                f"model {model!r} of items with partial credit is not one of {', '.join(POLYTOMOUS_MODELS)}"
+            )
+    models = np.full(responses.n_items, polytomous_model, object)
+    for item, model in item_models.items():
+        models[item] = model
+    return np.where(responses.max_score > 1, models, "")
 
 
 def _calibrate(sample: Sample, bank: Bank, options: Options) -> Calibration:
@@ -173,11 +206,13 @@ def _assemble(
         se_a=errors.a / item_A,
         se_b=errors.b * item_A,
         se_c=errors.c,
-        n_responses=problem.answers.count.sum(axis=1),
+        se_steps=errors.steps * np.reshape(item_A, (-1, 1)),
+        n_responses=problem.answers.n_answers,
         theta=theta,
         theta_se=theta_se,
         left_out=tuple(sorted(sample.left_out)),
         flagged=flagged,
+        merged=sample.merged,
         loglik=expected.loglik,
         aic=2 * size - 2 * expected.loglik,
         bic=float(size * np.log(answered.sum()) - 2 * expected.loglik),
@@ -195,6 +230,7 @@ def _assemble(
         item_ids=sample.responses.item_ids,
         warnings=(
             *sample.warnings,
+            *merged_warnings(sample.merged, sample.responses.item_ids),
             *fit_warnings(estimate.solution, problem, options.tolerance),
             *block_warnings(scale.blocks.of_items),
             *scale.warnings,

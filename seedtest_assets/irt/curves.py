@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from seedtest_assets.irt.item_scores import GRADED_RESPONSE, RIGHT_OR_WRONG
 from seedtest_assets.irt.kernel_arguments import Curves
 from seedtest_assets.irt.parallel import aligned_zeros, kernel
 
@@ -19,10 +20,59 @@ def log_probabilities(z: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def code_tables(curves: Curves, node: np.ndarray) -> np.ndarray:
-    """Tabulate log(1 - P) of item j in row 2 j and log P in row 2 j + 1, float64 [2 n_items, n_nodes]."""
-    table = aligned_zeros((2 * len(curves.a), len(node)), np.float64)
-    table[0::2], table[1::2] = log_probabilities(curves.a[:, None] * node + curves.d[:, None], curves.c)
+    """Tabulate log P of each code, float64 [n_codes, n_nodes]: of wrong and right answers, or of the scores of an item."""
+    scores = curves.scores
+    table = aligned_zeros((len(scores.item), len(node)), np.float64)
+    marked = scores.first[:-1][scores.kind == RIGHT_OR_WRONG]
+    some = slice(None) if len(marked) == len(curves.a) else scores.kind == RIGHT_OR_WRONG
+    a, d, c = curves.a[some], curves.d[some], curves.c[some]
+    table[marked], table[marked + 1] = log_probabilities(a[:, None] * node + d[:, None], c)
+    if len(marked) < len(curves.a):
+        _fill_table(curves, node, table)
     return table
+
+
+@kernel
+def _fill_table(curves: Curves, node: np.ndarray, table: np.ndarray) -> None:
+    """Fill the rows of items with partial credit."""
+    first, kind = curves.scores.first, curves.scores.kind
+    out = np.empty(np.max(np.diff(first)))
+    for j in range(kind.size):
+        if kind[j] != RIGHT_OR_WRONG:
+            for q in range(node.size):
+                log_categories(curves, j, node[q], out)
+                for k in range(first[j + 1] - first[j]):
+                    table[first[j] + k, q] = out[k]
+
+
+@kernel
+def log_categories(curves: Curves, j: int, theta: float, out: np.ndarray) -> None:
+    """Compute log P of each score of an item at one ability, into the front of `out`; see category_curves.py."""
+    first, kind, a = curves.scores.first[j], curves.scores.kind[j], curves.a[j]
+    n = curves.scores.first[j + 1] - first
+    t, weight = curves.intercept[first : first + n], curves.scores.weight[first : first + n]
+    if kind == RIGHT_OR_WRONG:
+        out[0], out[1] = log_wrong_and_right(a * theta + curves.d[j], curves.c[j])
+    elif kind == GRADED_RESPONSE:
+        out[0] = 0.0
+        for k in range(1, n):
+            log_wrong, log_right = log_wrong_and_right(a * theta + t[k], 0.0)
+            out[k - 1] += log_wrong
+            out[k] = log_right
+            if k + 1 < n:
+                out[k] += math.log(-math.expm1(t[k + 1] - t[k]))
+    else:
+        out[0] = 0.0
+        top = 0.0
+        for k in range(1, n):
+            out[k] = out[k - 1] + weight[k] * a * theta + t[k]
+            top = max(top, out[k])
+        total = 0.0
+        for k in range(n):
+            total += math.exp(out[k] - top)
+        total = top + math.log(total)
+        for k in range(n):
+            out[k] -= total
 
 
 @kernel

@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from seedtest_assets.irt.curves import code_tables
 from seedtest_assets.irt.estep import Answers
 from seedtest_assets.irt.grid import Grid
+from seedtest_assets.irt.item_scores import share_of
 from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves
 from seedtest_assets.irt.parallel import kernel
 
@@ -53,7 +54,7 @@ def groups_by_items(answers: Answers, difficulty: np.ndarray) -> tuple[np.ndarra
         return None
     if not _has_direction(np.flatnonzero(answers.answered), answers, place, 60):
         return None
-    person = _person_places(answers.start, answers.code, place)
+    person = _person_places(answers.lists, place)
     cuts = np.unique(np.quantile(person[answers.answered], np.arange(1, n_groups) / n_groups))
     group = np.searchsorted(cuts, person, side="right")
     return np.unique(group, return_inverse=True)[1].astype(np.int32), place
@@ -71,12 +72,13 @@ def harder_after_right(answers: Answers, place: np.ndarray, group: np.ndarray) -
     if not len(answers.order):
         return False
     person, code = _in_time(answers, _spread_over(answers))
-    if _same_order(person, code, answers.n_items):
+    if _same_order(person, answers.scores.item[code], answers.n_items):
         return False
     now = 1 + np.flatnonzero((person[2:] == person[:-2]) & (person[:-2] >= 0))
-    place_of = place[code >> 1]
-    right, change = (code[now] & 1).astype(np.float64), place_of[now + 1] - place_of[now - 1]
-    _, cell = np.unique((code[now] >> 1).astype(np.int64) * (group.max() + 1) + group[person[now]], return_inverse=True)
+    item, share = answers.scores.item, share_of(answers.scores)
+    place_of = place[item[code]]
+    right, change = share[code[now]], place_of[now + 1] - place_of[now - 1]
+    _, cell = np.unique(item[code[now]].astype(np.int64) * (group.max() + 1) + group[person[now]], return_inverse=True)
     for values in (right, change):
         values -= (np.bincount(cell, values) / np.bincount(cell))[cell]
     of_person = np.bincount(person[now], right * change)
@@ -93,13 +95,14 @@ def items_follow_answers(answers: Answers, curves: Curves, grid: Grid) -> bool:
 
     answers: with the groups; curves, grid: estimated with a population for each group.
     """
-    count = np.zeros((answers.n_groups, answers.n_items, 2))
     group = np.repeat(answers.group, np.diff(answers.start))
-    np.add.at(count, (group, answers.code >> 1, answers.code & 1), 1)
-    given = count.sum(axis=2)
+    cell = group.astype(np.int64) * answers.n_items + answers.scores.item[answers.code]
+    size, of_code = answers.n_groups * answers.n_items, share_of(answers.scores)
+    given = np.bincount(cell, minlength=size).reshape(answers.n_groups, -1)
+    right = np.bincount(cell, of_code[answers.code], minlength=size).reshape(answers.n_groups, -1)
     shared = (given >= LEAST_IN_CELL) & (np.count_nonzero(given >= LEAST_IN_CELL, axis=0) > 1)
-    share = count[:, :, 1] / np.maximum(given, 1)
-    p = np.exp(code_tables(curves, grid.node)[1::2])
+    share = right / np.maximum(given, 1)
+    p = np.add.reduceat(of_code[:, None] * np.exp(code_tables(curves, grid.node)), curves.scores.first[:-1], axis=0)
     tables = _Residuals(share, grid.weight @ p.T, p, shared)
     observed, expected = _products(answers.take(_spread_over(answers)).lists, tables, np.atleast_2d(grid.weight))
     return bool(observed < LEAST_ASSOCIATION * expected)
@@ -123,10 +126,10 @@ def _in_time(answers: Answers, persons: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.where(tied, -1, person), chosen.code[at]
 
 
-def _same_order(person: np.ndarray, code: np.ndarray, n_items: int) -> bool:
+def _same_order(person: np.ndarray, item: np.ndarray, n_items: int) -> bool:
     """Check whether the items can be put in one order that everybody followed: no item comes before itself."""
     follows = (person[1:] == person[:-1]) & (person[1:] >= 0)
-    before, after = code[:-1][follows] >> 1, code[1:][follows] >> 1
+    before, after = item[:-1][follows], item[1:][follows]
     graph = csr_matrix((np.ones(len(before), bool), (before, after)), shape=(n_items, n_items))
     return bool(connected_components(graph, connection="strong", return_labels=False) == n_items)
 
@@ -134,7 +137,8 @@ def _same_order(person: np.ndarray, code: np.ndarray, n_items: int) -> bool:
 def _has_direction(persons: np.ndarray, answers: Answers, place: np.ndarray, steps: int) -> bool:
     """Average reciprocally over some persons, from `place` (in place), and test whether the correlation is twice what
     random choice gives."""
-    times = _times_given(persons, answers.start, answers.code, answers.n_items)
+    lists = answers.lists
+    times = _times_given(persons, lists, answers.n_items)
     n_answers, used = times.sum(), np.count_nonzero(times)
     correlation = 0.0
     for _ in range(steps):
@@ -144,33 +148,35 @@ def _has_direction(persons: np.ndarray, answers: Answers, place: np.ndarray, ste
             return False
         place /= size
         before = place.copy()
-        _average(persons, answers.start, answers.code, place, times)
+        _average(persons, lists, place, times)
         correlation = np.sqrt(max(times @ (before * place) / n_answers, 0.0))
     by_chance = np.sqrt(len(persons) / n_answers) + np.sqrt(used / n_answers)
     return bool(correlation > min(2 * by_chance, 0.9) and correlation > 0.2)
 
 
 @kernel
-def _times_given(persons: np.ndarray, start: np.ndarray, code: np.ndarray, n_items: int) -> np.ndarray:
+def _times_given(persons: np.ndarray, answers: AnswerLists, n_items: int) -> np.ndarray:
     """Count how many of some persons were given each item."""
+    start, code = answers.start, answers.code
     times = np.zeros(n_items)
     for p in persons:
         for k in range(start[p], start[p + 1]):
-            times[code[k] >> 1] += 1
+            times[answers.item[code[k]]] += 1
     return times
 
 
 @kernel
-def _average(persons: np.ndarray, start: np.ndarray, code: np.ndarray, place: np.ndarray, times: np.ndarray) -> None:
+def _average(persons: np.ndarray, answers: AnswerLists, place: np.ndarray, times: np.ndarray) -> None:
     """Move each item to the mean, over those persons who have it, of the mean place of their items."""
+    start, code = answers.start, answers.code
     total = np.zeros(place.size)
     for p in persons:
         mean = 0.0
         for k in range(start[p], start[p + 1]):
-            mean += place[code[k] >> 1]
+            mean += place[answers.item[code[k]]]
         mean /= start[p + 1] - start[p]
         for k in range(start[p], start[p + 1]):
-            total[code[k] >> 1] += mean
+            total[answers.item[code[k]]] += mean
     for j in range(place.size):
         place[j] = total[j] / max(times[j], 1)
 
@@ -197,9 +203,9 @@ def _products(answers: AnswerLists, tables: _Residuals, weight: np.ndarray) -> t
         total[:], squares[:] = 0.0, 0.0
         residuals = 0.0
         for k in range(start[p], start[p + 1]):
-            j = code[k] >> 1
+            j = answers.item[code[k]]
             if tables.counted[g, j]:
-                residual = (code[k] & 1) - tables.share[g, j]
+                residual = answers.share[code[k]] - tables.share[g, j]
                 residuals += residual
                 observed -= residual * residual
                 for q in range(n_nodes):
@@ -213,11 +219,12 @@ def _products(answers: AnswerLists, tables: _Residuals, weight: np.ndarray) -> t
 
 
 @kernel
-def _person_places(start: np.ndarray, code: np.ndarray, place: np.ndarray) -> np.ndarray:
+def _person_places(answers: AnswerLists, place: np.ndarray) -> np.ndarray:
     """Place each person at the mean of their items."""
+    start, code = answers.start, answers.code
     out = np.zeros(start.size - 1)
     for p in range(start.size - 1):
         for k in range(start[p], start[p + 1]):
-            out[p] += place[code[k] >> 1]
+            out[p] += place[answers.item[code[k]]]
         out[p] /= max(start[p + 1] - start[p], 1)
     return out

@@ -11,14 +11,16 @@ import numpy as np
 from scipy.special import logit
 
 from seedtest_assets.irt.dif_answers import GroupedAnswers
-from seedtest_assets.irt.em import Problem, Stopping, solve, starting_values
+from seedtest_assets.irt.em import Stopping, solve
 from seedtest_assets.irt.estep import Answers
 from seedtest_assets.irt.grid import Grid, nodes_for, normal_grid
+from seedtest_assets.irt.item_scores import right_or_wrong, right_or_wrong_curves
 from seedtest_assets.irt.kernel_arguments import Curves
 from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.own_grids import FOR_ESTIMATES
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.priors import NO_PRIORS, Priors
+from seedtest_assets.irt.problem import Problem, starting_values
 from seedtest_assets.irt.state import SLOPE_LIMIT, State
 
 REFERENCE, FOCAL = 0, 1
@@ -59,9 +61,10 @@ class GroupFit:
         """The items' curves in the reference group; of an item that only the focal group answered its own."""
         n = len(self.equal)
         at = np.arange(n)
-        count = self.problem.answers.count.sum(axis=1)
+        count = self.problem.answers.n_answers
         at[count[:n] == 0] += n
-        return Curves(*(values[at] for values in self.problem.curves(self.state)))
+        curves = self.problem.curves(self.state)
+        return right_or_wrong_curves(curves.a[at], curves.d[at], curves.c[at])
 
     @property
     def grid(self) -> Grid:
@@ -85,7 +88,8 @@ class GroupModel:
 
     def first_fit(self, equal: np.ndarray) -> GroupFit:
         """Fit from the items' shares of right answers."""
-        start = starting_values(self._problem(equal).answers.count, 2)
+        answers = self._problem(equal).answers
+        start = starting_values(answers.count, answers.scores, 2)
         if self.priors.fixed_c is not None:
             start.g[:] = logit(self.priors.fixed_c)
         return self._fit(equal, start, np.array([], np.int64))
@@ -109,13 +113,14 @@ class GroupModel:
         answers = Answers(
             start=given.start,
             code=code,
-            count=np.bincount(code, minlength=4 * n).reshape(-1, 2),
+            count=np.bincount(code, minlength=4 * n),
+            scores=right_or_wrong(2 * n),
             group=given.focal.astype(np.int32),
             n_groups=2,
             order=np.empty(0, np.uint16),
         )
         n_nodes = nodes_for(float(np.quantile(np.diff(given.start), 0.95)))
-        return Problem(answers, self.model, np.ones(2 * n, bool), n_nodes, priors=self.priors)
+        return Problem(answers, self.model, np.ones(2 * n, bool), n_nodes=n_nodes, priors=self.priors)
 
     def _fit(self, equal: np.ndarray, start: State, poor: np.ndarray) -> GroupFit:
         problem = self._problem(equal)

@@ -14,6 +14,7 @@ import numpy as np
 from seedtest_assets.irt.curves import code_tables
 from seedtest_assets.irt.dif_answers import GroupedAnswers
 from seedtest_assets.irt.grid import Grid
+from seedtest_assets.irt.item_scores import right_or_wrong
 from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves
 from seedtest_assets.irt.parallel import chunks, exponential, kernel, run
 
@@ -53,7 +54,8 @@ def rest_abilities(answers: GroupedAnswers, clean: np.ndarray, curves: Curves, g
     curves: of the items; grid: with the weights of the reference and the focal group.
     """
     table = code_tables(curves, grid.node)
-    lists = AnswerLists(answers.start, 2 * answers.item + answers.correct, answers.focal.astype(np.int32))
+    code, scores = 2 * answers.item + answers.correct, right_or_wrong(answers.n_items)
+    lists = AnswerLists(answers.start, code, answers.focal.astype(np.int32), scores.item, scores.score)
     value = np.empty(len(answers.item))
     run(
         lambda low, high: _rest_abilities(low, high, lists, clean, table, grid.log_weight, grid.node, value),
@@ -78,11 +80,11 @@ def _rest_abilities(
         first, last = answers.start[p], answers.start[p + 1]
         logs[:] = log_weight[answers.group[p]]
         for k in range(first, last):
-            if clean[answers.code[k] >> 1]:
+            if clean[answers.item[answers.code[k]]]:
                 logs += table[answers.code[k]]
         for k in range(first, last):
             rest[:] = logs
-            if clean[answers.code[k] >> 1]:
+            if clean[answers.item[answers.code[k]]]:
                 rest -= table[answers.code[k]]
             rest -= rest.max()
             total, moment = 0.0, 0.0

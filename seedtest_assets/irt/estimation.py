@@ -9,19 +9,21 @@ from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.bank_scale import Blocks, Target, link_blocks
 from seedtest_assets.irt.design import FINE, groups_by_items, harder_after_right, items_follow_answers
-from seedtest_assets.irt.em import PriorAnswers, Problem, Solution, Stopping, solve, starting_values
+from seedtest_assets.irt.em import Solution, Stopping, solve
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers, Expectation
 from seedtest_assets.irt.grid import nodes_for
-from seedtest_assets.irt.kernel_arguments import Curves
+from seedtest_assets.irt.item_scores import extra_codes, intercepts, rows_of_steps, split_intercepts
+from seedtest_assets.irt.kernel_arguments import Curves, ItemScores
 from seedtest_assets.irt.linking import Linking, link, link_target, near_standard
-from seedtest_assets.irt.models import Model, model_facts
+from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ESTIMATES
 from seedtest_assets.irt.parameters import ItemParameters, Line
 from seedtest_assets.irt.priors import Priors
+from seedtest_assets.irt.problem import PriorAnswers, Problem, starting_values
 from seedtest_assets.irt.responses import Responses
-from seedtest_assets.irt.screening import answers_to, fittable_items, unconnected_blocks
+from seedtest_assets.irt.screening import answers_to, fittable_items, score_counts, scores_given, unconnected_blocks
 from seedtest_assets.irt.standard_errors import Optimum, standard_errors, uphill
 from seedtest_assets.irt.state import SLOPE_LIMIT, State
 
@@ -46,12 +48,14 @@ LEAST_START = 0.05
 class Sample:
     """What is calibrated: the answers to the items `fitted` (codes, int32, ascending), and who gave them.
 
-    group: int32 [n_persons], population of each person; grouped: whether that was given, or found by the choice of
+    model: of the items that are right or wrong; models: object [n_items of the responses], "GRM", "GPCM" or "PCM" of those
+    with partial credit, "" of the others; group: int32 [n_persons], population of each person; grouped: whether that was given, or found by the choice of
     items, so that nothing more is looked for; left_out: (item code, number of answers, reason) of the other items.
     """
 
     responses: Responses
     model: Model
+    models: np.ndarray
     fitted: np.ndarray
     left_out: tuple[tuple[int, int, str], ...]
     group: np.ndarray
@@ -60,7 +64,9 @@ class Sample:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, responses: Responses, model: Model, groups: ArrayLike | None, options: Options) -> "Sample":
+    def of(
+        cls, responses: Responses, model: Model, models: np.ndarray, groups: ArrayLike | None, options: Options
+    ) -> "Sample":
         """Find the items that can be fitted and check the groups."""
         group, n_groups = _groups(groups, responses.n_persons)
         least, bound = max(options.min_responses, 2), options.bound(model)
@@ -69,12 +75,27 @@ class Sample:
         return cls(
             responses=responses,
             model=model,
+            models=models,
             fitted=fitted,
             left_out=tuple(left_out),
             group=group,
             n_groups=n_groups,
             grouped=groups is not None,
         )
+
+    @property
+    def merged(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        """(item code, scores that nobody got) of the fitted items with partial credit that have such."""
+        with_steps = self.fitted[self.models[self.fitted] != ""]
+        count = score_counts(self.responses)[with_steps]
+        below = np.arange(count.shape[1]) < self.responses.max_score[with_steps, None]
+        unused = [(int(item), np.flatnonzero(row)) for item, row in zip(with_steps, below & (count == 0), strict=True)]
+        return tuple((item, tuple(scores.tolist())) for item, scores in unused if len(scores))
+
+    @property
+    def scores(self) -> ItemScores:
+        """The scores that were given to the fitted items."""
+        return scores_given(self.responses, self.fitted, self.models[self.fitted])
 
     def with_both_marks(self, options: Options) -> "Sample":
         """Leave out items that only a prior can estimate, with only right or only wrong answers."""
@@ -170,7 +191,16 @@ class Estimate:
     def items(self) -> ItemParameters:
         """Parameters of the fitted items."""
         a, b = self.state.discrimination_and_difficulty
-        return ItemParameters(self.sample.fitted, a, b, self.problem.curves(self.state).c)
+        curves, scores = self.problem.curves(self.state), self.problem.scores
+        if not self.problem.partial_credit.any():
+            return ItemParameters(self.sample.fitted, a, b, curves.c)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            of_codes = -curves.intercept / (scores.weight * a[scores.item])
+        steps = rows_of_steps(scores, of_codes, int(scores.score.max()))
+        lowest = scores.score[scores.first[:-1]]
+        passed = self.problem.partial_credit[:, None] & (np.arange(1, steps.shape[1] + 1) <= lowest[:, None])
+        steps[passed] = -np.inf
+        return ItemParameters(self.sample.fitted, a, b, curves.c, steps, self.sample.models[self.sample.fitted])
 
 
 def screen_anchors(sample: Sample, bank: Bank, options: Options) -> HeldAnchors | None:
@@ -226,7 +256,7 @@ def _bounded(estimate: Estimate, bank: Bank, held: HeldAnchors | None, options: 
     unbounded = _unbounded(estimate)
     if not unbounded.any():
         return _oriented(estimate, bank.anchors)
-    sample = estimate.sample.without(unbounded, estimate.problem.answers.count.sum(axis=1))
+    sample = estimate.sample.without(unbounded, estimate.problem.answers.n_answers)
     return estimate_items(sample, replace(bank, starts=estimate.items), held, options)
 
 
@@ -254,7 +284,7 @@ def estimate_items(sample: Sample, bank: Bank, held: HeldAnchors | None, options
         unbounded = _unbounded(estimate)
         if not unbounded.any():
             return _oriented(estimate, bank.anchors)
-        sample = sample.without(unbounded, estimate.problem.answers.count.sum(axis=1))
+        sample = sample.without(unbounded, estimate.problem.answers.n_answers)
 
 
 def _groups(groups: ArrayLike | None, n_persons: int) -> tuple[np.ndarray, int]:
@@ -268,7 +298,7 @@ def _groups(groups: ArrayLike | None, n_persons: int) -> tuple[np.ndarray, int]:
 
 def _with_population_a_block(sample: Sample, held: HeldAnchors) -> Sample:
     """Give each block of items that no person connects a population of its own, where held anchors place each."""
-    blocks = Blocks.of(answers_to(sample.responses, sample.fitted))
+    blocks = Blocks.of(answers_to(sample.responses, sample.fitted, sample.scores))
     anchored = np.unique(blocks.of_items[np.isin(sample.fitted, held.items.item)])
     if len(anchored) < blocks.n:
         return sample
@@ -279,44 +309,93 @@ def _problem(
     sample: Sample, known: list[ItemParameters], held: HeldAnchors | None, options: Options
 ) -> tuple[Problem, State]:
     """Pose the problem, and start from what is known of an item, else from its share of right answers."""
-    answers = answers_to(sample.responses, sample.fitted, sample.group, sample.n_groups)
-    state = starting_values(answers.count, sample.n_groups)
+    scores = sample.scores
+    answers = answers_to(sample.responses, sample.fitted, scores, sample.group, sample.n_groups)
+    common = np.isin(sample.models[sample.fitted], ["PCM"])
+    state = starting_values(answers.count, scores, sample.n_groups)
     for items in known:
-        _start_from(items, state, sample.fitted, centred=held is None)
+        _start_from(items, state, sample.fitted, scores, centred=held is None)
     if options.fixed_c is not None:
         state.g[:] = np.log(options.fixed_c / (1 - options.fixed_c))
     free = np.ones(len(sample.fitted), bool)
     if held is not None:
-        _hold(held.items, state, free, sample)
-    elif not model_facts(sample.model).own_slopes:
-        state.a[:] = np.abs(state.a).mean()
+        free[np.searchsorted(sample.fitted, held.items.item)] = False
+        common &= free
     priors = Priors(**options.given, by_item=options.by_item)
-    return Problem(answers, sample.model, free, _n_nodes(answers), priors=priors, codes=sample.fitted), state
+    problem = Problem(
+        answers, sample.model, free, common, n_nodes=_n_nodes(answers), priors=priors, codes=sample.fitted
+    )
+    if held is not None:
+        _hold(held.items, np.searchsorted(sample.fitted, held.items.item), state, problem)
+    elif problem.common_slope.any():
+        state.a[problem.common_slope] = np.abs(state.a[problem.common_slope]).mean()
+    return problem, state
 
 
 def _n_nodes(answers: Answers) -> int:
     return nodes_for(float(np.quantile(np.diff(answers.start), 0.95)))
 
 
-def _start_from(items: ItemParameters, state: State, fitted: np.ndarray, *, centred: bool) -> None:
-    """Write parameters into the state; `centred`: the persons' mean is 0 there, however far the bank's origin is."""
+def _start_from(items: ItemParameters, state: State, fitted: np.ndarray, scores: ItemScores, *, centred: bool) -> None:
+    """Write parameters into the state; `centred`: the persons' mean is 0 there, however far the bank's origin is.
+
+    Steps are taken where the item has the same scores and the same kind of model.
+    """
     items = items.take(np.isin(items.item, fitted) & (items.a > LEAST_START) & (items.a < SLOPE_LIMIT))
     row = np.searchsorted(fitted, items.item)
-    shift = np.median(items.b + state.d[row]) if centred and len(items) else 0.0
+    alike = _alike(items, row, scores)
+    items, row = items.take(alike), row[alike]
+    shift = (
+        np.median(items.b + state.d[row] / np.where(scores.kind[row], state.a[row], 1.0))
+        if centred and len(items)
+        else 0.0
+    )
     state.a[row], state.d[row] = items.a, -items.a * (items.b - shift)
     guessed = items.c > 0
     state.g[row[guessed]] = np.log(items.c[guessed] / (1 - items.c[guessed]))
+    _take_steps(items, row, state, scores)
 
 
-def _hold(items: ItemParameters, state: State, free: np.ndarray, sample: Sample) -> None:
-    """Write held parameters into the state and mark them as not free."""
-    if not model_facts(sample.model).own_slopes:
-        state.a[:] = items.a.mean()
-    row = np.searchsorted(sample.fitted, items.item)
-    free[row] = False
+def _alike(items: ItemParameters, row: np.ndarray, scores: ItemScores) -> np.ndarray:
+    """Tell which items have the scores and the kind of model that they have in `scores`, at `row`."""
+    if not items.polytomous.any() and not scores.kind.any():
+        return np.ones(len(items), bool)
+    known = items.scores
+    size = max(int(known.score.max(initial=1)), int(scores.score.max(initial=1))) + 1
+    of_known, of_scores = (_used(each, size) for each in (known, scores))
+    return (known.kind == scores.kind[row]) & (of_known == of_scores[row]).all(axis=1)
+
+
+def _used(scores: ItemScores, size: int) -> np.ndarray:
+    used = np.zeros((len(scores.kind), size), bool)
+    used[scores.item, scores.score.astype(np.int64)] = True
+    return used
+
+
+def _take_steps(items: ItemParameters, row: np.ndarray, state: State, scores: ItemScores) -> None:
+    """Write the e of items whose scores are the same at `row` into the state."""
+    if not items.polytomous.any():
+        return
+    known = items.curves
+    _, extra = split_intercepts(known.intercept, known.scores)
+    place = np.cumsum(extra_codes(scores)) - 1  # of each code that has one, in state.extra
+    of_known = np.flatnonzero(extra_codes(known.scores))
+    item = known.scores.item[of_known]
+    code = scores.first[row[item]] + (of_known - known.scores.first[item])
+    state.extra[place[code]] = extra
+
+
+def _hold(items: ItemParameters, row: np.ndarray, state: State, problem: Problem) -> None:
+    """Write held parameters into the state, at `row`."""
+    rasch = not problem.facts.own_slopes
+    if rasch and (~items.polytomous).any():
+        state.a[problem.common_slope] = items.a[~items.polytomous].mean()
+    elif (items.model == "PCM").any():
+        state.a[problem.common_slope] = items.a[items.model == "PCM"].mean()
     state.a[row], state.d[row] = items.a, items.d
     c = np.clip(items.c, 1e-12, None)
     state.g[row] = np.log(c / (1 - c))
+    _take_steps(items, row, state, problem.scores)
 
 
 def _with_populations(estimate: Estimate, stopping: Stopping) -> Estimate:
@@ -334,7 +413,7 @@ def _with_populations(estimate: Estimate, stopping: Stopping) -> Estimate:
     if problem.anchored:
         start = replace(state, mean=np.full(n_groups, state.mean.mean()), sd=np.full(n_groups, state.sd.mean()))
     else:
-        start = replace(starting_values(answers.count, n_groups), g=state.g)
+        start = replace(starting_values(answers.count, answers.scores, n_groups), g=state.g)
     rough = solve(grouped, start, Stopping(100 * stopping.tolerance, 50, stopping.progress))
     gain = grouped.expect(rough.state, counts=False).loglik - estimate.expected.loglik
     if gain < GAIN_A_GROUP * n_groups:
@@ -360,16 +439,23 @@ def _one_scale(problem: Problem) -> bool:
 def _with_prior(estimate: Estimate, known: list[ItemParameters], weight: float, stopping: Stopping) -> Estimate:
     """Estimate again with earlier parameters, each worth `weight` answers, as a prior."""
     problem, fitted, now = estimate.problem, estimate.sample.fitted, estimate.items
-    a, d, c, weights = np.ones(len(fitted)), np.zeros(len(fitted)), np.zeros(len(fitted)), np.zeros(len(fitted))
+    scores, weights = problem.scores, np.zeros(len(fitted))
+    prior = replace(estimate.state, a=np.ones(len(fitted)), d=np.zeros(len(fitted)), extra=estimate.state.extra.copy())
+    c = np.zeros(len(fitted))
     for items in known:
         items = items.among(fitted)
         if not problem.anchored and len(items) > 1:
             with contextlib.suppress(DataError):
                 items = link(items, now).apply(items)
         row = np.searchsorted(fitted, items.item)
-        a[row], d[row], c[row], weights[row] = items.a, items.d, items.c if problem.facts.guessing else 0.0, weight
-    prior = PriorAnswers(Curves(a, d, c), np.where(problem.free, weights, 0.0))
-    return Estimate.of(estimate.sample, replace(problem, prior=prior), estimate.state, stopping)
+        alike = _alike(items, row, scores)
+        items, row = items.take(alike), row[alike]
+        prior.a[row], prior.d[row], weights[row] = items.a, items.d, weight
+        c[row] = items.c if problem.facts.guessing else 0.0
+        _take_steps(items, row, prior, scores)
+    curves = Curves(prior.a, prior.d, c, scores, intercepts(prior.d, prior.extra, scores))
+    answers = PriorAnswers(curves, np.where(problem.free, weights, 0.0))
+    return Estimate.of(estimate.sample, replace(problem, prior=answers), estimate.state, stopping)
 
 
 def _oriented(estimate: Estimate, anchors: ItemParameters | None) -> Estimate:

@@ -53,17 +53,20 @@ def prior_of(priors: ItemPriors, j: int) -> ItemPrior:
     )
 
 
-def item_priors(priors: Priors, model: Model, fitted: np.ndarray) -> ItemPriors:
-    """Give the priors that each item has to itself; Rasch's one slope is not among them. fitted: codes of the items, ascending."""
+def item_priors(priors: Priors, model: Model, fitted: np.ndarray, common_slope: np.ndarray) -> ItemPriors:
+    """Give the priors that each item has to itself; a common slope is not among them.
+
+    fitted: codes of the items, ascending; common_slope: which have a slope in common, bool [n_items].
+    """
     facts, n = model_facts(model), len(fitted)
-    a_mean, a_precision = _filled(priors.prior_a if facts.own_slopes else None, n)
+    a_mean, a_precision = _filled(priors.prior_a, n)
     b_mean, b_precision = _filled(priors.prior_b, n)
     if priors.by_item is not None:
         known = np.isin(priors.by_item.item, fitted)
         row = np.searchsorted(fitted, priors.by_item.item[known])
         b_mean[row], b_precision[row] = priors.by_item.b_mean[known], 1 / priors.by_item.b_sd[known] ** 2
-        if facts.own_slopes:
-            a_mean[row], a_precision[row] = priors.by_item.log_a_mean[known], 1 / priors.by_item.log_a_sd[known] ** 2
+        a_mean[row], a_precision[row] = priors.by_item.log_a_mean[known], 1 / priors.by_item.log_a_sd[known] ** 2
+    a_mean[common_slope], a_precision[common_slope] = 0.0, 0.0
     guessing = facts.guessing and priors.fixed_c is None
     of_c = mean_and_precision((priors.prior_c or (GUESSING_MEAN, GUESSING_SD)) if guessing else None)
     return ItemPriors(a_mean, a_precision, b_mean, b_precision, *of_c, guessing)

@@ -9,15 +9,17 @@ from seedtest_assets.irt.parallel import kernel
 
 
 class ScoreTables(NamedTuple):
-    """log P of each code [n_codes, width], and the derivatives of log P by logit and by logit c [1 or 2, n_codes, width]."""
+    """log P of each code [n_codes, width], and its derivatives [n_kinds, n_codes, width]: by theta in units of the slope, then
+    by logit c or the e of the second and further extra steps; slope: row of the common slope, -1 without."""
 
     log_p: np.ndarray
     score: np.ndarray
+    slope: int
 
 
 class OwnBlocks(NamedTuple):
-    """Information lost in each item's own block [n_items, 3, 3], between its intercept and a stretch of all items
-    [n_items], and for a shift and a stretch of all items together [2, 2]."""
+    """Information lost in each item's own block [n_items, n_each, n_each], between its other parameters, d first, and
+    a stretch of all items [n_items, 1 or more], and for a shift and a stretch of all items together [2, 2]."""
 
     block: np.ndarray
     stretch: np.ndarray
@@ -45,16 +47,17 @@ def posterior_covariance(
     longest = 0
     for p in range(low, high):
         longest = max(longest, start[p + 1] - start[p])
-    which = np.empty(3 * longest + 3, np.int64)
-    rows = np.empty((degree, 3 * longest + 3))
-    sums = np.empty(3 * longest + 3)
+    most = (1 + tables.score.shape[0]) * longest + 3
+    which = np.empty(most, np.int64)
+    rows = np.empty((degree, most))
+    sums = np.empty(most)
     n_items = index.shape[0] - populations.mean.size
     for p in range(low, high):
         if start[p] == start[p + 1]:
             continue
         _posterior(p, answers, tables.log_p, nodes.log_weight, posterior)
         _polynomials(posterior, nodes.node, weighted, alpha, beta)
-        n = _item_scores(p, answers, tables.score, index, n_items, (weighted, alpha, beta), which, rows)
+        n = _item_scores(p, answers, tables, index, (weighted, alpha, beta), which, rows)
         g = answers.group[p]
         if index[n_items + g, 0] >= 0:
             mean, sd = populations.mean[g], populations.sd[g]
@@ -121,32 +124,33 @@ def _polynomials(
 def _item_scores(
     p: int,
     answers: AnswerLists,
-    score: np.ndarray,
+    tables: ScoreTables,
     index: np.ndarray,
-    n_items: int,
     polynomials: tuple,
     which: np.ndarray,
     rows: np.ndarray,
 ) -> int:
     """Write the coefficients of a person's score on the polynomials, a column for each parameter; returns how many."""
     weighted, alpha, beta = polynomials
+    score = tables.score
     degree, width = rows.shape[0], weighted.shape[1]
-    c = np.empty((2, degree + 2))
-    shared_slope = n_items > 1 and index[0, 0] >= 0 and index[0, 0] == index[1, 0]
+    c = np.empty((score.shape[0], degree + 2))
     common = np.zeros(degree)
     n = 0
     for k in range(answers.start[p], answers.start[p + 1]):
-        at = index[answers.code[k] >> 1]
+        at = index[answers.item[answers.code[k]]]
         if at[0] < 0 and at[1] < 0:
             continue
         for t in range(score.shape[0]):
+            if t > 0 and at[1 + t] < 0:
+                continue
             row = score[t, answers.code[k]]
             for m in range(degree + 2):
                 total = 0.0
                 for q in range(width):
                     total += row[q] * weighted[m, q]
                 c[t, m] = total
-        if at[0] >= 0 and not shared_slope:
+        if at[0] >= 0 and at[0] != tables.slope:
             which[n] = at[0]
             for m in range(degree):
                 rows[m, n] = beta[m + 1] * c[0, m] + alpha[m + 1] * c[0, m + 1] + beta[m + 2] * c[0, m + 2]
@@ -160,8 +164,8 @@ def _item_scores(
                 for m in range(degree):
                     rows[m, n] = c[t, m + 1]
                 n += 1
-    if shared_slope:
-        which[n] = index[0, 0]
+    if tables.slope >= 0:
+        which[n] = tables.slope
         for m in range(degree):
             rows[m, n] = common[m]
         n += 1
@@ -223,24 +227,29 @@ def own_posterior_covariance(
     width = node.size
     posterior = np.empty(width)
     shift = np.empty(width)
+    values = np.empty((1 + score.shape[0], width))
     for p in range(low, high):
         if answers.start[p] == answers.start[p + 1]:
             continue
         shift[:] = 0.0
         _posterior(p, answers, tables.log_p, nodes.log_weight, posterior)
         for k in range(answers.start[p], answers.start[p + 1]):
-            z = score[0, code[k]]
+            j, z = answers.item[code[k]], score[0, code[k]]
             for q in range(width):
-                shift[q] += slope[code[k] >> 1] * z[q]
-            _add_block(posterior, node, z, score[score.shape[0] - 1, code[k]], lost.block[code[k] >> 1])
+                shift[q] += slope[j] * z[q]
+            if score.shape[0] <= 2:
+                _add_block(posterior, node, z, score[score.shape[0] - 1, code[k]], lost.block[j])
+            else:
+                _add_any_block(posterior, node, score[:, code[k]], values, lost.block[j])
         y1 = _add_together(posterior, node, shift, lost.together)
         for k in range(answers.start[p], answers.start[p + 1]):
-            z = score[0, code[k]]
-            d1, dy = 0.0, 0.0
-            for q in range(width):
-                d1 += posterior[q] * z[q]
-                dy += posterior[q] * z[q] * shift[q] * node[q]
-            lost.stretch[code[k] >> 1] += dy - d1 * y1
+            for t in range(lost.stretch.shape[1]):
+                z = score[t, code[k]]
+                d1, dy = 0.0, 0.0
+                for q in range(width):
+                    d1 += posterior[q] * z[q]
+                    dy += posterior[q] * z[q] * shift[q] * node[q]
+                lost.stretch[answers.item[code[k]], t] += dy - d1 * y1
 
 
 @kernel(fastmath=True)
@@ -269,6 +278,33 @@ def _add_block(posterior: np.ndarray, node: np.ndarray, z: np.ndarray, g: np.nda
     block[2, 0] += ag - a1 * g1
     block[1, 2] += dg - d1 * g1
     block[2, 1] += dg - d1 * g1
+
+
+@kernel(fastmath=True)
+def _add_any_block(
+    posterior: np.ndarray, node: np.ndarray, score: np.ndarray, values: np.ndarray, block: np.ndarray
+) -> None:
+    """Add the posterior covariance of one answer's score for (a, d, ...), by way of `values`; score: [n_kinds, n_nodes]."""
+    n, width = values.shape
+    for q in range(width):
+        values[0, q] = score[0, q] * node[q]
+    for i in range(1, n):
+        for q in range(width):
+            values[i, q] = score[i - 1, q]
+    for i in range(n):
+        mean = 0.0
+        for q in range(width):
+            mean += posterior[q] * values[i, q]
+        for q in range(width):
+            values[i, q] -= mean
+    for i in range(n):
+        for k in range(i + 1):
+            total = 0.0
+            for q in range(width):
+                total += posterior[q] * values[i, q] * values[k, q]
+            block[i, k] += total
+            if k < i:
+                block[k, i] += total
 
 
 @kernel(fastmath=True)

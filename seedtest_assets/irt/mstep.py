@@ -7,9 +7,12 @@ import numpy as np
 from seedtest_assets.irt.curves import log_wrong_and_right, logistic
 from seedtest_assets.irt.estep import Expectation
 from seedtest_assets.irt.item_priors import ItemPrior, ItemPriors, prior_of
-from seedtest_assets.irt.models import Model
+from seedtest_assets.irt.item_scores import GRADED_RESPONSE, extra_codes, intercepts, split_intercepts
+from seedtest_assets.irt.kernel_arguments import ItemScores
+from seedtest_assets.irt.mstep_steps import StepData, maximise_common_slope, maximise_steps
 from seedtest_assets.irt.parallel import exponential, kernel, run
 from seedtest_assets.irt.prior_densities import add_prior, log_prior_of_item
+from seedtest_assets.irt.problem import Problem
 from seedtest_assets.irt.state import INTERCEPT_LIMIT, LEAST_SLOPE, SLOPE_LIMIT, State
 
 STEPS = 8
@@ -17,36 +20,91 @@ ITEMS_A_CHUNK = 256
 
 
 def maximise(
-    model: Model,
-    state: State,
-    expected: Expectation,
-    right: np.ndarray,
-    free: np.ndarray,
-    priors: ItemPriors,
-    of_common_slope: tuple[float, float],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compute new slopes, intercepts and logit guessings, float64 [n_items] each; as they were where not `free`.
+    problem: Problem, state: State, expected: Expectation, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Compute new slopes, intercepts and logit guessings, float64 [n_items] each; as they were where not free; and the e of steps.
 
-    expected: of the E-step at `state`; right: float64 [n_items], right answers to each item; of_common_slope: mean and
-    precision of the log of Rasch's slope.
+    expected: of the E-step at `state`; counts: float64 [n_codes], answers with each code.
     """
-    node = expected.node
+    scores = problem.scores
     curves = _Estimates(state.a.copy(), state.d.copy(), state.g.copy())
-    ranges = [(low, min(low + ITEMS_A_CHUNK, len(right))) for low in range(0, len(right), ITEMS_A_CHUNK)]
+    if not scores.kind.any():
+        _maximise_marked(problem, curves, expected, counts, problem.free)
+        return (*curves, state.extra)
+    common = problem.common_slope
+    _maximise_marked(problem, curves, expected, counts, problem.free & ~problem.partial_credit & ~common)
+    return _maximise_steps(problem, state, curves, expected, counts, common)
+
+
+def _maximise_marked(
+    problem: Problem, curves: "_Estimates", expected: Expectation, counts: np.ndarray, free: np.ndarray
+) -> None:
+    """Maximise over the items that are right or wrong, where they are `free`, in place."""
+    model, node, priors = problem.model, expected.node, problem.item_priors
+    if not free.any():
+        return
+    ranges = _ranges(len(free))
     if model == "3PL":
         wrong = expected.answers - expected.right
         run(lambda low, high: _maximise_3pl(low, high, curves, wrong, expected.right, node, free, priors), ranges)
-        return curves
-    data = _Counts(expected.answers, right, expected.right_theta)
+        return
+    data = _Counts(expected.answers, counts[problem.scores.first[:-1] + 1], expected.right_theta)
     if model == "2PL" and priors.of_scale:
         run(lambda low, high: _maximise_2pl_with_priors(low, high, curves, data, node, free, priors), ranges)
     elif model == "2PL":
         run(lambda low, high: _maximise_2pl(low, high, curves, data, node, free), ranges)
     elif model == "Rasch":
-        _maximise_rasch(curves, data, node, free, priors, of_common_slope)
+        _maximise_rasch(curves, data, node, free, priors, problem.priors.of_common_slope)
     else:
         raise ValueError(f"no maximisation step for the model {model!r}")
-    return curves
+
+
+def _maximise_steps(
+    problem: Problem,
+    state: State,
+    curves: "_Estimates",
+    expected: Expectation,
+    counts: np.ndarray,
+    common: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Maximise over items with partial credit, and those of Rasch that share their slope."""
+    scores, free, node, priors = problem.scores, problem.free, expected.node, problem.item_priors
+    intercept = intercepts(curves.d, state.extra, scores)
+    data = step_data(expected, counts, scores)
+    own = free & problem.partial_credit & ~common
+    run(
+        lambda low, high: maximise_steps(low, high, curves.a, intercept, data, node, own, scores, priors),
+        _ranges(len(free)),
+    )
+    together = np.flatnonzero(free & common)
+    if len(together):
+        maximise_common_slope(
+            curves.a,
+            intercept,
+            data,
+            node,
+            together,
+            scores,
+            priors,
+            problem.priors.of_common_slope,
+            problem.common_slope_free,
+        )
+    d, extra = split_intercepts(intercept, scores)
+    free_extra = free[scores.item[extra_codes(scores)]]
+    return curves.a, np.where(free, d, state.d), curves.g, np.where(free_extra, extra, state.extra)
+
+
+def step_data(expected: Expectation, counts: np.ndarray, scores: ItemScores) -> StepData:
+    """Put together what answers say of items with partial credit. counts: float64 [n_codes]."""
+    reached = np.cumsum(counts[::-1])[::-1]
+    after = np.append(reached, 0.0)[scores.first[1:]][scores.item]
+    n_graded = np.where(scores.kind == GRADED_RESPONSE, np.diff(scores.first), 0)
+    graded_first = np.cumsum(n_graded) - n_graded
+    return StepData(expected.answers, expected.right_theta, reached - after, expected.graded, graded_first)
+
+
+def _ranges(n_items: int) -> list[tuple[int, int]]:
+    return [(low, min(low + ITEMS_A_CHUNK, n_items)) for low in range(0, n_items, ITEMS_A_CHUNK)]
 
 
 class _Estimates(NamedTuple):

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seedtest_assets.irt.curves import log_wrong_and_right
+from seedtest_assets.irt.curves import log_categories, log_wrong_and_right
 from seedtest_assets.irt.estep import Answers, Expectation, expect
 from seedtest_assets.irt.grid import Grid, normal_grid_at
+from seedtest_assets.irt.item_scores import GRADED_RESPONSE, RIGHT_OR_WRONG, heights
 from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves, Moments, Populations
+from seedtest_assets.irt.models import MOST_CATEGORIES
 from seedtest_assets.irt.parallel import exponential, kernel, run
 
 # Posterior SDs, in steps, below which a grid is too coarse: there the sum is wrong by 3e-6, and a standard error of an
@@ -113,6 +115,7 @@ def merged(expectations: Sequence[Expectation], parts: Sequence[Part]) -> Expect
         node=together("node"),
         answers=together("answers"),
         right=together("right"),
+        graded=together("graded"),
         right_theta=np.sum([each.right_theta for each in expectations], axis=0),
         mass=together("mass"),
         loglik=sum(each.loglik for each in expectations),
@@ -127,10 +130,11 @@ def unresolved(answers: Answers, curves: Curves, grid: Grid, moments: Moments, m
     """
     step = grid.node[1] - grid.node[0]
     poor = answers.answered & ((moments.at_ends > most_at_ends) | (moments.theta_se < LEAST_SD * step))
-    steepness = np.abs(curves.a) * step
+    steepness = np.abs(curves.a) * heights(curves.scores) * step
     steepness[steepness <= STEEP] = 0.0
     if steepness.any():
-        of_answers = np.concatenate([[0.0], np.cumsum(steepness[answers.code >> 1])])[answers.start]
+        of_code = steepness[curves.scores.item]
+        of_answers = np.concatenate([[0.0], np.cumsum(of_code[answers.code])])[answers.start]
         poor |= np.diff(of_answers) > STEEPEST + 1e-6
     return np.flatnonzero(poor)
 
@@ -209,7 +213,13 @@ def _largest_step(p: int, answers: AnswerLists, curves: Curves, sd: float, low: 
     """
     information, largest = 1 / sd**2, 0.0
     for k in range(answers.start[p], answers.start[p + 1]):
-        a, d = curves.a[answers.code[k] >> 1], curves.d[answers.code[k] >> 1]
+        j = answers.item[answers.code[k]]
+        a, d = curves.a[j], curves.d[j]
+        if curves.scores.kind[j] != RIGHT_OR_WRONG:
+            of_answer = _most_information(curves, j)
+            information += of_answer
+            largest = max(largest, of_answer)
+            continue
         at_low, at_high = a * low + d, a * high + d
         nearest = 0.0 if at_low * at_high < 0 else min(abs(at_low), abs(at_high))
         e = np.exp(-nearest)
@@ -220,17 +230,33 @@ def _largest_step(p: int, answers: AnswerLists, curves: Curves, sd: float, low: 
 
 
 @kernel
+def _most_information(curves: Curves, j: int) -> float:
+    """Bound the information of an item with partial credit: a^2 var(score), at most height^2 / 4 in a GPCM, 1 / 3 in a GRM."""
+    first, end = curves.scores.first[j], curves.scores.first[j + 1]
+    if curves.scores.kind[j] == GRADED_RESPONSE:
+        return curves.a[j] ** 2 / 3
+    return (curves.a[j] * curves.scores.weight[first:end].sum()) ** 2 / 4
+
+
+@kernel
 def _log_posterior(
     p: int, answers: AnswerLists, curves: Curves, populations: Populations, node: np.ndarray
 ) -> np.ndarray:
     """Compute a person's log posterior at the nodes, up to a constant: 0 at the population's mean without answers."""
     mean, sd = populations.mean[answers.group[p]], populations.sd[answers.group[p]]
     out = -0.5 * ((node - mean) / sd) ** 2
+    of_scores = np.empty(MOST_CATEGORIES)
     product = np.ones(node.size)
     factors = 0
     for k in range(answers.start[p], answers.start[p + 1]):
-        j = answers.code[k] >> 1
-        a, d, c, right = curves.a[j], curves.d[j], curves.c[j], answers.code[k] & 1
+        j = answers.item[answers.code[k]]
+        if curves.scores.kind[j] != RIGHT_OR_WRONG:
+            place = answers.code[k] - curves.scores.first[j]
+            for q in range(node.size):
+                log_categories(curves, j, node[q], of_scores)
+                out[q] += of_scores[place]
+            continue
+        a, d, c, right = curves.a[j], curves.d[j], curves.c[j], answers.code[k] - curves.scores.first[j]
         if c > 0:
             for q in range(node.size):
                 log_wrong, log_right = log_wrong_and_right(a * node[q] + d, c)

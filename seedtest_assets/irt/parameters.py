@@ -11,7 +11,8 @@ from scipy.special import expit
 from seedtest_assets.irt.category_curves import GRADED, location, log_category_probabilities
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import Grid, nodes_with, normal_grid
-from seedtest_assets.irt.kernel_arguments import Curves
+from seedtest_assets.irt.item_scores import item_scores, right_or_wrong, right_or_wrong_curves, steps_to_codes
+from seedtest_assets.irt.kernel_arguments import Curves, ItemScores
 from seedtest_assets.irt.models import POLYTOMOUS_MODELS
 from seedtest_assets.irt.usable_parameters import unusable_steps
 
@@ -141,7 +142,25 @@ class ItemParameters:
     @property
     def curves(self) -> Curves:
         """Slopes, intercepts and guessing, as kernels take them."""
-        return Curves(self.a, self.d, self.c)
+        if not self.steps.shape[1]:
+            return right_or_wrong_curves(self.a, self.d, self.c)
+        scores = self.scores
+        steps = steps_to_codes(self.steps, scores)
+        steps[scores.first[:-1] + 1] = np.where(self.polytomous, steps[scores.first[:-1] + 1], self.b)
+        intercept = np.where(scores.weight > 0, -scores.weight * self.a[scores.item] * steps, 0.0)
+        return Curves(self.a, self.d, self.c, scores, intercept)
+
+    @property
+    def scores(self) -> ItemScores:
+        """The scores that the items have."""
+        polytomous, passed = self.polytomous, np.isneginf(self.steps)
+        used = np.zeros((len(self), self.steps.shape[1] + 1), bool)
+        used[:, 1:] = np.isfinite(self.steps)
+        used[np.arange(len(self)), passed.sum(axis=1)] = True
+        if not used.shape[1] > 1:
+            return right_or_wrong(len(self))
+        used[~polytomous, :2] = True
+        return item_scores(used, np.where(polytomous, self.model, ""))
 
     def __len__(self) -> int:
         return len(self.item)

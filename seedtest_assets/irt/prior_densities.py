@@ -53,28 +53,29 @@ def add_prior(item: tuple, prior: ItemPrior, gradient: np.ndarray, information: 
 
 
 def log_prior(
-    of_items: ItemPriors, of_common_slope: tuple[float, float] | None, state: State, free: np.ndarray
+    of_items: ItemPriors, of_common_slope: tuple[float, float, int] | None, state: State, free: np.ndarray
 ) -> float:
     """Compute the log density of the free items' parameters, up to a constant.
 
-    of_common_slope: mean and precision of the log of Rasch's slope, None where it has no prior.
+    of_common_slope: mean and precision of the log of the common slope, and an item that has it; None where it has no prior.
     """
     total = _sum(state.a, state.d, state.g, free, of_items)
     if of_common_slope is not None:
-        mean, precision = of_common_slope
-        total += log_prior_of_item(state.a[0], 0.0, 0.0, ItemPrior(mean, precision, 0.0, 0.0, 0.0, 0.0, False))
+        mean, precision, item = of_common_slope
+        total += log_prior_of_item(state.a[item], 0.0, 0.0, ItemPrior(mean, precision, 0.0, 0.0, 0.0, 0.0, False))
     return float(total)
 
 
 def prior_information(
-    of_items: ItemPriors, of_common_slope: tuple[float, float] | None, state: State, free: np.ndarray
+    of_items: ItemPriors, of_common_slope: tuple[float, float, int] | None, state: State, free: np.ndarray
 ) -> np.ndarray:
-    """Compute minus the second derivatives of the log density, [n_items, 3, 3]; Rasch's slope is with the first item."""
+    """Compute minus the second derivatives of the log density, [n_items, 3, 3]; the common slope is with the item named for it."""
     information = np.zeros((len(free), 3, 3))
     a, b = state.discrimination_and_difficulty
     mean, precision = of_items.a_mean.copy(), np.where(free, of_items.a_precision, 0.0)
     if of_common_slope is not None:
-        mean[0], precision[0] = of_common_slope
+        *of_slope, item = of_common_slope
+        mean[item], precision[item] = of_slope
     log_slope = np.log(np.abs(a))
     information[:, 0, 0] = np.where(precision > 0, (precision * (1 + mean - log_slope) - 1) / a**2, 0.0)
     by = np.stack([-b / a, -1 / a], axis=1)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from seedtest_assets.irt.em import Problem, Solution
+from seedtest_assets.irt.em import Solution
 from seedtest_assets.irt.models import model_facts
 from seedtest_assets.irt.parameters import ItemParameters
+from seedtest_assets.irt.problem import Problem
 
 # Below this number of persons a discrimination's standard error is above about 0.3.
 FEW_PERSONS = 100
@@ -36,6 +37,21 @@ def flag_warnings(flagged: tuple[tuple[int, str], ...], item_ids: np.ndarray | N
         return []
     names = names_of(reversed_keys, item_ids)
     return [f"{len(reversed_keys)} items discriminate below 0, their keys may be reversed: {names}"]
+
+
+def merged_warnings(merged: tuple[tuple[int, tuple[int, ...]], ...], item_ids: np.ndarray | None) -> list[str]:
+    """Write one line for all items with partial credit that have scores that nobody got."""
+    if not merged:
+        return []
+    listed = [
+        f"{names_of(np.array([item]), item_ids)} (score {', '.join(map(str, scores))})"
+        for item, scores in merged[:NAMES_SHOWN]
+    ]
+    more = ", ..." if len(merged) > NAMES_SHOWN else ""
+    return [
+        f"{len(merged)} items have scores that nobody got, so that their steps are merged with the next ones: "
+        f"{', '.join(listed)}{more}"
+    ]
 
 
 def error_warnings(items: np.ndarray, item_ids: np.ndarray | None) -> list[str]:
@@ -84,7 +100,7 @@ def fit_warnings(solution: Solution, problem: Problem, tolerance: float) -> list
         )
     elif n_persons < FEW_PERSONS and problem.facts.own_slopes:
         warnings.append(f"{n_persons} persons are few for {problem.model}: see the standard errors, or use model Rasch")
-    if not problem.facts.own_slopes and abs(float(solution.state.a[0])) < NO_SLOPE:
+    if problem.common_slope.any() and abs(float(solution.state.a[np.argmax(problem.common_slope)])) < NO_SLOPE:
         warnings.append(
             "the answers show no differences in ability: "
             "discrimination is 0, difficulties and abilities have no meaning"

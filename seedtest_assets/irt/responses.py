@@ -62,6 +62,11 @@ class Responses:
         return len(self.person_start) - 1
 
     @property
+    def n_scores(self) -> int:
+        """Number of scores from 0 to the highest that was given, at least 2."""
+        return max(int(self.score.max(initial=0)), 1) + 1
+
+    @property
     def max_score(self) -> np.ndarray:
         """Highest score given to each item, int64 [n_items]: 1 of one that is only right or wrong."""
         return _highest(self.item, self.score, self.n_items)

@@ -22,7 +22,8 @@ class CalibrationFrames(NamedTuple):
     Parameters
     ----------
     items : pandas.DataFrame
-        item_id, a, b, c, se_a, se_b, se_c, n_responses, flag (empty where there is none).
+        item_id, a, b, c, se_a, se_b, se_c, n_responses, flag (empty where there is none); with items that have partial
+        credit model, b_1, b_2, ..., se_b_1, se_b_2, ..., too.
     abilities : pandas.DataFrame
         student_id, theta, standard_error.
     left_out : pandas.DataFrame
@@ -51,12 +52,14 @@ class Calibration:
     Parameters
     ----------
     model : str
-        "Rasch", "2PL" or "3PL".
+        "Rasch", "2PL" or "3PL", of the items that are right or wrong.
     items : ItemParameters
         The fitted items.
     se_a, se_b, se_c : float64 [n_fitted]
         Standard errors of the parameters: NaN for a parameter that was not estimated (c below 3PL, everything of a held
         anchor, all of them without `Options.standard_errors`), infinite where the data hold no information.
+    se_steps : float64 [n_fitted, n_steps]
+        Standard errors of `items.steps`.
     n_responses : int64 [n_fitted]
         Answers to each fitted item.
     theta, theta_se : float64 [n_persons]
@@ -65,6 +68,8 @@ class Calibration:
         Items that have answers but no parameters.
     flagged : tuple of (item code, reason)
         Fitted items to be reviewed: their discrimination is negative, or not distinguishable from 0.
+    merged : tuple of (item code, scores)
+        Items with partial credit that have scores below their highest that nobody got: they have no step of their own.
     loglik, aic, bic : float
         Of the fit, without priors.
     n_parameters, iterations : int
@@ -111,11 +116,13 @@ class Calibration:
     se_a: np.ndarray
     se_b: np.ndarray
     se_c: np.ndarray
+    se_steps: np.ndarray
     n_responses: np.ndarray
     theta: np.ndarray
     theta_se: np.ndarray
     left_out: tuple[tuple[int, int, str], ...]
     flagged: tuple[tuple[int, str], ...]
+    merged: tuple[tuple[int, tuple[int, ...]], ...]
     loglik: float
     aic: float
     bic: float
@@ -159,12 +166,26 @@ class Calibration:
         columns = (self.items.item, self.items.a, self.se_a, self.items.b, self.se_b, self.items.c, self.n_responses)
         for item, a, se_a, b, se_b, c, n in list(zip(*columns, strict=True))[:ITEMS_SHOWN]:
             lines.append(f"{self._item_id(item)!s:16}{a:7.2f}{se_a:8.2f}{b:8.2f}{se_b:8.2f}{c:7.2f}{n:10,}")
+            if row := self._steps_line(item):
+                lines.append(row)
         if len(self.items) > ITEMS_SHOWN:
             lines.append(f"... and {len(self.items) - ITEMS_SHOWN:,} more items")
         lines += [f"flagged: {self._item_id(item)}: {reason}" for item, reason in self.flagged]
         lines += [f"left out: {self._item_id(item)}: {reason} ({n:,} answers)" for item, n, reason in self.left_out]
         lines += [f"warning: {warning}" for warning in self.warnings]
         return "\n".join(lines)
+
+    def _steps_line(self, item: int) -> str:
+        """Describe the model and the steps of an item with partial credit; empty for another one."""
+        row = int(np.searchsorted(self.items.item, item))
+        if not self.items.model[row]:
+            return ""
+        steps = [
+            f"b_{k} {b:.2f} ({se:.2f})"
+            for k, (b, se) in enumerate(zip(self.items.steps[row], self.se_steps[row], strict=True), 1)
+            if np.isfinite(b)
+        ]
+        return f"    {self.items.model[row]}: {', '.join(steps)}"
 
     def to_frames(self) -> CalibrationFrames:
         """Convert to pandas tables of items, abilities and items left out, with ids where the responses have ids.
@@ -176,11 +197,17 @@ class Calibration:
         import pandas as pd
 
         flag = dict(self.flagged)
+        names = range(1, self.items.steps.shape[1] + 1)
+        models = np.where(self.items.model == "", self.model, self.items.model)
         items = pd.DataFrame(
             {
                 "item_id": [self._item_id(item) for item in self.items.item],
+                **({"model": models} if names else {}),
                 **{name: getattr(self.items, name) for name in ("a", "b", "c")},
-                **{name: getattr(self, name) for name in ("se_a", "se_b", "se_c", "n_responses")},
+                **{f"b_{k}": self.items.steps[:, k - 1] for k in names},
+                **{name: getattr(self, name) for name in ("se_a", "se_b", "se_c")},
+                **{f"se_b_{k}": self.se_steps[:, k - 1] for k in names},
+                "n_responses": self.n_responses,
                 "flag": [flag.get(item, "") for item in self.items.item.tolist()],
             }
         )

@@ -1,12 +1,19 @@
 """Which items can be fitted, and what the list of answers can say about their scale."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers
+from seedtest_assets.irt.item_scores import item_scores, right_or_wrong
+from seedtest_assets.irt.kernel_arguments import AnswerLists, ItemScores
 from seedtest_assets.irt.parallel import kernel
 from seedtest_assets.irt.responses import Responses
+
+# In place of codes: an item that is not wanted, and a score that a wanted one does not have.
+NOT_CHOSEN, NO_SUCH_SCORE = -1, -2
 
 LeftOut = list[tuple[int, int, str]]
 """(item code, number of answers, reason) of items that have answers but no parameters."""
@@ -18,19 +25,25 @@ def fittable_items(
     """Find the codes of the items that can be fitted, int32, and list the others that have answers.
 
     one_kind: whether an item with only right or only wrong answers can be fitted; with_prior: codes of items with a prior
-    of their own, for which one answer is enough.
+    of their own, for which one answer is enough. An item with partial credit needs two scores in any case.
     Raises DataError when there is none.
     """
     if responses.n_answers == 0:
         raise DataError("there are no answers to calibrate")
-    n_wrong, n_right = _wrong_and_right(responses)
-    n_answers = n_wrong + n_right
+    count = score_counts(responses)
+    n_answers, highest = count.sum(axis=1), responses.max_score
     few, known = (n_answers > 0) & (n_answers < min_responses), np.zeros(len(n_answers), bool)
     known[np.intersect1d(with_prior, np.arange(len(known))).astype(np.int64)] = True
-    determined = known if not one_kind else np.ones_like(known)
+    determined = (known if not one_kind else np.ones_like(known)) & (highest == 1)
+    alike = (np.count_nonzero(count, axis=1) == 1) & ~determined
     reasons = np.select(
-        [few & ~known, (n_wrong == 0) & (n_answers > 0) & ~determined, (n_right == 0) & (n_answers > 0) & ~determined],
-        [f"fewer than {min_responses} answers", "all answers right", "all answers wrong"],
+        [few & ~known, alike & (highest > 1), alike & (count[:, 0] == 0), alike],
+        [
+            f"fewer than {min_responses} answers",
+            "all answers have the same score",
+            "all answers right",
+            "all answers wrong",
+        ],
         "",
     )
     left_out = [(int(j), int(n_answers[j]), str(reasons[j])) for j in np.flatnonzero(reasons != "")]
@@ -43,24 +56,58 @@ def fittable_items(
     return fitted, left_out
 
 
-def answers_to(responses: Responses, items: np.ndarray, group: np.ndarray | None = None, n_groups: int = 1) -> Answers:
-    """Select the answers to some items, recoded to their positions in `items` (int32 [n_items])."""
-    if responses.score.max(initial=0) > 1:
-        raise DataError("a score is above 1, but partial credit cannot be calibrated")
+def score_counts(responses: Responses) -> np.ndarray:
+    """Count the answers with each score, int64 [n_items, highest score + 1]."""
+    count = np.zeros((responses.n_items, responses.n_scores), np.int64)
+    _count(responses.item, responses.score, count)
+    return count
+
+
+def scores_given(responses: Responses, items: np.ndarray, models: np.ndarray) -> ItemScores:
+    """Find the scores that answers to some items have, by their codes, int32 [n].
+
+    models: object [n], "GRM", "GPCM" or "PCM" of items with partial credit, "" of the others, which are right or wrong.
+    """
+    used = score_counts(responses)[items] > 0
+    used[models == "", :2] = True
+    return item_scores(used, models)
+
+
+def answers_to(
+    responses: Responses,
+    items: np.ndarray,
+    scores: ItemScores | None = None,
+    group: np.ndarray | None = None,
+    n_groups: int = 1,
+) -> Answers:
+    """Select the answers to some items, recoded to their positions in `items` (int32 [n_items]).
+
+    scores: of the items; by default they are right or wrong. Raises DataError for an answer with another score.
+    """
+    scores = right_or_wrong(len(items)) if scores is None else scores
     group = np.zeros(responses.n_persons, np.int32) if group is None else group
-    position = np.full(max(responses.n_items, int(items.max(initial=-1)) + 1), -1, np.int32)
-    position[items] = np.arange(len(items), dtype=np.int32)
+    code_of = np.full(
+        (max(responses.n_items, int(items.max(initial=-1)) + 1), responses.n_scores), NOT_CHOSEN, np.int32
+    )
+    code_of[items] = NO_SUCH_SCORE
+    placed = np.flatnonzero(scores.score < responses.n_scores)
+    code_of[items[scores.item[placed]], scores.score[placed].astype(np.int64)] = placed
     recoded = Answers(
         start=np.empty_like(responses.person_start),
         code=np.empty(responses.n_answers, np.int32),
-        count=np.zeros((len(items), 2), np.int64),
+        count=np.zeros(len(scores.item), np.int64),
+        scores=scores,
         group=group,
         n_groups=n_groups,
         order=np.empty_like(responses.order),
     )
     given = (responses.person_start, responses.item, responses.score, responses.order)
-    n = _recode(given, position, (recoded.start, recoded.code, recoded.order), recoded.count)
-    return Answers(recoded.start, recoded.code[:n], recoded.count, group, n_groups, recoded.order[:n])
+    n, refused = _recode(given, code_of, (recoded.start, recoded.code, recoded.order), recoded.count)
+    if refused >= 0:
+        item, score = responses.item[refused], responses.score[refused]
+        name = item if responses.item_ids is None else responses.item_ids[item]
+        raise DataError(f"an answer to item {name} has the score {score}, which its parameters do not have")
+    return replace(recoded, code=recoded.code[:n], order=recoded.order[:n])
 
 
 def unconnected_blocks(answers: Answers) -> np.ndarray:
@@ -68,40 +115,35 @@ def unconnected_blocks(answers: Answers) -> np.ndarray:
 
     Items are in one block when persons who answered both, or a chain of such, connect them.
     """
-    return np.unique(_blocks(answers.start, answers.code, answers.n_items), return_inverse=True)[1]
-
-
-def _wrong_and_right(responses: Responses) -> tuple[np.ndarray, np.ndarray]:
-    """Count wrong and right answers to each item, int64 [n_items]."""
-    count = np.zeros((responses.n_items, 2), np.int64)
-    _count(responses.item, responses.score, count)
-    return count[:, 0], count[:, 1]
+    return np.unique(_blocks(answers.lists, answers.n_items), return_inverse=True)[1]
 
 
 @kernel
-def _count(item: np.ndarray, correct: np.ndarray, count: np.ndarray) -> None:
+def _count(item: np.ndarray, score: np.ndarray, count: np.ndarray) -> None:
     for k in range(item.size):
-        count[item[k], correct[k]] += 1
+        count[item[k], score[k]] += 1
 
 
 @kernel
-def _recode(given: tuple, position: np.ndarray, recoded: tuple, count: np.ndarray) -> int:
-    """Copy the answers to items that have a position; returns how many."""
-    person_start, item, correct, times = given
+def _recode(given: tuple, code_of: np.ndarray, recoded: tuple, count: np.ndarray) -> tuple[int, int]:
+    """Copy the answers to items that are chosen; returns how many, and the last one whose score is none of its item."""
+    person_start, item, score, times = given
     start, code, order = recoded
-    n = 0
+    n, refused = 0, -1
     for p in range(person_start.size - 1):
         start[p] = n
         for k in range(person_start[p], person_start[p + 1]):
-            at = position[item[k]]
-            if at >= 0:
-                code[n] = 2 * at + correct[k]
+            to = code_of[item[k], score[k]]
+            if to >= 0:
+                code[n] = to
                 if times.size:
                     order[n] = times[k]
-                count[at, correct[k]] += 1
+                count[to] += 1
                 n += 1
+            elif to == NO_SUCH_SCORE:
+                refused = k
     start[person_start.size - 1] = n
-    return n
+    return n, refused
 
 
 @kernel
@@ -113,13 +155,14 @@ def _root(root: np.ndarray, item: int) -> int:
 
 
 @kernel
-def _blocks(start: np.ndarray, code: np.ndarray, n_items: int) -> np.ndarray:
+def _blocks(answers: AnswerLists, n_items: int) -> np.ndarray:
     """Find connected items by union-find; stops as soon as everything is one block."""
+    start, code, item = answers.start, answers.code, answers.item
     root = np.arange(n_items)
     n_blocks = n_items
     for p in range(start.size - 1):
         for k in range(start[p] + 1, start[p + 1]):
-            first, second = _root(root, code[start[p]] >> 1), _root(root, code[k] >> 1)
+            first, second = _root(root, item[code[start[p]]]), _root(root, item[code[k]])
             if first != second:
                 root[max(first, second)] = min(first, second)
                 n_blocks -= 1

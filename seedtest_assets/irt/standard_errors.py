@@ -17,19 +17,22 @@ from scipy.linalg import lapack
 from scipy.special import expit
 
 from seedtest_assets.irt.curves import code_tables
-from seedtest_assets.irt.em import Problem
 from seedtest_assets.irt.estep import Expectation, padded
-from seedtest_assets.irt.kernel_arguments import AnswerLists, Nodes
+from seedtest_assets.irt.item_scores import extra_codes, rows_of_steps
+from seedtest_assets.irt.kernel_arguments import AnswerLists, ItemScores, Nodes
 from seedtest_assets.irt.lost_information import (
     OwnBlocks,
     ScoreTables,
     own_posterior_covariance,
     posterior_covariance,
 )
+from seedtest_assets.irt.mstep import step_data
 from seedtest_assets.irt.parallel import aligned_zeros, chunks, spread
 from seedtest_assets.irt.prior_densities import prior_information
+from seedtest_assets.irt.problem import Problem
 from seedtest_assets.irt.second_order import rising_direction
 from seedtest_assets.irt.state import State
+from seedtest_assets.irt.step_scores import step_information, step_scores
 
 T = TypeVar("T")
 
@@ -43,16 +46,17 @@ CONSTRAINT_WEIGHT = 1e4
 
 
 class ItemErrors(NamedTuple):
-    """Standard errors of a, b and c before linking, float64 [n_items]."""
+    """Standard errors of a, b and c before linking, float64 [n_items], and of the b of steps, float64 [n_items, n_steps]."""
 
     a: np.ndarray
     b: np.ndarray
     c: np.ndarray
+    steps: np.ndarray
 
     @property
     def infinite(self) -> np.ndarray:
         """Whether an error of the item is infinite, bool [n_items]."""
-        return np.any(np.isinf([self.a, self.b, self.c]), axis=0)
+        return np.any(np.isinf([self.a, self.b, self.c]), axis=0) | np.isinf(self.steps).any(axis=1)
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,9 @@ def uphill(optimum: Optimum) -> np.ndarray | None:
     if step is None:
         return None
     table = np.where(optimum.index >= 0, step[optimum.index], 0.0)
-    return np.concatenate([table[:n_items].T.ravel(), table[n_items:, :2].T.ravel()])
+    guessing = np.where(optimum.problem.partial_credit, 0.0, table[:n_items, 2])
+    extra = table[_places_of_extra(optimum.problem.scores)]
+    return np.concatenate([table[:n_items, 0], table[:n_items, 1], guessing, extra, table[n_items:, :2].T.ravel()])
 
 
 def n_parameters(problem: Problem) -> int:
@@ -116,14 +122,15 @@ def n_parameters(problem: Problem) -> int:
 
 
 def standard_errors(optimum: Optimum, wanted: bool = True) -> ItemErrors:
-    """Compute standard errors at the optimum, that of b by the delta method.
+    """Compute standard errors at the optimum, those of b by the delta method.
 
     NaN for what was not estimated, infinite where the variance is not positive.
     """
     problem, state = optimum.problem, optimum.state
+    n_steps = int(problem.scores.score.max(initial=1)) if problem.partial_credit.any() else 0
     if not wanted:
         unknown = np.full(len(state.a), np.nan)
-        return ItemErrors(unknown, unknown, unknown)
+        return ItemErrors(unknown, unknown, unknown, np.full((len(state.a), n_steps), np.nan))
     block = item_covariances(optimum)
     (a, b), c = state.discrimination_and_difficulty, problem.curves(state).c
     variances = (
@@ -131,14 +138,42 @@ def standard_errors(optimum: Optimum, wanted: bool = True) -> ItemErrors:
         (block[:, 1, 1] + 2 * b * block[:, 0, 1] + b**2 * block[:, 0, 0]) / a**2,
         (c * (1 - c)) ** 2 * block[:, 2, 2],
     )
+    estimated = _index(problem)[0][: len(a), :3] >= 0
+    estimated[:, 2] &= problem.guessing
+    se_a, se_b, se_c = np.where(estimated.T, _root(np.stack(variances)), np.nan)
+    return ItemErrors(se_a, se_b, se_c, _step_errors(problem, state, block, n_steps))
+
+
+def _root(variance: np.ndarray) -> np.ndarray:
+    """Give standard errors; infinite where the variance is not positive."""
     with np.errstate(invalid="ignore"):  # NaN is not positive either
-        errors = np.where(np.stack(variances) > 0, np.sqrt(np.stack(variances)), np.inf)
-    estimated = (_index(problem)[0][: len(a)] >= 0).T
-    return ItemErrors(*np.where(estimated, errors, np.nan))
+        return np.where(variance > 0, np.sqrt(variance), np.inf)
+
+
+def _step_errors(problem: Problem, state: State, block: np.ndarray, n_steps: int) -> np.ndarray:
+    """Compute the standard errors of steps, b_k = -d / a - e_k / (w_k a), float64 [n_items, n_steps]; NaN where held."""
+    scores = problem.scores
+    if not n_steps:
+        return np.empty((len(state.a), 0))
+    a, _ = state.discrimination_and_difficulty
+    of_step = np.maximum(scores.weight, 1e-300)
+    intercept = problem.curves(state).intercept
+    slope = a[scores.item]
+    gradient = np.zeros((len(scores.item), block.shape[1]))
+    gradient[:, 0] = intercept / (of_step * slope**2)
+    gradient[:, 1] = -1 / slope
+    place = np.arange(len(scores.item)) - scores.first[scores.item]
+    extra = np.flatnonzero(place >= 2)
+    gradient[extra, place[extra]] = -1 / (of_step * slope)[extra]
+    first = np.flatnonzero(place == 1)
+    gradient[first, 2:] = (1 / (of_step * slope))[first, None]  # its e is minus the sum of the others
+    variance = np.einsum("kx,kxy,ky->k", gradient, block[scores.item], gradient)
+    free = problem.free[scores.item] & (scores.weight > 0)
+    return rows_of_steps(scores, np.where(free, _root(variance), np.nan), n_steps)
 
 
 def item_covariances(optimum: Optimum) -> np.ndarray:
-    """Compute the covariance of each item's (a, d, logit c), float64 [n_items, 3, 3], zero where held.
+    """Compute the covariance of each item's (a, d, logit c or extra steps), float64 [n_items, n_each, n_each], zero where held.
 
     Beyond FULL_LIMIT parameters each item's own block of the information is inverted instead, and corrected for the two
     directions in which all items move together, the origin and the unit of the scale. NaN for an item whose
@@ -149,18 +184,27 @@ def item_covariances(optimum: Optimum) -> np.ndarray:
 
 
 def _index(problem: Problem) -> tuple[np.ndarray, int]:
-    """Number the parameters: rows in the information matrix, int64 [n_items + n_groups, 3], -1 for what is held; size.
+    """Number the parameters: rows in the information matrix, int64 [n_items + n_groups, n_each], -1 for what is held; size.
 
-    Items come first, with (a, d, logit c), then the populations, with (mean, SD, -).
+    Items come first, with (a, d, logit c) or (a, d, e_2, e_3, ...) of their steps, then the populations, with (mean, SD).
     """
-    n_items, n_groups = problem.answers.n_items, problem.answers.n_groups
-    index = np.full((n_items + n_groups, 3), -1, np.int64)
-    n_each = problem.facts.parameters_per_item - (problem.priors.fixed_c is not None)
-    kinds = np.arange(n_each) if n_each > 1 else np.array([1])
-    size = int(problem.free.sum()) * n_each
-    index[np.ix_(np.flatnonzero(problem.free), kinds)] = np.arange(size).reshape(-1, n_each)
-    if not problem.facts.own_slopes and not problem.anchored:
-        index[:n_items, 0] = size
+    n_items, n_groups, scores = problem.answers.n_items, problem.answers.n_groups, problem.scores
+    n_codes = np.diff(scores.first)
+    estimated = np.zeros((n_items, max(3, int(n_codes.max(initial=2)))), bool)
+    estimated[:, 0] = ~problem.common_slope
+    estimated[:, 1] = True
+    estimated[:, 2] = problem.guessing & (problem.priors.fixed_c is None)
+    estimated |= (
+        problem.partial_credit[:, None]
+        & (np.arange(estimated.shape[1]) >= 2)
+        & (np.arange(estimated.shape[1]) < n_codes[:, None])
+    )
+    estimated &= problem.free[:, None]
+    index = np.full((n_items + n_groups, estimated.shape[1]), -1, np.int64)
+    size = int(estimated.sum())
+    index[:n_items][estimated] = np.arange(size)
+    if problem.common_slope_free:
+        index[:n_items, 0][problem.common_slope] = size
         size += 1
     if problem.anchored or n_groups > 1:
         present = np.unique(problem.answers.group[problem.answers.answered])
@@ -169,28 +213,40 @@ def _index(problem: Problem) -> tuple[np.ndarray, int]:
     return index, size
 
 
+def _places_of_extra(scores: ItemScores) -> tuple[np.ndarray, np.ndarray]:
+    """Give the item and the column of `_index` of each extra step."""
+    code = np.flatnonzero(extra_codes(scores))
+    return scores.item[code], code - scores.first[scores.item[code]]
+
+
 def _scores(problem: Problem, state: State, node: np.ndarray) -> np.ndarray:
-    """Differentiate log P of each code by z = a theta + d and, for 3PL, by logit c, [1 or 2, 2 n_items, n_nodes]."""
-    c = problem.curves(state).c[:, None]
-    logistic = expit(state.a[:, None] * node + state.d[:, None])
+    """Differentiate log P of each code, [n_kinds, n_codes, n_nodes]: by a theta + d, and by logit c or the e of extra steps."""
+    curves, scores = problem.curves(state), problem.scores
+    marked = np.flatnonzero(~problem.partial_credit)
+    wrong, right = scores.first[marked], scores.first[marked] + 1
+    a, d, c = state.a[marked, None], state.d[marked, None], curves.c[marked, None]
+    logistic = expit(a * node + d)
     guessing = problem.facts.guessing
-    score = aligned_zeros((2 if guessing else 1, 2 * len(state.a), len(node)), np.float64)
-    score[0, 0::2] = -logistic
+    n_kinds = max(2 if guessing else 1, int(np.diff(scores.first).max(initial=2)) - 1)
+    score = aligned_zeros((n_kinds, len(scores.item), len(node)), np.float64)
+    score[0, wrong] = -logistic
     if guessing:
         p = np.maximum(c + (1 - c) * logistic, 1e-300)
-        score[1, 0::2] = -c
-        score[0, 1::2], score[1, 1::2] = (1 - c) * logistic * (1 - logistic) / p, c * (1 - c) * (1 - logistic) / p
+        score[1, wrong] = -c
+        score[0, right], score[1, right] = (1 - c) * logistic * (1 - logistic) / p, c * (1 - c) * (1 - logistic) / p
     else:
-        score[0, 1::2] = 1 - logistic
+        score[0, right] = 1 - logistic
+    if len(marked) < len(state.a):
+        step_scores(curves, node, score)
     return score
 
 
 def _complete_information(problem: Problem, state: State, expected: Expectation) -> np.ndarray:
-    """Compute the information of each item's (a, d, logit c), were the abilities known, [n_items, 3, 3]."""
-    node = expected.node
+    """Compute the information of each item's (a, d, logit c or e), were the abilities known, [n_items, n_each, n_each]."""
+    node, n_items = expected.node, len(state.a)
     c = problem.curves(state).c[:, None]
     logistic = expit(state.a[:, None] * node + state.d[:, None])
-    information = np.zeros((2, 2, len(state.a), len(node)))
+    information = np.zeros((2, 2, n_items, len(node)))
     if problem.facts.guessing:
         p = np.maximum(c + (1 - c) * logistic, 1e-300)
         z, g = (1 - c) * logistic * (1 - logistic), c * (1 - c) * (1 - logistic)
@@ -200,12 +256,20 @@ def _complete_information(problem: Problem, state: State, expected: Expectation)
         information[0, 1] = information[1, 0] = right * (z * g / p**2 + c * z / p)
     else:
         information[0, 0] = expected.answers * logistic * (1 - logistic)
-    complete = np.zeros((len(state.a), 3, 3))
+    n_each = max(3, int(np.diff(problem.scores.first).max(initial=2)))
+    complete = np.zeros((n_items, n_each, n_each))
     basis = [(0, node), (0, np.ones_like(node)), (1, np.ones_like(node))]
     for x, (kind, factor) in enumerate(basis):
         for y, (other_kind, other_factor) in enumerate(basis):
             complete[:, x, y] = information[kind, other_kind] @ (factor * other_factor)
-    return complete + prior_information(problem.item_priors, problem.prior_of_common_slope, state, problem.free)
+    of_priors = prior_information(problem.item_priors, problem.prior_of_common_slope, state, problem.free)
+    if problem.partial_credit.any():
+        of_priors[problem.partial_credit, 2, 2] = 0.0
+        complete[problem.partial_credit] = 0.0
+        data = step_data(expected, problem.counts(), problem.scores)
+        step_information(state.a, problem.curves(state).intercept, data, node, problem.scores, complete)
+    complete[:, :3, :3] += of_priors
+    return complete
 
 
 def _whole_matrix(optimum: Optimum) -> np.ndarray | None:
@@ -215,9 +279,10 @@ def _whole_matrix(optimum: Optimum) -> np.ndarray | None:
     inverse, _ = lapack.dpotri(optimum.factor, lower=0)
     inverse = inverse.T
     n_items = optimum.problem.answers.n_items
-    blocks = np.zeros((n_items, 3, 3))
-    for x in range(3):
-        for y in range(3):
+    n_each = optimum.index.shape[1]
+    blocks = np.zeros((n_items, n_each, n_each))
+    for x in range(n_each):
+        for y in range(n_each):
             row, column = optimum.index[:n_items, x], optimum.index[:n_items, y]
             both = (row >= 0) & (column >= 0)
             blocks[both, x, y] = inverse[np.maximum(row, column)[both], np.minimum(row, column)[both]]
@@ -240,8 +305,8 @@ def _information(optimum: Optimum) -> np.ndarray:
         information += parts.pop()
     np.negative(information, out=information)
     complete = optimum.complete
-    for x in range(3):
-        for y in range(3):
+    for x in range(index.shape[1]):
+        for y in range(index.shape[1]):
             row, column = index[: answers.n_items, x], index[: answers.n_items, y]
             both = (row >= 0) & (column >= 0)
             np.add.at(information, (row[both], column[both]), complete[both, x, y])
@@ -279,37 +344,47 @@ def _add_populations(optimum: Optimum, information: np.ndarray) -> None:
 def _own_blocks(optimum: Optimum) -> np.ndarray:
     """Invert each item's own block of the information, corrected for what moves all items together."""
     problem, slope = optimum.problem, optimum.state.a
-    n_items = problem.answers.n_items
+    n_items, n_each = problem.answers.n_items, optimum.index.shape[1]
     complete, lost = optimum.complete, _lost_by_item(optimum)
     information = complete - lost.block
-    direction = np.zeros((n_items, 3, 2))  # of a shift and of a stretch of every item
+    direction = np.zeros((n_items, n_each, 2))  # of a shift and of a stretch of every item
     direction[:, 0, 1] = direction[:, 1, 0] = slope
-    apart = np.einsum("jxu,jxy,jyv->uv", direction, information, direction)
-    together = np.einsum("jxu,jxy,jyv->uv", direction, complete, direction) - lost.together
-    if not problem.facts.own_slopes and not problem.anchored:
-        cross, of_slope = complete[:, 0, 1] - lost.stretch / slope[0], together[1, 1] / slope[0] ** 2
-        shift = slope[0] * np.sqrt(max(1 / together[0, 0] - 1 / apart[0, 0], 0))
-        return _common_slope_blocks(information[:, 1, 1], cross, of_slope, shift)
     index = optimum.index[:n_items]
     both = (index[:, :, None] >= 0) & (index[:, None, :] >= 0)
-    information = np.where(both, information, np.eye(3))
+    apart = np.einsum("jxu,jxy,jyv->uv", direction, information, direction)
+    together = np.einsum("jxu,jxy,jyv->uv", direction, complete, direction) - lost.together
+    common = problem.common_slope if problem.common_slope_free else np.zeros(n_items, bool)
+    if common.all():
+        shift = slope[0] * np.sqrt(max(1 / together[0, 0] - 1 / apart[0, 0], 0))
+        cross = np.where(optimum.index[:n_items, 1:] >= 0, complete[:, 0, 1:], 0.0)
+        n_stretched = lost.stretch.shape[1]
+        cross[:, :n_stretched] -= lost.stretch / slope[0]
+        own = np.where(both, information, np.eye(n_each))[:, 1:, 1:]
+        return np.where(both, _common_slope_blocks(own, cross, together[1, 1] / slope[0] ** 2, shift), 0.0)
+    information = np.where(both, information, np.eye(n_each))
     good = np.linalg.eigvalsh(information)[:, 0] > 0
-    information[~good] = np.eye(3)
+    information[~good] = np.eye(n_each)
     blocks = np.where(both, np.linalg.inv(information), 0.0)
     if not problem.anchored and good.all():
         blocks += direction @ (np.linalg.inv(together) - np.linalg.inv(apart)) @ direction.transpose(0, 2, 1)
+    if common.any():  # among items with slopes of their own
+        blocks[common] = np.where(both[common], _blocks_of_one_slope(information[common]), 0.0)
     blocks[~good] = np.nan
     return blocks
 
 
 def _lost_by_item(optimum: Optimum) -> OwnBlocks:
     """Sum what each item's information loses because abilities are not known."""
-    n_items, slope = optimum.problem.answers.n_items, optimum.state.a
+    n_items, n_each, slope = optimum.problem.answers.n_items, optimum.index.shape[1], optimum.state.a
+    n_stretched = max(int(np.diff(optimum.problem.scores.first).max()) - 1, 1)
 
     def work(lists: AnswerLists, tables: ScoreTables, nodes: Nodes, low: int, high: int, lost: OwnBlocks) -> None:
         own_posterior_covariance(low, high, lists, tables, nodes, slope, lost)
 
-    parts = _lost(optimum, work, lambda: OwnBlocks(np.zeros((n_items, 3, 3)), np.zeros(n_items), np.zeros((2, 2))))
+    def new_buffers() -> OwnBlocks:
+        return OwnBlocks(np.zeros((n_items, n_each, n_each)), np.zeros((n_items, n_stretched)), np.zeros((2, 2)))
+
+    parts = _lost(optimum, work, new_buffers)
     return OwnBlocks(*(np.asarray(sum(arrays)) for arrays in zip(*parts, strict=True)))
 
 
@@ -318,21 +393,40 @@ def _lost(optimum: Optimum, work: Callable[..., None], new_buffers: Callable[[],
 
     The tables are those of the nodes of one part of the persons after the other.
     """
-    curves, buffers = optimum.problem.curves(optimum.state), []
-    for part, grid in zip(optimum.problem.parts, optimum.problem.grids(optimum.state), strict=True):
+    problem, buffers = optimum.problem, []
+    curves = problem.curves(optimum.state)
+    slope = int(optimum.index[np.argmax(problem.common_slope), 0]) if problem.common_slope_free else -1
+    for part, grid in zip(problem.parts, problem.grids(optimum.state), strict=True):
         nodes = padded(grid, np.float64)
-        tables = ScoreTables(code_tables(curves, nodes.node), _scores(optimum.problem, optimum.state, nodes.node))
+        scores = _scores(problem, optimum.state, nodes.node)
+        tables = ScoreTables(code_tables(curves, nodes.node), scores, slope)
         buffers += spread(partial(work, part.answers.lists, tables, nodes), chunks(part.answers.start), new_buffers)
     return buffers
 
 
-def _common_slope_blocks(intercepts: np.ndarray, cross: np.ndarray, slope: float, shift: float) -> np.ndarray:
-    """Invert for Rasch: information of the intercepts and theirs with the slope [n_items], of the slope, and the SD of
-    a common shift."""
-    towards = cross / intercepts + shift**2 * cross.sum()
-    variance = 1 / (slope - cross @ towards)
-    blocks = np.zeros((len(intercepts), 3, 3))
+def _common_slope_blocks(own: np.ndarray, cross: np.ndarray, slope: float, shift: float) -> np.ndarray:
+    """Invert where all items have one slope: information of each item's other parameters [n_items, n, n], d first, and theirs
+    with the slope [n_items, n], of the slope, and the SD of a common shift."""
+    inverse = np.linalg.inv(own)
+    towards = np.einsum("jxy,jy->jx", inverse, cross)
+    towards[:, 0] += shift**2 * cross[:, 0].sum()
+    variance = 1 / (slope - np.sum(cross * towards))
+    n_each = own.shape[1] + 1
+    blocks = np.zeros((len(own), n_each, n_each))
     blocks[:, 0, 0] = variance
-    blocks[:, 0, 1] = blocks[:, 1, 0] = -towards * variance
-    blocks[:, 1, 1] = 1 / intercepts + shift**2 + towards**2 * variance
+    blocks[:, 0, 1:] = blocks[:, 1:, 0] = -towards * variance
+    blocks[:, 1:, 1:] = inverse + towards[:, :, None] * towards[:, None, :] * variance
+    blocks[:, 1, 1] += shift**2
+    return blocks
+
+
+def _blocks_of_one_slope(information: np.ndarray) -> np.ndarray:
+    """Invert the blocks of items that share a slope as if nothing else connected them."""
+    inverse = np.linalg.inv(information[:, 1:, 1:])
+    towards = np.einsum("jxy,jy->jx", inverse, information[:, 1:, 0])
+    variance = 1 / np.sum(information[:, 0, 0] - np.sum(information[:, 1:, 0] * towards, axis=1))
+    blocks = np.zeros_like(information)
+    blocks[:, 0, 0] = variance
+    blocks[:, 0, 1:] = blocks[:, 1:, 0] = -towards * variance
+    blocks[:, 1:, 1:] = inverse + towards[:, :, None] * towards[:, None, :] * variance
     return blocks

@@ -9,6 +9,7 @@ from seedtest_assets.irt.counted_answers import integers, scores
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.parallel import kernel
 from seedtest_assets.irt.parameters import ItemParameters
+from seedtest_assets.irt.screening import NO_SUCH_SCORE, NOT_CHOSEN
 
 MOST_TOPICS = 65_535
 """Topics that one answer may belong to."""
@@ -22,7 +23,8 @@ class TopicAnswers:
     ----------
     person, topic, item : integers [n]
         Codes from 0; topic -1 is an answer without a topic, which informs the student's ability but gets no row.
-    correct : 0/1 or bool [n]
+    score : integers or bool [n]
+        1 for correct, 0 for incorrect, more where an item has partial credit.
     n_topics : integers [n], optional
         Topics that an answer belongs to, 1 by default. An answer to several has a row for each of them, and each row counts
         as the share 1 / n_topics of an answer.
@@ -30,19 +32,19 @@ class TopicAnswers:
     Raises
     ------
     DataError
-        Arrays of different length, codes or n_topics out of range, or `correct` that is neither 0 nor 1.
+        Arrays of different length, codes or n_topics out of range, or a score that is no integer from 0.
 
     Examples
     --------
     >>> from seedtest_assets import irt
-    >>> irt.TopicAnswers(person=[0, 0, 1], topic=[0, 1, 1], item=[3, 5, 5], correct=[1, 0, 1])
+    >>> irt.TopicAnswers(person=[0, 0, 1], topic=[0, 1, 1], item=[3, 5, 5], score=[1, 0, 1])
     TopicAnswers(2 persons, 2 topics, 3 answers)
     """
 
     person: np.ndarray
     topic: np.ndarray
     item: np.ndarray
-    correct: np.ndarray
+    score: np.ndarray
     n_topics: np.ndarray
 
     def __init__(
@@ -50,7 +52,7 @@ class TopicAnswers:
         person: ArrayLike,
         topic: ArrayLike,
         item: ArrayLike,
-        correct: ArrayLike,
+        score: ArrayLike,
         n_topics: ArrayLike | None = None,
     ) -> None:
         for name, codes in (("person", person), ("topic", topic), ("item", item)):
@@ -61,12 +63,12 @@ class TopicAnswers:
                 f"an answer belongs to 1 to {MOST_TOPICS:,} topics, but n_topics goes from {n_topics.min()} to {n_topics.max()}"
             )
         object.__setattr__(self, "n_topics", np.ascontiguousarray(n_topics, np.uint16))
-        object.__setattr__(self, "correct", np.asarray(correct))
-        columns = (self.person, self.topic, self.item, self.correct, self.n_topics)
+        object.__setattr__(self, "score", np.asarray(score))
+        columns = (self.person, self.topic, self.item, self.score, self.n_topics)
         if len({len(column) for column in columns}) > 1:
             lengths = ", ".join(str(len(column)) for column in columns)
-            raise DataError(f"person, topic, item, correct and n_topics differ in length: {lengths}")
-        object.__setattr__(self, "correct", scores(self.correct) if len(self.correct) else np.empty(0, np.uint8))
+            raise DataError(f"person, topic, item, score and n_topics differ in length: {lengths}")
+        object.__setattr__(self, "score", scores(self.score) if len(self.score) else np.empty(0, np.uint8))
         if self.person.min(initial=0) < 0 or self.item.min(initial=0) < 0 or self.topic.min(initial=0) < -1:
             raise DataError("person and item codes start at 0, topic codes at 0 or -1 for an answer without a topic")
 
@@ -86,16 +88,15 @@ class GroupedAnswers:
     student_start: int64 [n_students + 1], student s has the pairs student_start[s]:student_start[s + 1].
     topic: int32 [n_pairs], ascending within a student; -1 for answers without a topic.
     pair_start: int64 [n_pairs + 1], pair p has the answers pair_start[p]:pair_start[p + 1], none if only asked for.
-    item_row: int32 [n], place of the item in its ItemParameters, plus the number of items for each further topic of the
-    answer: see `item_and_share`. correct: uint8 [n].
+    code: int32 [n], of item and score as in ItemParameters.scores, plus the number of codes for each further topic of the
+    answer: see `code_and_share`.
     """
 
     student: np.ndarray
     student_start: np.ndarray
     topic: np.ndarray
     pair_start: np.ndarray
-    item_row: np.ndarray
-    correct: np.ndarray
+    code: np.ndarray
 
     @property
     def answered(self) -> np.ndarray:
@@ -111,8 +112,7 @@ class GroupedAnswers:
             student_start,
             self.topic[pairs],
             pair_start,
-            self.item_row[rows],
-            self.correct[rows],
+            self.code[rows],
         )
 
 
@@ -123,7 +123,7 @@ def group_by_student_and_topic(
 
     pairs: (person codes, topic codes) that get a place even without answers.
     """
-    person, topic, item_row, correct = _to_known_items(answers, items)
+    person, topic, code = _to_known_items(answers, items)
     n_answers = len(person)
     if pairs is not None:
         asked_person, asked_topic = (np.ascontiguousarray(integers(codes, "pairs"), np.int32) for codes in pairs)
@@ -147,29 +147,34 @@ def group_by_student_and_topic(
         student_start=np.append(first_of_student, len(pair_person)).astype(np.int64),
         topic=topic[first_of_pair],
         pair_start=pair_start.astype(np.int64),
-        item_row=item_row[rows],
-        correct=correct[rows],
+        code=code[rows],
     )
 
 
-def _to_known_items(
-    answers: TopicAnswers, items: ItemParameters
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Select person, topic, row of the item and mark of the answers to items with parameters."""
+def _to_known_items(answers: TopicAnswers, items: ItemParameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Select person, topic and code of the answers to items with parameters. Raises DataError for a score that an item has not."""
+    scores = items.scores
     size = max(int(answers.item.max(initial=-1)), int(items.item.max(initial=-1))) + 1
-    row_of_item = np.full(size, -1, np.int32)
-    row_of_item[items.item] = np.arange(len(items), dtype=np.int32)
-    item_row = row_of_item[answers.item]
-    known = item_row >= 0
-    item_row += np.int32(len(items)) * (answers.n_topics.astype(np.int32) - 1)
+    n_scores = max(int(answers.score.max(initial=0)), int(scores.score.max(initial=0))) + 1
+    code_of = np.full((size, n_scores), NOT_CHOSEN, np.int32)
+    code_of[items.item] = NO_SUCH_SCORE
+    code_of[items.item[scores.item], scores.score.astype(np.int64)] = np.arange(len(scores.item))
+    code = code_of[answers.item, answers.score]
+    if (code == NO_SUCH_SCORE).any():
+        at = int(np.argmax(code == NO_SUCH_SCORE))
+        raise DataError(
+            f"an answer to item {answers.item[at]} has the score {answers.score[at]}, which its parameters do not have"
+        )
+    known = code >= 0
+    code += np.int32(len(scores.item)) * (answers.n_topics.astype(np.int32) - 1)
     if known.all():
-        return answers.person, answers.topic, item_row, answers.correct
-    return answers.person[known], answers.topic[known], item_row[known], answers.correct[known]
+        return answers.person, answers.topic, code
+    return answers.person[known], answers.topic[known], code[known]
 
 
-def item_and_share(item_row: np.ndarray, n_items: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give the place of the item of a row of GroupedAnswers, and the share of an answer that the row counts as."""
-    return item_row % n_items, 1.0 / (1 + item_row // n_items)
+def code_and_share(code: np.ndarray, n_codes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give the code of item and score of a row of GroupedAnswers, and the share of an answer that the row counts as."""
+    return code % n_codes, 1.0 / (1 + code // n_codes)
 
 
 def _gather(start: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

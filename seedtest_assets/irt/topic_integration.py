@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedtest_assets.irt.curves import log_probabilities
-from seedtest_assets.irt.kernel_arguments import AnswerLists, Moments, Populations
+from seedtest_assets.irt.curves import code_tables
+from seedtest_assets.irt.item_scores import GRADED_RESPONSE, heights, share_of
+from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves, Moments, Populations
 from seedtest_assets.irt.own_grids import integrate as integrate_on_own_grids
 from seedtest_assets.irt.parallel import chunks, run
 from seedtest_assets.irt.parameters import ItemParameters, Line
-from seedtest_assets.irt.topic_answers import GroupedAnswers, item_and_share
+from seedtest_assets.irt.topic_answers import GroupedAnswers, code_and_share
 from seedtest_assets.irt.topic_kernel import LIMIT, Students, Tables, TopicMoments, integrate_each
 
 # Level k has the step COARSEST_STEP / 2^(k / 2): down to 1/64 of a population SD, for thousands of answers to a topic.
@@ -93,7 +94,8 @@ def _integrate_around(
     All in population SDs. kinds: the different tau, and which of them each pair has.
     """
     tau, kind = kinds
-    shape = _narrowest(answers, items.a)
+    curves = items.curves
+    shape = _narrowest(answers, curves)
     level, student_width = _level(answers, tau[kind], shape)
     for k, middle in np.unique(np.column_stack([level[students], centre]), axis=0):
         step = COARSEST_STEP * 2 ** (-k / 2)
@@ -101,19 +103,17 @@ def _integrate_around(
         chunk, pairs = answers.take(some), _pairs_of(answers, some)
         half = int(np.ceil(limit / step))
         node = middle + step * np.arange(-half, half + 1)
-        row = np.flatnonzero(np.bincount(chunk.item_row, minlength=len(items)))
+        row = np.flatnonzero(np.bincount(chunk.code, minlength=len(curves.intercept)))
         place = np.zeros(row.max(initial=0) + 1, np.int32)
         place[row] = np.arange(len(row))
-        item, share = item_and_share(row, len(items))
-        log_wrong, log_right = log_probabilities(items.a[item, None] * (node - items.b[item, None]), items.c[item])
-        log_wrong, log_right = share[:, None] * log_wrong, share[:, None] * log_right
-        tables = Tables(node, log_right, log_wrong, tau, _sampled_normal(tau, node), *_quadrature(tau, step))
+        code, share = code_and_share(row, len(curves.intercept))
+        log_p = share[:, None] * code_tables(curves, node)[code]
+        tables = Tables(node, log_p, tau, _sampled_normal(tau, node), *_quadrature(tau, step))
         given = Students(
             stride=_stride(student_width[some], step),
             student_start=chunk.student_start,
             pair_start=chunk.pair_start,
-            item_row=place[chunk.item_row],
-            correct=chunk.correct,
+            row=place[chunk.code],
             kind=kind[pairs],
             rule=_rule(tau[kind[pairs]], shape.width[pairs], shape.steepness[pairs], step),
         )
@@ -145,10 +145,12 @@ def _places(students: np.ndarray, answers: GroupedAnswers, items: ItemParameters
     widest = np.maximum.reduceat(tau[_pairs_of(answers, students)], chunk.student_start[:-1])
     topics = np.maximum(np.add.reduceat(chunk.answered.astype(np.int64), chunk.student_start[:-1]), 1)
     # A row is a whole answer here, whatever its share: this is a place to look around, not an estimate.
-    code = 2 * item_and_share(chunk.item_row, len(items))[0] + chunk.correct
-    lists = AnswerLists(chunk.pair_start[chunk.student_start], code.astype(np.int32), np.arange(n, dtype=np.int32))
+    curves = items.curves
+    code = code_and_share(chunk.code, len(curves.intercept))[0].astype(np.int32)
+    student, scores = np.arange(n, dtype=np.int32), curves.scores
+    lists = AnswerLists(chunk.pair_start[chunk.student_start], code, student, scores.item, share_of(scores))
     moments = Moments(np.zeros(n), np.zeros(n), np.zeros(n))
-    integrate_on_own_grids(np.arange(n), lists, items.curves, Populations(np.zeros(n), np.sqrt(1 + widest**2)), moments)
+    integrate_on_own_grids(np.arange(n), lists, curves, Populations(np.zeros(n), np.sqrt(1 + widest**2)), moments)
     return np.round(moments.theta / (1 + widest**2 / topics))
 
 
@@ -187,16 +189,17 @@ class _Shape:
     steepness: np.ndarray
 
 
-def _narrowest(answers: GroupedAnswers, a: np.ndarray) -> _Shape:
+def _narrowest(answers: GroupedAnswers, curves: Curves) -> _Shape:
     """Bound the shape of each pair's likelihood.
 
-    An answer has at most information a^2 / 4. A steep item alone is no normal curve: its logistic needs steps of 1 / a.
+    An answer has at most information a^2 / 4, with a times the highest score in a GPCM, and 4 / 3 of that in a GRM. A steep item alone is no normal curve: its logistic needs steps of 1 / a.
     """
-    item, share = item_and_share(np.arange(answers.item_row.max(initial=0) + 1), len(a))
-    slope_of_row = np.minimum(np.abs(a), STEEPEST)[item]
-    slope = slope_of_row[answers.item_row]
+    code, share = code_and_share(np.arange(answers.code.max(initial=0) + 1), len(curves.intercept))
+    graded = np.where(curves.scores.kind == GRADED_RESPONSE, np.sqrt(4 / 3), 1.0)
+    slope_of_row = np.minimum(np.abs(curves.a) * heights(curves.scores) * graded, STEEPEST)[curves.scores.item[code]]
+    slope = slope_of_row[answers.code]
     information, steepness = (
-        np.diff(np.concatenate([[0.0], np.cumsum(of_row[answers.item_row])])[answers.pair_start])
+        np.diff(np.concatenate([[0.0], np.cumsum(of_row[answers.code])])[answers.pair_start])
         for of_row in (share * slope_of_row**2 / 4, share * slope_of_row)
     )
     steepest = np.zeros(len(answers.topic))

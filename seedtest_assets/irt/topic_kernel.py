@@ -15,29 +15,27 @@ NEGLIGIBLE = 1e-18
 class Students(NamedTuple):
     """Students, their pairs with topics, and the answers of each pair.
 
-    stride: int64 [n_students], every how many nodes the student's ability is integrated over; student_start, pair_start,
-    correct: as in GroupedAnswers; item_row: int32 [n], row of the item in the tables; kind: int64 [n_pairs], place of the
+    stride: int64 [n_students], every how many nodes the student's ability is integrated over; student_start, pair_start:
+    as in GroupedAnswers; row: int32 [n], of each answer in the table of log-probabilities; kind: int64 [n_pairs], place of the
     pair's tau; rule: int64 [n_pairs], place of its quadrature rule, -1 where phi is sampled at the nodes.
     """
 
     stride: np.ndarray
     student_start: np.ndarray
     pair_start: np.ndarray
-    item_row: np.ndarray
-    correct: np.ndarray
+    row: np.ndarray
     kind: np.ndarray
     rule: np.ndarray
 
 
 class Tables(NamedTuple):
-    """What does not depend on the student: nodes [n], log-probabilities [n_items, n], tau [n_tau], and how z is integrated.
+    """What does not depend on the student: nodes [n], log-probabilities [n_rows, n], tau [n_tau], and how z is integrated.
 
     sampled: weights of `topic_integration._sampled_normal`; z, weight, first, lagrange: of `_quadrature` there.
     """
 
     node: np.ndarray
-    log_right: np.ndarray
-    log_wrong: np.ndarray
+    log_p: np.ndarray
     tau: np.ndarray
     sampled: np.ndarray
     z: np.ndarray
@@ -124,13 +122,9 @@ def _log_likelihood(p: int, students: Students, tables: Tables, pad: int, loglik
     inner = loglik[pad : pad + n]
     inner[:] = 0.0
     for k in range(students.pair_start[p], students.pair_start[p + 1]):
-        row = students.item_row[k]
-        if students.correct[k]:
-            for j in range(n):
-                inner[j] += tables.log_right[row, j]
-        else:
-            for j in range(n):
-                inner[j] += tables.log_wrong[row, j]
+        row = students.row[k]
+        for j in range(n):
+            inner[j] += tables.log_p[row, j]
     loglik[:pad], loglik[pad + n :] = inner[0], inner[n - 1]
 
 

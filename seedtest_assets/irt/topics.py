@@ -102,7 +102,7 @@ def topic_abilities(
     >>> import numpy as np
     >>> from seedtest_assets import irt
     >>> items = irt.ItemParameters(np.arange(4), a=np.ones(4), b=np.zeros(4), c=np.zeros(4))
-    >>> answers = irt.TopicAnswers(person=[0, 0, 0, 0], topic=[0, 0, 1, 1], item=[0, 1, 2, 3], correct=[1, 1, 0, 0])
+    >>> answers = irt.TopicAnswers(person=[0, 0, 0, 0], topic=[0, 0, 1, 1], item=[0, 1, 2, 3], score=[1, 1, 0, 0])
     >>> abilities = irt.topic_abilities(answers, items, tau=0.7)
     >>> np.round(abilities.theta, 2)
     array([ 0.41, -0.41])

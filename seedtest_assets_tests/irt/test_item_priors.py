@@ -33,7 +33,7 @@ def prior_of_the_first(b_mean=2.0, b_sd=0.4, log_a_mean=0.0, population=SAME_SCA
 
 @pytest.mark.parametrize("model", ["2PL", "3PL"])
 def test_derivatives_of_each_items_prior_are_those_of_its_density(model):
-    priors = item_priors(Priors(by_item=OF_SOME, prior_b=(0.5, 1.5)), model, np.arange(4))
+    priors = item_priors(Priors(by_item=OF_SOME, prior_b=(0.5, 1.5)), model, np.arange(4), np.zeros(4, bool))
     x, free = np.array([[0.7, 1.4, 1.0, 0.9], [0.3, -0.8, 1.1, 0.2], [-1.0, -1.5, -2.0, -0.4]]), np.ones(4, bool)
 
     def density(values):

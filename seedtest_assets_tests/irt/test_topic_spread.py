@@ -27,7 +27,7 @@ def simulate(n_students, n_topics, per_topic, tau, seed, mean=0.0, sd=1.0):
 
 def some_of(answers, rows):
     """The answers in some rows."""
-    return TopicAnswers(answers.person[rows], answers.topic[rows], answers.item[rows], answers.correct[rows])
+    return TopicAnswers(answers.person[rows], answers.topic[rows], answers.item[rows], answers.score[rows])
 
 
 def loglik_by_sums(answers, items, tau):
@@ -43,7 +43,7 @@ def loglik_by_sums(answers, items, tau):
         for t in range(answers.topic.max() + 1):
             mine = (answers.person == p) & (answers.topic == t)
             chance = right[answers.item[mine]]
-            likelihood = np.prod(np.where(answers.correct[mine][:, None] == 1, chance, 1 - chance), axis=0)
+            likelihood = np.prod(np.where(answers.score[mine][:, None] == 1, chance, 1 - chance), axis=0)
             of_student += np.log(kernel @ likelihood)
         total += np.log(np.exp(of_student) @ prior)
     return total

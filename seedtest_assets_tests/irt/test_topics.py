@@ -126,7 +126,7 @@ def test_tau_zero_is_the_overall_ability():
     node = np.linspace(0.2 - 9, 0.2 + 9, 4001)
     for p in range(25):
         mine = answers.person == p
-        density = np.exp(loglik_of(items, answers.item[mine], answers.correct[mine], node)) * norm.pdf(node, 0.2, 0.9)
+        density = np.exp(loglik_of(items, answers.item[mine], answers.score[mine], node)) * norm.pdf(node, 0.2, 0.9)
         density /= density.sum()
         theta = density @ node
         se = np.sqrt(density @ (node - theta) ** 2)
@@ -153,7 +153,7 @@ def test_large_tau_is_the_topic_alone():
     node = np.linspace(-60, 60, 6001)
     for p, t, theta, se in zip(got.person, got.topic, got.theta, got.se, strict=True):
         mine = (answers.person == p) & (answers.topic == t)
-        item, correct = answers.item[mine], answers.correct[mine]
+        item, correct = answers.item[mine], answers.score[mine]
         if 0 < correct.sum() < mine.sum():
             density = np.exp(loglik_of(items, item, correct, node)) * norm.pdf(node, 0, np.hypot(30, 1))
             density /= density.sum()
@@ -197,7 +197,7 @@ def test_order_of_rows_and_of_topics_changes_nothing(seed, tau):
     names = random.permutation(9)[:5]
     order = random.permutation(len(answers))
     shuffled = TopicAnswers(
-        answers.person[order], names[answers.topic[order]], answers.item[order], answers.correct[order]
+        answers.person[order], names[answers.topic[order]], answers.item[order], answers.score[order]
     )
     before, after = topic_abilities(answers, items, tau=tau), topic_abilities(shuffled, items, tau=tau)
     place = np.lexsort((names[before.topic], before.person))
@@ -220,7 +220,7 @@ def test_answers_to_items_without_parameters_are_left_out():
     items = some_items(20, seed=18)
     answers = random_answers(6, 3, 7, items, seed=19)
     few = answers.item < 15
-    of_known = TopicAnswers(answers.person[few], answers.topic[few], answers.item[few], answers.correct[few])
+    of_known = TopicAnswers(answers.person[few], answers.topic[few], answers.item[few], answers.score[few])
     known = topic_abilities(of_known, items, tau=0.4)
     got = topic_abilities(answers, items.take(np.arange(15)), tau=0.4)
     assert np.array_equal(got.theta, known.theta)
@@ -243,12 +243,12 @@ def test_topics_may_have_a_tau_of_their_own():
         ({"person": [0]}, "differ in length: 1, 2, 2, 2, 2"),
         ({"n_topics": [1, 0]}, "1 to 65,535 topics, but n_topics goes from 0 to 1"),
         ({"topic": [-2, 0]}, "topic codes at 0 or -1"),
-        ({"correct": [0, 0.5]}, "a score must be 0 or 1"),
+        ({"score": [0, 0.5]}, "a score must be 0 or 1"),
         ({"item": [0.5, 1.0]}, "item codes"),
     ],
 )
 def test_answers_that_are_not_possible_are_refused(change, message):
-    given = {"person": [0, 0], "topic": [0, 1], "item": [0, 1], "correct": [0, 1]} | change
+    given = {"person": [0, 0], "topic": [0, 1], "item": [0, 1], "score": [0, 1]} | change
     with pytest.raises(DataError, match=message):
         TopicAnswers(**given)
 

@@ -15,10 +15,10 @@ FOLDER = Path(__file__).parent
 
 
 def answers_of(name: str) -> np.ndarray:
-    """Read the answers of a data set, float64 [n_persons, n_items] of 1, 0 and NaN.
+    """Read the answers of a data set, float64 [n_persons, n_items] of scores and NaN.
 
     LSAT7, SAT12, SAT12missing (SAT12 scores an item without an answer as wrong, SAT12missing leaves it out), held_anchors,
-    dif and two_forms; the first lines of each file say what it is. two_forms is laid out as 50 items.
+    dif, two_forms, Science, mixed and mixed_anchor; the first lines of each file say what it is. two_forms is laid out as 50 items.
     """
     lines = (FOLDER / f"{name.removesuffix('missing')}.txt").read_text().splitlines()
     rows = [line.split() for line in lines if not line.startswith("#")]
@@ -28,7 +28,7 @@ def answers_of(name: str) -> np.ndarray:
         forms = np.full((2, len(answers) // 2, 50), np.nan)
         forms[0, :, :30], forms[1, :, 20:] = np.split(answers, 2)
         return forms.reshape(-1, 50)
-    return answers if name.endswith("missing") else np.nan_to_num(answers)
+    return np.nan_to_num(answers) if name == "SAT12" else answers
 
 
 def result_of(name: str) -> dict[str, Any]:
