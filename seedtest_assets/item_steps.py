@@ -48,6 +48,8 @@ def steps_column(matrix: np.ndarray, polytomous: np.ndarray | None = None) -> li
     polytomous: bool [n], which items have steps; by default those with a finite value.
     """
     with_steps = np.isfinite(matrix).any(axis=1) if polytomous is None else polytomous
+    if not with_steps.any():
+        return [None] * len(matrix)
     return [_list(row) if some else None for row, some in zip(matrix, with_steps, strict=True)]
 
 

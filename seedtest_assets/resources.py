@@ -164,6 +164,7 @@ class IrtEngine(SettingsResource):
     r_irt_timeout_secs: float = _setting("r_irt_timeout_secs")
     r_irt_internal_token: str | None = _setting("r_irt_internal_token")
     mirt_model: str = _setting("mirt_model")
+    mirt_polytomous_model: str = _setting("mirt_polytomous_model")
     mirt_linking_method: str = _setting("mirt_linking_method")
     mirt_prior_a: str | None = _setting("mirt_prior_a")
     mirt_prior_b: str | None = _setting("mirt_prior_b")

@@ -12,7 +12,7 @@ from pydantic_settings import SettingsConfigDict
 
 from seedtest_assets.errors import SettingsError
 from seedtest_assets.irt.errors import DataError
-from seedtest_assets.irt.models import LinkingMethod, Model, model_named
+from seedtest_assets.irt.models import LinkingMethod, Model, PolytomousModel, model_named
 from seedtest_assets.irt.priors import Priors, mean_and_sd, priors_from_text
 from seedtest_assets.thresholds import Thresholds
 
@@ -150,6 +150,13 @@ class Settings(Thresholds):
     mirt_model: Annotated[
         Model, BeforeValidator(model_named), Field(description="model of the items: `Rasch` (or `1PL`), `2PL` or `3PL`")
     ] = "2PL"
+    mirt_polytomous_model: Annotated[
+        PolytomousModel,
+        BeforeValidator(str.upper),
+        Field(
+            description="model of the items with partial credit: `GRM`, `GPCM` or `PCM`; `question.meta.irt.model` names that of single ones"
+        ),
+    ] = "GRM"
     mirt_max_obs: Annotated[int, Field(ge=0, description="the newest answers of the window to keep; 0 is all")] = 0
     mirt_linking_method: Annotated[
         LinkingMethod,

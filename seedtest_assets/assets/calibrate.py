@@ -134,6 +134,7 @@ def _calibrate(
     request = CalibrationRequest(
         answers=answers_to_calibrate(window.answers),
         model=options.mirt_model,
+        polytomous_model=options.mirt_polytomous_model,
         anchors=known.anchors,
         starts=known.starts,
         previous=previous,

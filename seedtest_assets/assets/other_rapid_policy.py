@@ -49,6 +49,7 @@ def _calibrate(database: Database, settings: Settings, window: Window, model: Mo
     request = CalibrationRequest(
         answers=answers_to_calibrate(window.answers),
         model=model,
+        polytomous_model=settings.mirt_polytomous_model,
         anchors=known.anchors,
         starts=known.starts,
         previous=previous,

@@ -1,7 +1,7 @@
 """A calibration request in the codes of irt/: what every engine starts from."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,11 @@ import pyarrow.compute as pc
 from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.codes import coded, coded_priors, codes_and_names
+from seedtest_assets.engines.score_categories import score_categories
 from seedtest_assets.errors import first_few
-from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
+from seedtest_assets.irt.models import POLYTOMOUS_MODELS, PolytomousModel
+from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters, unusable_steps
+from seedtest_assets.item_steps import steps_matrix
 from seedtest_assets.usable_answers import with_usable_ids
 
 
@@ -20,7 +23,9 @@ from seedtest_assets.usable_answers import with_usable_ids
 class CodedRequest:
     """A request in the codes of irt/. The code of a student or an item is its position among the ids.
 
-    answers: the usable answers of the request, those of `responses`. warnings: what was left out, a line each.
+    answers: the usable answers of the request, those of `responses`. item_models: of single items with partial credit, by code.
+    left_out: (item code, number of answers, reason) of items whose scores are no categories. warnings: what was left out, a
+    line each.
     """
 
     answers: pa.Table
@@ -32,6 +37,8 @@ class CodedRequest:
     previous: irt.ItemParameters | None
     warnings: tuple[str, ...]
     item_priors: irt.PriorsByItem | None = None
+    item_models: Mapping[int, PolytomousModel] = field(default_factory=dict)
+    left_out: tuple[tuple[int, int, str], ...] = ()
 
     @property
     def answered(self) -> np.ndarray:
@@ -44,10 +51,14 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
     answers, without_ids = with_usable_ids(_marked(request.answers))
     person, student_ids = codes_and_names(answers["student_id"])
     item, item_ids = codes_and_names(answers["item_id"])
+    categories = score_categories(answers, item, len(item_ids))
+    if categories.usable is not None:
+        answers = answers.filter(pa.array(categories.usable))
+        person, item = person[categories.usable], item[categories.usable]
     responses = irt.Responses.from_answers(
         person,
         item,
-        marks_of(answers),
+        categories.score if categories.usable is None else categories.score[categories.usable],
         time=times_of(answers),
         n_persons=len(student_ids),
         n_items=len(item_ids),
@@ -68,8 +79,11 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
         starts=starts,
         previous=previous,
         item_priors=coded_priors(request.item_priors, item_ids, request.population),
+        item_models=_models_by_code(request, item_ids),
+        left_out=categories.left_out,
         warnings=(
             *_answers_left_out(without_ids),
+            *categories.warnings(item_ids),
             *_anchors_left_out(request.anchors, unusable),
             *(_unmatched_anchors(usable, item_ids) if anchors is None and request.linking_method != "none" else ()),
         ),
@@ -77,8 +91,25 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
 
 
 def _marked(answers: pa.Table) -> pa.Table:
-    """Select the answers that have a mark; the others are no answers."""
-    return answers.filter(pc.is_valid(answers["correct"])) if answers["correct"].null_count else answers
+    """Select the answers that have a mark or a score; the others are no answers."""
+    if not answers["correct"].null_count:
+        return answers
+    given = pc.is_valid(answers["correct"])
+    return answers.filter(pc.or_(given, pc.is_valid(answers["score"])) if "score" in answers.column_names else given)
+
+
+def _models_by_code(request: CalibrationRequest, item_ids: pa.Array) -> dict[int, PolytomousModel]:
+    """Give the model of single items with partial credit by code: as requested, else of the anchor or the starting value."""
+    models: dict[str, PolytomousModel] = {}
+    for known in (request.starts, request.anchors):
+        if "model" in known.columns:
+            named = known[known["model"].isin(POLYTOMOUS_MODELS)]
+            models.update(zip(named["item_id"], named["model"], strict=True))
+    models.update(request.item_models)
+    if not models:
+        return {}
+    code_of = {item: code for code, item in enumerate(item_ids.to_pylist())}
+    return {code_of[item]: model for item, model in models.items() if item in code_of}
 
 
 def marks_of(answers: pa.Table) -> np.ndarray:
@@ -117,4 +148,14 @@ def _unmatched_anchors(usable: pd.DataFrame, item_ids: pa.Array) -> tuple[str, .
 
 
 def _reasons(parameters: pd.DataFrame, rule: Callable[..., np.ndarray]) -> np.ndarray:
-    return rule(*(parameters[name].to_numpy(float) for name in "abc"))
+    """Say why parameters cannot be used. b of an item with steps follows from them, so that it may be missing."""
+    a, b, c = (parameters[name].to_numpy(float) for name in "abc")
+    if "steps" not in parameters.columns or parameters["steps"].isna().all():
+        return rule(a, b, c)
+    steps = steps_matrix(parameters["steps"])
+    with_steps = np.isfinite(steps).any(axis=1)
+    reasons = rule(a, np.where(with_steps, 0.0, b), c)
+    model = parameters["model"].to_numpy(object)
+    unnamed = with_steps & ~parameters["model"].isin(POLYTOMOUS_MODELS).to_numpy()
+    of_steps = np.where(unnamed, "b_1 is given, but model is not GRM, GPCM or PCM", unusable_steps(a, steps, model))
+    return np.where(reasons == "", of_steps, reasons).astype(object)

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,8 @@ class InProcessEngine:
             calibration = irt.calibrate(
                 coded.responses,
                 request.model,
+                polytomous_model=request.polytomous_model,
+                item_models=coded.item_models,
                 anchors=coded.anchors,
                 starts=coded.starts,
                 previous=coded.previous,
@@ -51,9 +54,11 @@ class InProcessEngine:
         except irt.DataError as error:
             raise InputError(str(error)) from None
         result = result_of(calibration, coded, request.model, time.perf_counter() - started)
-        if not request.priors.given:
-            return result
-        return replace(result, model_spec=result.model_spec | {"priors": request.priors.given})
+        n_partial_credit = int(calibration.items.polytomous.sum())
+        more: dict[str, Any] = {"priors": request.priors.given} if request.priors.given else {}
+        if n_partial_credit:
+            more |= {"polytomous_model": request.polytomous_model, "n_items_partial_credit": n_partial_credit}
+        return replace(result, model_spec=result.model_spec | more)
 
 
 def score(answers: pa.Table, parameters: pd.DataFrame, mean: float, sd: float) -> pd.DataFrame:
@@ -65,13 +70,18 @@ def score(answers: pa.Table, parameters: pd.DataFrame, mean: float, sd: float) -
     items = codes.coded(parameters, request.item_ids)
     if items is None:
         raise InputError("none of the items that were answered has parameters")
-    return ability_table(request, *irt.expected_a_posteriori(request.responses, items, mean, sd))
+    try:
+        return ability_table(request, *irt.expected_a_posteriori(request.responses, items, mean, sd))
+    except irt.DataError as error:
+        raise InputError(str(error)) from None
 
 
 def result_of(calibration: irt.Calibration, coded: CodedRequest, model: str, seconds: float) -> CalibrationResult:
     """Translate a calibration back to ids."""
     standard_errors = np.array([calibration.se_a, calibration.se_b, calibration.se_c])
-    items = item_table(coded, calibration.items, standard_errors, calibration.n_responses)
+    items = item_table(
+        coded, calibration.items, standard_errors, calibration.n_responses, model=model, se_steps=calibration.se_steps
+    )
     linking = calibration.linking
     specification = model_specification(
         coded,
@@ -88,13 +98,13 @@ def result_of(calibration: irt.Calibration, coded: CodedRequest, model: str, sec
         **{name: int(getattr(calibration, name)) for name in ("n_parameters", "iterations")},
         "converged": bool(calibration.converged),
         "n_set_aside": coded.responses.n_set_aside,
-        "n_items_left_out": len(calibration.left_out),
+        "n_items_left_out": len(calibration.left_out) + len(coded.left_out),
         "seconds": round(seconds, 3),
     }
     return CalibrationResult(
         items,
         ability_table(coded, calibration.theta, calibration.theta_se),
-        left_out_table(coded, calibration.left_out),
+        left_out_table(coded, (*coded.left_out, *calibration.left_out)),
         specification,
         metrics,
         coded.warnings + calibration.warnings,

@@ -7,32 +7,50 @@ import numpy as np
 import pandas as pd
 
 from seedtest_assets import irt
-from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, LEFT_OUT_COLUMNS, as_parameters
+from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, LEFT_OUT_COLUMNS
 from seedtest_assets.engines.coded_request import CodedRequest
 from seedtest_assets.irt.remarks import flag
+from seedtest_assets.item_steps import steps_column
 
 
 def item_table(
-    coded: CodedRequest, items: irt.ItemParameters, standard_errors: np.ndarray, n_responses: np.ndarray
+    coded: CodedRequest,
+    items: irt.ItemParameters,
+    standard_errors: np.ndarray,
+    n_responses: np.ndarray,
+    *,
+    model: str,
+    se_steps: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """Lay out ITEM_COLUMNS. standard_errors: of a, b and c, float64 [3, n_items]."""
+    """Lay out ITEM_COLUMNS.
+
+    standard_errors: of a, b and c, float64 [3, n_items]; model: of the items that are right or wrong; se_steps: float64
+    [n_items, n_steps].
+    """
+    polytomous = items.polytomous
+    errors = (
+        np.full_like(items.steps, np.nan) if se_steps is None else np.where(np.isfinite(se_steps), se_steps, np.nan)
+    )
     anchors = np.empty(0, np.int32) if coded.anchors is None else coded.anchors.item
     flags = dict(flag(items, standard_errors[0]))
     # Infinite where the data hold no information: neither a table nor JSON has a number for that.
     se_a, se_b, se_c = np.where(np.isfinite(standard_errors), standard_errors, np.nan)
     columns = {
         "item_id": item_ids_of(coded)[items.item],
+        "model": np.where(polytomous, items.model, model),
         "a": items.a,
         "b": items.b,
         "c": items.c,
+        "steps": steps_column(items.steps),
         "se_a": se_a,
         "se_b": se_b,
         "se_c": se_c,
+        "se_steps": steps_column(errors, polytomous),
         "n_responses": n_responses,
         "is_anchor": np.isin(items.item, anchors),
         "flag": [flags.get(item, "") for item in items.item.tolist()],
     }
-    return as_parameters(pd.DataFrame(columns), ITEM_COLUMNS)
+    return pd.DataFrame(columns)[ITEM_COLUMNS]
 
 
 def ability_table(coded: CodedRequest, theta: np.ndarray, standard_error: np.ndarray) -> pd.DataFrame:

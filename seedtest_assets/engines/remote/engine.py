@@ -57,7 +57,7 @@ class IrtServiceEngine:
         estimates, warnings = read_estimates(reply, request, coded, sent)
         rescaled = on_bank_scale(estimates, reply.linking, request, coded, sent)
         estimates = rescaled.estimates
-        items = item_table(coded, estimates.items, estimates.standard_errors, estimates.n_answers)
+        items = item_table(coded, estimates.items, estimates.standard_errors, estimates.n_answers, model=request.model)
         specification = model_specification(
             coded,
             request.model,

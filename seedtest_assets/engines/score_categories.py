@@ -1,0 +1,145 @@
+"""Scores of answers as the categories 0..m of items with partial credit.
+
+Integers keep their numbers. An item with fractions (0.5 of 1) is counted in its own unit, the greatest common step of its
+scores and of its highest possible score.
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from math import gcd, lcm
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from seedtest_assets.errors import first_few
+from seedtest_assets.irt.models import MOST_CATEGORIES
+
+# Steps that a fraction may be made of: 1/3 of a point is one, 0.137 is a measurement.
+MOST_STEPS_A_POINT = 12
+NEAR = 1e-6
+
+
+class ScoreCategories(NamedTuple):
+    """score: uint8 [n], 0 and 1 for right and wrong; usable: bool [n], None where all are; left_out: (item code, number of
+    answers, reason) of items whose scores are no categories; units: of items that are counted in parts of a point, by code;
+    n_marked: answers without a score to items that have scores elsewhere."""
+
+    score: np.ndarray
+    usable: np.ndarray | None
+    left_out: tuple[tuple[int, int, str], ...]
+    units: dict[int, Fraction]
+    n_marked: int
+
+    def warnings(self, item_ids: pa.Array) -> tuple[str, ...]:
+        """Describe what was not as it came, a line each. item_ids: of the codes."""
+        lines = []
+        if self.left_out:
+            listed = [f"{item_ids[item].as_py()} ({reason})" for item, _, reason in self.left_out]
+            lines.append(
+                f"{len(listed)} items have scores that are no categories and were left out: {first_few(listed)}"
+            )
+        if self.units:
+            listed = [f"{item_ids[item].as_py()} (steps of {unit})" for item, unit in self.units.items()]
+            lines.append(f"{len(listed)} items have parts of points, which count as their steps: {first_few(listed)}")
+        if self.n_marked:
+            lines.append(
+                f"{self.n_marked:,} answers to items with partial credit have no score: a right one counts as the highest score, "
+                "a wrong one as 0"
+            )
+        return tuple(lines)
+
+
+def score_categories(answers: pa.Table, item: np.ndarray, n_items: int) -> ScoreCategories:
+    """Turn marks and scores into categories.
+
+    answers: `correct`, and where the source tells them `score` and `max_score`, null where it only tells right or wrong; item:
+    int [n], codes.
+    """
+    score, highest = _numbers(answers, "score"), _numbers(answers, "max_score")
+    if score is None or np.isnan(score).all():
+        return ScoreCategories(_marks(answers).astype(np.uint8), None, (), {}, 0)
+    highest = np.full(len(score), np.nan) if highest is None else highest
+    scored = ~np.isnan(score)
+    tops = _tops(item, n_items, score, highest)
+    graded = tops > 0  # the items that have scores
+    units, reasons = _units(item, score, highest, scored, graded)
+    unit = np.ones(n_items)
+    for code, step in units.items():
+        unit[code] = float(step)
+    n_scores = np.rint(tops / unit) + 1
+    for many in np.flatnonzero(graded & (n_scores > MOST_CATEGORIES)).tolist():
+        found = f"{n_scores[many]:.0f} scores from 0 to {tops[many]:g}, and at most {MOST_CATEGORIES} are categories"
+        reasons.setdefault(many, found)
+    category = np.where(scored, np.rint(score / unit[item]), _of_marks(answers, item, graded, tops, unit))
+    possible = (category >= 0) & ~(score > highest + NEAR)
+    refused = np.zeros(n_items, bool)
+    refused[list(reasons)] = True
+    usable = possible & ~refused[item]
+    n_answers = np.bincount(item, minlength=n_items)
+    return ScoreCategories(
+        score=np.where(usable, category, 0).astype(np.uint8),
+        usable=None if usable.all() else usable,
+        left_out=tuple((code, int(n_answers[code]), reasons[code]) for code in sorted(reasons)),
+        units={code: step for code, step in units.items() if code not in reasons},
+        n_marked=int(np.sum(~scored & (tops > 1)[item])),
+    )
+
+
+def _numbers(answers: pa.Table, name: str) -> np.ndarray | None:
+    if name not in answers.column_names or answers[name].null_count == len(answers):
+        return None
+    return answers[name].to_numpy(zero_copy_only=False).astype(np.float64)
+
+
+def _marks(answers: pa.Table) -> np.ndarray:
+    """Read the marks, bool [n], false where there is none."""
+    return answers["correct"].fill_null(False).to_numpy(zero_copy_only=False)
+
+
+def _tops(item: np.ndarray, n_items: int, score: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """Find the highest possible score of each item, float64 [n_items]: as told, else as given; 0 for items without scores."""
+    tops = np.zeros(n_items)
+    np.fmax.at(tops, item, np.where(np.isnan(score), np.nan, np.fmax(score, highest)))
+    return tops
+
+
+def _of_marks(
+    answers: pa.Table, item: np.ndarray, graded: np.ndarray, tops: np.ndarray, unit: np.ndarray
+) -> np.ndarray:
+    """Give the category of an answer that is only marked: the item's highest or 0, and 1 or 0 where it has no scores."""
+    top = np.where(graded, np.rint(tops / unit), 1.0)
+    return np.where(_marks(answers), top[item], 0.0)
+
+
+def _units(
+    item: np.ndarray, score: np.ndarray, highest: np.ndarray, scored: np.ndarray, graded: np.ndarray
+) -> tuple[dict[int, Fraction], dict[int, str]]:
+    """Find the unit of each item with parts of points, and the reasons of those that have none."""
+    values = np.concatenate([score[scored], highest[scored & ~np.isnan(highest)]])
+    of = np.concatenate([item[scored], item[scored & ~np.isnan(highest)]])
+    parts = np.abs(values - np.rint(values)) > NEAR
+    with_parts = np.unique(of[parts])
+    units: dict[int, Fraction] = {}
+    reasons: dict[int, str] = {}
+    of, values = of[np.isin(of, with_parts)], values[np.isin(of, with_parts)]
+    for code in with_parts.tolist():
+        distinct = np.unique(values[of == code])
+        unit = common_step(distinct)
+        if unit is None:
+            shown = first_few([f"{value:g}" for value in distinct])
+            reasons[code] = f"scores without a common step of at least 1/{MOST_STEPS_A_POINT}: {shown}"
+        else:
+            units[code] = unit
+    return units, reasons
+
+
+def common_step(values: Iterable[float]) -> Fraction | None:
+    """Find the greatest number of which all values are multiples; None where they have none that is a simple fraction."""
+    fractions = [Fraction(float(value)).limit_denominator(MOST_STEPS_A_POINT) for value in values]
+    if any(abs(float(part) - value) > NEAR for part, value in zip(fractions, values, strict=True)):
+        return None
+    denominator = lcm(*(part.denominator for part in fractions))
+    if denominator > MOST_STEPS_A_POINT:
+        return None
+    return Fraction(gcd(*(int(part * denominator) for part in fractions)), denominator)

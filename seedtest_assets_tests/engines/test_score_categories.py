@@ -1,0 +1,134 @@
+"""Scores of answers become the categories of items; what is not as it came is told."""
+
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from seedtest_assets.calibration import ANSWER_SCHEMA, SCORE_SCHEMA, CalibrationRequest
+from seedtest_assets.engines.coded_request import code_request
+from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.engines.score_categories import common_step, score_categories
+from seedtest_assets.item_steps import steps_matrix
+
+SCHEMA = pa.schema([*ANSWER_SCHEMA, *SCORE_SCHEMA])
+
+
+def table(rows) -> pa.Table:
+    """Rows of (student, item, correct, score, max_score)."""
+    names = ["student_id", "item_id", "correct", "score", "max_score"]
+    frame = pd.DataFrame(rows, columns=names).assign(answered_at=None)
+    return pa.Table.from_pandas(frame[SCHEMA.names], SCHEMA, preserve_index=False)
+
+
+def categories_of(rows) -> list[int]:
+    answers = table(rows)
+    item = pd.factorize(answers["item_id"].to_pandas())[0]
+    return score_categories(answers, item, item.max() + 1).score.tolist()
+
+
+def test_marks_alone_are_0_and_1():
+    rows = [("s", "q", True, None, None), ("t", "q", False, None, None)]
+    assert categories_of(rows) == [1, 0]
+
+
+def test_integers_keep_their_numbers():
+    assert categories_of([("s", "q", None, score, None) for score in (0, 3, 1)]) == [0, 3, 1]
+
+
+def test_parts_of_points_count_as_the_items_steps():
+    rows = [("s", "q", None, 0.5, 1), ("t", "q", None, 1, 1), ("u", "q", None, 0, 1), ("s", "p", None, 1, 1)]
+    coded = code_request(CalibrationRequest(table(rows)))
+    assert coded.responses.score.tolist() == [1, 1, 2, 0]
+    assert coded.warnings == ("1 items have parts of points, which count as their steps: q (steps of 1/2)",)
+
+
+def test_the_unit_follows_from_the_highest_score_too():
+    assert categories_of([("s", "q", None, 2.5, 7.5), ("t", "q", None, 7.5, 7.5)]) == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("values", "step"),
+    [([0, 0.5, 1], Fraction(1, 2)), ([1 / 3, 2 / 3], Fraction(1, 3)), ([0.5, 1 / 3], Fraction(1, 6)), ([0.137, 1], None),
+     ([1 / 7, 1 / 5], None), ([2.5, 5], Fraction(5, 2))],
+)  # fmt: skip
+def test_common_steps(values, step):
+    assert common_step(np.array(values)) == step
+
+
+def test_scores_that_are_no_categories_leave_the_item_out_by_name():
+    rows = [("s", "percent", None, 87, 100), ("s", "odd", None, 0.137, 1), ("s", "q", True, None, None)]
+    coded = code_request(CalibrationRequest(table(rows)))
+    assert coded.responses.n_answers == 1
+    names = coded.item_ids.to_pylist()
+    assert {names[item]: (n, reason) for item, n, reason in coded.left_out} == {
+        "odd": (1, "scores without a common step of at least 1/12: 0.137, 1"),
+        "percent": (1, "101 scores from 0 to 100, and at most 20 are categories"),
+    }
+    assert coded.warnings[0].startswith("2 items have scores that are no categories and were left out: ")
+
+
+def test_a_score_beyond_the_highest_or_below_0_is_no_answer():
+    rows = [("s", "q", None, 5, 4), ("t", "q", None, -1, 4), ("u", "q", None, 4, 4)]
+    assert code_request(CalibrationRequest(table(rows))).responses.score.tolist() == [4]
+
+
+def test_marks_among_scores_are_the_ends():
+    rows = [("s", "q", None, 2, 3), ("t", "q", True, None, None), ("u", "q", False, None, None)]
+    coded = code_request(CalibrationRequest(table(rows)))
+    assert coded.responses.score.tolist() == [2, 3, 0]
+    assert coded.warnings[0].startswith("2 answers to items with partial credit have no score: a right one counts")
+
+
+def test_models_of_single_items_come_from_the_request_then_anchors_then_starts():
+    rows = [("s", item, None, 2, 2) for item in "abc"]
+    known = {"a": [1.0], "b": [0.0], "c": [0.0], "steps": [[0.0, 1.0]]}
+    request = CalibrationRequest(
+        table(rows),
+        starts=pd.DataFrame({"item_id": ["a"], "model": ["GPCM"], **known}),
+        anchors=pd.DataFrame({"item_id": ["b"], "model": ["PCM"], **known}),
+        item_models={"c": "GRM", "unknown": "GPCM"},
+    )
+    coded = code_request(request)
+    assert {coded.item_ids[code].as_py(): model for code, model in coded.item_models.items()} == {
+        "a": "GPCM",
+        "b": "PCM",
+        "c": "GRM",
+    }
+
+
+def test_anchors_whose_steps_cannot_be_used_are_left_out_by_name():
+    rows = [("s", item, None, 2, 2) for item in "abc"]
+    anchors = pd.DataFrame(
+        {"item_id": list("abc"), "model": ["GRM", None, "GPCM"], "a": 1.0, "b": np.nan, "c": 0.0,
+         "steps": [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]}
+    )  # fmt: skip
+    coded = code_request(CalibrationRequest(table(rows), anchors=anchors))
+    assert coded.anchors.item.tolist() == [2]
+    assert coded.warnings[0] == (
+        "2 of 3 anchors have no usable parameters and were left out: a (thresholds of a GRM must ascend), "
+        "b (b_1 is given, but model is not GRM, GPCM or PCM)"
+    )
+
+
+def test_a_calibration_by_ids_has_models_steps_and_errors():
+    rng = np.random.default_rng(0)
+    theta = rng.normal(size=400)
+    rows = []
+    for item in range(8):
+        score = sum(
+            (theta + rng.logistic(size=400) > step).astype(int) for step in ((-0.5, 0.8) if item < 3 else (0.0,))
+        )
+        rows += [(f"s{person}", f"q{item}", None if item < 3 else bool(score[person]), float(score[person]) if item < 3 else None,
+                  2.0 if item < 3 else None) for person in range(400)]  # fmt: skip
+    request = CalibrationRequest(table(rows), polytomous_model="GPCM", item_models={"q2": "GRM"})
+    result = InProcessEngine().calibrate(request)
+    items = result.items.set_index("item_id")
+    assert items["model"].tolist() == ["GPCM", "GPCM", "GRM", *["2PL"] * 5]
+    assert steps_matrix(items["steps"]).shape == (8, 2)
+    assert np.isfinite(steps_matrix(items["se_steps"])[:3]).all()
+    assert items["steps"].isna().tolist() == [False] * 3 + [True] * 5
+    assert result.model_spec["polytomous_model"] == "GPCM"
+    assert result.model_spec["n_items_partial_credit"] == 3
