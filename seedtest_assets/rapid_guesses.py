@@ -131,13 +131,22 @@ def apply_policy(answers: pa.Table, rapid: RapidGuesses, policy: Policy) -> tupl
     if policy == "wrong":
         correct = answers["correct"].to_numpy(zero_copy_only=False) & ~rapid.is_rapid
         place = answers.column_names.index("correct")
-        return answers.set_column(place, answers.schema.field(place), pa.array(correct)), count
+        return _without_points(answers.set_column(place, answers.schema.field(place), pa.array(correct)), rapid), count
     student, students = _codes(answers["student_id"])
     kept = ~_of_pairs_begun_rapidly(answers, student, rapid.is_rapid)
     gone = np.bincount(student, minlength=len(students)).astype(bool)
     gone[student[kept]] = False
     count = replace(count, n_left_out=int(len(kept) - kept.sum()), n_students_left_out=int(gone.sum()))
     return answers.filter(pa.array(kept)), count
+
+
+def _without_points(answers: pa.Table, rapid: RapidGuesses) -> pa.Table:
+    """Give rapid guesses that have a score the score 0."""
+    if "score" not in answers.column_names or answers["score"].null_count == len(answers):
+        return answers
+    guessed = pa.array(rapid.is_rapid & answers["score"].is_valid().to_numpy(zero_copy_only=False))
+    place = answers.column_names.index("score")
+    return answers.set_column(place, "score", pc.if_else(guessed, 0.0, answers["score"]))
 
 
 def _of_pairs_begun_rapidly(answers: pa.Table, student: np.ndarray, rapid: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=timezone.utc)
 SQL_BLANKS = "E' \\t\\n\\x0b\\f\\r'"
 NO_MARK = "no correct"
 REPEATED = "the same student, item and time twice"
-_ORDER = ("completed_at", "student_id", "item_id", "correct")
+_ORDER = ("completed_at", "student_id", "item_id", "correct", "score")
 
 
 def usable_until() -> datetime:
@@ -45,10 +45,10 @@ class SplitAnswers:
 def split_usable(answers: pa.Table) -> SplitAnswers:
     """Separate usable answers from the others.
 
-    answers: student_id, item_id, topic_id, correct, response_time_ms, completed_at, any of them null; and any other
-        columns. A column `unreadable` gives the reason of a row that its reader could not read, else null.
+    answers: student_id, item_id, topic_id, correct, response_time_ms, completed_at, any of them null; perhaps score and
+        max_score; and any other columns. A column `unreadable` gives the reason of a row that its reader could not read, else null.
 
-    A topic of blanks is none. A negative response time is unknown. Of the same answer with two marks the incorrect one is
+    A topic of blanks is none. A negative response time is unknown. Of the same answer with two marks or scores the incorrect or lowest one is
     kept, as in the calibration. Rows of the same answer and mark with different topics are one answer of these topics.
     """
     answers = answers.combine_chunks()
@@ -63,7 +63,8 @@ def split_usable(answers: pa.Table) -> SplitAnswers:
         answers = answers.drop_columns("unreadable")
     usable = pc.is_null(reasons)
     left_out = answers.append_column("reason", reasons).filter(pc.invert(usable))
-    answers = answers.filter(usable).sort_by([(name, "ascending") for name in _ORDER]).combine_chunks()
+    order = [(name, "ascending") for name in _ORDER if name in answers.column_names]
+    answers = answers.filter(usable).sort_by(order).combine_chunks()
     answers = _replaced(answers, "topic_id", in_one_form(answers["topic_id"]))
     repeated = _repeats_the_row_before(answers).to_numpy(zero_copy_only=False)
     answers, further = _with_topics_of_repeated_rows(answers, repeated)
@@ -132,14 +133,17 @@ def usable_sql(answers: str) -> str:
     )
     return (
         f"SELECT DISTINCT student_id, item_id, completed_at "
-        f"FROM (SELECT {ids}, correct, completed_at FROM ({answers}) AS answers) AS answers "
+        f"FROM (SELECT {ids}, correct, completed_at, score, max_score FROM ({answers}) AS answers) AS answers "
         f"WHERE student_id <> '' AND item_id <> '' AND {short} AND correct IS NOT NULL "
-        f"AND completed_at >= timestamptz '{EARLIEST}' AND completed_at < timestamptz '{usable_until()}'"
+        f"AND completed_at >= timestamptz '{EARLIEST}' AND completed_at < timestamptz '{usable_until()}' "
+        "AND coalesce(score >= 0 AND score < 'infinity' AND score <= coalesce(max_score, score), true)"
     )
 
 
 def _reasons(answers: pa.Table) -> pa.ChunkedArray:
     times = answers["completed_at"]
+    nothing = pa.nulls(len(answers), pa.float64())
+    score, highest = (answers[name] if name in answers.column_names else nothing for name in ("score", "max_score"))
     return pc.coalesce(
         why_unusable_id(answers["student_id"], "student_id"),
         why_unusable_id(answers["item_id"], "item_id"),
@@ -151,6 +155,8 @@ def _reasons(answers: pa.Table) -> pa.ChunkedArray:
                 pc.greater_equal(times, pa.scalar(usable_until(), times.type)),
                 _too_long(answers["topic_id"]),
                 pc.match_substring(answers["topic_id"], "\0"),
+                pc.or_(pc.less(score, 0), pc.invert(pc.is_finite(score))),
+                pc.greater(score, highest),
             ),
             NO_MARK,
             "no completed_at",
@@ -158,6 +164,8 @@ def _reasons(answers: pa.Table) -> pa.ChunkedArray:
             "completed_at is later than tomorrow",
             f"topic_id is longer than {MAX_ID_BYTES:,} bytes",
             "topic_id holds a zero byte",
+            "score is no number from 0",
+            "score is above max_score",
         ),
     )
 

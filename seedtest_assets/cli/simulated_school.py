@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 
 BANK_A, BANK_B = 1.1, 0.2
 """The bank's scale in SDs and mean of the simulated students; not (1, 0), so that linking is exercised."""
+
+STEPS = (-0.7, 0.0, 0.7)
+"""Steps of a question with partial credit around its difficulty."""
 
 OUTDATED_BY = 1.65
 """How much harder than it is an outdated anchor stands in the bank, on its scale."""
@@ -38,11 +42,12 @@ def simulate_school(
     n_items: int = 300,
     n_topics: int = 12,
     n_anchors: int = 30,
+    partial_credit: bool = False,
     seed: int = 20250101,
 ) -> School:
     """Simulate answers of n_days up to last_day under the 2PL; the same seed and day give the same school.
 
-    A student's ability is N(0, 1), rises over the days at an individual pace, and differs from topic to topic with SD 0.4.
+    partial_credit: whether the questions of the last topic score 0 to 3, under the generalised partial credit model. A student's ability is N(0, 1), rises over the days at an individual pace, and differs from topic to topic with SD 0.4.
     """
     rng = np.random.default_rng(seed)
     item_topic = np.arange(n_items) % n_topics
@@ -66,6 +71,9 @@ def simulate_school(
 
     width = len(str(n_students))
     names = np.array([f"student-{number:0{width}d}" for number in range(1, n_students + 1)])
+    scored = item_topic[item] == n_topics - 1 if partial_credit else np.zeros(len(day), bool)
+    score = _scores(theta[scored], discrimination[item[scored]], difficulty[item[scored]], seed)
+    correct[scored] = score == len(STEPS)
     answers = pa.table(
         {
             "student_id": names[student],
@@ -76,11 +84,29 @@ def simulate_school(
             "hint_used": rng.random(len(day)) < np.where(chance < 0.4, 0.25, 0.05),
             "session_id": np.char.add("s", np.arange(len(works)).repeat(8).astype(str)),
             "completed_at": pa.array(completed, pa.timestamp("us", tz="UTC")),
+            "score": _where(scored, score),
+            "max_score": _where(scored, len(STEPS)),
         },
         schema=OBSERVATION_SCHEMA,
     )
     anchors = set(rng.choice(n_items, n_anchors, replace=False).tolist())
-    return School(answers, _questions(item_topic, _meta(discrimination, difficulty, anchors)))
+    with_steps = item_topic == n_topics - 1 if partial_credit else np.zeros(n_items, bool)
+    return School(answers, _questions(item_topic, _meta(discrimination, difficulty, with_steps, anchors)))
+
+
+def _scores(theta: np.ndarray, discrimination: np.ndarray, difficulty: np.ndarray, seed: int) -> np.ndarray:
+    """Draw scores 0 to 3, whose steps are STEPS around the difficulty."""
+    logit = np.cumsum(discrimination[:, None] * (theta[:, None] - difficulty[:, None] - np.array(STEPS)), axis=1)
+    weight = np.exp(np.concatenate([np.zeros((len(theta), 1)), logit], axis=1))
+    below = np.cumsum(weight / weight.sum(axis=1, keepdims=True), axis=1)[:, :-1]
+    return np.sum(np.random.default_rng(seed + 1).random((len(theta), 1)) > below, axis=1)
+
+
+def _where(some: np.ndarray, values: np.ndarray | float) -> pa.Array:
+    """Make a column of numbers that is null elsewhere."""
+    column = np.full(len(some), np.nan)
+    column[some] = values
+    return pa.array(column, pa.float64(), from_pandas=True)
 
 
 def with_outdated_anchor(school: School) -> School:
@@ -119,12 +145,23 @@ def _completion_times(rng: np.random.Generator, day: np.ndarray, first_day: date
     return times
 
 
-def _meta(discrimination: np.ndarray, difficulty: np.ndarray, anchors: set[int]) -> list[dict[str, object]]:
-    """Make the questions' meta: bank parameters and the tag `anchor` for anchors, no tags for the others."""
-    return [_anchor(discrimination[j], difficulty[j]) if j in anchors else {"tags": []} for j in range(len(difficulty))]
+def _meta(
+    discrimination: np.ndarray, difficulty: np.ndarray, with_steps: np.ndarray, anchors: set[int]
+) -> list[dict[str, Any]]:
+    """Make the questions' meta: bank parameters and the tag `anchor` for anchors; the model of questions with partial credit."""
+    metas: list[dict[str, Any]] = []
+    for j in range(len(difficulty)):
+        meta = _anchor(discrimination[j], difficulty[j]) if j in anchors else {"tags": []}
+        if with_steps[j]:
+            irt = meta.setdefault("irt", {}) | {"model": "GPCM"}
+            if j in anchors:
+                irt |= {f"b_{k}": round(irt["b"] + BANK_A * step, 4) for k, step in enumerate(STEPS, 1)}
+            meta["irt"] = irt
+        metas.append(meta)
+    return metas
 
 
-def _questions(item_topic: np.ndarray, meta: list[dict[str, object]]) -> pd.DataFrame:
+def _questions(item_topic: np.ndarray, meta: list[dict[str, Any]]) -> pd.DataFrame:
     n_items = len(item_topic)
     return pd.DataFrame(
         {
@@ -136,7 +173,7 @@ def _questions(item_topic: np.ndarray, meta: list[dict[str, object]]) -> pd.Data
     )
 
 
-def _anchor(discrimination: float, difficulty: float) -> dict[str, object]:
+def _anchor(discrimination: float, difficulty: float) -> dict[str, Any]:
     a, b = discrimination / BANK_A, BANK_A * difficulty + BANK_B
     return {
         "irt": {"a": round(a, 4), "b": round(b, 4), "c": 0.0, "model": "2PL", "version": "bank"},

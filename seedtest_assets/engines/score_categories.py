@@ -61,6 +61,8 @@ def score_categories(answers: pa.Table, item: np.ndarray, n_items: int) -> Score
         return ScoreCategories(_marks(answers).astype(np.uint8), None, (), {}, 0)
     highest = np.full(len(score), np.nan) if highest is None else highest
     scored = ~np.isnan(score)
+    plain = _all_or_nothing(item, n_items, score, highest)[item] & scored
+    score, highest = np.where(plain, score > 0, score), np.where(plain, 1.0, highest)
     tops = _tops(item, n_items, score, highest)
     graded = tops > 0  # the items that have scores
     units, reasons = _units(item, score, highest, scored, graded)
@@ -102,6 +104,12 @@ def _tops(item: np.ndarray, n_items: int, score: np.ndarray, highest: np.ndarray
     tops = np.zeros(n_items)
     np.fmax.at(tops, item, np.where(np.isnan(score), np.nan, np.fmax(score, highest)))
     return tops
+
+
+def _all_or_nothing(item: np.ndarray, n_items: int, score: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """Tell which items only ever get 0 or all of their points, bool [n_items]: they are right or wrong, whatever the points."""
+    partial = (score > 0) & ~(np.abs(score - highest) <= NEAR)
+    return np.bincount(item, partial, minlength=n_items) == 0
 
 
 def _of_marks(

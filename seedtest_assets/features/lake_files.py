@@ -18,4 +18,8 @@ def open_answers(
     if filesystem is not None and not isinstance(filesystem, fsspec.implementations.local.LocalFileSystem):
         connection.register_filesystem(filesystem)
         paths = [filesystem.unstrip_protocol(path) for path in paths]
-    connection.read_parquet(list(paths)).create_view("answers")
+    files = connection.read_parquet(list(paths), union_by_name=True)
+    # Files that were written before there were scores lack the columns.
+    absent = [field for field in OBSERVATION_SCHEMA if field.name not in files.columns]
+    nothing = "".join(f", NULL::DOUBLE AS {field.name}" for field in absent)
+    files.project(f"*{nothing}").create_view("answers")

@@ -32,6 +32,8 @@ ALIASES = {
     "response_time_ms": ("response_time_ms",),
     "hint_used": ("hint_used",),
     "session_id": ("session_id",),
+    "score": ("score",),
+    "max_score": ("max_score",),
 }
 """Names of the columns, read in any case."""
 RESPONSE_WAREHOUSE = {"student_id": "id", "item_id": "item", "correct": "resp", "completed_at": "date"}
@@ -45,6 +47,8 @@ _UNREADABLE = {
     "completed_at": "completed_at is no time",
     "response_time_ms": "response_time_ms is no number of milliseconds",
     "hint_used": "hint_used is neither true/false nor 1/0",
+    "score": "score is no number",
+    "max_score": "max_score is no number",
 }
 """Reasons of values that cannot be read, by column."""
 _TRUE, _FALSE = "('true', 't', '1', '1.0', 'yes', 'y')", "('false', 'f', '0', '0.0', 'no', 'n')"
@@ -143,15 +147,28 @@ def read_answer_file(
         file = _unpivoted(path, file)
         columns = [name for name in file.rows.column_names if name != ROW]
     chosen = _choose_columns(columns)
-    needed = ["student_id", "item_id", "correct", *["completed_at"] * needs_time, *["topic_id"] * needs_topic]
+    by_score = chosen["correct"] is None and chosen["score"] is not None
+    needed = [
+        "student_id",
+        "item_id",
+        *["correct"] * (not by_score),
+        *["completed_at"] * needs_time,
+        *["topic_id"] * needs_topic,
+    ]
     for name in needed:
         if chosen[name] is None:
             raise InputError(
-                f"{path} has no column {' or '.join(ALIASES[name])}. It has {', '.join(columns) or 'none'}"
+                f"{path} has no column {' or '.join([*ALIASES[name], *['score'] * (name == 'correct')])}. It has {', '.join(columns) or 'none'}"
             )
     rows = pa.table({ROW: file.rows[ROW]} | _under_our_names(file.rows, chosen))
-    marks = read_marks(rows["correct"], rows["item_id"], rules)
+    if by_score:
+        rows = rows.append_column("correct", marks_of_scores(rows))
+        chosen = chosen | {"correct": "score"}
+    marks = read_marks(rows["correct"], rows["item_id"], rules, scored=wide)
     rows = rows.set_column(rows.column_names.index("correct"), "correct", marks.text)
+    if marks.score is not None:
+        rows = rows.append_column("score", marks.score)
+        chosen = chosen | {"score": "score"}
     file_items = rows["item_id"]
     # A blank cell of a wide file is nothing; a long file has no row for an item that a person did not get.
     is_answer = pc.invert(marks.ignored) if not wide else pc.is_valid(marks.text)
@@ -308,6 +325,27 @@ def _under_our_names(rows: pa.Table, chosen: Mapping[str, str | None]) -> dict[s
     return named
 
 
+def marks_of_scores(rows: pa.Table) -> pa.ChunkedArray:
+    """Make marks of the scores of a file without marks: 1 for the highest score of the item, told or else in the file.
+
+    rows: text under our names. A score that is no number has the mark 0, and its own reason.
+    """
+    columns = {
+        name: rows[name].cast(pa.string()) for name in ("item_id", "score", "max_score") if name in rows.column_names
+    }
+    with duckdb.connect() as connection:
+        connection.register("file", pa.table(columns).append_column("place", pa.array(np.arange(len(rows)))))
+        highest = "max(try_cast(max_score AS DOUBLE)) OVER item" if "max_score" in columns else "NULL"
+        query = f"""
+            SELECT CASE WHEN nullif(trim(score), '') IS NOT NULL
+                THEN CASE WHEN value >= coalesce({highest}, max(value) OVER item) AND value > 0 THEN '1' ELSE '0' END END AS mark
+            FROM (SELECT *, try_cast(score AS DOUBLE) AS value FROM file)
+            WINDOW item AS (PARTITION BY item_id)
+            ORDER BY place
+        """
+        return connection.sql(query).to_arrow_table()["mark"]
+
+
 def _in_order(ids: pa.ChunkedArray) -> list[str]:
     """List each id once, in the order of the file."""
     return trimmed(ids.cast(pa.string()).unique()).unique().drop_null().to_pylist()
@@ -333,6 +371,8 @@ def _typed(rows: pa.Table, chosen: Mapping[str, str | None]) -> pa.Table:
             WHEN completed_at IS NULL AND completed_text IS NOT NULL THEN '{_UNREADABLE["completed_at"]}'
             WHEN response_time_ms IS NULL AND response_time_text IS NOT NULL THEN '{_UNREADABLE["response_time_ms"]}'
             WHEN hint_used IS NULL AND hint_text IS NOT NULL THEN '{_UNREADABLE["hint_used"]}'
+            WHEN score IS NULL AND score_text IS NOT NULL THEN '{_UNREADABLE["score"]}'
+            WHEN max_score IS NULL AND max_score_text IS NOT NULL THEN '{_UNREADABLE["max_score"]}'
             END AS unreadable
         FROM (SELECT
             row, place, student_id, item_id, topic_id, session_id,
@@ -340,6 +380,8 @@ def _typed(rows: pa.Table, chosen: Mapping[str, str | None]) -> pa.Table:
             CASE WHEN lower(hint_used) IN {_TRUE} THEN true WHEN lower(hint_used) IN {_FALSE} THEN false END AS hint_used,
             try_cast(try_cast(response_time_ms AS DOUBLE) AS INTEGER) AS response_time_ms,
             {time} AS completed_at,
+            try_cast(score AS DOUBLE) AS score, try_cast(max_score AS DOUBLE) AS max_score,
+            score AS score_text, max_score AS max_score_text,
             correct AS correct_text, completed_at AS completed_text,
             response_time_ms AS response_time_text, hint_used AS hint_text
         FROM (SELECT "{ROW}" AS row, place, {raw} FROM file))

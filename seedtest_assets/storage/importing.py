@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seedtest_assets.calibration import SCORE_SCHEMA
 from seedtest_assets.errors import InputError
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import read_answer_file
@@ -49,6 +50,12 @@ def import_answers(
         types = columns_of(connection, "attempt")
     if not types:
         raise InputError(f"{database.address} has no table attempt to load into. Create it, or unset DATABASE_URL")
+    scored = [name for name in SCORE_SCHEMA.names if file.answers[name].null_count < len(file.answers)]
+    if absent := [name for name in scored if name not in types]:
+        added = ", ".join(f"ADD {name} double precision" for name in absent)
+        raise InputError(
+            f"{path} has scores of partial credit, but the table attempt has no column {' or '.join(absent)}. ALTER TABLE attempt {added}"
+        )
     with database.bulk_transaction() as cursor:
         # Of two imports at once the second waits, and then sees what the first has added.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('seedtest import'))")

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from seedtest_assets.calibration import SCORE_SCHEMA
 from seedtest_assets.errors import InputError, TransientError, first_line
 from seedtest_assets.storage.file_digest import is_damaged, parquet_with_digest
 from seedtest_assets.storage.lake_folder import LakeFolder
@@ -170,7 +171,12 @@ class Lake(LakeFolder):
                 raise InputError(
                     f"{path} is damaged: it is not what was written. Materialise the day's observations again, or restore the file"
                 )
-            return pq.read_table(pa.BufferReader(content), columns=columns, read_dictionary=_IDS)
+            there = set(pq.read_schema(pa.BufferReader(content)).names)
+            known = [name for name in columns if name in there or name not in SCORE_SCHEMA.names]
+            table = pq.read_table(pa.BufferReader(content), columns=known, read_dictionary=_IDS)
+            for name in set(columns) - set(known):  # the file was written before there were scores
+                table = table.append_column(name, pa.nulls(len(table), OBSERVATION_SCHEMA.field(name).type))
+            return table.select(columns)
 
     def _is_damaged(self, path: str) -> bool:
         with self._reading(path) as file:

@@ -7,8 +7,15 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from seedtest_assets.errors import first_few, number_of
 from seedtest_assets.storage.answer_keys import compare_with_key
-from seedtest_assets.storage.full_marks import describe_full_marks, find_full_marks, marks_of_items, stated_full_marks
+from seedtest_assets.storage.full_marks import (
+    describe_full_marks,
+    find_full_marks,
+    items_with_scores,
+    marks_of_items,
+    stated_full_marks,
+)
 from seedtest_assets.storage.mark_names import BLANK, CORRECT, INCORRECT, NO_ANSWER, Kind, number, plain
 from seedtest_assets.storage.mark_rules import MarkRules
 from seedtest_assets.storage.unread_marks import reasons_of, refuse_responses
@@ -22,23 +29,28 @@ class Marks:
     """What marks mean.
 
     text: "true", "false", null for no answer, else why the mark cannot be read. ignored: rows that are no answers by a
-    code. no_answer: how often which mark was no answer. notes: what to tell, a sentence each.
+    code. no_answer: how often which mark was no answer. notes: what to tell, a sentence each. score: marks that are scores of
+    items with partial credit, as text; None where no item has any.
     """
 
     text: pa.ChunkedArray
     ignored: pa.ChunkedArray
     no_answer: Mapping[str, int]
     notes: Sequence[str]
+    score: pa.ChunkedArray | None = None
 
 
-def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules) -> Marks:
+def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules, *, scored: bool = False) -> Marks:
     """Read the marks of a file, each distinct one of an item once. items: the items' ids.
 
+    scored: whether marks may be the scores 0..m of an item with partial credit. Its highest is right.
     Raises InputError where the marks are not what the rules say, or more needs to be known.
     """
     kinds, codes = _kinds(marks, items, rules)
     answers = [kind for kind in kinds if not _is_no_answer(kind, rules)]
     notes = _not_in_file(kinds, rules)
+    tops = items_with_scores(marks_of_items(answers)) if scored and not rules.key and not rules.full_mark else {}
+    answers = [kind for kind in answers if kind.item not in tops]
     full_marks: Mapping[str | None, str] = {}
     if rules.key:
         notes += compare_with_key(answers, rules.key)
@@ -47,7 +59,9 @@ def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules)
         of_item = marks_of_items(answers)
         full_marks = stated_full_marks(of_item, rules.full_mark) if rules.full_mark else find_full_marks(of_item)
         notes += describe_full_marks(full_marks, of_item)
-    meanings = [(kind, _meaning(kind, rules, full_marks.get(kind.item))) for kind in kinds]
+    if tops:
+        notes.append(f"{number_of(len(tops), 'item')} with partial credit: {first_few([str(item) for item in tops])}")
+    meanings = [(kind, _meaning(kind, rules, full_marks.get(kind.item), tops.get(kind.item))) for kind in kinds]
     reasons = reasons_of(kind for kind, meaning in meanings if meaning is None)
     no_answer: Counter[str] = Counter()
     text: list[str | None] = []
@@ -63,7 +77,16 @@ def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules)
         ignored=pa.chunked_array([pa.array(ignored, pa.bool_()).take(codes)]),
         no_answer=no_answer,
         notes=notes,
+        score=_scores(kinds, codes, tops, rules) if tops else None,
     )
+
+
+def _scores(
+    kinds: Sequence[Kind], codes: pa.Array, tops: Mapping[str | None, float], rules: MarkRules
+) -> pa.ChunkedArray:
+    """Give the scores of the answers to items with partial credit, null elsewhere."""
+    scores = [kind.plain if kind.item in tops and not _is_no_answer(kind, rules) else None for kind in kinds]
+    return pa.chunked_array([pa.array(scores, pa.string()).take(codes)])
 
 
 def _kinds(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules) -> tuple[list[Kind], pa.Array]:
@@ -91,12 +114,17 @@ def _is_no_answer(kind: Kind, rules: MarkRules) -> bool:
     return kind.plain in rules.codes or kind.plain == BLANK or kind.plain in NO_ANSWER
 
 
-def _meaning(kind: Kind, rules: MarkRules, full_mark: str | None) -> str | None:
-    """Say what the marks of a kind mean; null if they cannot be read. full_mark: of the item, if it is not 1."""
+def _meaning(kind: Kind, rules: MarkRules, full_mark: str | None, top: float | None) -> str | None:
+    """Say what the marks of a kind mean; null if they cannot be read.
+
+    full_mark: of the item, if it is not 1; top: the highest score of an item with partial credit.
+    """
     if kind.plain in rules.codes:
         return "false" if rules.codes[kind.plain][1] == "wrong" else _IGNORED
     if _is_no_answer(kind, rules):
         return _NOTHING
+    if top is not None:
+        return "true" if number(kind.plain) == top else "false"
     if rules.key:
         return "true" if kind.plain.upper() in rules.key.get(kind.item or "", ()) else "false"
     if kind.plain in CORRECT or kind.plain == (full_mark or "1"):

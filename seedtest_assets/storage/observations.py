@@ -17,9 +17,12 @@ OBSERVATION_SCHEMA = pa.schema(
         ("hint_used", pa.bool_()),
         ("session_id", pa.string()),
         ("completed_at", pa.timestamp("us", tz="UTC")),
+        ("score", pa.float64()),
+        ("max_score", pa.float64()),
     ]
 )
-"""topic_id: several topics of an answer are one text, see topic_lists.py."""
+"""topic_id: several topics of an answer are one text, see topic_lists.py; score, max_score: null where the source only tells right
+or wrong."""
 
 OMISSION_SCHEMA = pa.schema([("item_id", pa.string()), ("n", pa.int64())])
 """Answers of a day that have no mark, by item."""

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS attempt (
     topic_id text,
     UNIQUE (student_id, item_id, completed_at)
 );
+ALTER TABLE attempt ADD COLUMN IF NOT EXISTS score double precision, ADD COLUMN IF NOT EXISTS max_score double precision;
 CREATE INDEX IF NOT EXISTS attempt_completed_at ON attempt (completed_at);
 
 CREATE TABLE IF NOT EXISTS responses (

@@ -1,6 +1,7 @@
 -- The answers of [:first, :end) from the JSON of `exam_results`, one row a question. An exam is completed when its row was
 -- last written. What is not readable becomes NULL here and is counted where the rows are checked.
 -- :omitted_is_wrong, :not_reached_is_wrong: what a question without a mark counts as, before and after the last with a mark.
+-- A question with a `score` and no mark is right with full marks: its `points`, or 1 where these are not told.
 -- :ids_of_view: ids as the platform's view `attempt` gives them. Results are kept under those, whatever the source.
 SELECT
     CASE
@@ -19,11 +20,12 @@ SELECT
         WHEN 'false' THEN false WHEN 'f' THEN false WHEN 'no' THEN false WHEN 'n' THEN false
         WHEN '0' THEN false WHEN '0.0' THEN false
         ELSE CASE
+            WHEN points.score IS NOT NULL THEN points.score >= coalesce(points.highest, 1)
             WHEN NOT (:omitted_is_wrong OR :not_reached_is_wrong) OR trim(coalesce(q ->> 'is_correct', q ->> 'correct')) <> '' THEN NULL
             WHEN place <= (
                 SELECT coalesce(max(m.place), 0)
                 FROM jsonb_array_elements(e.result_json -> 'questions') WITH ORDINALITY AS m (question, place)
-                WHERE trim(coalesce(m.question ->> 'is_correct', m.question ->> 'correct')) <> ''
+                WHERE trim(coalesce(m.question ->> 'is_correct', m.question ->> 'correct', m.question ->> 'score')) <> ''
             ) THEN CASE WHEN :omitted_is_wrong THEN false END
             WHEN :not_reached_is_wrong THEN false
         END
@@ -38,9 +40,16 @@ SELECT
         WHEN trim(q ->> 'used_hints') ~ '^[0-9]{1,6}$' THEN trim(q ->> 'used_hints')::integer > 0
     END AS hint_used,
     e.session_id::text AS session_id,
-    coalesce(e.updated_at, e.created_at)::timestamptz AS completed_at
+    coalesce(e.updated_at, e.created_at)::timestamptz AS completed_at,
+    points.score,
+    points.highest AS max_score
 FROM exam_results AS e
 CROSS JOIN LATERAL jsonb_array_elements(
     CASE WHEN jsonb_typeof(e.result_json -> 'questions') = 'array' THEN e.result_json -> 'questions' ELSE '[]' END
 ) WITH ORDINALITY AS questions (q, place)
+CROSS JOIN LATERAL (
+    SELECT
+        CASE WHEN trim(q ->> 'score') ~ '^[-+]?[0-9]{1,9}(\.[0-9]*)?$' THEN trim(q ->> 'score')::double precision END AS score,
+        CASE WHEN trim(q ->> 'points') ~ '^[0-9]{1,9}(\.[0-9]*)?$' THEN trim(q ->> 'points')::double precision END AS highest
+) AS points
 WHERE coalesce(e.updated_at, e.created_at) >= :first AND coalesce(e.updated_at, e.created_at) < :end

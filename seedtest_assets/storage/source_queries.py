@@ -28,7 +28,15 @@ _NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 _OPTIONAL_OF_ATTEMPT = {"topic_id": (), "response_time_ms": _NUMBER, "hint_used": _BOOLEAN, "session_id": ()}
-_SQL_TYPES = {"string": "text", "bool": "boolean", "int32": "integer", "timestamp[us, tz=UTC]": "timestamptz"}
+_SCORE = (*_NUMBER, "numeric", "real", "double precision")
+_SCORES: dict[str, tuple[str, ...]] = {"score": _SCORE, "max_score": _SCORE}
+_SQL_TYPES = {
+    "string": "text",
+    "bool": "boolean",
+    "int32": "integer",
+    "double": "double precision",
+    "timestamp[us, tz=UTC]": "timestamptz",
+}
 
 
 def answers_query(
@@ -58,6 +66,8 @@ def answers_query(
     }
     if table == "responses":
         choices[":topic_of_question"] = _topic_text("q.topic_id", columns_of(connection, "question")["topic_id"])
+        for name in ("max_score", "score"):
+            choices[f":{name}"] = f"r.{name}::double precision" if name in columns else "NULL::double precision"
     query = sql(f"source_{table}.sql")
     for name, chosen in choices.items():
         query = query.replace(name, chosen)
@@ -95,8 +105,8 @@ def between(query: str, first: date, last: date) -> str:
 
 def _check_columns(table: str, columns: dict[str, str]) -> None:
     expected = dict(_NEEDED[table])
-    if table == "attempt":
-        expected |= {name: kind for name, kind in _OPTIONAL_OF_ATTEMPT.items() if name in columns}
+    optional = {"attempt": _OPTIONAL_OF_ATTEMPT | _SCORES, "responses": _SCORES}.get(table, {})
+    expected |= {name: kind for name, kind in optional.items() if name in columns}
     for name, allowed in expected.items():
         if name not in columns:
             raise InputError(f"{table} has no column {name}. It has {', '.join(columns)}")
@@ -110,8 +120,10 @@ def _attempt_query(columns: dict[str, str], omitted_is_wrong: bool) -> str:
     values = {name: name if name in columns else "NULL" for name in OBSERVATION_SCHEMA.names}
     if "topic_id" in columns:
         values["topic_id"] = _topic_text("topic_id", columns["topic_id"])
+    if "score" in columns:  # full marks where an answer has a score and no mark
+        values["correct"] = f"coalesce(correct, score >= coalesce({values['max_score']}, 1))"
     if omitted_is_wrong:
-        values["correct"] = "coalesce(correct, false)"
+        values["correct"] = f"coalesce({values['correct']}, false)"
     selected = [f"{values[field.name]}::{_SQL_TYPES[str(field.type)]} AS {field.name}" for field in OBSERVATION_SCHEMA]
     return f"SELECT {', '.join(selected)} FROM attempt WHERE completed_at >= :first AND completed_at < :end"
 

@@ -1,5 +1,7 @@
 -- The answers of [:first, :end) from `responses`; the topic stands in `question`.
 -- :topic_of_question: its topic as text, or its topics as a JSON array.
+-- :score, :max_score: of the answer, NULL where the table has no such column. A score without a mark is right with full marks, of
+-- 1 where the highest score is not told.
 -- :omitted_is_wrong: whether an answer without a mark is incorrect.
 -- :ids_of_view: ids as the platform's view `attempt` gives them. Results are kept under those, whatever the source.
 SELECT
@@ -10,11 +12,13 @@ SELECT
     END AS student_id,
     r.item_id::text AS item_id,
     :topic_of_question AS topic_id,
-    CASE WHEN :omitted_is_wrong THEN coalesce(r.is_correct, false) ELSE r.is_correct END AS correct,
+    coalesce(r.is_correct, :score >= coalesce(:max_score, 1), CASE WHEN :omitted_is_wrong THEN false END) AS correct,
     NULL::integer AS response_time_ms,
     NULL::boolean AS hint_used,
     NULL::text AS session_id,
-    r.responded_at::timestamptz AS completed_at
+    r.responded_at::timestamptz AS completed_at,
+    :score AS score,
+    :max_score AS max_score
 FROM responses AS r
 LEFT JOIN question AS q ON q.id::text = r.item_id::text
 WHERE r.responded_at >= :first AND r.responded_at < :end

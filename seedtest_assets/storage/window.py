@@ -13,7 +13,7 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import Source
 
-COLUMNS = ["student_id", "item_id", "topic_id", "correct", "completed_at", "response_time_ms"]
+COLUMNS = ["student_id", "item_id", "topic_id", "correct", "completed_at", "response_time_ms", "score", "max_score"]
 
 
 @dataclass(frozen=True)

@@ -89,13 +89,21 @@ def test_full_marks_differ_between_items(read):
     ]
 
 
-def test_partial_credit_is_not_read(read):
+def test_integers_of_a_wide_file_are_scores_of_partial_credit(read):
     file = read("user_id,q1,q2,q3\nu1,5,2,2\nu2,0,0,0\nu3,5,5,1\n")
-    assert file.number_of_bad() == "3 bad cells"  # 2 is no full mark of q3, because q3 has 1, too
-    assert [(place, reason[:10]) for place, reason in file.bad["reason"].items()] == [
-        ("u1 q2", "the mark 2"), ("u1 q3", "the mark 2"), ("u3 q2", "the mark 5")
-    ]  # fmt: skip
-    assert all(file.bad["reason"].str.endswith("partial credit is not read"))
+    assert not len(file.bad)
+    assert "2 items with partial credit: q2, q3" in file.notes
+    rows = file.answers.to_pandas().set_index(["student_id", "item_id"])
+    assert rows["score"].dropna().to_dict() == {
+        ("u1", "q2"): 2, ("u1", "q3"): 2, ("u2", "q2"): 0, ("u2", "q3"): 0, ("u3", "q2"): 5, ("u3", "q3"): 1
+    }  # fmt: skip
+    assert rows["correct"].to_dict()["u1", "q3"]
+    assert not rows["correct"].to_dict()["u1", "q2"]  # 2 of 5
+
+
+def test_a_usual_code_of_missing_answers_is_no_score(read):
+    file = read("user_id,q1,q2\nu1,1,9\nu2,0,1\nu3,1,2\nu4,0,0\n")
+    assert file.bad.index.tolist() == ["u1 q2", "u3 q2"]
 
 
 def test_with_a_stated_full_mark_one_is_a_part_of_it(read):
@@ -130,7 +138,10 @@ def test_a_code_that_no_row_has_is_mentioned(read):
 def test_points_between_are_bad_rows_with_their_value(read, others):
     first, _, second = others.partition(",")
     file = read(f"user_id,q1,q2,q3\nu1,0,{first},{second}\n")
-    assert "the mark 5 is neither correct nor incorrect, and partial credit is not read" in file.bad["reason"].tolist()
+    assert (
+        "the mark 5 is neither correct nor incorrect, and scores of partial credit belong into a column score"
+        in file.bad["reason"].tolist()
+    )
 
 
 def test_a_negative_number_is_no_full_mark(read):
@@ -162,7 +173,7 @@ def test_marks_of_many_kinds_are_one_reason(read):
     file = read("user_id,item_id,is_correct\n" + "".join(f"u{n},q1,{n // 2 / 7:.4f}\n" for n in range(3, 50)))
     (reason,) = file.count_bad()
     assert reason.startswith(
-        "marks of 23 kinds are neither correct nor incorrect, and partial credit is not read: 0.2857 (2), "
+        "marks of 23 kinds are neither correct nor incorrect, and scores of partial credit belong into a column score: 0.2857 (2), "
     )
     assert "0.1429" not in reason  # the least frequent of the 23
 

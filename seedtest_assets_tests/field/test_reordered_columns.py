@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from seedtest_assets.calibration import ANSWER_SCHEMA, answers_to_calibrate
+from seedtest_assets.calibration import ANSWER_SCHEMA, SCORE_SCHEMA, answers_to_calibrate
 from seedtest_assets.cli.calibrate_file import calibrate_file, read_log
 from seedtest_assets.storage.window import COLUMNS
 
@@ -19,9 +19,11 @@ def test_columns_are_chosen_by_name(names):
         "correct": [True],
         "completed_at": pa.array([0], ANSWER_SCHEMA.field("answered_at").type),
         "response_time_ms": [1000],
+        "score": [2.0],
+        "max_score": [3.0],
     }
     given = answers_to_calibrate(pa.table({name: values[name] for name in names}))
-    assert given.column_names == ANSWER_SCHEMA.names
+    assert given.column_names == [*ANSWER_SCHEMA.names, *SCORE_SCHEMA.names]
     assert (given["student_id"].to_pylist(), given["item_id"].to_pylist()) == (["student"], ["item"])
 
 

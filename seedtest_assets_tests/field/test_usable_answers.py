@@ -159,6 +159,8 @@ rows = st.fixed_dictionaries(
         "response_time_ms": st.sampled_from([None, -5, 1000]),
         "completed_at": st.none()
         | st.builds(lambda time, ticks: time + timedelta(microseconds=ticks), near, st.integers(-1, 1)),
+        "score": st.sampled_from([None, None, 0.0, 2.0, 3.5, -1.0, float("nan"), float("inf")]),
+        "max_score": st.sampled_from([None, 3.0]),
     }
 )
 
@@ -167,7 +169,7 @@ rows = st.fixed_dictionaries(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_sql_that_counts_agrees_with_the_rule(database, drawn):
     table = pa.Table.from_pylist(drawn, OBSERVATION_SCHEMA)
-    names = ["student_id", "item_id", "topic_id", "correct", "completed_at"]
+    names = ["student_id", "item_id", "topic_id", "correct", "score", "max_score", "completed_at"]
     with database.bulk_transaction() as cursor:
         cursor.execute("DROP TABLE IF EXISTS drawn")
         cursor.adbc_ingest("drawn", table.select(names), mode="create", temporary=True)

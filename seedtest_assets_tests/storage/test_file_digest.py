@@ -24,13 +24,21 @@ def test_what_was_written_is_sound_and_reads_as_it_was():
         assert pq.read_table(io.BytesIO(file)) == day_of(n)
 
 
+def read_or_refused(content: bytes) -> pa.Table | None:
+    """Read a file; None where its metadata cannot be read, which nobody overlooks."""
+    try:
+        return pq.read_table(io.BytesIO(content))
+    except OSError:
+        return None
+
+
 def test_no_changed_bit_changes_an_answer_unnoticed():
     file, random = parquet_with_digest(day_of(50)), np.random.default_rng(7)
     for at in [*random.integers(0, len(file), 300), *range(len(file) - 200, len(file))]:
         damaged = bytearray(file)
         damaged[at] ^= 1 << int(random.integers(8))
         # A bit of the digest's own name makes a file without one, whose answers are whole.
-        assert is_damaged(bytes(damaged)) or pq.read_table(io.BytesIO(bytes(damaged))) == day_of(50)
+        assert is_damaged(bytes(damaged)) or read_or_refused(bytes(damaged)) in (day_of(50), None)
     assert is_damaged(file[:-1])
 
 

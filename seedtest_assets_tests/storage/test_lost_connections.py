@@ -68,7 +68,8 @@ def bulk_write(database):
 def days_of_a_source(database):
     query = (
         "SELECT 's' || i AS student_id, 'i' AS item_id, NULL::text AS topic_id, true AS correct, NULL::int AS response_time_ms, "
-        "NULL::bool AS hint_used, NULL::text AS session_id, timestamptz '2025-03-01' + i * interval '1 second' AS completed_at "
+        "NULL::bool AS hint_used, NULL::text AS session_id, timestamptz '2025-03-01' + i * interval '1 second' AS completed_at, "
+        "NULL::float8 AS score, NULL::float8 AS max_score "
         "FROM generate_series(1, 500000) AS i"
     )
     source = DatabaseSource(name="attempt", database=database, query=query)

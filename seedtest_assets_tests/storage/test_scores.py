@@ -1,0 +1,182 @@
+"""Scores of partial credit on their way from a source to the window, and what becomes of impossible ones."""
+
+import json
+from datetime import date, datetime, timedelta, timezone
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from seedtest_assets.errors import InputError
+from seedtest_assets.rapid_guesses import apply_policy, find_rapid_guesses
+from seedtest_assets.settings import Settings
+from seedtest_assets.storage.answer_files import read_answer_file
+from seedtest_assets.storage.importing import import_answers
+from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
+from seedtest_assets.storage.sources import find_source
+
+DAY = date(2025, 3, 1)
+NOON = datetime(2025, 3, 1, 12, tzinfo=timezone.utc)
+
+
+def answers_of(database, source: str) -> tuple[list[tuple], dict[str, int]]:
+    """Give (item, correct, score, max_score) of the day's usable answers, and the others by reason."""
+    found = find_source(Settings(seedtest_attempt_source=source), database)
+    ((_, usable),) = found.answers_by_day(DAY, DAY)
+    assert found.counts(DAY, DAY)[DAY] == len(usable.table)
+    rows = usable.table.select(["item_id", "correct", "score", "max_score"]).to_pylist()
+    return sorted(tuple(row.values()) for row in rows), usable.left_out
+
+
+def test_attempt_with_scores(database):
+    with database.transaction() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO attempt (student_id, item_id, correct, score, max_score, completed_at) VALUES "
+            "('s', 'partial', false, 2, 3, '2025-03-01 12:00+00'), ('s', 'plain', true, NULL, NULL, '2025-03-01 12:00+00'), "
+            "('s', 'beyond', false, 4, 3, '2025-03-01 12:00+00'), ('s', 'below', false, -1, 3, '2025-03-01 12:00+00')"
+        )
+    rows, left_out = answers_of(database, "attempt")
+    assert rows == [("partial", False, 2.0, 3.0), ("plain", True, None, None)]
+    assert left_out == {"score is above max_score": 1, "score is no number from 0": 1}
+
+
+def test_attempt_whose_marks_may_be_missing_beside_scores(database):
+    with database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE attempt ALTER correct DROP NOT NULL")
+        connection.exec_driver_sql(
+            "INSERT INTO attempt (student_id, item_id, correct, score, max_score, completed_at) VALUES "
+            "('s', 'full', NULL, 3, 3, '2025-03-01 12:00+00'), ('s', 'part', NULL, 1, 3, '2025-03-01 12:00+00'), "
+            "('s', 'none', NULL, NULL, NULL, '2025-03-01 12:00+00')"
+        )
+    rows, left_out = answers_of(database, "attempt")
+    assert rows == [("full", True, 3.0, 3.0), ("part", False, 1.0, 3.0)]
+    assert left_out == {"no correct": 1}
+
+
+def test_a_score_that_is_text_is_refused(database):
+    with database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE attempt ALTER score TYPE text")
+    with pytest.raises(InputError, match=r"attempt\.score is text, but smallint or integer .* is needed"):
+        find_source(Settings(seedtest_attempt_source="attempt"), database)
+
+
+def test_responses_with_and_without_the_columns(database):
+    with database.transaction() as connection:
+        connection.exec_driver_sql("INSERT INTO responses VALUES ('s', 'old', true, '2025-03-01 12:00+00')")
+    assert answers_of(database, "responses")[0] == [("old", True, None, None)]
+    with database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE responses ADD score integer, ADD max_score integer")
+        connection.exec_driver_sql("INSERT INTO responses VALUES ('s', 'new', NULL, '2025-03-01 12:00+00', 2, 4)")
+    assert answers_of(database, "responses")[0] == [("new", False, 2.0, 4.0), ("old", True, None, None)]
+
+
+def test_exam_results_with_score_and_points(database):
+    questions = [
+        {"question_id": "partial", "is_correct": False, "score": 2.5, "points": 5},
+        {"question_id": "full", "score": "5", "points": "5"},
+        {"question_id": "one", "score": 1},
+        {"question_id": "mark", "correct": True},
+        {"question_id": "odd", "score": "much", "points": 5},
+    ]
+    with database.transaction() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO exam_results (user_id, session_id, created_at, result_json) VALUES (%s, %s, %s, %s)",
+            ("s", "e", NOON, json.dumps({"questions": questions})),
+        )
+    rows, left_out = answers_of(database, "exam_results")
+    assert rows == [
+        ("full", True, 5.0, 5.0),
+        ("mark", True, None, None),
+        ("one", True, 1.0, None),
+        ("partial", False, 2.5, 5.0),
+    ]
+    assert left_out == {"no correct": 1}
+
+
+def test_days_written_before_there_were_scores_are_read_as_without(tmp_path):
+    lake = Lake(str(tmp_path))
+    row = {"student_id": "s", "item_id": "i", "correct": True, "completed_at": NOON}
+    today = pa.Table.from_pylist([row | {"score": 2.0, "max_score": 2.0}], OBSERVATION_SCHEMA)
+    lake.write_observations(DAY, today)
+    before = lake.observations_path(DAY - timedelta(days=1))
+    lake.filesystem.makedirs(before.rsplit("/", 1)[0])
+    pq.write_table(pa.Table.from_pylist([row], OBSERVATION_SCHEMA).drop_columns(["score", "max_score"]), before)
+    read = lake.read_observations([DAY - timedelta(days=1), DAY], ["student_id", "score"])
+    assert read["score"].to_pylist() == [None, 2.0]
+
+
+def test_a_rapid_guess_that_counts_as_wrong_has_no_points():
+    others = [("o", 8000, 3.0)] * 40
+    rows = [
+        {
+            "student_id": f"s{n}",
+            "item_id": "i",
+            "correct": True,
+            "response_time_ms": ms,
+            "completed_at": NOON,
+            "score": score,
+        }
+        for n, (_, ms, score) in enumerate([*others, ("guess", 300, 3.0)])
+    ]
+    answers = pa.Table.from_pylist(rows, OBSERVATION_SCHEMA)
+    counted, count = apply_policy(answers, find_rapid_guesses(answers), "wrong")
+    assert count.n == 1
+    assert counted["score"].to_pylist() == [3.0] * 40 + [0.0]
+
+
+def write(tmp_path, text):
+    path = tmp_path / "answers.csv"
+    path.write_text(text)
+    return path
+
+
+def test_a_long_file_with_scores_and_no_marks(tmp_path):
+    path = write(
+        tmp_path,
+        "user_id,item_id,score,max_score\nu1,a,2,2\nu2,a,1,2\nu1,b,3,\nu2,b,2,\nu1,c,,\nu2,c,many,\nu3,a,3,2\n",
+    )
+    file = read_answer_file(path, needs_time=False)
+    rows = file.answers.to_pandas().set_index(["student_id", "item_id"])
+    assert rows["correct"].to_dict() == {("u1", "a"): True, ("u2", "a"): False, ("u1", "b"): True, ("u2", "b"): False}
+    assert rows["score"].to_dict() == {("u1", "a"): 2, ("u2", "a"): 1, ("u1", "b"): 3, ("u2", "b"): 2}
+    assert file.bad["reason"].to_dict() == {
+        5: "no correct",
+        6: "score is no number: many",
+        7: "score is above max_score",
+    }
+
+
+def test_a_long_file_with_scores_beside_marks(tmp_path):
+    path = write(tmp_path, "user_id,item_id,correct,score\nu1,a,1,2\nu2,a,0,1\nu1,b,1,\n")
+    rows = read_answer_file(path, needs_time=False).answers.to_pandas()
+    assert rows["correct"].tolist() == [True, False, True]
+    assert np.nan_to_num(rows["score"]).tolist() == [2, 1, 0]
+
+
+def test_a_file_without_marks_and_scores_says_what_it_lacks(tmp_path):
+    with pytest.raises(InputError, match="has no column correct or is_correct or score"):
+        read_answer_file(write(tmp_path, "user_id,item_id,grade\nu1,a,2\n"), needs_time=False)
+
+
+def test_scores_are_imported_or_refused_where_attempt_has_no_column(database, tmp_path):
+    frame = pd.DataFrame(
+        {
+            "user_id": ["u1", "u2"],
+            "item_id": "1",
+            "topic_id": "t",
+            "score": [2, 1],
+            "responded_at": ["2025-03-01T12:00Z"] * 2,
+        }
+    )
+    path = tmp_path / "answers.csv"
+    frame.to_csv(path, index=False)
+    settings = Settings(database_url=database.url)
+    assert import_answers(path, settings).n_new == 2
+    assert answers_of(database, "attempt")[0] == [("1", False, 1.0, None), ("1", True, 2.0, None)]
+    with database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE attempt DROP score")
+    with pytest.raises(InputError, match=r"has no column score\. ALTER TABLE attempt ADD score double precision"):
+        import_answers(path, settings)
