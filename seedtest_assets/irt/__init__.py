@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         ItemParameters,
         category_probabilities,
         expected_score,
+        free_parameters,
         information,
         probability,
     )
@@ -84,6 +85,7 @@ __all__ = [
     "expected_a_posteriori",
     "expected_score",
     "first_answers",
+    "free_parameters",
     "information",
     "item_fit",
     "link",

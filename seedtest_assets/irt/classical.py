@@ -1,8 +1,9 @@
-"""Classical item statistics: share correct and point-biserial correlation with the rest score, on sparse answers."""
+"""Classical item statistics: share correct and correlation with the rest score, on sparse answers."""
 
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.responses import Responses
 
@@ -18,9 +19,10 @@ class ClassicalStatistics(NamedTuple):
     n_answers : int64 [n_items]
         Answers that count, the first of each person.
     share_correct : float64 [n_items]
-        Share of these that are correct, the item's classical difficulty.
+        Share of these that are correct, the item's classical difficulty; with partial credit the mean score as a share of
+        the highest one.
     point_biserial : float64 [n_items]
-        Correlation of the mark with the rest score.
+        Correlation of the score with the rest score: point-biserial where answers are right or wrong.
     n_rest : int64 [n_items]
         Answers that the correlation rests on.
 
@@ -40,12 +42,14 @@ class ClassicalStatistics(NamedTuple):
     n_rest: np.ndarray
 
 
-def classical_statistics(responses: Responses) -> ClassicalStatistics:
+def classical_statistics(responses: Responses, max_score: ArrayLike | None = None) -> ClassicalStatistics:
     """Compute the classical statistics of each item, without any model.
 
     Parameters
     ----------
     responses : Responses
+    max_score : integers [n_items], optional
+        Highest score of each item; by default the highest that was given, at least 1.
 
     Returns
     -------
@@ -53,8 +57,8 @@ def classical_statistics(responses: Responses) -> ClassicalStatistics:
 
     Notes
     -----
-    The rest score of an answer is the share correct of the person's other answers, so that persons who answered
-    different numbers of items can be compared [1]_. Persons with fewer than 5 other answers are left out of it.
+    The rest score of an answer is the share correct of the person's other answers, each score counting as a share of its
+    item's highest, so that persons who answered different numbers of items can be compared [1]_. Persons with fewer than 5 other answers are left out of it.
 
     References
     ----------
@@ -68,7 +72,9 @@ def classical_statistics(responses: Responses) -> ClassicalStatistics:
     >>> irt.classical_statistics(irt.Responses.from_matrix(marks)).point_biserial.round(2)
     array([ 0.85,  0.85,  0.52,  0.73,  0.85, -0.42])
     """
-    item, correct, n_items = responses.item, responses.score.astype(np.float64), responses.n_items
+    item, n_items = responses.item, responses.n_items
+    highest = responses.max_score if max_score is None else np.asarray(max_score)
+    correct = responses.score / highest[item]
     n_of_person = np.diff(responses.person_start)
     person = np.repeat(np.arange(responses.n_persons), n_of_person)
     right_of_person = np.bincount(person, weights=correct, minlength=responses.n_persons)
@@ -78,10 +84,11 @@ def classical_statistics(responses: Responses) -> ClassicalStatistics:
         counts = (n_of_person > LEAST_OTHER_ANSWERS)[person]
         rest = ((right_of_person[person] - correct) / (n_of_person[person] - 1))[counts]
         item, mark = item[counts], correct[counts]
-        n, x, y, yy, xy = (
-            np.bincount(item, weights=weight, minlength=n_items) for weight in (None, mark, rest, rest**2, mark * rest)
+        n, x, y, xx, yy, xy = (
+            np.bincount(item, weights=weight, minlength=n_items)
+            for weight in (None, mark, rest, mark**2, rest**2, mark * rest)
         )
         covariance = xy - x * y / n
-        variances = (x - x**2 / n) * (yy - y**2 / n)
+        variances = (xx - x**2 / n) * (yy - y**2 / n)
         point_biserial = np.where(variances > 1e-12, covariance / np.sqrt(variances), np.nan)
     return ClassicalStatistics(n_answers, share_correct, point_biserial, n.astype(np.int64))

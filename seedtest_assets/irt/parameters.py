@@ -11,9 +11,15 @@ from scipy.special import expit
 from seedtest_assets.irt.category_curves import GRADED, location, log_category_probabilities
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import Grid, nodes_with, normal_grid
-from seedtest_assets.irt.item_scores import item_scores, right_or_wrong, right_or_wrong_curves, steps_to_codes
+from seedtest_assets.irt.item_scores import (
+    heights,
+    item_scores,
+    right_or_wrong,
+    right_or_wrong_curves,
+    steps_to_codes,
+)
 from seedtest_assets.irt.kernel_arguments import Curves, ItemScores
-from seedtest_assets.irt.models import POLYTOMOUS_MODELS
+from seedtest_assets.irt.models import POLYTOMOUS_MODELS, Model, model_facts
 from seedtest_assets.irt.usable_parameters import unusable_steps
 
 
@@ -377,8 +383,36 @@ def _information_graded(theta: np.ndarray, items: ItemParameters) -> np.ndarray:
     return items.a[:, None] ** 2 * np.sum(p * (1 - at_least - above) ** 2, axis=1)
 
 
+def free_parameters(items: ItemParameters, model: Model = "2PL") -> np.ndarray:
+    """Count the parameters that a calibration estimates of each item alone.
+
+    Parameters
+    ----------
+    items : ItemParameters
+    model : {"Rasch", "2PL", "3PL"}
+        Of the items that are only right or wrong.
+
+    Returns
+    -------
+    int64 [n_items]
+        With partial credit the steps and, but for a PCM, the slope.
+
+    Examples
+    --------
+    >>> from seedtest_assets import irt
+    >>> none = float("nan")
+    >>> steps = [[none, none], [0.2, 1.0], [0.2, 1.0]]
+    >>> irt.free_parameters(irt.ItemParameters([0, 1, 2], [1.0] * 3, [0.0] * 3, [0.0] * 3, steps, ["", "GRM", "PCM"]))
+    array([2, 3, 2])
+    """
+    n_steps = np.isfinite(items.steps).sum(axis=1)
+    own_slope = (items.model != "PCM").astype(np.int64)
+    return np.where(items.polytomous, n_steps + own_slope, model_facts(model).parameters_per_item)
+
+
 def grid_of_test(items: ItemParameters, mean: float = 0.0, sd: float = 1.0) -> Grid:
     """Make the grid that resolves what a test of these items says of N(mean, sd^2): 61 nodes for a usual test."""
     largest = information(normal_grid(mean, sd).node, items).sum(axis=0).max()
-    step = min(1.2 / np.sqrt(1 / sd**2 + largest), 2 / np.abs(items.a).max(initial=1e-3))
+    steepness = np.abs(items.a) * heights(items.scores)
+    step = min(1.2 / np.sqrt(1 / sd**2 + largest), 2 / steepness.max(initial=1e-3))
     return normal_grid(mean, sd, nodes_with(step))

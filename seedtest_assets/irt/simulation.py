@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seedtest_assets.irt.parameters import ItemParameters, probability
+from seedtest_assets.irt.parameters import ItemParameters, category_probabilities, probability
 
 
 def simulate(theta: ArrayLike, items: ItemParameters, seed: int | np.random.Generator = 0) -> np.ndarray:
@@ -20,7 +20,7 @@ def simulate(theta: ArrayLike, items: ItemParameters, seed: int | np.random.Gene
     Returns
     -------
     float64 [n_persons, n_items]
-        1 for correct, 0 for incorrect.
+        1 for correct, 0 for incorrect; a score of an item with partial credit.
 
     Examples
     --------
@@ -30,5 +30,11 @@ def simulate(theta: ArrayLike, items: ItemParameters, seed: int | np.random.Gene
     array([[1., 0.],
            [1., 0.]])
     """
-    chance = probability(theta, items).T
-    return (np.random.default_rng(seed).random(chance.shape) < chance).astype(np.float64)
+    draw = np.random.default_rng(seed).random((np.size(theta), len(items)))
+    score = (draw < probability(theta, items).T).astype(np.float64)
+    with_steps = items.polytomous
+    if with_steps.any():
+        at_least = np.cumsum(category_probabilities(theta, items.take(with_steps))[:, ::-1], axis=1)[:, ::-1]
+        at_least /= at_least[:, :1]  # exactly 1 where nobody has less
+        score[:, with_steps] = np.sum(draw.T[with_steps, None] < at_least[:, 1:], axis=1).T
+    return score

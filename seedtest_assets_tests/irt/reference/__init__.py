@@ -12,16 +12,21 @@ from typing import Any
 import numpy as np
 
 FOLDER = Path(__file__).parent
+LEFT_OUT = str.maketrans("abcdef", "012345")
 
 
 def answers_of(name: str) -> np.ndarray:
     """Read the answers of a data set, float64 [n_persons, n_items] of scores and NaN.
 
     LSAT7, SAT12, SAT12missing (SAT12 scores an item without an answer as wrong, SAT12missing leaves it out), held_anchors,
-    dif, two_forms, Science, mixed and mixed_anchor; the first lines of each file say what it is. two_forms is laid out as 50 items.
+    dif, two_forms, Science, mixed, mixed_dense (mixed with the answers that it leaves out) and mixed_anchor; the first lines of
+    each file say what it is. two_forms is laid out as 50 items.
     """
-    lines = (FOLDER / f"{name.removesuffix('missing')}.txt").read_text().splitlines()
-    rows = [line.split() for line in lines if not line.startswith("#")]
+    text = (FOLDER / f"{name.removesuffix('missing').removesuffix('_dense')}.txt").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    if name == "mixed_dense":
+        lines = [line.translate(LEFT_OUT) for line in lines]
+    rows = [line.split() for line in lines]
     patterns = np.array([[_mark(mark) for mark in pattern] for pattern, *_ in rows])
     answers = np.repeat(patterns, [int(count[0]) if count else 1 for _, *count in rows], axis=0)
     if name == "two_forms":
@@ -48,4 +53,4 @@ def numbers(values: list[float | None]) -> np.ndarray:
 
 
 def _mark(mark: str) -> float:
-    return np.nan if mark == "." else float(mark)
+    return float(mark) if mark.isdigit() else np.nan
