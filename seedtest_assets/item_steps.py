@@ -3,13 +3,14 @@
 None stands for a score that nobody has, `-Infinity` for a step that everybody passes; see irt/category_curves.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from seedtest_assets.irt.models import MOST_CATEGORIES
+from seedtest_assets.irt.models import MOST_CATEGORIES, POLYTOMOUS_MODELS
+from seedtest_assets.irt.usable_parameters import unusable_steps
 
 STEP_NAMES = tuple(f"b_{k}" for k in range(1, MOST_CATEGORIES))
 
@@ -56,3 +57,20 @@ def steps_column(matrix: np.ndarray, polytomous: np.ndarray | None = None) -> li
 def _list(row: np.ndarray) -> list[float | None]:
     length = int(np.flatnonzero(np.isfinite(row)).max(initial=-1)) + 1
     return [None if np.isnan(value) else float(value) for value in row[:length]]
+
+
+def reasons_of(parameters: pd.DataFrame, rule: Callable[..., np.ndarray]) -> np.ndarray:
+    """Say why parameters (PARAMETER_COLUMNS) cannot be used, object [n], an empty text where they can.
+
+    rule: `unusable_anchors` or `unusable_parameters`. b of an item with steps follows from them, so that it may be missing.
+    """
+    a, b, c = (parameters[name].to_numpy(float) for name in "abc")
+    if "steps" not in parameters.columns or parameters["steps"].isna().all():
+        return rule(a, b, c)
+    steps = steps_matrix(parameters["steps"])
+    with_steps = np.isfinite(steps).any(axis=1)
+    reasons = rule(a, np.where(with_steps, 0.0, b), c)
+    model = parameters["model"].to_numpy(object)
+    unnamed = with_steps & ~parameters["model"].isin(POLYTOMOUS_MODELS).to_numpy()
+    of_steps = np.where(unnamed, "b_1 is given, but model is not GRM, GPCM or PCM", unusable_steps(a, steps, model))
+    return np.where(reasons == "", of_steps, reasons).astype(object)

@@ -137,6 +137,7 @@ def _calibrate(
         polytomous_model=options.mirt_polytomous_model,
         anchors=known.anchors,
         starts=known.starts,
+        item_models=known.models,
         previous=previous,
         linking_method=options.mirt_linking_method,
         priors=options.priors,

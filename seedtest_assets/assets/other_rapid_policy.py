@@ -52,6 +52,7 @@ def _calibrate(database: Database, settings: Settings, window: Window, model: Mo
         polytomous_model=settings.mirt_polytomous_model,
         anchors=known.anchors,
         starts=known.starts,
+        item_models=known.models,
         previous=previous,
         linking_method=settings.mirt_linking_method,
         priors=settings.priors,

@@ -1,6 +1,6 @@
 """A calibration request in the codes of irt/: what every engine starts from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,8 +14,8 @@ from seedtest_assets.engines.codes import coded, coded_priors, codes_and_names
 from seedtest_assets.engines.score_categories import score_categories
 from seedtest_assets.errors import first_few
 from seedtest_assets.irt.models import POLYTOMOUS_MODELS, PolytomousModel
-from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters, unusable_steps
-from seedtest_assets.item_steps import steps_matrix
+from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
+from seedtest_assets.item_steps import reasons_of
 from seedtest_assets.usable_answers import with_usable_ids
 
 
@@ -63,11 +63,11 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
         n_persons=len(student_ids),
         n_items=len(item_ids),
     )
-    unusable = _reasons(request.anchors, unusable_anchors)
+    unusable = reasons_of(request.anchors, unusable_anchors)
     usable = request.anchors[unusable == ""]
     anchors = coded(usable, item_ids)
     starts, previous = (
-        coded(parameters[_reasons(parameters, unusable_parameters) == ""], item_ids)
+        coded(parameters[reasons_of(parameters, unusable_parameters) == ""], item_ids)
         for parameters in (request.starts, request.previous)
     )
     return CodedRequest(
@@ -145,17 +145,3 @@ def _unmatched_anchors(usable: pd.DataFrame, item_ids: pa.Array) -> tuple[str, .
         f"none of the {len(usable)} anchors has an answer. Anchors: {named}. Items with answers: {answered}. "
         "Write the ids in both places alike",
     )
-
-
-def _reasons(parameters: pd.DataFrame, rule: Callable[..., np.ndarray]) -> np.ndarray:
-    """Say why parameters cannot be used. b of an item with steps follows from them, so that it may be missing."""
-    a, b, c = (parameters[name].to_numpy(float) for name in "abc")
-    if "steps" not in parameters.columns or parameters["steps"].isna().all():
-        return rule(a, b, c)
-    steps = steps_matrix(parameters["steps"])
-    with_steps = np.isfinite(steps).any(axis=1)
-    reasons = rule(a, np.where(with_steps, 0.0, b), c)
-    model = parameters["model"].to_numpy(object)
-    unnamed = with_steps & ~parameters["model"].isin(POLYTOMOUS_MODELS).to_numpy()
-    of_steps = np.where(unnamed, "b_1 is given, but model is not GRM, GPCM or PCM", unusable_steps(a, steps, model))
-    return np.where(reasons == "", of_steps, reasons).astype(object)

@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, PARAMETER_COLUMNS, as_parameters, no_parameters
+from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, PARAMETER_COLUMNS, no_parameters
 from seedtest_assets.storage.database import Database, sql
 
 _ITEMS = """
-SELECT item_id, a, b, c, se_a, se_b, se_c, n_responses, is_anchor,
+SELECT item_id, model, a, b, c, steps, se_a, se_b, se_c, se_steps, n_responses, is_anchor,
        array_to_string(ARRAY(SELECT flag FROM unnest(flags) AS flag WHERE flag NOT LIKE 'provisional:%'), '. ') AS flag
 FROM item_history WHERE partition_date = $1 ORDER BY item_id
 """
@@ -20,7 +20,7 @@ SELECT student_id, theta, se, n_responses
 FROM ability_history WHERE partition_date = $1 ORDER BY student_id
 """
 _ITEMS_OF_DAYS = """
-SELECT partition_date, item_id, a, b, c, se_a, se_b, n_responses
+SELECT partition_date, item_id, model, a, b, c, steps, se_a, se_b, n_responses
 FROM item_history WHERE partition_date = ANY (string_to_array($1, ',')::date[]) ORDER BY partition_date, item_id
 """
 # The first calibration defines the scale; a later one that could not be linked is on a scale of its own.
@@ -40,7 +40,7 @@ def item_parameters(database: Database, day: date) -> pd.DataFrame:
 
 def fitted_items(database: Database, day: date) -> pd.DataFrame:
     """Read ITEM_COLUMNS of a day; empty when it has none."""
-    return as_parameters(_frame(database, _ITEMS, [day]), ITEM_COLUMNS)
+    return _frame(database, _ITEMS, [day])[ITEM_COLUMNS]
 
 
 def abilities(database: Database, day: date) -> pd.DataFrame:
@@ -64,9 +64,10 @@ def previous_item_parameters(database: Database, day: date) -> tuple[date | None
 
 
 def parameters_of_days(database: Database, days: Sequence[date]) -> pd.DataFrame:
-    """Read partition_date, item_id, a, b, c, se_a, se_b, n_responses of some days."""
+    """Read partition_date, item_id, model, a, b, c, steps, se_a, se_b, n_responses of some days."""
     if not days:
-        return pd.DataFrame(columns=["partition_date", "item_id", "a", "b", "c", "se_a", "se_b", "n_responses"])
+        names = ["partition_date", "item_id", "model", "a", "b", "c", "steps", "se_a", "se_b", "n_responses"]
+        return pd.DataFrame(columns=names)
     return _frame(database, _ITEMS_OF_DAYS, [",".join(day.isoformat() for day in days)])
 
 

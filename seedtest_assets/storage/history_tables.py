@@ -24,6 +24,8 @@ HISTORY: dict[str, pa.Schema] = {
             ("se_a", pa.float64()),
             ("se_b", pa.float64()),
             ("se_c", pa.float64()),
+            ("steps", pa.list_(pa.float64())),
+            ("se_steps", pa.list_(pa.float64())),
             ("n_responses", pa.int64()),
             ("is_anchor", pa.bool_()),
             ("flags", pa.list_(pa.string())),

@@ -26,6 +26,13 @@ class PublishedTable:
     columns: Mapping[str, str]
 
 
+STEPS_AS_JSON = (
+    "coalesce((SELECT jsonb_object_agg('b_' || k, step) FROM jsonb_array_elements("
+    "CASE jsonb_typeof(to_jsonb({row}) -> 'steps') WHEN 'array' THEN to_jsonb({row}) -> 'steps' END"
+    ") WITH ORDINALITY AS s (step, k)), '{{}}')"
+)
+"""SQL of b_1, b_2, ... of a row of item_history, an empty object for an item without steps. By way of JSON, so that rows of a
+table that has no such column yet, as while an older database is migrated, have none."""
 PUBLISHED = {
     table.name: table
     for table in (
@@ -38,7 +45,7 @@ PUBLISHED = {
             columns={
                 "item_id": "item_id",
                 "model": "model",
-                "params": "jsonb_build_object('a', a, 'b', b, 'c', c)",
+                "params": "jsonb_build_object('a', a, 'b', b, 'c', c) || " + STEPS_AS_JSON.replace("{row}", "history"),
                 "version": "{version}",
                 "fitted_at": "fitted_at",
                 "updated_at": "fitted_at",

@@ -51,11 +51,12 @@ def write_calibration(
     """Replace a day of item, ability and fit history, all three or none, and publish it when it is the newest day."""
     ensure_month(database, day)
     model = result.model_spec["model"]
+    models = result.items["model"].where(result.items["model"].notna(), model)
     flags = [
         [text for text in (flag, result.provisional.get(item, "")) if text] or None
         for item, flag in zip(result.items["item_id"], result.items["flag"], strict=True)
     ]
-    items = result.items.assign(model=model, flags=flags, run_id=run_id, fitted_at=fitted_at)
+    items = result.items.assign(model=models, flags=flags, run_id=run_id, fitted_at=fitted_at)
     abilities = result.abilities.rename(columns={"user_id": "student_id"}).assign(model=model, fitted_at=fitted_at)
     specification, metrics = (json.dumps(facts, default=str) for facts in (result.model_spec, result.metrics))
     with database.bulk_transaction() as cursor:

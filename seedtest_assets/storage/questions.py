@@ -1,5 +1,7 @@
 """Anchors and starting values from the platform's `question` table."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -7,8 +9,11 @@ import pandas as pd
 
 from seedtest_assets.calibration import as_parameters, no_parameters
 from seedtest_assets.errors import InputError, first_few
+from seedtest_assets.irt.models import POLYTOMOUS_MODELS, PolytomousModel
 from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
+from seedtest_assets.item_steps import reasons_of, steps_of
 from seedtest_assets.storage.database import Database
+from seedtest_assets.storage.published_tables import STEPS_AS_JSON
 from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.statements import Run, literal
 from seedtest_assets.usable_answers import BLANKS, SQL_BLANKS
@@ -16,9 +21,13 @@ from seedtest_assets.usable_answers import BLANKS, SQL_BLANKS
 _QUERY = """
 SELECT id::text AS item_id,
        meta #>> '{irt,a}' AS a, meta #>> '{irt,b}' AS b, meta #>> '{irt,c}' AS c,
-       coalesce(meta -> 'tags' ? 'anchor', false) AS is_anchor
-FROM question
-WHERE meta #>> '{irt,a}' IS NOT NULL AND meta #>> '{irt,b}' IS NOT NULL
+       meta #>> '{irt,model}' AS model,
+       CASE WHEN meta -> 'irt' ? 'b_1' THEN meta ->> 'irt' END AS irt,
+       coalesce(meta -> 'tags' ? 'anchor', false) AS is_anchor, coalesce(is_known, false) AS is_known
+FROM question, LATERAL (
+    SELECT meta #>> '{irt,a}' IS NOT NULL AND (meta #>> '{irt,b}' IS NOT NULL OR meta -> 'irt' ? 'b_1') AS is_known
+) AS parameters
+WHERE is_known OR upper(meta #>> '{irt,model}') IN ('GRM', 'GPCM', 'PCM')
 ORDER BY id
 """
 
@@ -30,6 +39,7 @@ SET {set_time}meta = jsonb_set(
     '{{irt}}',
     CASE WHEN jsonb_typeof(meta -> 'irt') = 'object' THEN meta -> 'irt' ELSE '{{}}' END
         || jsonb_build_object('a', fitted.a, 'b', fitted.b, 'c', fitted.c, 'model', fitted.model, 'version', {version})
+        || {steps}
 )
 FROM ({rows}) AS fitted
 WHERE fitted.item_id = btrim(question.id::text, {blanks})
@@ -42,11 +52,13 @@ WHERE fitted.item_id = btrim(question.id::text, {blanks})
 class KnownParameters:
     """What the bank knows of its items: trusted parameters, and those that only start an estimation.
 
-    anchors, starts: PARAMETER_COLUMNS of usable ones. warnings: questions that were left out, a line.
+    anchors, starts: PARAMETER_COLUMNS of usable ones. models: GRM, GPCM or PCM of questions with partial credit that name it,
+    by id. warnings: questions that were left out, a line.
     """
 
     anchors: pd.DataFrame = field(default_factory=no_parameters)
     starts: pd.DataFrame = field(default_factory=no_parameters)
+    models: Mapping[str, PolytomousModel] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -70,14 +82,22 @@ def known_parameters(database: Database) -> KnownParameters:
     for name in "abc":
         known[name] = pd.to_numeric(known[name], errors="coerce").astype(float)
     known["c"] = known["c"].fillna(0.0)
+    known["model"] = (
+        known["model"].str.upper().where(known["model"].str.upper().isin(POLYTOMOUS_MODELS), known["model"])
+    )
+    models = known[known["model"].isin(POLYTOMOUS_MODELS)]
+    documents = [irt if isinstance(irt, str) else "{}" for irt in known["irt"]]
+    known = known.assign(steps=[*map(_steps, documents)], unreadable=[*map(_unreadable, documents)])
+    known = known[known["is_known"]]  # a model alone is no parameter
     is_anchor = known["is_anchor"].to_numpy(bool)
-    values = [known[name].to_numpy() for name in "abc"]
-    reasons = np.where(is_anchor, unusable_anchors(*values), unusable_parameters(*values))
+    reasons = np.where(is_anchor, reasons_of(known, unusable_anchors), reasons_of(known, unusable_parameters))
+    reasons[known["unreadable"].to_numpy(bool)] = "b_1, b_2, ... are not all numbers"
     usable = reasons == ""
     left_out = [f"{item} ({reason})" for item, reason in zip(known["item_id"][~usable], reasons[~usable], strict=True)]
     return KnownParameters(
         anchors=as_parameters(known[usable & is_anchor]),
         starts=as_parameters(known[usable & ~is_anchor]),
+        models=dict(zip(models["item_id"], models["model"], strict=True)),
         warnings=(
             (
                 f"{len(left_out)} questions have unusable parameters in meta.irt and were left out: {first_few(left_out)}",
@@ -98,4 +118,19 @@ def update_question_meta(run: Run, rows: str, version: str) -> None:
         "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('question') AND attname = 'updated_at')"
     )[0][0]
     set_time = "updated_at = now(), " if has_time else ""
-    run(_UPDATE_META.format(set_time=set_time, rows=rows, version=literal(version), blanks=SQL_BLANKS))
+    steps = STEPS_AS_JSON.format(row="fitted")
+    run(_UPDATE_META.format(set_time=set_time, rows=rows, version=literal(version), blanks=SQL_BLANKS, steps=steps))
+
+
+def _steps(irt: str) -> list[float | None] | None:
+    """Read b_1, b_2, ... of question.meta.irt, JSON text; None where it has none that can be read."""
+    return None if _unreadable(irt) else steps_of(json.loads(irt))
+
+
+def _unreadable(irt: str) -> bool:
+    """Tell whether question.meta.irt has steps that are no numbers."""
+    try:
+        steps_of(json.loads(irt))
+    except (TypeError, ValueError):
+        return True
+    return False

@@ -29,7 +29,15 @@ def calibration(
     constants = {"linking_constants": {"A": 1.1, "B": 0.2, "method": "stocking_lord", "n_anchors_used": 2}}
     return CalibrationResult(
         items=pd.DataFrame({"item_id": list(items), "a": 1.25, "b": list(items.values()), "c": 0.0}).assign(
-            se_a=0.1, se_b=0.1, se_c=float("nan"), n_responses=20, is_anchor=False, flag=""
+            se_a=0.1,
+            se_b=0.1,
+            se_c=float("nan"),
+            n_responses=20,
+            is_anchor=False,
+            flag="",
+            model="2PL",
+            steps=None,
+            se_steps=None,
         ),
         abilities=pd.DataFrame(
             {"user_id": list(students), "theta": list(students.values()), "se": 0.3, "n_responses": 3}

@@ -1,15 +1,20 @@
 """Parameters written back to the platform's question table, in the calibration's transaction."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
+import numpy as np
 import pytest
 
 from seedtest_assets.errors import InputError
+from seedtest_assets.item_steps import steps_matrix
+from seedtest_assets.storage.history import fitted_items
 from seedtest_assets.storage.publications import Publishing
+from seedtest_assets.storage.publishing import write_calibration
 from seedtest_assets.storage.questions import known_parameters
 from seedtest_assets_tests.conftest import execute, rows_of
-from seedtest_assets_tests.storage.nights import DAY, calibrate
+from seedtest_assets_tests.storage.nights import DAY, at, calibrate, calibration
 
 
 def add_question(database, number, meta):
@@ -118,3 +123,42 @@ def test_without_a_question_table_there_are_no_anchors(database):
     known = known_parameters(database)
     assert known.anchors.empty
     assert known.starts.empty
+
+
+def test_models_and_steps_of_partial_credit_are_read(database):
+    metas = [
+        {"irt": {"model": "gpcm"}},
+        {"irt": {"a": 1.1, "b_1": -0.5, "b_2": None, "b_3": 0.9, "model": "GPCM"}, "tags": ["anchor"]},
+        {"irt": {"a": 1.1, "b": 0, "b_1": 0.5, "b_2": 0.2, "model": "GRM"}},
+        {"irt": {"a": 1.1, "b": 0, "b_1": "easy", "model": "GRM"}},
+        {"irt": {"a": 0.8, "b": 0.1, "model": "2PL"}},
+    ]
+    for number, meta in enumerate(metas):
+        add_question(database, number, meta)
+    known = known_parameters(database)
+    assert known.models == {"0": "GPCM", "1": "GPCM", "2": "GRM", "3": "GRM"}
+    assert known.anchors[["item_id", "model", "steps"]].values.tolist() == [["1", "GPCM", [-0.5, None, 0.9]]]
+    assert known.starts["item_id"].tolist() == ["4"]
+    assert known.warnings == (
+        "2 questions have unusable parameters in meta.irt and were left out: 2 (thresholds of a GRM must ascend), "
+        "3 (b_1, b_2, ... are not all numbers)",
+    )
+
+
+def test_steps_are_published_and_written_to_the_questions(database):
+    add_question(database, 0, {"irt": {"model": "GPCM", "note": "essay"}})
+    result = calibration({"0": 0.2})
+    steps = [[-0.5, None, 0.9]]
+    result = replace(result, items=result.items.assign(model="GPCM", steps=steps, se_steps=[[0.1, None, 0.2]]))
+    write_calibration(
+        database, DAY, result, run_id="fit-1", fitted_at=at(DAY), publishing=Publishing(update_questions=True)
+    )
+    with database.transaction() as connection:
+        ((model, params),) = connection.exec_driver_sql("SELECT model, params FROM mirt_item_params")
+        ((meta,),) = connection.exec_driver_sql("SELECT meta -> 'irt' FROM question")
+    assert (model, params) == ("GPCM", {"a": 1.25, "b": 0.2, "c": 0.0, "b_1": -0.5, "b_2": None, "b_3": 0.9})
+    assert meta == params | {"model": "GPCM", "version": "v1", "note": "essay"}
+    read = fitted_items(database, DAY)
+    assert read["model"].tolist() == ["GPCM"]
+    np.testing.assert_array_equal(steps_matrix(read["steps"]), [[-0.5, np.nan, 0.9]])
+    np.testing.assert_array_equal(steps_matrix(read["se_steps"]), [[0.1, np.nan, 0.2]])
