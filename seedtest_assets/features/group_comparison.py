@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -76,7 +76,10 @@ def compare_group(
     anchors: Sequence[str] | None = None,
     model: str = "2PL",
 ) -> GroupComparison:
-    """Compare one group with the reference group by their own answers. anchors: ids of items known to be fair."""
+    """Compare one group with the reference group by their own answers. anchors: ids of items known to be fair.
+
+    Items with partial credit are left out, and named in a warning.
+    """
     members = pa.array([student for student, of in groups.items() if of in (reference, group)], pa.string())
     answers = answers.filter(is_one_of(answers["student_id"], members))
     coded = code_request(CalibrationRequest(answers_to_calibrate(answers)))
@@ -88,6 +91,10 @@ def compare_group(
     except irt.DataError as error:
         return GroupComparison(group=group, dif=None, reason=str(error))
     ids = np.asarray(coded.item_ids, dtype=object)
+    if coded.left_out:
+        uncountable = ids[[code for code, _, _ in coded.left_out]].tolist()
+        line = f"items not studied ({len(uncountable)}), with scores that are no categories: {first_few(uncountable)}"
+        dif = replace(dif, warnings=(*dif.warnings, line))
     return GroupComparison(group=group, dif=dif, item_ids=ids[dif.item].tolist(), anchor_ids=ids[dif.anchors].tolist())
 
 

@@ -50,6 +50,7 @@ def differential_item_functioning(
     Parameters
     ----------
     responses : Responses
+        Items with partial credit are left out, and named in a warning.
     focal : bool [n_persons]
         Whether each person is of the focal group; the others are the reference group, which is N(0, 1).
     model : {"Rasch", "2PL", "3PL"}

@@ -29,14 +29,18 @@ class GroupedAnswers:
 
     @classmethod
     def of(cls, responses: Responses, focal: ArrayLike, min_responses: int) -> "GroupedAnswers":
-        """Keep an item's answers in a group where they are enough, with right and wrong ones among them."""
+        """Keep an item's answers in a group where they are enough, with right and wrong ones among them.
+
+        Items with partial credit are left out.
+        """
         focal = _checked(focal, responses)
         length = np.diff(responses.person_start)
         group = np.repeat(focal, length).astype(np.int64)
         n_items = responses.n_items
-        cell = 2 * (group * n_items + responses.item) + responses.score
+        right_or_wrong = responses.max_score == 1
+        cell = 2 * (group * n_items + responses.item) + np.minimum(responses.score, 1)
         count = np.bincount(cell, minlength=4 * n_items).reshape(2, n_items, 2)
-        enough = (count.sum(axis=2) >= min_responses) & (count > 0).all(axis=2)
+        enough = (count.sum(axis=2) >= min_responses) & (count > 0).all(axis=2) & right_or_wrong
         items = np.flatnonzero(enough.any(axis=0)).astype(np.int32)
         kept = enough[group, responses.item]
         row = np.zeros(n_items, np.int32)

@@ -48,15 +48,21 @@ class Study:
     def of(cls, responses: Responses, focal: ArrayLike, model: Model, options: Options) -> "Study":
         """Fit, leaving out items that cannot be studied."""
         answers = GroupedAnswers.of(responses, focal, max(options.min_responses, 2))
-        few = np.setdiff1d(responses.item, answers.items[answers.studied])
-        warning = (
-            f"items not studied ({len(few)}), with fewer than {options.min_responses} answers or only right or only "
-            f"wrong ones in a group: {names_of(few, responses.item_ids)}"
+        partial = np.flatnonzero(responses.max_score > 1)
+        few = np.setdiff1d(responses.item, np.concatenate([answers.items[answers.studied], partial]))
+        reasons = {
+            "with partial credit": partial,
+            f"with fewer than {options.min_responses} answers or only right or only wrong ones in a group": few,
+        }
+        warnings = tuple(
+            f"items not studied ({len(items)}), {reason}: {names_of(items, responses.item_ids)}"
+            for reason, items in reasons.items()
+            if len(items)
         )
         stopping = Stopping(options.tolerance, options.max_iterations, options.progress)
         priors = Priors(prior_c=options.prior_c, fixed_c=options.fixed_c)
         model_of_groups = GroupModel(answers=answers, model=model, stopping=stopping, priors=priors)
-        return cls._fitted(responses, model_of_groups, (warning,) if len(few) else ())
+        return cls._fitted(responses, model_of_groups, warnings)
 
     @classmethod
     def _fitted(cls, responses: Responses, model: GroupModel, warnings: tuple[str, ...]) -> "Study":
@@ -93,7 +99,9 @@ class Study:
         rows = self.answers.row_of(codes)
         unusable = codes[rows < 0]
         if len(unusable) == len(codes):
-            raise DataError("none of the anchors has enough answers, right and wrong ones, in both groups")
+            raise DataError(
+                "none of the anchors can be studied: with enough answers in both groups, right and wrong ones, and no partial credit"
+            )
         names = names_of(unusable, self.responses.item_ids)
         warning = f"{len(unusable)} of {len(codes)} anchors are not used, since they are not studied: {names}"
         return rows[rows >= 0], (warning,) if len(unusable) else ()

@@ -138,3 +138,21 @@ def test_a_wide_file_with_group_id_is_calibrated_without_it(wide):
     assert done.exit_code == 0, done.output
     assert "the column group_id is not read as an item" in " ".join(done.stdout.split())
     assert pd.read_csv("calibration/item_params.csv")["item_id"].tolist() == ITEMS
+
+
+def test_items_with_partial_credit_are_named_and_the_others_are_as_without_them(wide):
+    wide.to_csv("plain.csv", index=False)
+    assert dif("plain.csv", "--group", "region", "--out", "plain").exit_code == 0
+    rng = np.random.default_rng(5)
+    long = wide.melt(["student_id", "region"], var_name="item_id", value_name="score")
+    essay, speech = (
+        long.iloc[: len(wide)].assign(item_id=item, score=rng.choice(scores, len(wide)), max_score=2.0)
+        for item, scores in (("essay", [0, 1, 2]), ("speech", [0.137, 0.951, 2.0]))
+    )
+    pd.concat([long.assign(max_score=1.0), essay, speech]).to_csv("long.csv", index=False)
+    done = dif("long.csv", "--group", "region", "--out", "long")
+    assert done.exit_code == 0, done.output
+    shown = " ".join(done.stdout.split())
+    assert "south: items not studied (1), with partial credit: essay" in shown
+    assert "south: items not studied (1), with scores that are no categories: speech" in shown
+    pd.testing.assert_frame_equal(pd.read_csv("plain/dif.csv"), pd.read_csv("long/dif.csv"), rtol=1e-6)

@@ -175,6 +175,24 @@ def test_answers_of_one_group_only_are_used_and_their_item_is_not_studied(refere
     assert dif.matched_on == "ability"
 
 
+def test_items_with_partial_credit_are_left_out_and_named_and_change_nothing_else(reference):
+    result, responses, focal = reference
+    matrix = answers_of("dif")
+    points = np.minimum(matrix[:, :2].sum(axis=1), 2.0)
+    with_points = irt.Responses.from_matrix(np.column_stack([matrix, points]))
+    dif = irt.differential_item_functioning(with_points, focal, anchors=[*result["anchors"], 20])
+    expected = irt.differential_item_functioning(responses, focal, anchors=result["anchors"])
+    assert dif.warnings == (
+        "1 of 6 anchors are not used, since they are not studied: 20",
+        "items not studied (1), with partial credit: 20",
+    )
+    np.testing.assert_array_equal(dif.item, expected.item)
+    np.testing.assert_array_equal(dif.lr_x2, expected.lr_x2)
+    np.testing.assert_array_equal(dif.mh_delta, expected.mh_delta)
+    with pytest.raises(irt.DataError, match=r"no item can be studied. items not studied \(1\), with partial credit: 0"):
+        irt.differential_item_functioning(irt.Responses.from_matrix(points[:, None]), focal)
+
+
 @pytest.mark.parametrize(
     ("focal", "anchors", "message"),
     [
@@ -182,7 +200,7 @@ def test_answers_of_one_group_only_are_used_and_their_item_is_not_studied(refere
         (np.arange(2000) >= 1990, None, "no item can be studied"),
         (np.zeros(3, bool), None, "focal must be 2000 values of true or false"),
         (np.arange(2000), None, "focal must be 2000 values of true or false"),
-        (np.arange(2000) >= 1200, [99], "none of the anchors has enough answers"),
+        (np.arange(2000) >= 1200, [99], "none of the anchors can be studied: with enough answers in both groups"),
         (np.arange(2000) >= 1200, np.arange(20), "every item that can be studied is an anchor"),
     ],
 )

@@ -115,17 +115,11 @@ def test_an_item_that_makes_up_most_of_the_test_has_none():
 
 
 def test_scores_in_the_test_that_nobody_has_count_for_nothing():
-    """Of a long test and few persons: without them p of items that fit is uniform."""
-    items = simulate(1, 20, seed=3).items
-    p = np.concatenate([
-        irt.s_x2(
-            irt.Responses.from_matrix(irt.simulate(np.random.default_rng(seed).normal(size=150), items, seed)),
-            items,
-            n_parameters=0,
-        )[2]
-        for seed in range(40)
-    ])  # fmt: skip
-    assert kstest(p, "uniform").pvalue > 0.01
+    observed, share = np.array([[4.0, 9.0], [8.0, 7.0], [20.0, 6.0]]), np.array([[0.3, 0.7], [0.5, 0.5], [0.8, 0.2]])
+    expected = merged_cells(observed, share)
+    with_empty = merged_cells(np.insert(observed, [0, 2, 3], 0.0, axis=0), np.insert(share, [0, 2, 3], 0.5, axis=0))
+    for ours, theirs in zip(with_empty, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("guessing", [0.0, 0.2])
