@@ -10,6 +10,7 @@ import numpy as np
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers
 from seedtest_assets.irt.linking import SIGN_CHANGED, Linking, TooFewCommonItems, link, linking_items, linking_warnings
+from seedtest_assets.irt.linking_curves import MODEL_CHANGED, SCORES_CHANGED
 from seedtest_assets.irt.models import ScaleTransformation
 from seedtest_assets.irt.parameters import ItemParameters, Line, on_scale
 from seedtest_assets.irt.remarks import names_of
@@ -99,7 +100,7 @@ class Target:
 def link_blocks(items: ItemParameters, errors: np.ndarray, target: Target, answers: Answers) -> BankScale:
     """Link the blocks of items one by one; what cannot be linked is named in the warnings.
 
-    errors: standard errors of a and b, float64 [2, n_items]; answers: to `items`, by position.
+    errors: standard errors of a, b and steps, float64 [2 + n_steps, n_items]; answers: to `items`, by position.
     """
     blocks = Blocks.of(answers)
     A, B = np.ones(blocks.n), np.zeros(blocks.n)
@@ -116,23 +117,31 @@ def link_blocks(items: ItemParameters, errors: np.ndarray, target: Target, answe
     scale = BankScale(blocks=blocks, of_block=tuple(of_block), A=A, B=B)
     warnings = [
         *(line for linking in scale.linkings for line in linking_warnings(linking, target.item_ids)),
-        *_opposed(scale.linkings, failures, target),
+        *_not_comparable(scale.linkings, failures, target),
         *_not_linked(items, failures, blocks, target.item_ids),
     ]
     return replace(scale, warnings=tuple(warnings))
 
 
-def _opposed(linkings: Sequence[Linking], failures: dict[int, DataError], target: Target) -> list[str]:
-    """Name the items whose discrimination has the other sign in the bank."""
-    screened = [linking.screened_out for linking in linkings]
-    screened += [error.screened_out for error in failures.values() if isinstance(error, TooFewCommonItems)]
-    opposed = [item for item, reason in chain.from_iterable(screened) if reason == SIGN_CHANGED]
-    if not opposed:
-        return []
-    return [
-        f"{len(opposed)} {linking_items(target.source)} discriminate with the other sign than in the bank and are not "
-        f"linked to: {names_of(np.array(opposed), target.item_ids)}. Correct their a in the bank, or their keys"
-    ]
+def _not_comparable(linkings: Sequence[Linking], failures: dict[int, DataError], target: Target) -> list[str]:
+    """Name the items whose discrimination has the other sign in the bank, and those with other scores or another model."""
+    reasons = [linking.screened_out for linking in linkings]
+    reasons += [error.screened_out for error in failures.values() if isinstance(error, TooFewCommonItems)]
+    screened = list(chain.from_iterable(reasons))
+    opposed = [item for item, reason in screened if reason == SIGN_CHANGED]
+    unlike = [item for item, reason in screened if reason.startswith((SCORES_CHANGED, MODEL_CHANGED))]
+    warnings, what = [], linking_items(target.source)
+    if opposed:
+        warnings.append(
+            f"{len(opposed)} {what} discriminate with the other sign than in the bank and are not "
+            f"linked to: {names_of(np.array(opposed), target.item_ids)}. Correct their a in the bank, or their keys"
+        )
+    if unlike:
+        warnings.append(
+            f"{len(unlike)} {what} have other scores or another model than in the bank and are not linked to: "
+            f"{names_of(np.array(unlike), target.item_ids)}. Give the bank their steps of today, or untag them"
+        )
+    return warnings
 
 
 def _not_linked(

@@ -154,7 +154,7 @@ def _link(estimate: Estimate, errors: ItemErrors, bank: Bank, options: Options) 
             f"the anchors are not held at their values but linked to by {target.method}: they do not agree, or a block "
             "of items has too few of them"
         )
-    scale = link_blocks(estimate.items, np.stack([errors.a, errors.b]), target, answers)
+    scale = link_blocks(estimate.items, errors.of_items, target, answers)
     mismatch = mismatch_warnings(estimate.sample.model, items)
     return replace(scale, warnings=(*warnings, *scale.warnings, *mismatch))
 

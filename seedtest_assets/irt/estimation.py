@@ -218,7 +218,7 @@ def screen_anchors(sample: Sample, bank: Bank, options: Options) -> HeldAnchors 
     free = estimate_items(sample.with_both_marks(options), bank, None, options)
     errors = standard_errors(free.optimum, options.standard_errors)
     to_anchors = Target(items=target, source=source, method="stocking_lord", item_ids=sample.responses.item_ids)
-    scale = link_blocks(free.items, np.stack([errors.a, errors.b]), to_anchors, free.problem.answers)
+    scale = link_blocks(free.items, errors.of_items, to_anchors, free.problem.answers)
     if not scale.linkings or (scale.not_linked.any() and not shrunk):
         return None
     used = np.concatenate([linking.used for linking in scale.linkings])

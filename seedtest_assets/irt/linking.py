@@ -1,6 +1,7 @@
 """Linking: the line that puts a calibration's scale on the bank's, from the items both have.
 
-theta_to = A theta_from + B, so a_to = a_from / A, b_to = A b_from + B, and c stays.
+theta_to = A theta_from + B, so a_to = a_from / A, b_to = A b_from + B, as every step of an item with partial credit, and c
+stays.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,15 @@ from scipy.special import expit, logit
 
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.grid import Grid, normal_grid
+from seedtest_assets.irt.linking_curves import (
+    LinkingCurves,
+    difficulties,
+    like_right_or_wrong,
+    of_missing_scores,
+    pooled,
+    unlike,
+    upright,
+)
 from seedtest_assets.irt.linking_errors import UNKNOWN, LinkingErrors, linking_errors
 from seedtest_assets.irt.models import SCALE_TRANSFORMATIONS, LinkingMethod, ScaleTransformation
 from seedtest_assets.irt.parameters import SAME_SCALE, ItemParameters, Line, probability
@@ -144,11 +154,13 @@ def link(
     symmetric : bool
         Add the criterion on the from-scale to that on the to-scale (stocking_lord and haebara only).
     screen : bool
-        Leave out, one at a time, items that changed sign or moved most unlike the others; see `drifted`.
+        Leave out, one at a time, items that changed sign or moved most unlike the others; see `drifted`. Items with
+        other scores, or a GRM on one side only, cannot be compared and are left out in any case.
     source : str
         What the to-items are, for `Linking.source`.
-    errors : float64 [2, n_from], optional
-        Standard errors of a and b of the from-items, for the errors of the constants.
+    errors : float64 [2 + n_steps, n_from], optional
+        Standard errors of a, b and b_1, b_2, ... of the from-items, for the errors of the constants. The rows of steps
+        are needed only where items have some.
 
     Returns
     -------
@@ -194,12 +206,14 @@ def _link_by(
 ) -> Linking:
     """Link through the common items by a criterion, on a scale near N(0, 1)."""
     _, in_from, in_to = np.intersect1d(from_items.item, to_items.item, return_indices=True)
-    new, bank = from_items.take(in_from), to_items.take(in_to)
+    new, bank = (like_right_or_wrong(items.take(rows)) for items, rows in ((from_items, in_from), (to_items, in_to)))
     near = near_standard(_rough_line(new, bank))
     bank = near.undo(bank)
-    linking = _link_common(new, bank, criterion, screen, source)
+    unknown = np.full((2, len(from_items)), np.nan)
+    of_places = _errors_in_places(np.asarray(unknown if errors is None else errors)[:, in_from], new)
+    linking = _link_common(new, bank, of_places, criterion, screen, source)
     if errors is not None:
-        linking = _with_errors(linking, new, bank, np.asarray(errors)[:, in_from], criterion)
+        linking = _with_errors(linking, new, bank, of_places, criterion)
     return linking.onto(near)
 
 
@@ -225,12 +239,29 @@ def _rough_line(new: ItemParameters, bank: ItemParameters) -> Line:
 def _with_errors(
     linking: Linking, new: ItemParameters, bank: ItemParameters, errors: np.ndarray, criterion: "_Criterion"
 ) -> Linking:
-    """Add the standard errors of the constants. errors: of a and b of `new`, float64 [2, n_items]."""
+    """Add the standard errors of the constants. errors: as `_errors_in_places` gives them."""
     used = np.isin(new.item, linking.used)
-    new, errors = _upright(new.take(used)), errors[:, used]
-    bank = _in_the_model_of(new, _upright(bank.take(used)), criterion)
+    new, errors = upright(new.take(used)), errors[:, used]
+    bank = _in_the_model_of(new, upright(bank.take(used)), criterion)
     of_constants = linking_errors(new, bank, (linking.A, linking.B), errors, criterion.method, criterion.grid)
     return replace(linking, errors=of_constants)
+
+
+def _errors_in_places(errors: np.ndarray, items: ItemParameters) -> np.ndarray:
+    """Put errors of a, b and steps where `difficulties` of the upright items has each b, float64 [1 + n_places, n_items].
+
+    NaN where there is no b and where no error is known.
+    """
+    n_steps = items.steps.shape[1]
+    if not n_steps:
+        return errors[:2]
+    of_steps = np.full((len(items), n_steps), np.nan)
+    known = errors[2 : 2 + n_steps].T
+    of_steps[:, : known.shape[1]] = np.where(np.isfinite(items.steps)[:, : known.shape[1]], known, np.nan)
+    falling = items.polytomous & (items.a < 0)
+    of_steps[falling] = of_missing_scores(of_steps[falling], items.steps[falling])
+    of_steps[~items.polytomous, 0] = errors[1, ~items.polytomous]
+    return np.concatenate([errors[:1], of_steps.T])
 
 
 @dataclass(frozen=True)
@@ -249,33 +280,36 @@ class _Criterion:
 def _link_common(
     new: ItemParameters,
     bank: ItemParameters,
+    errors: np.ndarray,
     criterion: _Criterion,
     screen: bool,
     source: str,
 ) -> Linking:
-    """Link the common items of both scales, in the same order, leaving out what drifted one at a time."""
+    """Link the common items of both scales, in the same order, leaving out what drifted one at a time.
+
+    errors: of the new items, as `_errors_in_places` gives them.
+    """
     screened: list[tuple[int, str]] = []
     opposed = (new.a > 0) != (bank.a > 0)
     if screen and opposed.any():
         screened += [(int(item), SIGN_CHANGED) for item in new.item[opposed]]
-        new, bank = new.take(~opposed), bank.take(~opposed)
-    new, bank = _upright(new), _upright(bank)
+        new, bank, errors = new.take(~opposed), bank.take(~opposed), errors[:, ~opposed]
+    new, bank = upright(new), upright(bank)
+    reasons = unlike(new, bank)
+    if (reasons != "").any():
+        screened += [(int(item), reason) for item, reason in zip(new.item, reasons, strict=True) if reason]
+        new, bank, errors = new.take(reasons == ""), bank.take(reasons == ""), errors[:, reasons == ""]
     bank = _in_the_model_of(new, bank, criterion)
     while True:
         if len(new) < 2:
             raise TooFewCommonItems(len(new), tuple(screened))
-        A, B = criterion.constants(new, bank)
-        item, reason = drifted(new, bank) if screen else (None, "")
+        item, reason = drifted(new, bank, errors) if screen else (None, "")
         if item is None:
+            A, B = criterion.constants(new, bank)
             return Linking(A, B, criterion.method, source, new.item.copy(), tuple(screened))
         screened.append((int(new.item[item]), reason))
         keep = np.arange(len(new)) != item
-        new, bank = new.take(keep), bank.take(keep)
-
-
-def _upright(items: ItemParameters) -> ItemParameters:
-    """Turn the curves that fall: on both scales alike, so that they do not take from test curves and means of a."""
-    return ItemParameters(items.item, np.abs(items.a), items.b, items.c)
+        new, bank, errors = new.take(keep), bank.take(keep), errors[:, keep]
 
 
 def _in_the_model_of(new: ItemParameters, bank: ItemParameters, criterion: _Criterion) -> ItemParameters:
@@ -293,7 +327,8 @@ def _in_the_model_of(new: ItemParameters, bank: ItemParameters, criterion: _Crit
         a, b = _without_guessing(bank.take(guessed), normal_grid(B, A))
         all_a, all_b = bank.a.copy(), bank.b.copy()
         all_a[guessed], all_b[guessed] = a, b
-        nearest = ItemParameters(bank.item, all_a, all_b, np.where(guessed, 0.0, bank.c))
+        c = np.where(guessed, 0.0, bank.c)
+        nearest = ItemParameters(bank.item, all_a, all_b, c, bank.steps, bank.model)
     return nearest
 
 
@@ -369,40 +404,65 @@ def link_target(
     return None, "", warnings
 
 
-def drifted(new: ItemParameters, bank: ItemParameters) -> tuple[int | None, str]:
+def drifted(new: ItemParameters, bank: ItemParameters, errors: np.ndarray | None = None) -> tuple[int | None, str]:
     """Find the common item that moved most unlike the others, and say how; None when none did.
 
     Robust z (Huynh & Meyer, 2010): of log(a_new / a_bank), and of b_bank - A b_new with A = exp(median log ratio),
-    each around its median, by its robust SD. Only a move of DRIFT_SIZE or more is drift: a handful of stable anchors
-    has a small spread, and each item left out makes it smaller.
+    each around its median, by its robust SD; and of the moves of steps, see `_moved_steps`. Only a move of DRIFT_SIZE or
+    more is drift: a handful of stable anchors has a small spread, and each item left out makes it smaller. errors: of the
+    new items' steps, see `linking_errors`.
     """
     if len(new) < FEWEST_TO_SCREEN:
         return None, ""
     log_ratio = np.log(np.abs(new.a) / np.abs(bank.a))
-    shift = bank.b - _rough_line(new, bank).A * new.b
+    A = _rough_line(new, bank).A
+    shift = bank.b - A * new.b
     moved = np.array([shift - np.median(shift), log_ratio - np.median(log_ratio)])
     spread = np.array([[robust_sd(shift)], [robust_sd(log_ratio)]])
     z = np.where(np.abs(moved) >= np.array(DRIFT_SIZE)[:, None], moved / np.maximum(spread, 1e-9), 0.0)
+    if new.steps.shape[1]:
+        z = np.concatenate([z, _moved_steps(new, bank, A, errors)])
     which, item = np.unravel_index(np.argmax(np.abs(z)), z.shape)
     if abs(z[which, item]) <= DRIFT_LIMIT:
         return None, ""
-    return int(item), f"its {('difficulty', 'discrimination')[which]} drifted, robust z {z[which, item]:+.1f}"
+    what = ("difficulty", "discrimination")[which] if which < 2 else f"step {which - 1}"
+    return int(item), f"its {what} drifted, robust z {z[which, item]:+.1f}"
+
+
+def _moved_steps(new: ItemParameters, bank: ItemParameters, A: float, errors: np.ndarray | None) -> np.ndarray:
+    """Compute the z of the move of each step against the mean of its item's steps, float64 [n_steps, n_items].
+
+    In robust SDs of all moves, or where that is wider in the step's own error: steps of rare scores are known badly. 0 where
+    there is no step, and where fewer than FEWEST_TO_SCREEN items have several.
+    """
+    several = np.isfinite(new.steps).sum(axis=1) > 1
+    if several.sum() < FEWEST_TO_SCREEN:
+        return np.zeros(new.steps.T.shape)
+    judged = np.isfinite(new.steps) & several[:, None]
+    of_new, of_bank = (np.where(judged, items.steps, np.nan) - items.b[:, None] for items in (new, bank))
+    apart = of_bank - A * of_new
+    spread = np.full(apart.shape, max(robust_sd(apart[judged]), 1e-9))
+    if errors is not None:
+        spread = np.fmax(spread, A * errors[1:].T[:, : apart.shape[1]])
+    return np.where(judged & (np.abs(apart) >= DRIFT_SIZE[0]), apart / spread, 0.0).T
 
 
 _Constants = Callable[[ItemParameters, ItemParameters, Grid, bool], tuple[float, float]]
 
 
 def _mean_mean(new: ItemParameters, bank: ItemParameters, grid: Grid, symmetric: bool) -> tuple[float, float]:
+    b, bank_b = pooled(difficulties(new)), pooled(difficulties(bank))
     A = new.a.mean() / bank.a.mean()
-    return A, bank.b.mean() - A * new.b.mean()
+    return A, bank_b.mean() - A * b.mean()
 
 
 def _mean_sigma(new: ItemParameters, bank: ItemParameters, grid: Grid, symmetric: bool) -> tuple[float, float]:
-    spread = new.b.std()
-    if spread <= 0 or bank.b.std() <= 0:
+    b, bank_b = pooled(difficulties(new)), pooled(difficulties(bank))
+    spread = b.std()
+    if spread <= 0 or bank_b.std() <= 0:
         raise DataError("mean_sigma needs common items of different difficulty. Use stocking_lord")
-    A = bank.b.std() / spread
-    return A, bank.b.mean() - A * new.b.mean()
+    A = bank_b.std() / spread
+    return A, bank_b.mean() - A * b.mean()
 
 
 def _by_curves(total: bool) -> _Constants:
@@ -413,14 +473,15 @@ def _by_curves(total: bool) -> _Constants:
         return weight @ (difference.sum(axis=0) ** 2 if total else (difference**2).sum(axis=0))
 
     def constants(new: ItemParameters, bank: ItemParameters, grid: Grid, symmetric: bool) -> tuple[float, float]:
-        weight = grid.weight
-        bank_curve, new_curve = probability(grid.node, bank), probability(grid.node, new)
+        weight, node = grid.weight, grid.node
+        of_new, of_bank = (LinkingCurves.of(items, total=total) for items in (new, bank))
+        bank_curve, new_curve = of_bank.after(SAME_SCALE, node), of_new.after(SAME_SCALE, node)
 
         def loss(x: np.ndarray) -> float:
             line = Line(np.exp(x[0]), x[1])
-            value = distance(bank_curve, probability(grid.node, line.apply(new)), weight)
+            value = distance(bank_curve, of_new.after(line, node), weight)
             if symmetric:
-                value += distance(new_curve, probability(grid.node, line.undo(bank)), weight)
+                value += distance(new_curve, of_bank.before(line, node), weight)
             return value
 
         A, B = _mean_mean(new, bank, grid, symmetric)

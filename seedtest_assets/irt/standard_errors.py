@@ -54,6 +54,11 @@ class ItemErrors(NamedTuple):
     steps: np.ndarray
 
     @property
+    def of_items(self) -> np.ndarray:
+        """Errors of a, b and the b of steps as rows, float64 [2 + n_steps, n_items], as linking takes them."""
+        return np.stack([self.a, self.b, *self.steps.T])
+
+    @property
     def infinite(self) -> np.ndarray:
         """Whether an error of the item is infinite, bool [n_items]."""
         return np.any(np.isinf([self.a, self.b, self.c]), axis=0) | np.isinf(self.steps).any(axis=1)

@@ -1,5 +1,6 @@
 """The report's texts: English as written in the code, and their Korean translations."""
 
+import re
 from html import escape
 from typing import Any
 
@@ -169,6 +170,9 @@ KOREAN = {
     "its difficulty drifted, robust z {z}": "난이도 변화, robust z {z}",
     "its discrimination drifted, robust z {z}": "변별도 변화, robust z {z}",
     "its discrimination changed sign": "변별도의 부호가 바뀜",
+    "its step {number} drifted, robust z {z}": "{number}번째 단계의 난이도 변화, robust z {z}",
+    "its scores changed: {before} in the bank, {now} now": "점수 범주가 바뀜: 은행 {before}, 현재 {now}",
+    "its model changed: {before} in the bank, {now} now": "모형이 바뀜: 은행 {before}, 현재 {now}",
     # flags
     "left out": "추정 제외",
     "screened out": "연계 제외",
@@ -261,8 +265,19 @@ def bilingual(english: str, *, tag: str = "span", **values: Any) -> Markup:
     return Markup("".join(f'<{tag} lang="{language}">{text.format(**escaped)}</{tag}>' for language, text in texts))
 
 
+# Reasons with values in them: a value in braces stands for any text.
+_REASONS = (
+    "its difficulty drifted, robust z {z}",
+    "its discrimination drifted, robust z {z}",
+    "its step {number} drifted, robust z {z}",
+    "its scores changed: {before} in the bank, {now} now",
+    "its model changed: {before} in the bank, {now} now",
+)
+
+
 def bilingual_reason(reason: str) -> str:
     """Translate why an item was screened out; a reason without a translation stays as the engine gave it."""
-    drifted, _, z = reason.partition(", robust z ")
-    known = f"{drifted}, robust z {{z}}" if z else reason
-    return bilingual(known, z=z) if known in KOREAN else reason
+    for known in _REASONS:
+        if match := re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>.+)", known), reason):
+            return bilingual(known, **match.groupdict())
+    return bilingual(reason) if reason in KOREAN else reason
