@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from seedtest_assets import irt
 from seedtest_assets.errors import first_few
 from seedtest_assets.irt.models import MOST_CATEGORIES
 
@@ -86,6 +87,25 @@ def score_categories(answers: pa.Table, item: np.ndarray, n_items: int) -> Score
         units={code: step for code, step in units.items() if code not in reasons},
         n_marked=int(np.sum(~scored & (tops > 1)[item])),
     )
+
+
+def scores_of_parameters(
+    answers: pa.Table, item: np.ndarray, items: irt.ItemParameters
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the categories of answers, uint8 [n], and which of them the parameters know, bool [n].
+
+    answers: as of `score_categories`, all of those that the parameters rest on, so that parts of points count alike; item: int [n],
+    codes of `items`, -1 for none. An answer to an item without parameters counts as known.
+    """
+    n_items = max(int(item.max(initial=-1)), int(items.item.max(initial=-1))) + 1
+    categories = score_categories(answers, item, n_items)
+    known = np.ones(len(item), bool) if categories.usable is None else categories.usable.copy()
+    scores, fitted = items.scores, np.zeros(n_items, bool)
+    possible = np.zeros((n_items, MOST_CATEGORIES), bool)
+    possible[items.item[scores.item], scores.score.astype(np.int64)] = True
+    fitted[items.item] = True
+    known &= possible[item, categories.score] | ~fitted[item]
+    return categories.score, known
 
 
 def _numbers(answers: pa.Table, name: str) -> np.ndarray | None:

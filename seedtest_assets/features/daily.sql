@@ -39,11 +39,16 @@ accuracy AS (
         user_id,
         topic_id,
         count(*) FILTER (WHERE is_recent) AS n_recent,
-        count(*) FILTER (WHERE is_recent AND correct) / nullif(n_recent, 0) AS p_recent,
+        avg(share) FILTER (WHERE is_recent) AS p_recent,
         count(*) FILTER (WHERE NOT is_recent) AS n_previous,
-        count(*) FILTER (WHERE NOT is_recent AND correct) / nullif(n_previous, 0) AS p_previous
+        avg(share) FILTER (WHERE NOT is_recent) AS p_previous
     FROM (
-        SELECT student_id AS user_id, topic_id, correct, completed_at >= $recent_start AS is_recent
+        SELECT
+            student_id AS user_id,
+            topic_id,
+            -- With partial credit the share of the points.
+            coalesce(score / nullif(max_score, 0), CASE WHEN correct THEN 1.0 ELSE 0.0 END) AS share,
+            completed_at >= $recent_start AS is_recent
         FROM by_topic
         WHERE completed_at >= $previous_start AND completed_at < $next_day
     )

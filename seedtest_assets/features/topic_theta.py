@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from seedtest_assets import irt
 from seedtest_assets.engines.codes import coded, codes_and_names
+from seedtest_assets.engines.score_categories import scores_of_parameters
 from seedtest_assets.errors import InputError
 from seedtest_assets.features.topics_of_answers import active_pairs, rows_by_topic
 
@@ -28,10 +29,11 @@ def topic_theta(
 ) -> TopicTheta:
     """Ability in every topic of the students who are active.
 
-    answers: student_id, item_id, topic_id, correct of the window, oldest first: the first of a student to an item counts.
+    answers: student_id, item_id, topic_id, correct, perhaps score and max_score of the window, oldest first: the first of a student
+        to an item counts. Scores that an item's parameters do not have are left out.
     active: student_id, topic_id of the day's answers; a topic without answers to fitted items gets a row, too, unless
         the window (which MIRT_MAX_OBS may cut short) has nothing of the student or the topic.
-    items: item_id, a, b, c. population_mean, population_sd: the calibrated group on the same scale.
+    items: PARAMETER_COLUMNS. population_mean, population_sd: the calibrated group on the same scale.
 
     Raises InputError for a population that cannot be.
     """
@@ -40,10 +42,10 @@ def topic_theta(
     parameters = coded(items, item_names)
     if parameters is None or not len(active):
         return TopicTheta(pd.DataFrame(columns=TOPIC_THETA_COLUMNS), None)
-    correct = answers["correct"].to_numpy()
-    first = irt.first_answers(person, item, correct, time=np.arange(len(person)))
+    score, known = scores_of_parameters(answers, item, parameters)
+    first = irt.first_answers(person, item, score, time=np.arange(len(person))) & known
     rows = rows_by_topic(answers["topic_id"])
-    columns = [rows.of_rows(person), rows.topic, rows.of_rows(item), rows.of_rows(correct)]
+    columns = [rows.of_rows(person), rows.topic, rows.of_rows(item), rows.of_rows(score)]
     if rows.n_topics is not None:
         columns.append(rows.n_topics)
     counted = [column[rows.of_rows(first)] for column in columns]
@@ -57,14 +59,14 @@ def topic_theta(
     of_active = np.isin(counted[0], _codes_in(active["student_id"], students))
     pairs = active_pairs(active)
     of_day = _codes_in(pairs["user_id"], students), _codes_in(pairs["topic_id"], rows.names)
-    known = (of_day[0] >= 0) & (of_day[1] >= 0)
+    placed = (of_day[0] >= 0) & (of_day[1] >= 0)
     abilities = irt.topic_abilities(
         irt.TopicAnswers(*(column[of_active] for column in counted)),
         parameters,
         population_mean=population_mean,
         population_sd=population_sd,
         tau=spread,
-        pairs=(of_day[0][known], of_day[1][known]),
+        pairs=(of_day[0][placed], of_day[1][placed]),
     )
     frame = pd.DataFrame(
         {
