@@ -23,7 +23,15 @@ ITEMS_SHOWN = 10
 def calibrate(
     file: Path,
     model: Annotated[str, typer.Option(help="Rasch (or 1PL), 2PL or 3PL.")] = "2PL",
-    anchors: Annotated[Path | None, typer.Option(help="CSV with item_id, a, b and optionally c.")] = None,
+    polytomous_model: Annotated[
+        str, typer.Option(help="Model of items with partial credit: GRM, GPCM or PCM.")
+    ] = "GRM",
+    item_models: Annotated[
+        Path | None, typer.Option(help="CSV with item_id and model (GRM, GPCM or PCM) of single items.")
+    ] = None,
+    anchors: Annotated[
+        Path | None, typer.Option(help="CSV with item_id, a, b and optionally c, or model, a and b_1, b_2, ...")
+    ] = None,
     linking: str = "stocking_lord",
     prior_a: Annotated[str | None, typer.Option(help="Prior of log a: mean,SD, such as 0,0.5.")] = None,
     prior_b: Annotated[str | None, typer.Option(help="Prior of b: mean,SD, such as 0,2.")] = None,
@@ -59,6 +67,8 @@ def calibrate(
         calibration = calibrate_file(
             read_log(file, skip_bad=skip_bad, rules=rules, rapid_guesses=rapid_guesses),
             model=model,
+            polytomous_model=polytomous_model,
+            item_models=item_models,
             anchors=anchors,
             linking_method=linking,
             priors=priors,
@@ -121,9 +131,14 @@ def _summary(result: "CalibrationResult") -> Iterator[tuple[str, str]]:
     from seedtest_assets.calibration import linked_blocks
 
     spec, metrics = result.model_spec, result.metrics
+    partial = (
+        f"{spec['polytomous_model']} for {spec['n_items_partial_credit']:,} items with partial credit, "
+        if spec.get("n_items_partial_credit")
+        else ""
+    )
     yield (
         "model",
-        f"{spec['model']}, {spec['n_items']:,} items, {spec['n_persons']:,} persons, {spec['n_observations']:,} answers",
+        f"{spec['model']}, {partial}{spec['n_items']:,} items, {spec['n_persons']:,} persons, {spec['n_observations']:,} answers",
     )
     yield "fit", f"logLik {metrics['loglik']:,.3f}, AIC {metrics['aic']:,.1f}, BIC {metrics['bic']:,.1f}"
     converged = "yes" if metrics["converged"] else "NO"

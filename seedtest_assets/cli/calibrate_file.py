@@ -22,15 +22,17 @@ from seedtest_assets.calibration import (
 from seedtest_assets.cli.rapid_guesses_of_file import with_rapid_guesses
 from seedtest_assets.engines.in_process import InProcessEngine, score
 from seedtest_assets.errors import InputError, first_few
-from seedtest_assets.irt.models import LinkingMethod, Model, model_named
+from seedtest_assets.irt.models import POLYTOMOUS_MODELS, LinkingMethod, Model, PolytomousModel, model_named
 from seedtest_assets.irt.priors import NO_PRIORS, Priors
 from seedtest_assets.irt.usable_parameters import unusable_anchors
+from seedtest_assets.item_steps import STEP_NAMES, reasons_of, steps_column, steps_matrix
 from seedtest_assets.storage.answer_files import AnswerFile, read_answer_file
 from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.text_tables import ROW, read_text_table
 from seedtest_assets.usable_answers import trimmed
 
-ITEM_FILE_COLUMNS = ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses", "flag"]
+# Columns that a file of parameters has once for each step, b_1, b_2, ..., stand behind these.
+PARAMETERS_IN_FILE, ERRORS_IN_FILE = ["item_id", "model", "a", "b", "c"], ["se_a", "se_b", "se_c"]
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,18 @@ class FileCalibration:
         return len(self.scored.answers) - len(self.file.answers)
 
     def items(self) -> pd.DataFrame:
-        """Give ITEM_FILE_COLUMNS of the calibrated items, in the order of the file."""
-        return _in_order(self.result.items, "item_id", self.file.items)[ITEM_FILE_COLUMNS]
+        """Lay out the calibrated items, in the order of the file: with items of partial credit their b_1, b_2, ..., too."""
+        items = _in_order(self.result.items, "item_id", self.file.items)
+        steps, errors = (steps_matrix(items[name]) for name in ("steps", "se_steps"))
+        n_steps = steps.shape[1]
+        columns = {
+            **{name: items[name] for name in PARAMETERS_IN_FILE},
+            **{STEP_NAMES[k]: steps[:, k] for k in range(n_steps)},
+            **{name: items[name] for name in ERRORS_IN_FILE},
+            **{f"se_{STEP_NAMES[k]}": errors[:, k] for k in range(n_steps)},
+            **{name: items[name] for name in ("n_responses", "flag")},
+        }
+        return pd.DataFrame(columns)
 
     def abilities(self) -> pd.DataFrame:
         """Give ABILITY_COLUMNS of every student of the file, in its order; without an answer it is the population's mean and SD."""
@@ -102,20 +114,26 @@ def calibrate_file(
     file: AnswerFile,
     *,
     model: str = "2PL",
+    polytomous_model: str = "GRM",
+    item_models: Path | None = None,
     anchors: Path | None = None,
     linking_method: str = "stocking_lord",
     priors: Priors = NO_PRIORS,
     max_iterations: int | None = None,
     progress: Progress | None = None,
 ) -> FileCalibration:
-    """Calibrate a log. anchors: path of a CSV with item_id, a, b and, for a 3PL, c.
+    """Calibrate a log.
 
+    model: of items that are right or wrong; polytomous_model: of those with partial credit; item_models: path of a CSV with item_id
+    and model of single ones of these; anchors: path of a CSV with item_id, a, b and, for a 3PL, c, or model, a and b_1, b_2, ...
     Raises InputError for answers that cannot be calibrated, or anchors that cannot be linked to.
     """
     bank = read_anchors(anchors) if anchors else no_parameters()
     request = CalibrationRequest(
         answers_to_calibrate(file.answers),
         model=cast(Model, model_named(model)),  # the engine refuses others, with a list
+        polytomous_model=cast(PolytomousModel, polytomous_model.upper()),
+        item_models=read_item_models(item_models, file.items) if item_models else {},
         anchors=bank,
         linking_method=cast(LinkingMethod, linking_method),
         priors=priors,
@@ -147,14 +165,18 @@ def score_file(calibration: FileCalibration, scored: AnswerFile) -> FileCalibrat
 def read_anchors(path: Path) -> pd.DataFrame:
     """Read PARAMETER_COLUMNS from a CSV; raises InputError naming the items without valid parameters or with two rows."""
     table = _text_columns(path)
-    missing = {"item_id", "a", "b"} - set(table.columns)
+    names = [name for name in STEP_NAMES if name in table]
+    missing = {"item_id", "a", *(["model"] if names else ["b"])} - set(table.columns)
     if missing:
         raise InputError(f"{path} has no column {', '.join(sorted(missing))}. It has {', '.join(table.columns)}")
     table["c"] = table["c"].fillna("0") if "c" in table else "0"
-    given = table[["a", "b", "c"]]
-    table[["a", "b", "c"]] = given.apply(pd.to_numeric, errors="coerce")
-    reasons = unusable_anchors(table["a"], table["b"], table["c"])
-    for name in "cba":
+    table["b"] = table.get("b")
+    given = table[["a", "b", "c", *names]]
+    table[given.columns] = given.apply(pd.to_numeric, errors="coerce")
+    table["model"] = table["model"].str.upper() if "model" in table else None
+    table["steps"] = steps_column(table[names].to_numpy(float))
+    reasons = reasons_of(table, unusable_anchors)
+    for name in (*names[::-1], *"cba"):
         for row in np.flatnonzero(table[name].isna() & given[name].notna()):
             reasons[row] = f"{name} is not a number: {given[name][row]}"
     reasons[table["item_id"].duplicated().to_numpy()] = "the item has a row already"
@@ -167,6 +189,30 @@ def read_anchors(path: Path) -> pd.DataFrame:
     if bad:
         raise InputError(f"{path}: {first_few(bad)}")
     return as_parameters(table)
+
+
+def read_item_models(path: Path, items: Sequence[str]) -> dict[str, PolytomousModel]:
+    """Read the models of single items from a CSV with item_id and model.
+
+    items: ids of the file of answers. Raises InputError naming the rows that cannot be used.
+    """
+    table = _text_columns(path)
+    missing = {"item_id", "model"} - set(table.columns)
+    if missing:
+        raise InputError(f"{path} has no column {', '.join(sorted(missing))}. It has {', '.join(table.columns)}")
+    table["model"] = table["model"].fillna("").str.upper()
+    unknown, given = set(table["item_id"]) - set(items), table["model"].isin(POLYTOMOUS_MODELS)
+    bad = [
+        *(f"{item} (no answer names it)" for item in table["item_id"] if item in unknown),
+        *(
+            f"{row.item_id} (the model {row.model or 'is missing'} is not one of {', '.join(POLYTOMOUS_MODELS)})"
+            for row in table[~given].itertuples()
+        ),
+        *(f"{item} (the item has a row already)" for item in table["item_id"][table["item_id"].duplicated()]),
+    ]
+    if bad:
+        raise InputError(f"{path}: {first_few(bad)}")
+    return dict(zip(table["item_id"], table["model"], strict=True))
 
 
 def _text_columns(path: Path) -> pd.DataFrame:

@@ -1,0 +1,99 @@
+"""`seedtest calibrate` of answers with partial credit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seedtest_assets.cli.calibrate_file import calibrate_file, read_log
+from seedtest_assets.errors import InputError
+from seedtest_assets_tests.irt.test_partial_credit import THREE, drawn
+
+
+@pytest.fixture
+def matrix() -> pd.DataFrame:
+    scores, _ = drawn(400, [*THREE, *THREE], ["GPCM"] * 6, seed=3, seen=0.9)
+    return pd.DataFrame(scores, columns=[f"q{n}" for n in range(6)]).rename_axis("user_id")
+
+
+@pytest.fixture
+def wide(matrix, tmp_path):
+    path = tmp_path / "wide.csv"
+    matrix.to_csv(path, float_format="%g")
+    return path
+
+
+def long_file(matrix, tmp_path, **columns):
+    long = matrix.reset_index().melt("user_id", var_name="item_id", value_name="score").dropna(subset="score")
+    path = tmp_path / "long.csv"
+    long.assign(**columns).to_csv(path, index=False)
+    return path
+
+
+def test_long_and_wide_files_give_the_same(matrix, wide, tmp_path):
+    first, second = (calibrate_file(read_log(path)) for path in (wide, long_file(matrix, tmp_path)))
+    pd.testing.assert_frame_equal(first.items(), second.items())
+    assert first.items().columns.tolist() == [
+        "item_id", "model", "a", "b", "c", "b_1", "b_2", "b_3", "se_a", "se_b", "se_c", "se_b_1", "se_b_2", "se_b_3", "n_responses", "flag",
+    ]  # fmt: skip
+    assert first.items()["model"].tolist() == ["GRM", "GRM", "2PL"] * 2
+    assert first.items()["b_3"].isna().tolist() == [True, False, True] * 2
+
+
+def test_models_of_single_items(wide, tmp_path):
+    models = tmp_path / "models.csv"
+    models.write_text("item_id,model\nq0,gpcm\nq1,PCM\n")
+    items = calibrate_file(read_log(wide), polytomous_model="gpcm", item_models=models).items()
+    assert items["model"].tolist() == ["GPCM", "PCM", "2PL", "GPCM", "GPCM", "2PL"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("item_id,kind\nq0,GRM\n", "has no column model"),
+        ("item_id,model\nq0,NRM\n", r"q0 \(the model NRM is not one of GRM, GPCM, PCM\)"),
+        ("item_id,model\nq9,GRM\n", r"q9 \(no answer names it\)"),
+        ("item_id,model\nq0,GRM\nq0,GPCM\n", r"q0 \(the item has a row already\)"),
+    ],
+)
+def test_models_that_cannot_be_used_are_named(wide, tmp_path, text, message):
+    models = tmp_path / "models.csv"
+    models.write_text(text)
+    with pytest.raises(InputError, match=message):
+        calibrate_file(read_log(wide), item_models=models)
+
+
+def test_an_unknown_model_is_refused_with_the_list(wide):
+    with pytest.raises(InputError, match="model 'NRM' of items with partial credit is not one of GRM, GPCM, PCM"):
+        calibrate_file(read_log(wide), polytomous_model="NRM")
+
+
+def test_results_are_anchors_of_the_next_calibration(wide, tmp_path):
+    first = calibrate_file(read_log(wide), polytomous_model="GPCM").items()
+    steps = [name for name in first if name.startswith("b_")]
+    moved = first.assign(
+        a=first["a"] / 1.25, b=1.25 * first["b"] + 0.4, **{name: 1.25 * first[name] + 0.4 for name in steps}
+    )
+    anchors = tmp_path / "anchors.csv"
+    moved.to_csv(anchors, index=False)
+    again = calibrate_file(read_log(wide), polytomous_model="GPCM", anchors=anchors)
+    constants = again.result.model_spec["linking_constants"]
+    assert constants["A"] == pytest.approx(1.25, abs=1e-3)
+    assert constants["B"] == pytest.approx(0.4, abs=1e-3)
+    np.testing.assert_allclose(again.items()[steps], moved[steps], atol=5e-3)
+
+
+def test_anchors_with_steps_out_of_order_are_named(wide, tmp_path):
+    anchors = tmp_path / "anchors.csv"
+    anchors.write_text("item_id,model,a,b_1,b_2\nq0,GRM,1,0.5,0.2\nq1,,1,0.1,0.2\nq3,GRM,1,x,0.2\n")
+    with pytest.raises(
+        InputError, match=r"row 1, q0 \(thresholds of a GRM must ascend\).*row 2, q1 \(b_1 is given"
+    ) as raised:
+        calibrate_file(read_log(wide), anchors=anchors)
+    assert "row 3, q3 (b_1 is not a number: x)" in str(raised.value)
+
+
+def test_a_score_that_is_no_number_is_a_bad_row(tmp_path):
+    path = tmp_path / "bad.csv"
+    path.write_text("user_id,item_id,score\nu1,q,many\nu2,q,1\n")
+    with pytest.raises(InputError, match=r"1 bad row: score is no number: many \(1 row: 1\)"):
+        read_log(path)
