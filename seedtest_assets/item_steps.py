@@ -59,6 +59,22 @@ def _list(row: np.ndarray) -> list[float | None]:
     return [None if np.isnan(value) else float(value) for value in row[:length]]
 
 
+def kinds_of(parameters: pd.DataFrame) -> np.ndarray:
+    """Name what the parameters of items can be compared with, object [n]: the same scores, of a GRM or of the other models.
+
+    parameters: with the columns model and steps, else all are right or wrong; an empty text for these.
+    """
+    kinds = np.full(len(parameters), "", object)
+    if "steps" not in parameters.columns or parameters["steps"].isna().all():
+        return kinds
+    steps, graded = steps_matrix(parameters["steps"]), (parameters["model"] == "GRM").to_numpy()
+    passed, finite = np.isneginf(steps).sum(axis=1), np.isfinite(steps)
+    for row in np.flatnonzero(finite.any(axis=1) & ((finite.sum(axis=1) > 1) | ~finite[:, 0])).tolist():
+        scores = ", ".join(map(str, [int(passed[row]), *(1 + np.flatnonzero(finite[row])).tolist()]))
+        kinds[row] = f"{'GRM' if graded[row] else 'GPCM'} of scores {scores}"
+    return kinds
+
+
 def reasons_of(parameters: pd.DataFrame, rule: Callable[..., np.ndarray]) -> np.ndarray:
     """Say why parameters (PARAMETER_COLUMNS) cannot be used, object [n], an empty text where they can.
 

@@ -3,9 +3,10 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from seedtest_assets.item_steps import steps_as_params, steps_column, steps_matrix, steps_of
+from seedtest_assets.item_steps import kinds_of, steps_as_params, steps_column, steps_matrix, steps_of
 
 STEPS = [None, -0.5, None, 1.25]
 
@@ -32,3 +33,23 @@ def test_columns_and_back():
 def test_a_step_that_is_no_number_is_an_error():
     with pytest.raises(ValueError, match="easy"):
         steps_of({"b_1": "easy"})
+
+
+def test_items_of_one_kind_have_the_same_scores_and_a_model_of_the_same_family():
+    table = pd.DataFrame(
+        {
+            "model": ["2PL", "GRM", "GPCM", "PCM", "GPCM", "GRM", "PCM"],
+            "steps": [None, STEPS, STEPS, STEPS, [-np.inf, 0.5], [0.5], [None, 0.5]],
+        }
+    )
+    same = "GPCM of scores 0, 2, 4"
+    assert kinds_of(table).tolist() == [
+        "",
+        "GRM of scores 0, 2, 4",
+        same,
+        same,
+        "GPCM of scores 1, 2",
+        "",
+        "GPCM of scores 0, 2",
+    ]
+    assert kinds_of(table[["model"]]).tolist() == [""] * 7

@@ -9,6 +9,7 @@ from seedtest_assets.calibration import CalibrationResult
 from seedtest_assets.checks.judgement import EarlierFit, Judgement, Trend, Verdict, recorded, usual
 from seedtest_assets.errors import first_few
 from seedtest_assets.irt.remarks import REVERSED
+from seedtest_assets.item_steps import steps_matrix
 from seedtest_assets.thresholds import Thresholds
 
 
@@ -59,9 +60,10 @@ def converged(result: CalibrationResult, before: Sequence[EarlierFit]) -> Judgem
 
 
 def finite(result: CalibrationResult, before: Sequence[EarlierFit]) -> Judgement:
-    """ERROR when a parameter or an ability is not a finite number, or an item or a person has two rows."""
+    """ERROR when a parameter, a step or an ability is not a finite number, or an item or a person has two rows."""
     items, abilities = result.items, result.abilities
-    bad_items = items["item_id"][~np.isfinite(items[["a", "b", "c"]].to_numpy(float)).all(axis=1)]
+    of_items = np.isfinite(items[["a", "b", "c"]].to_numpy(float)).all(axis=1) & _finite_steps(items)
+    bad_items = items["item_id"][~of_items]
     bad_abilities = abilities["user_id"][~np.isfinite(abilities[["theta", "se"]].to_numpy(float)).all(axis=1)]
     repeated = int(items["item_id"].duplicated().sum() + abilities["user_id"].duplicated().sum())
     bad = len(bad_items) + len(bad_abilities) + repeated
@@ -84,6 +86,14 @@ def finite(result: CalibrationResult, before: Sequence[EarlierFit]) -> Judgement
         history=Trend(values=[*recorded(before, "finite", "bad"), bad], label="rows not finite or repeated"),
         worst=items[items["item_id"].isin(bad_items)].head(10) if bad else None,
     )
+
+
+def _finite_steps(items: pd.DataFrame) -> np.ndarray:
+    """Tell which items have no steps or finite ones; -inf is a step that everybody passes."""
+    if "steps" not in items.columns or items["steps"].isna().all():
+        return np.ones(len(items), bool)
+    steps = steps_matrix(items["steps"])
+    return items["steps"].isna().to_numpy() | (np.isfinite(steps).any(axis=1) & ~np.isposinf(steps).any(axis=1))
 
 
 def plausible_ranges(result: CalibrationResult, before: Sequence[EarlierFit], limits: Thresholds) -> Judgement:

@@ -210,3 +210,108 @@ def test_fixed_anchors_do_not_drift_but_for_those_that_were_screened_out(off, le
     if off:
         assert "i3" in screened_out
         assert list(judged.worst["item_id"]) == ["i3"]
+
+
+def partial_table(steps=(-0.8, 0.1, 0.9), model="GRM", scored=range(20), **columns) -> pd.DataFrame:
+    """The items of item_table, of which some have partial credit: the steps are relative to b."""
+    items = item_table(**columns)
+    of_item = [[float(b + step) for step in steps] if n in scored else None for n, b in enumerate(items["b"])]
+    errors = [[0.12] * len(steps) if n in scored else None for n in range(len(items))]
+    return items.assign(
+        b=[b if steps is None else float(np.mean(steps)) for b, steps in zip(items["b"], of_item, strict=True)],
+        model=[model if n in scored else "2PL" for n in range(len(items))],
+        steps=pd.Series(of_item, dtype=object),
+        se_steps=pd.Series(errors, dtype=object),
+    )
+
+
+def with_steps(items: pd.DataFrame, row: int, by) -> pd.DataFrame:
+    """Move the steps of an item, and b, their mean."""
+    steps = list(items["steps"])
+    steps[row] = [None if step is None else step + move for step, move in zip(steps[row], by, strict=True)]
+    b = items["b"].copy()
+    b[row] = np.mean([step for step in steps[row] if step is not None])
+    return items.assign(b=b, steps=pd.Series(steps, dtype=object))
+
+
+@pytest.mark.parametrize(
+    ("by", "level"),
+    [
+        ([-0.24, 0.0, 0.24], PASS),
+        ([-0.45, 0.55, -0.1], WARN),
+        ([0.0, 0.0, 0.0], PASS),
+    ],
+)
+def test_a_step_that_moves_unlike_its_items_difficulty(by, level):
+    usual = published(partial_table(se_b=0.1))
+    judgement = item_drift(DAY, with_steps(partial_table(se_b=0.1), 3, by), usual, 60, LIMITS)
+    assert judgement.verdict == level
+    if level > PASS:
+        assert "i3 (b +0.00, a +0.00, b_2 +0.55 against b)" in judgement.finding
+        assert judgement.worst["step"].tolist() == [2]
+        assert 0.01 < judgement.worst["score_change"].iloc[0] < 0.05
+        assert judgement.history.label == "b_2 of i3"
+        assert judgement.history.values[-1] - judgement.history.values[0] == pytest.approx(0.55)
+        assert list(judgement.history.limits) == [judgement.history.values[0]]
+
+
+def test_a_step_known_badly_is_left_alone():
+    errors = pd.Series([[0.5] * 3 if n < 20 else None for n in range(100)], dtype=object)
+    moved_steps = with_steps(partial_table(), 3, [-0.5, 0.6, -0.1]).assign(se_steps=errors)
+    assert item_drift(DAY, moved_steps, published(partial_table()), 60, LIMITS).passed
+
+
+def test_an_item_with_partial_credit_whose_steps_all_move_is_harder():
+    judgement = item_drift(DAY, with_steps(partial_table(), 3, [0.6] * 3), published(partial_table()), 60, LIMITS)
+    assert judgement.verdict == ERROR
+    assert "i3 (b +0.60, a +0.00)" in judgement.finding
+    assert judgement.history.label == "difficulty of i3"
+
+
+@pytest.mark.parametrize("change", [{"steps": (-0.8, None, 0.9)}, {"model": "GPCM"}])
+def test_items_with_other_scores_or_another_model_are_named_and_not_compared(change):
+    """b is the mean of other steps: it may be anywhere."""
+    usual = (
+        partial_table(scored=[3], **change) if "model" in change else with_missing_step(partial_table(scored=[3]), 3)
+    )
+    judgement = item_drift(DAY, partial_table(scored=[3]), published(usual), 60, LIMITS)
+    assert judgement.passed
+    assert judgement.numbers["judged"] == 99
+    assert "1 items have other scores or another model than before and are not compared: i3" in judgement.finding
+    anchors = usual[["item_id", "model", "a", "b", "c", "steps"]].head(20)
+    of_anchors = anchor_drift(partial_table(scored=[3]), anchors, NO_ANSWERS, published(usual), LIMITS)
+    assert (of_anchors.numbers["judged"], of_anchors.numbers["other_scores"]) == (19, 1)
+
+
+def with_missing_step(items: pd.DataFrame, row: int) -> pd.DataFrame:
+    steps = list(items["steps"])
+    steps[row] = [steps[row][0], None, steps[row][2]]
+    return items.assign(steps=pd.Series(steps, dtype=object))
+
+
+def test_only_the_nights_with_the_scores_of_today_are_compared():
+    other = with_missing_step(partial_table(), 3)
+    other.loc[3, "b"] += 2.0
+    mixed = pd.concat([published(other, 6), published(partial_table(), 1)])
+    assert item_drift(DAY, partial_table(), mixed, 60, LIMITS).numbers["judged"] == 100
+
+
+def test_steps_of_anchors_against_their_bank_values():
+    anchors = partial_table()[["item_id", "model", "a", "b", "c", "steps"]].head(20)
+    moved_steps = with_steps(partial_table(), 3, [-0.8, 0.55, 0.25])
+    judgement = anchor_drift(moved_steps, anchors, NO_ANSWERS, published(partial_table()), LIMITS)
+    assert judgement.verdict == WARN
+    assert judgement.worst["item_id"].tolist() == ["i3"]
+
+
+def test_without_standard_errors_items_with_partial_credit_are_judged_by_their_information():
+    none = {"se_a": np.nan, "se_b": np.nan}
+    items = partial_table(**none).assign(se_steps=None)
+    usual = published(items)
+    noise = np.random.default_rng(3).normal(0, 0.08, 100)
+    for row in range(20):
+        items = with_steps(items, row, [noise[row]] * 3)
+    items["b"] = np.where(np.arange(100) < 20, items["b"], items["b"] + noise)
+    assert item_drift(DAY, items, usual, 60, LIMITS).passed
+    easy_to_see = int(np.argmin(np.abs(items["b"].head(20))))
+    assert item_drift(DAY, with_steps(items, easy_to_see, [0.9] * 3), usual, 60, LIMITS).verdict == ERROR

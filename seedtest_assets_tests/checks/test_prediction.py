@@ -7,9 +7,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from seedtest_assets import irt
 from seedtest_assets.checks import prediction
 from seedtest_assets.checks.judgement import Verdict
-from seedtest_assets.checks.predicted_answers import PredictedAnswers, predict, residuals_of
+from seedtest_assets.checks.predicted_answers import PredictedAnswers, Prediction, item_residuals, predict, residuals_of
 from seedtest_assets.checks.prediction import (
     auc,
     log_loss,
@@ -48,20 +49,22 @@ def test_only_the_days_first_answers_of_known_students_to_known_items_are_predic
         ), DAY, ITEMS, ABILITIES,
     )  # fmt: skip
     assert judgement.item_id.tolist() == ["i2", "i1"]
-    assert judgement.correct.tolist() == [True, False]
-    assert judgement.by_share.tolist() == [0.5, pytest.approx(1.5 / 3)]
+    assert judgement.share.tolist() == [1.0, 0.0]
+    assert judgement.by_share.expected.tolist() == [0.5, pytest.approx(1.5 / 3)]
 
 
 def test_the_chance_is_the_curves_averaged_over_the_error_of_the_ability():
     judgement = predict(answers((0, "u1", "i1", 1), (0, "u1", "i2", 1), (0, "u2", "i1", 1)), DAY, ITEMS, ABILITIES)
-    assert judgement.by_model[:2] == pytest.approx([0.5, 0.2 + 0.8 / (1 + np.exp(2))])
+    assert judgement.by_model.expected[:2] == pytest.approx([0.5, 0.2 + 0.8 / (1 + np.exp(2))])
     theta = np.random.default_rng(1).normal(1, 1, 400_000)
-    assert judgement.by_model[2] == pytest.approx(np.mean(1 / (1 + np.exp(-theta))), abs=0.01)
+    assert judgement.by_model.expected[2] == pytest.approx(np.mean(1 / (1 + np.exp(-theta))), abs=0.01)
 
 
 def test_the_numbers_of_four_answers_by_hand():
     chance, correct = np.array([0.9, 0.8, 0.3, 0.6]), np.array([True, False, False, True])
-    assert log_loss(chance, correct.astype(float)) == pytest.approx(-np.log([0.9, 0.2, 0.7, 0.6]).mean())
+    assert log_loss(Prediction.of_marks(chance, correct).of_answer) == pytest.approx(
+        -np.log([0.9, 0.2, 0.7, 0.6]).mean()
+    )
     assert auc(chance, correct) == pytest.approx(3 / 4)
     assert auc(np.full(4, 0.5), correct) == 0.5
     assert auc(chance, np.ones(4, bool)) is None
@@ -74,7 +77,7 @@ def test_the_reliability_curve_groups_like_predictions():
     assert np.abs(curve["predicted"] - curve["seen"]).max() < 0.15
 
 
-def night(n=2000, skill=1.0, seed=4, **change) -> PredictedAnswers:
+def night(n=2000, skill=1.0, seed=4) -> PredictedAnswers:
     """n answers to 20 items by students whose abilities the model knows so well."""
     rng = np.random.default_rng(seed)
     item, theta = rng.integers(0, 20, n), rng.normal(size=n)
@@ -82,12 +85,18 @@ def night(n=2000, skill=1.0, seed=4, **change) -> PredictedAnswers:
     chance = 1 / (1 + np.exp(-(skill * theta - b)))
     correct = rng.random(n) < 1 / (1 + np.exp(-(theta - b)))
     share = 1 / (1 + np.exp(b / np.sqrt(1 + 1 / 1.702**2)))
-    return PredictedAnswers(
-        **(
-            {"item_id": item.astype(str).astype(object), "correct": correct, "by_model": chance, "by_share": share}
-            | change
-        )
-    )
+    return marked(item.astype(str).astype(object), correct, chance, share)
+
+
+def marked(item_id, correct, chance, share) -> PredictedAnswers:
+    """Right and wrong answers with the chances of a right one."""
+    predictions = (Prediction.of_marks(p, correct) for p in (chance, share))
+    return PredictedAnswers(item_id, correct.astype(float), *predictions)
+
+
+def parts(predicted) -> tuple:
+    """What `marked` makes of it."""
+    return predicted.item_id, predicted.share > 0, predicted.by_model.expected, predicted.by_share.expected
 
 
 def judged(predicted, before=()):
@@ -105,16 +114,16 @@ def test_abilities_that_predict_pass_and_tell_by_how_much():
 
 
 def test_a_model_no_better_than_the_plain_share_warns():
-    as_good = night()
-    judgement = judged(PredictedAnswers(as_good.item_id, as_good.correct, as_good.by_share, as_good.by_share))
+    item_id, correct, _, share = parts(night())
+    judgement = judged(marked(item_id, correct, share, share))
     assert judgement.verdict == Verdict.WARN
     assert judgement.numbers["gain"] == 0.0
 
 
 def test_abilities_of_other_students_warn():
-    mixed = night()
-    shuffled = np.random.default_rng(5).permutation(mixed.by_model)
-    assert judged(PredictedAnswers(mixed.item_id, mixed.correct, shuffled, mixed.by_share)).verdict == Verdict.WARN
+    item_id, correct, chance, share = parts(night())
+    shuffled = np.random.default_rng(5).permutation(chance)
+    assert judged(marked(item_id, correct, shuffled, share)).verdict == Verdict.WARN
 
 
 LOG_ODDS = np.random.default_rng(6).normal(0.8, 1, 100_000)
@@ -134,9 +143,9 @@ def test_the_line_of_answers_that_are_all_right_is_a_number():
 
 @pytest.mark.parametrize(("inverted", "level"), [(0.0, Verdict.PASS), (0.05, Verdict.PASS), (0.25, Verdict.WARN)])
 def test_marks_that_a_client_inverts_warn_though_the_model_still_beats_the_shares(inverted, level):
-    fine = night(skill=1.0)
-    wrong = np.random.default_rng(8).random(len(fine.correct)) < inverted
-    judgement = judged(PredictedAnswers(fine.item_id, fine.correct ^ wrong, fine.by_model, fine.by_share))
+    item_id, correct, *chances = parts(night(skill=1.0))
+    wrong = np.random.default_rng(8).random(len(correct)) < inverted
+    judgement = judged(marked(item_id, correct ^ wrong, *chances))
     assert judgement.verdict == level
     assert ("do not follow" in judgement.finding) is (level == Verdict.WARN)
 
@@ -167,8 +176,7 @@ def test_few_answers_are_not_judged():
     least = LIMITS.prediction_min_answers
     bad = night(least, skill=-1.0)
     assert judged(bad).verdict == Verdict.WARN
-    fewer = PredictedAnswers(*(column[1:] for column in (bad.item_id, bad.correct, bad.by_model, bad.by_share)))
-    assert judged(fewer).passed
+    assert judged(marked(*(column[1:] for column in parts(bad)))).passed
 
 
 def test_without_an_earlier_partition_there_is_nothing_to_judge():
@@ -179,8 +187,111 @@ def test_without_an_earlier_partition_there_is_nothing_to_judge():
 
 def test_an_item_whose_key_is_wrong_today_is_named_and_its_neighbours_are_not():
     fine = night()
-    wrong = fine.item_id == "2"
-    judgement = judged(PredictedAnswers(fine.item_id, fine.correct ^ wrong, fine.by_model, fine.by_share))
+    item_id, correct, *chances = parts(fine)
+    judgement = judged(marked(item_id, correct ^ (item_id == "2"), *chances))
     assert judgement.verdict == Verdict.WARN
     assert judgement.worst["item_id"].tolist() == ["2"]
     assert surprising_items(fine, LIMITS).empty
+
+
+PARTIAL = pd.DataFrame(
+    {
+        "item_id": ["i1", "g", "p"],
+        "model": ["2PL", "GRM", "GPCM"],
+        "a": [1.0, 1.5, 0.8],
+        "b": [0.0, 0.25, 0.1],
+        "c": [0.0, 0.0, 0.0],
+        "steps": [None, [-0.5, 1.0], [-0.4, None, 0.35]],
+    }
+)
+
+
+def scored(*rows) -> pa.Table:
+    """(days ago, student, item, score, highest) in order; a mark where the highest is None."""
+    marks = answers(*[(ago, student, item, score == (highest or 1)) for ago, student, item, score, highest in rows])
+    columns = {"score": [float(row[3]) if row[4] else None for row in rows], "max_score": [row[4] for row in rows]}
+    for name, values in columns.items():
+        marks = marks.append_column(name, pa.array(values, pa.float64()))
+    return marks
+
+
+def test_scores_are_predicted_by_the_curves_of_their_categories_averaged_over_the_error():
+    predicted = predict(
+        scored((0, "u1", "g", 1, 2), (0, "u2", "g", 2, 2), (0, "u2", "p", 1, 3), (0, "u1", "p", 3, 3), (0, "u1", "i1", 1, None)),
+        DAY, PARTIAL, ABILITIES,
+    )  # fmt: skip
+    # Nobody had a 2 of 3, nor does the item have one; a 1 is one of its scores.
+    assert predicted.item_id.tolist() == ["g", "g", "p", "p", "i1"]
+    assert predicted.share.tolist() == [0.5, 1.0, 1 / 3, 1.0, 1.0]
+    items = irt.ItemParameters(
+        [0, 1], [1.5, 0.8], [0, 0], [0, 0], [[-0.5, 1.0, np.nan], [-0.4, np.nan, 0.35]], ["GRM", "GPCM"]
+    )
+    at_0 = irt.category_probabilities(0.0, items)[:, :, 0]
+    theta = np.random.default_rng(1).normal(1, 1, 400_000)
+    about_1 = irt.category_probabilities(theta, items).mean(axis=2)
+    expected = [at_0[0, 1], about_1[0, 2], about_1[1, 1], at_0[1, 3], 0.5]
+    assert predicted.by_model.of_answer == pytest.approx(expected, abs=0.002)
+    assert predicted.by_model.expected[0] == pytest.approx(at_0[0] @ np.arange(4) / 2)
+    variance = at_0[0] @ np.arange(4) ** 2 / 4 - (at_0[0] @ np.arange(4) / 2) ** 2
+    assert predicted.by_model.variance[0] == pytest.approx(variance)
+
+
+def test_an_answer_whose_score_the_item_did_not_have_is_not_predicted():
+    before = [(1, "u3", item, 1, 3) for item in ("p", "g", "i1")]
+    today = [(0, "u1", "p", 2, 3), (0, "u1", "g", 3, 3), (0, "u1", "i1", 2, 3), (0, "u2", "i1", 1, 3)]
+    predicted = predict(scored(*before, *today), DAY, PARTIAL, ABILITIES)
+    assert (predicted.item_id.tolist(), predicted.share.tolist()) == (["i1"], [1.0])
+
+
+def test_the_plain_shares_are_those_of_the_scores_before():
+    earlier = [(1, f"s{n}", "g", score, 2) for n, score in enumerate([0, 1, 1, 2, 2])]
+    predicted = predict(scored(*earlier, (0, "u1", "g", 2, 2)), DAY, PARTIAL, ABILITIES)
+    assert predicted.by_share.of_answer == pytest.approx([(2 + 1 / 3) / 6])
+    assert predicted.by_share.expected == pytest.approx([((2 + 1 / 3) / 2 + 2 + 1 / 3) / 6])
+
+
+def test_log_loss_and_auc_of_scores_by_hand():
+    assert log_loss(np.array([0.5, 0.25])) == pytest.approx((np.log(2) + np.log(4)) / 2)
+    # Pairs of a right and a wrong part of different answers: 1 with 0 and 0.5, 0.5 with 0.
+    expected, share = np.array([0.9, 0.2, 0.4]), np.array([1.0, 0.5, 0.0])
+    assert auc(expected, share) == pytest.approx((1 * 0.5 + 1 * 1 + 0.5 * 0) / (1 * 0.5 + 1 * 1 + 0.5 * 1))
+    assert auc(np.full(2, 0.3), np.full(2, 0.5)) == 0.5
+
+
+def graded_night(n=3000, seed=9, reversed_item=None) -> PredictedAnswers:
+    """Answers to 12 items with three steps, as the model expects them; the scores of one may be turned round."""
+    rng = np.random.default_rng(seed)
+    names = [f"g{k}" for k in range(12)]
+    b = np.linspace(-1, 1, 12)
+    items = pd.DataFrame(
+        {"item_id": names, "model": "GRM", "a": 1.5, "b": b, "c": 0.0, "steps": [[x - 0.8, x, x + 0.8] for x in b]}
+    )
+    curves = irt.ItemParameters(
+        np.arange(12), np.full(12, 1.5), b, np.zeros(12), np.vstack(items["steps"]), ["GRM"] * 12
+    )
+    item, student = rng.integers(0, 12, n), np.arange(n)
+    theta = rng.normal(size=n)
+    p = irt.category_probabilities(theta, curves)[item, :, student]
+    score = (rng.random((n, 1)) > np.cumsum(p, axis=1)[:, :-1]).sum(axis=1)
+    score = np.where(item == reversed_item, 3 - score, score)
+    abilities = pd.DataFrame({"user_id": [f"u{k}" for k in student], "theta": theta, "se": 0.0})
+    rows = [(0, f"u{k}", names[j], int(x), 3) for k, j, x in zip(student, item, score, strict=True)]
+    return predict(scored(*rows), DAY, items, abilities)
+
+
+def test_scores_that_follow_the_curves_pass_and_a_reversed_item_is_named():
+    healthy = judged(graded_night())
+    assert healthy.passed
+    assert healthy.numbers["gain"] > 0.05
+    assert healthy.numbers["slope"] == pytest.approx(1, abs=0.1)
+    judgement = judged(graded_night(reversed_item=0))
+    assert judgement.verdict == Verdict.WARN
+    assert judgement.worst["item_id"].tolist() == ["g0"]
+    assert "of the points" in judgement.finding
+
+
+def test_residuals_of_scores_are_standard_normal_under_the_model():
+    predicted = graded_night(6000)
+    z = item_residuals(predicted.item_id, predicted.share, predicted.by_model)["z"]
+    assert abs(z.mean()) < 1
+    assert 0.5 < z.std() < 1.5

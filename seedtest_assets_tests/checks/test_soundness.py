@@ -107,3 +107,15 @@ def test_one_reversed_item_warns():
     assert judgement.verdict == WARN
     assert "1 discriminate below 0: i0" in judgement.finding
     assert judgement.worst["item_id"].tolist() == ["i0"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "level"),
+    [([-0.5, None, 0.8], PASS), ([-np.inf, 0.8], PASS), ([None, None], ERROR), ([0.5, np.inf], ERROR), (None, PASS)],
+)
+def test_steps_are_finite_or_passed_by_everybody(steps, level):
+    items = item_table()
+    items["steps"] = [steps, [0.0, 1.0], *[None] * 98]
+    judgement = finite(calibration(items), [])
+    assert judgement.verdict == level
+    assert judgement.numbers["items_not_finite"] == (level == ERROR)
