@@ -59,7 +59,7 @@ def _load(last: date) -> None:
         os.environ.update(dagster_environment())
         database = prepared_database(load_settings())
         show("simulating a school of 2,000 students")
-        school = with_outdated_anchor(simulate_school(last, n_days=N_DAYS, seed=6))
+        school = with_outdated_anchor(simulate_school(last, n_days=N_DAYS, partial_credit=True, seed=6))
         show(f"loading {len(school.answers):,} answers")
         load_school(database, school)
 
