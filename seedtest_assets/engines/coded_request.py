@@ -23,12 +23,13 @@ from seedtest_assets.usable_answers import with_usable_ids
 class CodedRequest:
     """A request in the codes of irt/. The code of a student or an item is its position among the ids.
 
-    answers: the usable answers of the request, those of `responses`. item_models: of single items with partial credit, by code.
+    answers: the usable answers of the request, those of `responses`; categories: uint8 [n], of each. item_models: of single items with partial credit, by code.
     left_out: (item code, number of answers, reason) of items whose scores are no categories. warnings: what was left out, a
     line each.
     """
 
     answers: pa.Table
+    categories: np.ndarray
     responses: irt.Responses
     student_ids: pa.Array
     item_ids: pa.Array
@@ -52,13 +53,14 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
     person, student_ids = codes_and_names(answers["student_id"])
     item, item_ids = codes_and_names(answers["item_id"])
     categories = score_categories(answers, item, len(item_ids))
+    score = categories.score
     if categories.usable is not None:
         answers = answers.filter(pa.array(categories.usable))
-        person, item = person[categories.usable], item[categories.usable]
+        person, item, score = (values[categories.usable] for values in (person, item, score))
     responses = irt.Responses.from_answers(
         person,
         item,
-        categories.score if categories.usable is None else categories.score[categories.usable],
+        score,
         time=times_of(answers),
         n_persons=len(student_ids),
         n_items=len(item_ids),
@@ -72,6 +74,7 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
     )
     return CodedRequest(
         answers=answers,
+        categories=score,
         responses=replace(responses, item_ids=np.asarray(item_ids, dtype=object)),
         student_ids=student_ids,
         item_ids=item_ids,

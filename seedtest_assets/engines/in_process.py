@@ -18,6 +18,7 @@ from seedtest_assets.engines.result_tables import (
     left_out_table,
     linking_constants,
     model_specification,
+    partial_credit_facts,
 )
 from seedtest_assets.errors import InputError
 
@@ -54,11 +55,9 @@ class InProcessEngine:
         except irt.DataError as error:
             raise InputError(str(error)) from None
         result = result_of(calibration, coded, request.model, time.perf_counter() - started)
-        n_partial_credit = int(calibration.items.polytomous.sum())
-        more: dict[str, Any] = {"priors": request.priors.given} if request.priors.given else {}
-        if n_partial_credit:
-            more |= {"polytomous_model": request.polytomous_model, "n_items_partial_credit": n_partial_credit}
-        return replace(result, model_spec=result.model_spec | more)
+        priors: dict[str, Any] = {"priors": request.priors.given} if request.priors.given else {}
+        facts = partial_credit_facts(request, calibration.items) | priors
+        return replace(result, model_spec=result.model_spec | facts)
 
 
 def score(answers: pa.Table, parameters: pd.DataFrame, mean: float, sd: float) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from seedtest_assets import irt
-from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, LEFT_OUT_COLUMNS
+from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, LEFT_OUT_COLUMNS, CalibrationRequest
 from seedtest_assets.engines.coded_request import CodedRequest
 from seedtest_assets.irt.remarks import flag
 from seedtest_assets.item_steps import steps_column
@@ -131,6 +131,12 @@ def model_specification(
     if n_items_not_linked:
         specification["n_items_not_linked"] = n_items_not_linked
     return specification | ({"linking_constants": constants} if constants else {})
+
+
+def partial_credit_facts(request: CalibrationRequest, items: irt.ItemParameters) -> dict[str, Any]:
+    """Describe for model_spec how items with partial credit were fitted; nothing where there are none."""
+    n = int(items.polytomous.sum())
+    return {"polytomous_model": request.polytomous_model, "n_items_partial_credit": n} if n else {}
 
 
 def item_ids_of(coded: CodedRequest) -> np.ndarray:

@@ -4,11 +4,10 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
-from msgspec import UNSET
-
 from seedtest_assets import irt
 from seedtest_assets.calibration import LEFT_OUT_COLUMNS, CalibrationResult
 from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.item_steps import STEP_NAMES, steps_as_params
 from seedtest_assets.service.limits import Limits
 from seedtest_assets.service.prior_estimates import PRIOR_ANSWERS, estimates_with_prior
 from seedtest_assets.service.reading import ParsedCalibration, read_calibration
@@ -17,10 +16,8 @@ from seedtest_assets.service.wire import (
     CalibrationReply,
     FitMeta,
     FittedItem,
-    FittedParameters,
     LeftOutItem,
     MonitoredItem,
-    StandardErrors,
 )
 
 
@@ -34,7 +31,7 @@ def calibrate(body: bytes, limits: Limits) -> tuple[CalibrationReply, dict[str, 
     extra = estimates_with_prior(parsed.request, result) if parsed.columns_named else []
     reply = CalibrationReply(
         item_params=items,
-        items=[_estimate(item) for item in items] + extra,
+        items=[*map(_estimate, items), *extra],
         abilities=_abilities(result, parsed),
         fit_meta=_fit_meta(result, parsed, extra),
     )
@@ -56,15 +53,14 @@ def _items(result: CalibrationResult, parsed: ParsedCalibration) -> list[FittedI
     by_id = result.items.set_index("item_id", drop=False)
     ordered = by_id.loc[[item for item in parsed.item_ids if item in by_id.index]]
     table = ordered.astype(object).where(ordered.notna(), None)
-    model = parsed.request.model
-    if not irt.model_facts(model).guessing:
+    if not irt.model_facts(parsed.request.model).guessing:
         table = table.assign(c=None, se_c=None)
     return [
         FittedItem(
             row.item_id,
-            FittedParameters(row.a, row.b, row.c),
-            model,
-            StandardErrors(row.se_a, row.se_b, row.se_c),
+            {"a": row.a, "b": row.b, "c": row.c} | steps_as_params(row.steps),
+            row.model,
+            {"a": row.se_a, "b": row.se_b, "c": row.se_c} | dict(zip(STEP_NAMES, row.se_steps or (), strict=False)),
             row.n_responses,
             row.is_anchor,
         )
@@ -72,9 +68,12 @@ def _items(result: CalibrationResult, parsed: ParsedCalibration) -> list[FittedI
     ]
 
 
-def _estimate(item: FittedItem) -> MonitoredItem:
-    a_se, b_se, c_se = (UNSET if value is None else value for value in (item.se.a, item.se.b, item.se.c))
-    return MonitoredItem(item.item_id, item.params.a, item.params.b, item.params.c or 0.0, a_se, b_se, c_se)
+def _estimate(item: FittedItem) -> MonitoredItem | dict[str, Any]:
+    params: dict[str, Any] = item.params | {"c": item.params["c"] or 0.0}
+    errors: dict[str, Any] = {f"{name}_se": se for name, se in item.se.items() if se is not None}
+    if len(params) > len("abc"):
+        return {"item_id": item.item_id, "model": item.model} | params | errors
+    return MonitoredItem(item.item_id, **params, **errors)
 
 
 def _abilities(result: CalibrationResult, parsed: ParsedCalibration) -> list[Ability]:

@@ -1,13 +1,24 @@
 """The answers of one person, as /irt/score and /irt/update take them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from seedtest_assets import irt
+from seedtest_assets.irt.models import MOST_CATEGORIES
 from seedtest_assets.irt.usable_parameters import unusable_parameters
-from seedtest_assets.service.reading import NOT_ANSWERED, column_of_marks, column_of_times, value_or_nan
+from seedtest_assets.item_steps import reasons_of, steps_matrix
+from seedtest_assets.service.limits import Refusal
+from seedtest_assets.service.reading import (
+    NOT_ANSWERED,
+    column_of_marks,
+    column_of_scores,
+    column_of_times,
+    parameter_table,
+)
 from seedtest_assets.service.wire import LeftOutAnswers, Parameters, PersonAnswer, ScoredItem
 
 
@@ -30,13 +41,17 @@ def answers_of_person(
     """Read answers of one person; leave out and list those to items without usable parameters."""
     known = item_params if isinstance(item_params, dict) else _by_id(item_params)
     parameters = parameter_table(list(known.values()))
-    reason_of = dict(zip(known, unusable_parameters(*parameters.T), strict=True))
+    reason_of = dict(zip(known, reasons_of(parameters, unusable_parameters), strict=True))
     code_of = {item_id: code for code, item_id in enumerate(known) if not reason_of[item_id]}
+    items = items_of(np.array(sorted(code_of.values()), int), parameters)
 
-    marks = column_of_marks(answers, "responses")
+    marks = _scores(answers)
     given = np.flatnonzero(marks != NOT_ANSWERED)
     ids = [str(answer.item_id) for answer in answers]
     scored = np.array([row for row in given if ids[row] in code_of], int)
+    check_scores(
+        items, [code_of[ids[row]] for row in scored], marks[scored], [f"responses[{row}].score" for row in scored]
+    )
     responses = irt.Responses.from_answers(
         np.zeros(len(scored), int),
         np.array([code_of[ids[row]] for row in scored], int),
@@ -48,21 +63,47 @@ def answers_of_person(
     left_out = dict.fromkeys(ids[row] for row in given if ids[row] not in code_of)
     return AnswersOfPerson(
         responses=responses,
-        items=items_of(np.array(sorted(code_of.values()), int), parameters),
+        items=items,
         left_out=[LeftOutAnswers(item_id, reason_of.get(item_id, "no parameters were sent")) for item_id in left_out],
         facts={"answers": len(given), "persons": 1, "items": len(known)},
     )
 
 
-def parameter_table(parameters: list[Any]) -> np.ndarray:
-    """Lay out a, b and c, float64 [n, 3]; NaN where a value is missing."""
-    rows = [[value_or_nan(value) for value in (item.a, item.b, item.c)] for item in parameters]
-    return np.array(rows, float).reshape(-1, 3)
+def items_of(codes: np.ndarray, parameters: pd.DataFrame) -> irt.ItemParameters:
+    """Select the parameters of items with these codes; a missing c is 0. parameters: of `parameter_table`."""
+    chosen = parameters.iloc[codes]
+    a, b, c = (np.nan_to_num(chosen[name].to_numpy()) for name in "abc")
+    if chosen["steps"].isna().all():
+        return irt.ItemParameters(codes, a, b, c)
+    steps = steps_matrix(chosen["steps"])
+    model = np.where(np.isfinite(steps).any(axis=1), chosen["model"].to_numpy(object), "")
+    return irt.ItemParameters(codes, a, b, c, steps, model)
 
 
-def items_of(codes: np.ndarray, parameters: np.ndarray) -> irt.ItemParameters:
-    """Select the parameters of items with these codes; a missing c is 0."""
-    return irt.ItemParameters(codes, *np.nan_to_num(parameters[codes]).T)
+def check_scores(items: irt.ItemParameters, codes: Sequence[int], scores: np.ndarray, places: Sequence[str]) -> None:
+    """Refuse the first score that its item does not have. codes: of the items of the answers; places: where each score stands."""
+    of_items = items.scores
+    given: dict[int, set[int]] = {code: set() for code in items.item.tolist()}
+    for item, score in zip(items.item[of_items.item].tolist(), of_items.score.astype(int).tolist(), strict=True):
+        given[item].add(score)
+    for code, score, place in zip(codes, scores.tolist(), places, strict=True):
+        if score not in given[code]:
+            listed = ", ".join(map(str, sorted(given[code])))
+            raise Refusal(400, f"{place} is {score}, but the parameters of the item are for the scores {listed}")
+
+
+def _scores(answers: list[PersonAnswer]) -> np.ndarray:
+    """Read scores, and marks as 1 and 0 where there are none, int8 [n], NOT_ANSWERED where there is neither."""
+    marks, score = column_of_marks(answers, "responses"), column_of_scores(answers, "responses")
+    if score is None:
+        return marks
+    parts = (score != np.rint(score)) & ~np.isnan(score) | (score >= MOST_CATEGORIES)
+    if parts.any():
+        row = int(np.argmax(parts))
+        raise Refusal(
+            400, f"responses[{row}].score is {score[row]:g}, but a score is an integer up to {MOST_CATEGORIES - 1}"
+        )
+    return np.where(np.isnan(score), marks, np.nan_to_num(score)).astype(np.int8)
 
 
 def _by_id(items: list[ScoredItem]) -> dict[str, Parameters | ScoredItem]:

@@ -33,6 +33,8 @@ def estimates_with_prior(request: CalibrationRequest, result: CalibrationResult)
     calibration = irt.calibrate(
         code.responses,
         request.model,
+        polytomous_model=request.polytomous_model,
+        item_models=code.item_models,
         anchors=held,
         starts=starts,
         options=irt.Options(linking_method="fixed", prior_answers=PRIOR_ANSWERS),
@@ -62,6 +64,7 @@ def _prior(code: CodedRequest, held: irt.ItemParameters, result: CalibrationResu
     n_correct = np.bincount(responses.item, weights=responses.score, minlength=responses.n_items)
     open_items = (n_correct > 0) & (n_correct < n_answers) & (n_answers >= irt.MIN_RESPONSES)
     open_items[held.item] = False
+    open_items &= responses.max_score == 1
     item = np.flatnonzero(open_items)
     if not len(item):
         return None

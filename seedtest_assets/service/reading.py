@@ -1,21 +1,23 @@
 """Turn the body of a request into checked arrays, or a Refusal that says what is wrong."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from math import nan
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import UNSET
 
-from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest, as_parameters
-from seedtest_assets.irt.models import LINKING_METHODS, MODELS
+from seedtest_assets.calibration import ANSWER_SCHEMA, SCORE_SCHEMA, CalibrationRequest, as_parameters
+from seedtest_assets.irt.models import LINKING_METHODS, MODELS, MOST_CATEGORIES, POLYTOMOUS_MODELS, PolytomousModel
 from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
+from seedtest_assets.item_steps import STEP_NAMES, reasons_of
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.parsing import parsed_body
 from seedtest_assets.service.wire import (
@@ -35,16 +37,18 @@ from seedtest_assets.usable_answers import BLANKS, MAX_ID_BYTES, trimmed, why_un
 
 NOT_ANSWERED, NEITHER = -1, -2
 TIME = ANSWER_SCHEMA.field("answered_at").type
+SCORED_SCHEMA = pa.schema([*ANSWER_SCHEMA, *SCORE_SCHEMA])
 
 
 class _Marks(dict[Any, int]):
-    """1 for correct, 0 for incorrect, NOT_ANSWERED, NEITHER for anything else (True, 1 and 1.0 are one key)."""
+    """Scores, which are 1 for correct and 0 for incorrect; NOT_ANSWERED, NEITHER for anything else (True, 1 and 1.0 are one key)."""
 
     def __missing__(self, key: object) -> int:
         return NEITHER
 
 
-_MARKS = _Marks({1: 1, 0: 0, None: NOT_ANSWERED, NOT_AVAILABLE: NOT_ANSWERED})
+_MARKS = _Marks(dict.fromkeys((None, NOT_AVAILABLE, UNSET), NOT_ANSWERED))
+_MARKS.update((score, score) for score in range(MOST_CATEGORIES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,11 @@ def read_calibration(body: bytes, limits: Limits) -> ParsedCalibration:
         raise Refusal(400, "send either `observations` or `responses`")
     if parsed.model not in MODELS:
         raise Refusal(400, f"model {parsed.model!r} is not one of {', '.join(MODELS)}")
+    for name in (parsed.polytomous_model, *(parsed.item_models or {}).values()):
+        if name not in POLYTOMOUS_MODELS:
+            raise Refusal(
+                400, f"model {name!r} of items with partial credit is not one of {', '.join(POLYTOMOUS_MODELS)}"
+            )
     if parsed.linking_method not in LINKING_METHODS:
         raise Refusal(400, f"linking_method {parsed.linking_method!r} is not one of {', '.join(LINKING_METHODS)}")
     if parsed.observations is not None:
@@ -81,7 +90,15 @@ def read_calibration(body: bytes, limits: Limits) -> ParsedCalibration:
     _at_most(limits.persons, users, "persons")
     anchors, starts, left_out = _anchors(parsed.anchors or [], items)
     return ParsedCalibration(
-        request=CalibrationRequest(answers, parsed.model, anchors, starts, linking_method=parsed.linking_method),
+        request=CalibrationRequest(
+            answers,
+            parsed.model,
+            anchors,
+            starts,
+            linking_method=parsed.linking_method,
+            polytomous_model=cast(PolytomousModel, parsed.polytomous_model),
+            item_models=cast(dict[str, PolytomousModel], parsed.item_models or {}),
+        ),
         user_ids=users,
         item_ids=items,
         users_named=parsed.observations is not None,
@@ -112,24 +129,47 @@ def _at_most_rows(parsed: ScoringBody | UpdatingBody, limits: Limits) -> None:
 
 
 def matrix(rows: list[Any], n_columns: int) -> np.ndarray:
-    """Read rows of answers as int8 [n_rows, n_columns] of 1, 0 and NOT_ANSWERED."""
+    """Read rows of answers as int8 [n_rows, n_columns] of scores, which are 1 and 0 for right and wrong, and NOT_ANSWERED."""
     uneven = next((number for number, row in enumerate(rows) if len(row) != n_columns), None)
     if uneven is not None:
         raise Refusal(400, f"responses[{uneven}] has {len(rows[uneven])} answers, expected {n_columns}, one per item")
     marks = _marks(chain.from_iterable(rows), len(rows) * n_columns)
     if (marks == NEITHER).any():
         row, column = divmod(int(np.argmax(marks == NEITHER)), n_columns)
-        raise Refusal(400, f"responses[{row}][{column}] is {rows[row][column]:g}, but an answer is 1, 0 or null")
+        raise Refusal(
+            400,
+            f"responses[{row}][{column}] is {rows[row][column]:g}, but an answer is 1, 0 or null, or a score of partial credit up to "
+            f"{MOST_CATEGORIES - 1}",
+        )
     return marks.reshape(len(rows), n_columns)
 
 
 def column_of_marks(answers: list[Any], name: str) -> np.ndarray:
     """Read `is_correct` of answers as int8 [n] of 1, 0 and NOT_ANSWERED. name: of the list, for the message."""
     marks = _marks((answer.is_correct for answer in answers), len(answers))
-    if (marks == NEITHER).any():
-        row = int(np.argmax(marks == NEITHER))
-        raise Refusal(400, f"{name}[{row}].is_correct is {answers[row].is_correct:g}, but an answer is 1, 0 or null")
+    wrong = (marks == NEITHER) | (marks > 1)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise Refusal(
+            400,
+            f"{name}[{row}].is_correct is {answers[row].is_correct:g}, but an answer is 1, 0 or null. Points belong into score",
+        )
     return marks
+
+
+def column_of_scores(answers: list[Any], name: str) -> np.ndarray | None:
+    """Read `score` of answers as float64 [n], NaN where there is none; None where no answer has one.
+
+    name: of the list, for the message. An answer needs a score or is_correct, which may be null.
+    """
+    score = np.array([value_or_nan(answer.score) for answer in answers], float)
+    absent = np.fromiter((answer.is_correct is UNSET for answer in answers), bool, len(answers)) & np.isnan(score)
+    if absent.any():
+        raise Refusal(400, f"{name}[{int(np.argmax(absent))}] has neither is_correct nor score")
+    if (score < 0).any() or np.isinf(score).any():
+        row = int(np.argmax((score < 0) | np.isinf(score)))
+        raise Refusal(400, f"{name}[{row}].score is {score[row]:g}, but a score is a number from 0")
+    return None if np.isnan(score).all() else score
 
 
 def column_of_times(times: list[datetime | None]) -> pa.Array:
@@ -150,10 +190,21 @@ def _from_observations(observations: list[Observation]) -> tuple[pa.Table, list[
     users = _ids([o.user_id for o in observations], "user_id", "observations[{row}].user_id")
     items = _ids([o.item_id for o in observations], "item_id", "observations[{row}].item_id")
     times = column_of_times([o.responded_at for o in observations])
-    table = pa.table(
-        {"student_id": users, "item_id": items, "correct": pa.array(marks == 1), "answered_at": times}, ANSWER_SCHEMA
-    )
-    return table.filter(pa.array(marks != NOT_ANSWERED)), users.unique().to_pylist(), items.unique().to_pylist()
+    score = column_of_scores(observations, "observations")
+    correct, given = pa.array(marks == 1, mask=marks == NOT_ANSWERED), marks != NOT_ANSWERED
+    columns = {"student_id": users, "item_id": items, "correct": correct, "answered_at": times}
+    schema = ANSWER_SCHEMA
+    if score is not None:
+        highest = np.array([value_or_nan(o.max_score) for o in observations], float)
+        beyond = score > highest
+        if beyond.any():
+            row = int(np.argmax(beyond))
+            raise Refusal(400, f"observations[{row}].score is {score[row]:g}, but its max_score is {highest[row]:g}")
+        given |= ~np.isnan(score)
+        columns |= {"score": pa.array(score, from_pandas=True), "max_score": pa.array(highest, from_pandas=True)}
+        schema = SCORED_SCHEMA
+    table = pa.table(columns, schema)
+    return table.filter(pa.array(given)), users.unique().to_pylist(), items.unique().to_pylist()
 
 
 def _from_rows(rows: list[list[Any]], item_ids: list[str | int] | None) -> tuple[pa.Table, list[str], list[str]]:
@@ -168,7 +219,11 @@ def _from_rows(rows: list[list[Any]], item_ids: list[str | int] | None) -> tuple
         "correct": pa.array(marks[person, item] == 1),
         "answered_at": pa.nulls(len(person), TIME),
     }
-    return pa.table(columns, ANSWER_SCHEMA), users, items
+    if marks.max(initial=0) <= 1:
+        return pa.table(columns, ANSWER_SCHEMA), users, items
+    scores = pa.array(marks[person, item].astype(np.float64))
+    columns |= {"score": scores, "max_score": pa.nulls(len(person), pa.float64())}
+    return pa.table(columns, SCORED_SCHEMA), users, items
 
 
 def _column_names(item_ids: list[str | int] | None, n_columns: int) -> list[str]:
@@ -185,14 +240,11 @@ def _column_names(item_ids: list[str | int] | None, n_columns: int) -> list[str]
 
 def _anchors(anchors: list[Anchor], item_ids: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, list[LeftOutAnchor]]:
     """Split usable anchors into true ones and values to start from, PARAMETER_COLUMNS each; list the others."""
-    rows = [
-        (str(x.item_id).strip(BLANKS), *map(value_or_nan, (x.params.a, x.params.b, x.params.c)), x.fixed)
-        for x in anchors
-    ]
-    table = pd.DataFrame(rows, columns=["item_id", "a", "b", "c", "fixed"])
+    table = parameter_table([x.params for x in anchors]).assign(
+        item_id=[str(x.item_id).strip(BLANKS) for x in anchors], fixed=[x.fixed for x in anchors]
+    )
     fixed = table["fixed"].to_numpy(bool)
-    values = [table[name].to_numpy(float) for name in "abc"]
-    reasons = np.where(fixed, unusable_anchors(*values), unusable_parameters(*values))
+    reasons = np.where(fixed, reasons_of(table, unusable_anchors), reasons_of(table, unusable_parameters))
     reasons[table["item_id"].duplicated().to_numpy(bool)] = "listed twice, and the first entry counts"
     reasons[~table["item_id"].isin(item_ids).to_numpy(bool)] = "no answer names this item"
     usable = reasons == ""
@@ -203,6 +255,23 @@ def _anchors(anchors: list[Anchor], item_ids: list[str]) -> tuple[pd.DataFrame, 
     ]
     known = as_parameters(table)
     return known[usable & fixed], known[usable & ~fixed], left_out
+
+
+def parameter_table(parameters: Sequence[Any]) -> pd.DataFrame:
+    """Lay out model, a, b, c and steps of parameters; NaN or None where a value is missing, a missing c too."""
+    columns = {name: np.array([value_or_nan(getattr(item, name)) for item in parameters], float) for name in "abc"}
+    first = [item.b_1 for item in parameters]
+    with_steps = [item if step is not None else None for item, step in zip(parameters, first, strict=True)]
+    steps = [None if item is None else _steps(item) for item in with_steps]
+    models = [None if item is None or item.model is None else item.model.upper() for item in with_steps]
+    return pd.DataFrame(columns).assign(model=pd.Series(models, dtype=object), steps=pd.Series(steps, dtype=object))
+
+
+def _steps(item: Any) -> list[float | None]:
+    """List b_1, b_2, ... of an item, None for a score that nobody has."""
+    values = [None if (value := getattr(item, name)) == NOT_AVAILABLE else value for name in STEP_NAMES]
+    last = max((k for k, value in enumerate(values, 1) if value is not None), default=0)
+    return [None if value is None else float(value) for value in values[:last]]
 
 
 def _marks(answers: Iterable[Any], count: int) -> np.ndarray:

@@ -6,9 +6,10 @@ import numpy as np
 
 from seedtest_assets import irt
 from seedtest_assets.irt.usable_parameters import unusable_parameters
+from seedtest_assets.item_steps import reasons_of
 from seedtest_assets.service.limits import Limits, Refusal
-from seedtest_assets.service.person_answers import answers_of_person, items_of, parameter_table
-from seedtest_assets.service.reading import NOT_ANSWERED, matrix, read_scoring
+from seedtest_assets.service.person_answers import answers_of_person, check_scores, items_of
+from seedtest_assets.service.reading import NOT_ANSWERED, matrix, parameter_table, read_scoring
 from seedtest_assets.service.wire import (
     Parameters,
     PersonAnswer,
@@ -40,15 +41,19 @@ def _all_of_one_person(answers: list[Any]) -> TypeGuard[list[PersonAnswer]]:
 def _score_rows(item_params: list[ScoredItem], rows: list[Any]) -> tuple[ScoringReply, dict[str, Any]]:
     """Score a row for each person."""
     parameters = parameter_table([item.params or item for item in item_params])
-    for number, reason in enumerate(unusable_parameters(*parameters.T)):
+    for number, reason in enumerate(reasons_of(parameters, unusable_parameters)):
         if reason:
             raise Refusal(400, f"item_params[{number}]: {reason}")
     marks = matrix(rows, len(item_params))
     person, item = np.nonzero(marks != NOT_ANSWERED)
+    items = items_of(np.arange(len(item_params)), parameters)
+    if marks.max(initial=0) > 1 or items.steps.shape[1]:
+        places = [f"responses[{row}][{column}]" for row, column in zip(person, item, strict=True)]
+        check_scores(items, item.tolist(), marks[person, item], places)
     responses = irt.Responses.from_answers(
         person, item, marks[person, item], n_persons=len(marks), n_items=len(item_params)
     )
-    reply = ScoringReply(_abilities(responses, items_of(np.arange(len(item_params)), parameters)))
+    reply = ScoringReply(_abilities(responses, items))
     return reply, {"answers": len(person), "persons": len(marks), "items": len(item_params)}
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from seedtest_assets.irt.models import MODELS
+from seedtest_assets.irt.models import MODELS, POLYTOMOUS_MODELS
+from seedtest_assets.item_steps import STEP_NAMES
 
 NOT_AVAILABLE = "NA"
 
@@ -27,18 +28,34 @@ LARGEST_PRIOR_THETA = 1e6
 LEAST_PRIOR_SD, LARGEST_PRIOR_SD = 1e-4, 1e4
 
 
+Points = Annotated[
+    float | Literal["NA"] | None,
+    Meta(description="points of an item with partial credit, in place of is_correct or beside it"),
+]
+_STEP = Annotated[
+    float | Literal["NA", "-Infinity"] | None, Meta(description="threshold of a GRM, step of a GPCM or PCM")
+]
+
+
 class Observation(Struct, gc=False):
-    """One answer of one person to one item."""
+    """One answer of one person to one item: right or wrong, or a score."""
 
     user_id: Id
     item_id: Id
-    is_correct: Answer
+    is_correct: Answer | UnsetType = UNSET
     responded_at: datetime | None = None
+    score: Points = None
+    max_score: Points = None
 
 
-class Parameters(Struct):
-    """Item parameters: P(correct) = c + (1 - c) / (1 + exp(-a (theta - b)))."""
+# b_1, b_2, ... of items with partial credit.
+Steps = msgspec.defstruct("Steps", [(name, _STEP, None) for name in STEP_NAMES])
 
+
+class Parameters(Steps):  # type: ignore[misc, valid-type]
+    """Item parameters: P(correct) = c + (1 - c) / (1 + exp(-a (theta - b))); with partial credit a, b_1, b_2, ... and the model."""
+
+    model: Annotated[str | None, Meta(description="GRM, GPCM or PCM of an item with b_1, b_2, ...")] = None
     a: Annotated[Number, Meta(description="discrimination, from -100 to 100 and not 0")] = None
     b: Annotated[Number, Meta(description="difficulty, from -1,000,000 to 1,000,000")] = None
     c: Annotated[Number, Meta(description="guessing, from 0 to below 1; 0 when absent")] = None
@@ -62,22 +79,31 @@ class CalibrationBody(Struct):
     observations: list[Observation] | None = None
     responses: Annotated[
         list[list[Answer]] | None,
-        Meta(description="one row a person, one column an item; a null keeps its place"),
+        Meta(
+            description="one row a person, one column an item; a null keeps its place. An integer above 1 is a score of partial credit"
+        ),
     ] = None
     item_ids: Annotated[
         list[Id] | None,
         Meta(description="the ids of the columns of `responses`, each once; without, they are named I1, I2, …"),
     ] = None
     model: Annotated[str, Meta(extra_json_schema={"enum": list(MODELS)})] = "2PL"
+    polytomous_model: Annotated[
+        str, Meta(description="of items with partial credit", extra_json_schema={"enum": list(POLYTOMOUS_MODELS)})
+    ] = "GRM"
+    item_models: Annotated[
+        dict[str, str] | None, Meta(description="the model of single items with partial credit, by id")
+    ] = None
     anchors: list[Anchor] | None = None
     linking_method: Annotated[
         str, Meta(description="stocking_lord, haebara, mean_sigma, mean_mean, fixed (fixed-item calibration) or none")
     ] = "stocking_lord"
 
 
-class ScoredItem(Struct):
+class ScoredItem(Steps):  # type: ignore[misc, valid-type]
     """An item's parameters, flat or under `params`; its place in the list is its column in `responses`."""
 
+    model: str | None = None
     item_id: Id | None = None
     item: Id | None = None
     a: Number = None
@@ -90,8 +116,9 @@ class PersonAnswer(Struct, gc=False):
     """One answer of the one person of a request."""
 
     item_id: Id
-    is_correct: Answer
+    is_correct: Answer | UnsetType = UNSET
     responded_at: datetime | None = None
+    score: Points = None
 
 
 class ScoringBody(Struct):
@@ -133,29 +160,22 @@ class UpdatingBody(Struct):
     population: Population | None = None
 
 
-class FittedParameters(Struct):
-    """Parameters on the bank's scale; c is null below the 3PL."""
-
-    a: float
-    b: float
-    c: float | None
-
-
-class StandardErrors(Struct):
-    """Standard errors of the parameters; null for one that was not estimated."""
-
-    a: float | None
-    b: float | None
-    c: float | None
-
-
 class FittedItem(Struct):
     """One item of a calibration."""
 
     item_id: str
-    params: FittedParameters
+    params: Annotated[
+        dict[str, float | str | None],
+        Meta(
+            description="a, b and c on the bank's scale, c null below the 3PL; of an item with partial credit also b_1, b_2, ..., "
+            "null at a score that nobody got"
+        ),
+    ]
     model: str
-    se: StandardErrors
+    se: Annotated[
+        dict[str, float | None],
+        Meta(description="standard errors of the parameters; null for one that was not estimated"),
+    ]
     n_responses: int
     is_anchor: bool
     version: str = "v1"
@@ -223,7 +243,13 @@ class CalibrationReply(Struct):
     """A finished calibration."""
 
     item_params: list[FittedItem]
-    items: list[MonitoredItem]
+    items: Annotated[
+        list[Any],
+        Meta(
+            description="the items as the drift monitor reads them: item_id, a, b, c, a_se, b_se, c_se, without a standard error that is "
+            "not known; of an item with partial credit also model, b_1, b_2, ..., b_1_se, b_2_se, ..."
+        ),
+    ]
     abilities: list[Ability]
     fit_meta: FitMeta
     status: str = "ok"

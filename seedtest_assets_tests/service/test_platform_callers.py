@@ -237,7 +237,10 @@ def test_without_an_answer_that_can_be_scored_theta_is_null_so_that_nothing_is_u
         ({"item_params": PARAMETERS, "responses": [[1, 0, 1]]}, "rows of `responses` need `item_params` as a list"),
         ({"item_params": [], "responses": [[], answer("201", True)]}, "responses[1] is an answer, but others are rows"),
         ({"item_params": PARAMETERS, "responses": [answer("201", 0.5)]}, "responses[0].is_correct is 0.5"),
-        ({"item_params": PARAMETERS, "responses": [{"item_id": "201"}]}, "missing required field `is_correct`"),
+        (
+            {"item_params": PARAMETERS, "responses": [{"item_id": "201"}]},
+            "responses[0] has neither is_correct nor score",
+        ),
     ],
 )
 def test_scoring_requests_that_mix_the_forms_are_refused(service, body, message):

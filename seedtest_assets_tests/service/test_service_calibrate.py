@@ -161,7 +161,7 @@ OBSERVATION = {"user_id": "u1", "item_id": "i1", "is_correct": True}
         ({"responses": [[None, None]]}, "no answers"),
         ({"responses": [[1, 0]] * 5}, "no item can be calibrated"),
         ({"responses": [[1, 0], [1]]}, r"responses\[1\] has 1 answers, expected 2"),
-        ({"responses": [[1, 0], [2, 1]]}, r"responses\[1\]\[0\] is 2, but an answer is 1, 0 or null"),
+        ({"responses": [[1, 0], [2.5, 1]]}, r"responses\[1\]\[0\] is 2.5, but an answer is 1, 0 or null"),
         ({"responses": [[1, "yes"]]}, r"\$\.responses\[0\]\[1\]"),
         ({"observations": [OBSERVATION | {"is_correct": 0.5}]}, r"observations\[0\]\.is_correct is 0\.5"),
         ({"observations": [{"user_id": "u1", "is_correct": True}]}, "missing required field `item_id`"),

@@ -11,7 +11,13 @@ from seedtest_assets.engines.remote.http import Call, IrtConnection
 from seedtest_assets.engines.remote.reply import ServiceReply, read_reply
 from seedtest_assets.engines.remote.request import write_request
 from seedtest_assets.engines.remote.rescale import on_bank_scale
-from seedtest_assets.engines.result_tables import ability_table, item_table, left_out_table, model_specification
+from seedtest_assets.engines.result_tables import (
+    ability_table,
+    item_table,
+    left_out_table,
+    model_specification,
+    partial_credit_facts,
+)
 from seedtest_assets.errors import InputError, SettingsError
 from seedtest_assets.settings import Settings, revealed
 
@@ -57,7 +63,14 @@ class IrtServiceEngine:
         estimates, warnings = read_estimates(reply, request, coded, sent)
         rescaled = on_bank_scale(estimates, reply.linking, request, coded, sent)
         estimates = rescaled.estimates
-        items = item_table(coded, estimates.items, estimates.standard_errors, estimates.n_answers, model=request.model)
+        items = item_table(
+            coded,
+            estimates.items,
+            estimates.standard_errors,
+            estimates.n_answers,
+            model=request.model,
+            se_steps=estimates.se_steps,
+        )
         specification = model_specification(
             coded,
             request.model,
@@ -66,7 +79,7 @@ class IrtServiceEngine:
             rescaled.linked_to,
             rescaled.linking_constants,
             rescaled.n_items_not_linked,
-        )
+        ) | partial_credit_facts(request, estimates.items)
         seconds = round(time.perf_counter() - started, 3)
         return CalibrationResult(
             items,

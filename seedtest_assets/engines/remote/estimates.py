@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+import pyarrow as pa
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest
@@ -11,6 +12,7 @@ from seedtest_assets.engines.coded_request import CodedRequest
 from seedtest_assets.engines.remote.reply import ServiceReply
 from seedtest_assets.engines.remote.request import ServiceRequest
 from seedtest_assets.errors import IrtServiceRefusal
+from seedtest_assets.item_steps import steps_matrix
 
 # A reply with parameters for a smaller share of the items is refused: the service is at fault, not the items.
 SMALLEST_SHARE = 0.5
@@ -26,7 +28,7 @@ LISTED = 80
 class Estimates:
     """Items and abilities on one scale; group_mean and group_sd: of the calibrated group on that scale.
 
-    standard_errors: of a, b and c, float64 [3, n_items], NaN where the service gives none.
+    standard_errors: of a, b and c, float64 [3, n_items], NaN where the service gives none; se_steps: of the items' steps.
     n_answers: answers to each item. left_out: (code, answers, reason) of items without parameters.
     """
 
@@ -38,6 +40,7 @@ class Estimates:
     theta_se: np.ndarray
     group_mean: float
     group_sd: float
+    se_steps: np.ndarray
 
 
 def read_estimates(
@@ -56,7 +59,10 @@ def read_estimates(
     a, b, c, *standard_errors = (
         np.array([getattr(row, name) for row in rows], float) for name in ("a", "b", "c", "se_a", "se_b", "se_c")
     )
-    items = irt.ItemParameters(sent.fitted[answered], a, b, c)
+    steps, errors = (steps_matrix([getattr(row, name) for row in rows]) for name in ("steps", "se_steps"))
+    items = _items_of(sent, sent.fitted[answered], (a, b, c), steps, [row.model for row in rows], coded)
+    se_steps = np.full_like(items.steps, np.nan)
+    se_steps[:, : errors.shape[1]] = errors[:, : items.steps.shape[1]]
     mean, sd = reply.group or ((reply.linking.B, reply.linking.A) if reply.linking else (0.0, 1.0))
     if not irt.model_facts(request.model).own_slopes and not (sent.anchors_sent and request.linking_method == "fixed"):
         sd = _rasch_group_sd(coded, items, sd, linked=reply.linking is not None)
@@ -78,8 +84,32 @@ def read_estimates(
         theta_se=theta_se,
         group_mean=mean,
         group_sd=sd,
+        se_steps=se_steps,
     )
     return estimates, _warnings(reply, len(item_ids), len(missing), len(theta), n_estimated_here)
+
+
+def _items_of(
+    sent: ServiceRequest,
+    codes: np.ndarray,
+    parameters: tuple[np.ndarray, np.ndarray, np.ndarray],
+    steps: np.ndarray,
+    models: list[str | None],
+    coded: CodedRequest,
+) -> irt.ItemParameters:
+    """Put the parameters together. Raises IrtServiceRefusal where items that were sent with scores have no steps."""
+    with_steps, with_scores = np.isfinite(steps).any(axis=1), np.isin(codes, sent.polytomous)
+    if (with_steps != with_scores).any():
+        named = ", ".join(coded.item_ids.take(pa.array(codes[with_steps != with_scores])).to_pylist())[:LISTED]
+        raise IrtServiceRefusal(
+            f"the IRT service does not calibrate partial credit: it gave no b_1, b_2, ... of items with scores, such as {named}. "
+            "Update it, or unset R_IRT_BASE_URL to calibrate in this process"
+        )
+    model = np.where(with_steps, np.array(models, object), "")
+    try:
+        return irt.ItemParameters(codes, *parameters, steps, model)
+    except irt.DataError as error:
+        raise IrtServiceRefusal(f"the IRT service gave steps that no item has: {error}") from None
 
 
 def _answered_items(reply: ServiceReply, item_ids: list[str]) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Read the reply of an IRT service to a calibration: ours, or an R one that boxes scalars and writes "NA"."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import isfinite, nan
+from dataclasses import dataclass, replace
+from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from seedtest_assets.errors import IrtServiceRefusal
 from seedtest_assets.irt.linking_errors import LinkingErrors
 from seedtest_assets.irt.usable_parameters import unusable_parameters
+from seedtest_assets.item_steps import STEP_NAMES
 
 # How many items a message names.
 ITEMS_NAMED = 5
@@ -17,7 +18,10 @@ ITEMS_NAMED = 5
 
 @dataclass(frozen=True, kw_only=True)
 class ItemEstimate:
-    """Parameters of an item, all finite; a standard error is NaN where the service gives none."""
+    """Parameters of an item, all finite; a standard error is NaN where the service gives none.
+
+    model, steps, se_steps: of an item with partial credit, steps as in item_steps.py; None for another one.
+    """
 
     a: float
     b: float
@@ -25,6 +29,9 @@ class ItemEstimate:
     se_a: float
     se_b: float
     se_c: float
+    model: str | None = None
+    steps: list[float | None] | None = None
+    se_steps: list[float | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +130,25 @@ def _items(rows: Any) -> dict[str, ItemEstimate]:
             raise IrtServiceRefusal(f"the IRT service answered item {item_id!r} twice")
         a, b, c = (_number_or_nan(_object(row.get("params")).get(key)) for key in "abc")
         se_a, se_b, se_c = (_number_or_nan(_object(row.get("se")).get(key)) for key in "abc")
-        estimates[item_id] = ItemEstimate(a=a, b=b, c=c, se_a=se_a, se_b=se_b, se_c=se_c)
+        of_steps = _steps(row)
+        if of_steps["steps"] is not None:
+            b, c = (0.0 if np.isnan(value) else value for value in (b, c))
+        estimates[item_id] = ItemEstimate(a=a, b=b, c=c, se_a=se_a, se_b=se_b, se_c=se_c, **of_steps)
     return _usable(estimates)
+
+
+def _steps(row: dict[str, Any]) -> dict[str, Any]:
+    """Read b_1, b_2, ... of an item, their errors and its model; "NA" and null are a score that nobody got."""
+    params, errors = _object(row.get("params")), _object(row.get("se"))
+    names = [name for name in STEP_NAMES if name in params]
+    steps = [_step(params[name]) for name in names]
+    if not any(step is not None and isfinite(step) for step in steps):
+        return {"model": None, "steps": None, "se_steps": None}
+    return {"model": text(row.get("model")), "steps": steps, "se_steps": [number(errors.get(name)) for name in names]}
+
+
+def _step(value: Any) -> float | None:
+    return -inf if text(value) in ("-Infinity", "-Inf") else number(value)
 
 
 def _usable(estimates: dict[str, ItemEstimate]) -> dict[str, ItemEstimate]:
@@ -140,7 +164,7 @@ def _usable(estimates: dict[str, ItemEstimate]) -> dict[str, ItemEstimate]:
         )
     c = np.nan_to_num(table[:, 2])
     return {
-        item_id: ItemEstimate(a=item.a, b=item.b, c=float(c[row]), se_a=item.se_a, se_b=item.se_b, se_c=item.se_c)
+        item_id: replace(item, c=float(c[row]))
         for row, (item_id, item) in enumerate(estimates.items())
         if reasons[row] == ""
     }

@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
-from seedtest_assets.engines.coded_request import CodedRequest, marks_of, times_of
+from seedtest_assets.engines.coded_request import CodedRequest, times_of
 from seedtest_assets.engines.codes import codes_and_names
 from seedtest_assets.irt.linking import link_target
 from seedtest_assets.irt.screening import fittable_items
+from seedtest_assets.item_steps import steps_as_params, steps_column
 
 DEFAULT_METHOD = "stocking_lord"
 
@@ -26,6 +27,7 @@ class SentAnswer(msgspec.Struct, omit_defaults=True, gc=False):
     item_id: str
     is_correct: bool
     responded_at: str | None = None
+    score: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,7 @@ class ServiceRequest:
 
     fitted: codes of the items that are sent, int32, ascending; n_answers: answers to each.
     left_out: (code, answers, reason) of the other items.
+    polytomous: codes of the items that are sent with scores of partial credit.
     link_target, link_source: the items to link to and what they are ("anchors" or "previous"); None and "" for nothing.
     anchors_sent: whether the link target is sent as true anchors.
     """
@@ -41,6 +44,7 @@ class ServiceRequest:
     body: bytes
     fitted: np.ndarray
     n_answers: np.ndarray
+    polytomous: np.ndarray
     left_out: tuple[tuple[int, int, str], ...]
     link_target: irt.ItemParameters | None
     link_source: str
@@ -59,7 +63,11 @@ def write_request(request: CalibrationRequest, coded: CodedRequest) -> ServiceRe
     n_answers = np.bincount(coded.responses.item, minlength=coded.responses.n_items)[fitted]
     target, source, warnings = link_target(coded.anchors, coded.previous, fitted, request.linking_method)
     anchors_sent = target is not None and source == "anchors"
-    body: dict[str, Any] = {"observations": _observations(coded, fitted), "model": request.model}
+    polytomous = fitted[coded.responses.max_score[fitted] > 1]
+    body: dict[str, Any] = {"observations": _observations(coded, fitted, polytomous), "model": request.model}
+    if len(polytomous):
+        models = {str(coded.item_ids[code]): model for code, model in coded.item_models.items() if code in polytomous}
+        body |= {"polytomous_model": request.polytomous_model, "item_models": models}
     anchors = _anchors(target if anchors_sent else None, coded, fitted)
     if anchors:
         body["anchors"] = anchors
@@ -69,6 +77,7 @@ def write_request(request: CalibrationRequest, coded: CodedRequest) -> ServiceRe
         body=msgspec.json.encode(body),
         fitted=fitted,
         n_answers=n_answers,
+        polytomous=polytomous,
         left_out=tuple(left_out),
         link_target=target,
         link_source=source,
@@ -77,21 +86,28 @@ def write_request(request: CalibrationRequest, coded: CodedRequest) -> ServiceRe
     )
 
 
-def _observations(coded: CodedRequest, fitted: np.ndarray) -> list[SentAnswer]:
+def _observations(coded: CodedRequest, fitted: np.ndarray, polytomous: np.ndarray) -> list[SentAnswer]:
     # The ids of the lake are dictionary-encoded, and Arrow sorts no dictionaries.
-    answers = coded.answers.cast(ANSWER_SCHEMA)
+    answers = coded.answers.select(ANSWER_SCHEMA.names).cast(ANSWER_SCHEMA)
+    with_score = pc.is_in(answers["item_id"], coded.item_ids.take(pa.array(polytomous)))
+    answers = answers.append_column(
+        "score", pc.if_else(with_score, pa.array(coded.categories), pa.scalar(None, pa.uint8()))
+    )
+    answers = answers.set_column(
+        2, "correct", pc.if_else(with_score, answers["correct"], pa.array(coded.categories == 1))
+    )
     if coded.responses.n_set_aside:
-        answers = _first_answers(answers)
+        answers = _first_answers(answers, coded.categories)
     answers = answers.filter(pc.is_in(answers["item_id"], coded.item_ids.take(pa.array(fitted))))
     times = pc.strftime(pc.cast(answers["answered_at"], pa.timestamp("s", "UTC"), safe=False), "%Y-%m-%dT%H:%M:%SZ")
-    columns = (answers["student_id"], answers["item_id"], answers["correct"], times)
+    columns = (answers["student_id"], answers["item_id"], answers["correct"].fill_null(False), times, answers["score"])
     return list(map(SentAnswer, *(column.to_pylist() for column in columns)))
 
 
-def _first_answers(answers: pa.Table) -> pa.Table:
+def _first_answers(answers: pa.Table, score: np.ndarray) -> pa.Table:
     """Select the answer of each person to each item that counts."""
     person, item = (codes_and_names(answers[name])[0] for name in ("student_id", "item_id"))
-    return answers.filter(pa.array(irt.first_answers(person, item, marks_of(answers), times_of(answers))))
+    return answers.filter(pa.array(irt.first_answers(person, item, score, times_of(answers))))
 
 
 def _anchors(target: irt.ItemParameters | None, coded: CodedRequest, fitted: np.ndarray) -> list[dict[str, Any]]:
@@ -104,7 +120,8 @@ def _anchors(target: irt.ItemParameters | None, coded: CodedRequest, fitted: np.
     return [row for code, row in rows.items() if code in sent]
 
 
-def _parameters(items: irt.ItemParameters | None) -> Iterator[tuple[int, dict[str, float]]]:
+def _parameters(items: irt.ItemParameters | None) -> Iterator[tuple[int, dict[str, Any]]]:
     if items is not None:
-        for code, a, b, c in zip(*(column.tolist() for column in (items.item, items.a, items.b, items.c)), strict=True):
-            yield code, {"a": a, "b": b, "c": c}
+        columns = (items.item.tolist(), items.a.tolist(), items.b.tolist(), items.c.tolist(), items.model.tolist())
+        for code, a, b, c, model, steps in zip(*columns, steps_column(items.steps), strict=True):
+            yield code, {"a": a, "b": b, "c": c} | ({"model": model} | steps_as_params(steps) if model else {})

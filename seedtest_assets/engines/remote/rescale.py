@@ -95,8 +95,9 @@ def _link(
         method=scale_transformation(request.linking_method),
         item_ids=coded.responses.item_ids,
     )
-    answers = answers_to(coded.responses, estimates.items.item)
-    return link_blocks(estimates.items, estimates.standard_errors[:2], target, answers)
+    answers = answers_to(coded.responses, estimates.items.item, estimates.items.scores)
+    errors = np.concatenate([estimates.standard_errors[:2], estimates.se_steps.T])
+    return link_blocks(estimates.items, errors, target, answers)
 
 
 def _in_place(linking: irt.Linking, estimates: Estimates) -> bool:
@@ -132,6 +133,7 @@ def _transformed(estimates: Estimates, of_items: Lines, of_persons: Lines, group
         estimates,
         items=on_scale(items, A, B),
         standard_errors=np.stack([se_a / A, se_b * A, se_c]),
+        se_steps=estimates.se_steps * np.reshape(A, (-1, 1)),
         theta=person_A * estimates.theta + person_B,
         theta_se=person_A * estimates.theta_se,
         group_mean=group[0],
