@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seedtest_assets import irt
 from seedtest_assets.irt.models import MOST_CATEGORIES, POLYTOMOUS_MODELS
 from seedtest_assets.irt.usable_parameters import unusable_steps
 
@@ -90,3 +91,13 @@ def reasons_of(parameters: pd.DataFrame, rule: Callable[..., np.ndarray]) -> np.
     unnamed = with_steps & ~parameters["model"].isin(POLYTOMOUS_MODELS).to_numpy()
     of_steps = np.where(unnamed, "b_1 is given, but model is not GRM, GPCM or PCM", unusable_steps(a, steps, model))
     return np.where(reasons == "", of_steps, reasons).astype(object)
+
+
+def parameters_by_position(items: pd.DataFrame) -> irt.ItemParameters:
+    """Make the parameters of items (PARAMETER_COLUMNS), whose codes are their positions."""
+    a, b, c = (items[name].to_numpy(float) for name in "abc")
+    steps = steps_matrix(items["steps"]) if "steps" in items.columns else np.empty((len(items), 0))
+    if not steps.shape[1]:
+        return irt.ItemParameters(np.arange(len(items)), a, b, c)
+    model = np.where(np.isfinite(steps).any(axis=1), items["model"].to_numpy(object), "")
+    return irt.ItemParameters(np.arange(len(items)), a, b, c, steps, model)

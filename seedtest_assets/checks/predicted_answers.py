@@ -13,8 +13,8 @@ from scipy.special import expit
 from seedtest_assets import irt
 from seedtest_assets.days import day_bounds
 from seedtest_assets.engines.codes import coded, codes_and_names
-from seedtest_assets.engines.score_categories import score_categories
 from seedtest_assets.irt.category_curves import log_category_probabilities
+from seedtest_assets.score_categories import score_categories
 
 # Nodes and weights over the error of an ability, N(0, 1): exact for what curves of plausible slopes do within it.
 ERROR_NODES, ERROR_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)

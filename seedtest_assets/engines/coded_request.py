@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.codes import coded, coded_priors, codes_and_names
-from seedtest_assets.engines.score_categories import score_categories
 from seedtest_assets.errors import first_few
 from seedtest_assets.irt.models import POLYTOMOUS_MODELS, PolytomousModel
 from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
 from seedtest_assets.item_steps import reasons_of
+from seedtest_assets.score_categories import score_categories
 from seedtest_assets.usable_answers import with_usable_ids
 
 

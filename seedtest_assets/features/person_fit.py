@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from seedtest_assets import irt
 from seedtest_assets.engines.codes import coded, codes_and_names, is_one_of
-from seedtest_assets.engines.score_categories import scores_of_parameters
+from seedtest_assets.score_categories import scores_of_parameters
 
 ABERRANT = -1.645
 """lz* below which a pattern of answers is aberrant."""

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from seedtest_assets import irt
 from seedtest_assets.engines.codes import coded, codes_and_names
-from seedtest_assets.engines.score_categories import scores_of_parameters
 from seedtest_assets.errors import InputError
 from seedtest_assets.features.topics_of_answers import active_pairs, rows_by_topic
+from seedtest_assets.score_categories import scores_of_parameters
 
 TOPIC_THETA_COLUMNS = ["user_id", "topic_id", "theta", "se", "n_responses"]
 

@@ -8,11 +8,14 @@ import pyarrow as pa
 
 from seedtest_assets import irt
 from seedtest_assets.irt.fit_statistics import LEAST_GROUP
+from seedtest_assets.item_steps import parameters_by_position
+from seedtest_assets.score_categories import scores_of_fitted
 
 
 @dataclass(frozen=True)
 class ItemCurves:
-    """Shares correct in groups of students of like ability, float64 [n_items, n_groups], NaN where a group has too few answers.
+    """Shares correct, with partial credit of the points, in groups of students of like ability, float64 [n_items, n_groups], NaN where
+    a group has too few answers.
 
     theta: float64 [n_groups], the groups' middle abilities; observed, expected: shares correct; standard_error: of observed.
     misfit: float64 [n_items], the RMSD; it, infit and outfit: see irt.item_fit; share_correct: of the first answers.
@@ -38,22 +41,24 @@ def item_curves(
 ) -> ItemCurves:
     """Compare the items' curves with the answers of the window.
 
-    answers: student_id, item_id, correct, completed_at; items: item_id, a, b, c; abilities: user_id, theta;
+    answers: student_id, item_id, correct, completed_at, perhaps score and max_score; items: PARAMETER_COLUMNS; abilities: user_id,
+    theta;
     mean, sd: of the calibrated group.
 
     Groups and expectations are those of irt.item_fit, in which an answer is left out of its own ability group and expectation.
     """
     item, person = places(answers["item_id"], items["item_id"]), places(answers["student_id"], abilities["user_id"])
-    known = (item >= 0) & (person >= 0)
+    parameters = parameters_by_position(items)
+    score, possible = scores_of_fitted(answers, item, parameters)
+    known = possible & (person >= 0)
     responses = irt.Responses.from_answers(
         person[known],
         item[known],
-        answers["correct"].to_numpy()[known],
+        score[known],
         answers["completed_at"].to_numpy()[known],
         len(abilities),
         len(items),
     )
-    parameters = irt.ItemParameters(np.arange(len(items)), *(items[name].to_numpy(float) for name in "abc"))
     theta = abilities["theta"].to_numpy(float)
     fit = irt.item_fit(
         responses, parameters, theta, n_parameters=irt.model_facts(model).parameters_per_item, mean=mean, sd=sd
@@ -67,7 +72,7 @@ def item_curves(
     with np.errstate(invalid="ignore", divide="ignore"):
         standard_error = np.sqrt(expected * (1 - expected) / n)
         right = np.bincount(responses.item, weights=responses.score, minlength=len(items))
-        share_correct = right / np.bincount(responses.item, minlength=len(items))
+        share_correct = right / np.bincount(responses.item, minlength=len(items)) / parameters.max_score
     return ItemCurves(middle, observed, expected, standard_error, fit.rmsd, fit.infit, fit.outfit, share_correct)
 
 

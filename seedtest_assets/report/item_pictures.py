@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import screened_out
+from seedtest_assets.item_steps import parameters_by_position
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.drawing import (
     BLUE,
@@ -99,7 +100,7 @@ def bank_information(data: ReportData) -> str:
     theta = data.abilities["theta"].to_numpy(float)
     low, high = _range(theta, theta)
     scale = np.linspace(low, high, 121)
-    items = irt.ItemParameters(np.arange(len(data.items)), *(data.items[name].to_numpy(float) for name in "abc"))
+    items = parameters_by_position(data.items)
     information = irt.information(scale, items)
     total = information.sum(axis=0)
     with styled():

@@ -8,6 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from seedtest_assets.report import item_pictures, people_pictures, time_pictures
+from seedtest_assets.report.category_pictures import category_curves
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.dif_pictures import MOST as MOST_DIF
 from seedtest_assets.report.dif_pictures import dif_curves
@@ -46,6 +47,7 @@ def calibration_page(data: ReportData, rapid: RapidGuessData | None = None) -> s
         "information": item_pictures.bank_information(data),
         "anchors": item_pictures.anchor_change(change) if len(change) else "",
         "worst": item_pictures.worst_items(data, curves) if len(worst) else "",
+        "categories": category_curves(data, curves),
         "dif": dif_curves(data.dif) if len(data.dif) else "",
         "abilities": people_pictures.ability_distribution(data),
         "person_fit": people_pictures.person_fit(data) if len(data.person_fit) else "",

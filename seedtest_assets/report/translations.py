@@ -60,6 +60,9 @@ KOREAN = {
     "N(0, 1)": "N(0, 1)",
     "share below -1.645": "-1.645 미만 비율",
     "expected where the model fits": "모형이 맞을 때의 기댓값",
+    # partial credit
+    "Items with partial credit": "부분점수 문항",
+    "The probability of each score by ability (green, the lowest score on the left), the share of the points that the model expects (dashed), and the shares that ten groups of students got, with 95% intervals. A score that is never the most probable tells little more than its neighbours: consider whether it is given as meant.": "초록 선은 능력에 따른 각 점수의 확률로, 왼쪽이 가장 낮은 점수입니다. 파선은 모형이 기대하는 득점률, 점은 열 개 학생 집단이 실제로 얻은 득점률과 95% 신뢰구간입니다. 어느 능력에서도 가장 그럴듯하지 않은 점수는 이웃한 점수와 거의 같은 정보를 주므로, 의도대로 채점되는지 살펴보십시오.",
     # differential item functioning
     "Items that function differently for a group": "차별기능문항",
     "The curves of each item for the reference group (solid) and for the named group (dashed), of students of the same ability. C is large, B slight to moderate. Look for what makes the item harder that is not what it is meant to measure.": "능력이 같은 학생을 비교한 문항특성곡선입니다. 실선은 참조집단, 파선은 이름이 적힌 연구집단입니다. C는 크고 B는 작거나 중간입니다. 측정하려는 것과 관계없이 문항을 어렵게 하는 요인이 있는지 살펴보십시오.",

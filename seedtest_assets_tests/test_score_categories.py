@@ -10,8 +10,8 @@ import pytest
 from seedtest_assets.calibration import ANSWER_SCHEMA, SCORE_SCHEMA, CalibrationRequest
 from seedtest_assets.engines.coded_request import code_request
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.engines.score_categories import common_step, score_categories
 from seedtest_assets.item_steps import steps_matrix
+from seedtest_assets.score_categories import common_step, score_categories
 
 SCHEMA = pa.schema([*ANSWER_SCHEMA, *SCORE_SCHEMA])
 

@@ -108,6 +108,17 @@ def scores_of_parameters(
     return categories.score, known
 
 
+def scores_of_fitted(answers: pa.Table, item: np.ndarray, items: irt.ItemParameters) -> tuple[np.ndarray, np.ndarray]:
+    """Give the categories of answers to fitted items, uint8 [n], and which of them the parameters know, bool [n].
+
+    As `scores_of_parameters`, where item is -1 for an item that is not fitted.
+    """
+    fitted = item >= 0
+    score, known = np.zeros(len(item), np.uint8), np.zeros(len(item), bool)
+    score[fitted], known[fitted] = scores_of_parameters(answers.filter(pa.array(fitted)), item[fitted], items)
+    return score, known
+
+
 def _numbers(answers: pa.Table, name: str) -> np.ndarray | None:
     if name not in answers.column_names or answers[name].null_count == len(answers):
         return None
