@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from seedtest_assets import irt
-from seedtest_assets.errors import first_few
+from seedtest_assets.errors import first_few, number_of
 from seedtest_assets.irt.models import MOST_CATEGORIES
 
 # Steps that a fraction may be made of: 1/3 of a point is one, 0.137 is a measurement.
@@ -24,13 +24,15 @@ NEAR = 1e-6
 class ScoreCategories(NamedTuple):
     """score: uint8 [n], 0 and 1 for right and wrong; usable: bool [n], None where all are; left_out: (item code, number of
     answers, reason) of items whose scores are no categories; units: of items that are counted in parts of a point, by code;
-    n_marked: answers without a score to items that have scores elsewhere."""
+    n_marked: answers without a score to items that have scores elsewhere; impossible: answers to the other items with a score below
+    0 or above max_score, (item code, number)."""
 
     score: np.ndarray
     usable: np.ndarray | None
     left_out: tuple[tuple[int, int, str], ...]
     units: dict[int, Fraction]
     n_marked: int
+    impossible: tuple[tuple[int, int], ...] = ()
 
     def warnings(self, item_ids: pa.Array) -> tuple[str, ...]:
         """Describe what was not as it came, a line each. item_ids: of the codes."""
@@ -38,15 +40,21 @@ class ScoreCategories(NamedTuple):
         if self.left_out:
             listed = [f"{item_ids[item].as_py()} ({reason})" for item, _, reason in self.left_out]
             lines.append(
-                f"{len(listed)} items have scores that are no categories and were left out: {first_few(listed)}"
+                f"the scores of {number_of(len(listed), 'item')} are no categories and were left out: {first_few(listed)}"
             )
         if self.units:
             listed = [f"{item_ids[item].as_py()} (steps of {unit})" for item, unit in self.units.items()]
-            lines.append(f"{len(listed)} items have parts of points, which count as their steps: {first_few(listed)}")
+            lines.append(
+                f"the scores of {number_of(len(listed), 'item')} are parts of points, which count as their steps: {first_few(listed)}"
+            )
+        if self.impossible:
+            listed = [f"{item_ids[item].as_py()} ({count:,})" for item, count in self.impossible]
+            n_answers = number_of(sum(count for _, count in self.impossible), "answer")
+            lines.append(f"{n_answers} with a score below 0 or above max_score left out: {first_few(listed)}")
         if self.n_marked:
             lines.append(
-                f"{self.n_marked:,} answers to items with partial credit have no score: a right one counts as the highest score, "
-                "a wrong one as 0"
+                f"{number_of(self.n_marked, 'answer')} without a score to items with partial credit: a right one counts as the "
+                "highest score, a wrong one as 0"
             )
         return tuple(lines)
 
@@ -61,12 +69,14 @@ def score_categories(answers: pa.Table, item: np.ndarray, n_items: int) -> Score
     if score is None or np.isnan(score).all():
         return ScoreCategories(_marks(answers).astype(np.uint8), None, (), {}, 0)
     highest = np.full(len(score), np.nan) if highest is None else highest
+    possible = ~((score < 0) | (score > highest + NEAR))
+    score = np.where(possible, score, np.nan)
     scored = ~np.isnan(score)
     plain = _all_or_nothing(item, n_items, score, highest)[item] & scored
     score, highest = np.where(plain, score > 0, score), np.where(plain, 1.0, highest)
     tops = _tops(item, n_items, score, highest)
     graded = tops > 0  # the items that have scores
-    units, reasons = _units(item, score, highest, scored, graded)
+    units, reasons = _units(item, score, highest, n_items)
     unit = np.ones(n_items)
     for code, step in units.items():
         unit[code] = float(step)
@@ -75,17 +85,18 @@ def score_categories(answers: pa.Table, item: np.ndarray, n_items: int) -> Score
         found = f"{n_scores[many]:.0f} scores from 0 to {tops[many]:g}, and at most {MOST_CATEGORIES} are categories"
         reasons.setdefault(many, found)
     category = np.where(scored, np.rint(score / unit[item]), _of_marks(answers, item, graded, tops, unit))
-    possible = (category >= 0) & ~(score > highest + NEAR)
     refused = np.zeros(n_items, bool)
     refused[list(reasons)] = True
     usable = possible & ~refused[item]
     n_answers = np.bincount(item, minlength=n_items)
+    impossible = np.bincount(item[~possible & ~refused[item]], minlength=n_items)
     return ScoreCategories(
         score=np.where(usable, category, 0).astype(np.uint8),
         usable=None if usable.all() else usable,
         left_out=tuple((code, int(n_answers[code]), reasons[code]) for code in sorted(reasons)),
         units={code: step for code, step in units.items() if code not in reasons},
-        n_marked=int(np.sum(~scored & (tops > 1)[item])),
+        n_marked=int(np.sum(possible & ~scored & (tops > 1)[item])),
+        impossible=tuple((int(code), int(impossible[code])) for code in np.flatnonzero(impossible)),
     )
 
 
@@ -152,25 +163,37 @@ def _of_marks(
 
 
 def _units(
-    item: np.ndarray, score: np.ndarray, highest: np.ndarray, scored: np.ndarray, graded: np.ndarray
+    item: np.ndarray, score: np.ndarray, highest: np.ndarray, n_items: int
 ) -> tuple[dict[int, Fraction], dict[int, str]]:
     """Find the unit of each item with parts of points, and the reasons of those that have none."""
-    values = np.concatenate([score[scored], highest[scored & ~np.isnan(highest)]])
-    of = np.concatenate([item[scored], item[scored & ~np.isnan(highest)]])
-    parts = np.abs(values - np.rint(values)) > NEAR
-    with_parts = np.unique(of[parts])
+    scored = ~np.isnan(score)
+    told = scored & ~np.isnan(highest)
+    of, values = np.concatenate([item[scored], item[told]]), np.concatenate([score[scored], highest[told]])
+    with_parts = np.zeros(n_items, bool)
+    with_parts[of[np.abs(values - np.rint(values)) > NEAR]] = True
+    of, values = _distinct(of[with_parts[of]], values[with_parts[of]])
     units: dict[int, Fraction] = {}
     reasons: dict[int, str] = {}
-    of, values = of[np.isin(of, with_parts)], values[np.isin(of, with_parts)]
-    for code in with_parts.tolist():
-        distinct = np.unique(values[of == code])
-        unit = common_step(distinct)
-        if unit is None:
+    codes, starts = np.unique(of, return_index=True)
+    for code, distinct in zip(codes.tolist(), np.split(values, starts)[1:], strict=True):
+        if len(distinct) > MOST_CATEGORIES + 1:  # max_score may be one more
+            reasons[code] = f"{len(distinct):,} different scores, and at most {MOST_CATEGORIES} are categories"
+        elif (unit := common_step(distinct)) is None:
             shown = first_few([f"{value:g}" for value in distinct])
             reasons[code] = f"scores without a common step of at least 1/{MOST_STEPS_A_POINT}: {shown}"
         else:
             units[code] = unit
     return units, reasons
+
+
+def _distinct(of: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give each value of an item once, in order: answers are many, values few."""
+    values = np.round(values, 9)  # 0.1 + 0.2 is 0.3
+    order = np.lexsort((values, of))
+    of, values = of[order], values[order]
+    first = np.ones(len(of), bool)
+    first[1:] = (np.diff(of) != 0) | (np.diff(values) != 0)
+    return of[first], values[first]
 
 
 def common_step(values: Iterable[float]) -> Fraction | None:

@@ -42,7 +42,7 @@ def test_parts_of_points_count_as_the_items_steps():
     rows = [("s", "q", None, 0.5, 1), ("t", "q", None, 1, 1), ("u", "q", None, 0, 1), ("s", "p", None, 1, 1)]
     coded = code_request(CalibrationRequest(table(rows)))
     assert coded.responses.score.tolist() == [1, 1, 2, 0]
-    assert coded.warnings == ("1 items have parts of points, which count as their steps: q (steps of 1/2)",)
+    assert coded.warnings == ("the scores of 1 item are parts of points, which count as their steps: q (steps of 1/2)",)
 
 
 def test_the_unit_follows_from_the_highest_score_too():
@@ -67,19 +67,33 @@ def test_scores_that_are_no_categories_leave_the_item_out_by_name():
         "odd": (1, "scores without a common step of at least 1/12: 0.137, 1"),
         "percent": (1, "101 scores from 0 to 100, and at most 20 are categories"),
     }
-    assert coded.warnings[0].startswith("2 items have scores that are no categories and were left out: ")
+    assert coded.warnings[0].startswith("the scores of 2 items are no categories and were left out: ")
 
 
-def test_a_score_beyond_the_highest_or_below_0_is_no_answer():
-    rows = [("s", "q", None, 5, 4), ("t", "q", None, -1, 4), ("u", "q", None, 4, 4)]
-    assert code_request(CalibrationRequest(table(rows))).responses.score.tolist() == [4]
+def test_a_score_beyond_the_highest_or_below_0_is_no_answer_and_is_named():
+    rows = [("s", "q", None, 5, 4), ("t", "q", None, -1, 4), ("u", "q", None, 3, 4), ("v", "q", True, None, None)]
+    coded = code_request(CalibrationRequest(table(rows)))
+    assert coded.responses.score.tolist() == [3, 4]
+    assert coded.warnings[0] == "2 answers with a score below 0 or above max_score left out: q (2)"
+
+
+def test_a_measurement_is_left_out_without_a_look_for_steps():
+    rows = [(f"s{n}", "q", None, n / 1000, None) for n in range(1000)]
+    ((item, n, reason),) = code_request(CalibrationRequest(table(rows))).left_out
+    assert (item, n, reason) == (0, 1000, "1,000 different scores, and at most 20 are categories")
+
+
+def test_sums_of_parts_are_the_parts():
+    assert categories_of(
+        [("s", "q", None, 0.1 + 0.2, None), ("t", "q", None, 0.3, None), ("u", "q", None, 1, None)]
+    ) == [3, 3, 10]
 
 
 def test_marks_among_scores_are_the_ends():
     rows = [("s", "q", None, 2, 3), ("t", "q", True, None, None), ("u", "q", False, None, None)]
     coded = code_request(CalibrationRequest(table(rows)))
     assert coded.responses.score.tolist() == [2, 3, 0]
-    assert coded.warnings[0].startswith("2 answers to items with partial credit have no score: a right one counts")
+    assert coded.warnings[0].startswith("2 answers without a score to items with partial credit: a right one counts")
 
 
 def test_models_of_single_items_come_from_the_request_then_anchors_then_starts():

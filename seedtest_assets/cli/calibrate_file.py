@@ -201,9 +201,12 @@ def read_item_models(path: Path, items: Sequence[str]) -> dict[str, PolytomousMo
     if missing:
         raise InputError(f"{path} has no column {', '.join(sorted(missing))}. It has {', '.join(table.columns)}")
     table["model"] = table["model"].fillna("").str.upper()
-    unknown, given = set(table["item_id"]) - set(items), table["model"].isin(POLYTOMOUS_MODELS)
-    bad = [
-        *(f"{item} (no answer names it)" for item in table["item_id"] if item in unknown),
+    nameless = table["item_id"].isna()
+    bad = [f"row {row} (item_id is missing)" for row in np.flatnonzero(nameless) + 1]
+    table = table[~nameless]
+    unknown, given = ~table["item_id"].isin(items), table["model"].isin(POLYTOMOUS_MODELS)
+    bad += [
+        *(f"{item} (no answer names it)" for item in table["item_id"][unknown]),
         *(
             f"{row.item_id} (the model {row.model or 'is missing'} is not one of {', '.join(POLYTOMOUS_MODELS)})"
             for row in table[~given].itertuples()

@@ -19,6 +19,7 @@ from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.marks import read_marks
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.parquet_columns import readable_column
+from seedtest_assets.storage.scores_as_marks import with_marks_of_scores
 from seedtest_assets.storage.text_tables import ROW, read_text_table, refuse_repeated_names
 from seedtest_assets.topic_lists import from_lists
 from seedtest_assets.usable_answers import EARLIEST, counted, split_usable, trimmed
@@ -147,11 +148,10 @@ def read_answer_file(
         file = _unpivoted(path, file)
         columns = [name for name in file.rows.column_names if name != ROW]
     chosen = _choose_columns(columns)
-    by_score = chosen["correct"] is None and chosen["score"] is not None
     needed = [
         "student_id",
         "item_id",
-        *["correct"] * (not by_score),
+        *["correct"] * (chosen["score"] is None),
         *["completed_at"] * needs_time,
         *["topic_id"] * needs_topic,
     ]
@@ -161,9 +161,9 @@ def read_answer_file(
                 f"{path} has no column {' or '.join([*ALIASES[name], *['score'] * (name == 'correct')])}. It has {', '.join(columns) or 'none'}"
             )
     rows = pa.table({ROW: file.rows[ROW]} | _under_our_names(file.rows, chosen))
-    if by_score:
-        rows = rows.append_column("correct", marks_of_scores(rows))
-        chosen = chosen | {"correct": "score"}
+    if chosen["score"] is not None:
+        rows, of_scores = with_marks_of_scores(path, rows, rules)
+        chosen, notes = chosen | {"correct": chosen["correct"] or "score"}, [*notes, *of_scores]
     marks = read_marks(rows["correct"], rows["item_id"], rules, scored=wide)
     rows = rows.set_column(rows.column_names.index("correct"), "correct", marks.text)
     if marks.score is not None:
@@ -323,27 +323,6 @@ def _under_our_names(rows: pa.Table, chosen: Mapping[str, str | None]) -> dict[s
     if "topic_id" in named and pa.types.is_list(named["topic_id"].type):
         named["topic_id"] = from_lists(named["topic_id"])
     return named
-
-
-def marks_of_scores(rows: pa.Table) -> pa.ChunkedArray:
-    """Make marks of the scores of a file without marks: 1 for the highest score of the item, told or else in the file.
-
-    rows: text under our names. A score that is no number has the mark 0, and its own reason.
-    """
-    columns = {
-        name: rows[name].cast(pa.string()) for name in ("item_id", "score", "max_score") if name in rows.column_names
-    }
-    with duckdb.connect() as connection:
-        connection.register("file", pa.table(columns).append_column("place", pa.array(np.arange(len(rows)))))
-        highest = "max(try_cast(max_score AS DOUBLE)) OVER item" if "max_score" in columns else "NULL"
-        query = f"""
-            SELECT CASE WHEN nullif(trim(score), '') IS NOT NULL
-                THEN CASE WHEN value >= coalesce({highest}, max(value) OVER item) AND value > 0 THEN '1' ELSE '0' END END AS mark
-            FROM (SELECT *, try_cast(score AS DOUBLE) AS value FROM file)
-            WINDOW item AS (PARTITION BY item_id)
-            ORDER BY place
-        """
-        return connection.sql(query).to_arrow_table()["mark"]
 
 
 def _in_order(ids: pa.ChunkedArray) -> list[str]:

@@ -124,7 +124,8 @@ def _meaning(kind: Kind, rules: MarkRules, full_mark: str | None, top: float | N
     if _is_no_answer(kind, rules):
         return _NOTHING
     if top is not None:
-        return "true" if number(kind.plain) == top else "false"
+        score = number(kind.plain)
+        return None if score is None or not 0 <= score <= top else "true" if score == top else "false"
     if rules.key:
         return "true" if kind.plain.upper() in rules.key.get(kind.item or "", ()) else "false"
     if kind.plain in CORRECT or kind.plain == (full_mark or "1"):

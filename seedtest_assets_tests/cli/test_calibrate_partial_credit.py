@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seedtest_assets.cli.calibrate_file import calibrate_file, read_log
+from seedtest_assets.cli.calibrate_file import calibrate_file, read_log, score_file
 from seedtest_assets.errors import InputError
+from seedtest_assets.storage.mark_rules import mark_rules
 from seedtest_assets_tests.irt.test_partial_credit import THREE, drawn
 
 
@@ -53,6 +54,7 @@ def test_models_of_single_items(wide, tmp_path):
         ("item_id,model\nq0,NRM\n", r"q0 \(the model NRM is not one of GRM, GPCM, PCM\)"),
         ("item_id,model\nq9,GRM\n", r"q9 \(no answer names it\)"),
         ("item_id,model\nq0,GRM\nq0,GPCM\n", r"q0 \(the item has a row already\)"),
+        ("item_id,model\n,GRM\nq0,\n", r"row 1 \(item_id is missing\).*q0 \(the model is missing is not one of"),
     ],
 )
 def test_models_that_cannot_be_used_are_named(wide, tmp_path, text, message):
@@ -90,6 +92,47 @@ def test_anchors_with_steps_out_of_order_are_named(wide, tmp_path):
     ) as raised:
         calibrate_file(read_log(wide), anchors=anchors)
     assert "row 3, q3 (b_1 is not a number: x)" in str(raised.value)
+
+
+def test_right_or_wrong_answers_have_the_columns_of_before_and_their_model(matrix, tmp_path):
+    path = tmp_path / "marks.csv"
+    matrix.clip(upper=1).to_csv(path, float_format="%g")
+    items = calibrate_file(read_log(path), model="Rasch").items()
+    assert items.columns.tolist() == ["item_id", "model", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses", "flag"]
+    assert set(items["model"]) == {"Rasch"}
+
+
+def test_parts_of_points_give_the_same_calibration_and_are_named(matrix, wide, tmp_path):
+    parts = calibrate_file(read_log(long_file(matrix / 4, tmp_path)))
+    pd.testing.assert_frame_equal(parts.items(), calibrate_file(read_log(wide)).items())
+    assert parts.result.warnings[0].startswith(
+        "the scores of 6 items are parts of points, which count as their steps: q0"
+    )
+
+
+def test_scores_not_reached_are_ignored_in_the_calibration_and_0_in_abilities(matrix, tmp_path):
+    scores = matrix.copy()
+    scores.iloc[:40, 1] = 8
+    path = long_file(scores, tmp_path)
+    calibration = calibrate_file(read_log(path, rules=mark_rules(not_reached="8=ignored-then-wrong")))
+    rules = mark_rules(not_reached="8=ignored-then-wrong").for_abilities
+    scored = score_file(calibration, read_log(path, rules=rules))
+    assert calibration.items()["n_responses"][1] == matrix["q1"][40:].notna().sum()
+    before, after = (each.abilities().set_index("user_id")["theta"] for each in (calibration, scored))
+    late = [str(person) for person in matrix.index[:40]]
+    assert (after[late] < before[late]).all()
+
+
+def test_an_item_that_everybody_gets_a_point_of_is_an_anchor_again(matrix, tmp_path):
+    path = tmp_path / "wide.csv"
+    matrix.assign(q1=matrix["q1"].clip(lower=1)).to_csv(path, float_format="%g")
+    first = calibrate_file(read_log(path)).items()
+    assert first["b_1"][1] == -np.inf
+    anchors = tmp_path / "anchors.csv"
+    first.to_csv(anchors, index=False)
+    constants = calibrate_file(read_log(path), anchors=anchors).result.model_spec["linking_constants"]
+    assert constants["n_anchors_used"] == 6
+    assert (constants["A"], constants["B"]) == pytest.approx((1, 0), abs=1e-4)
 
 
 def test_a_score_that_is_no_number_is_a_bad_row(tmp_path):

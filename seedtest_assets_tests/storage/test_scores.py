@@ -15,6 +15,7 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.storage.answer_files import read_answer_file
 from seedtest_assets.storage.importing import import_answers
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.mark_rules import mark_rules
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.sources import find_source
 
@@ -180,3 +181,59 @@ def test_scores_are_imported_or_refused_where_attempt_has_no_column(database, tm
         connection.exec_driver_sql("ALTER TABLE attempt DROP score")
     with pytest.raises(InputError, match=r"has no column score\. ALTER TABLE attempt ADD score double precision"):
         import_answers(path, settings)
+
+
+def test_answers_with_a_score_and_no_mark_beside_marks(tmp_path):
+    path = write(tmp_path, "user_id,item_id,correct,score\nu1,a,,2\nu2,a,,1\nu1,b,1,\nu2,b,0,\nu3,b,,\n")
+    file = read_answer_file(path, needs_time=False)
+    rows = file.answers.to_pandas().set_index(["student_id", "item_id"])
+    assert rows["correct"].to_dict() == {("u1", "a"): True, ("u2", "a"): False, ("u1", "b"): True, ("u2", "b"): False}
+    assert file.bad["reason"].to_dict() == {5: "no correct"}
+    assert file.notes == ["the highest score in the file counts as correct for 1 item without max_score: a"]
+
+
+def test_no_answers_and_codes_among_scores_are_no_scores(tmp_path):
+    path = write(tmp_path, "user_id,item_id,score\nu1,a,2\nu2,a,NA\nu3,a,9\nu4,a,1\nu5,a,8\nu6,a,many\n")
+    rules = mark_rules(omitted="9=wrong", not_reached="8=ignored")
+    file = read_answer_file(path, needs_time=False, rules=rules)
+    rows = file.answers.to_pandas().set_index("student_id")
+    assert rows["correct"].to_dict() == {"u1": True, "u3": False, "u4": False}
+    assert rows["score"].dropna().to_dict() == {"u1": 2, "u4": 1}
+    assert file.bad["reason"].to_dict() == {2: "no correct", 6: "score is no number: many"}
+    assert file.not_answered == {"NA": 1, "8 (not reached)": 1}
+
+
+def test_a_score_above_1_is_correct_only_where_it_is_the_highest_possible(tmp_path):
+    path = write(tmp_path, "user_id,item_id,score,max_score\nu1,a,2,\nu2,a,2,3\nu3,a,3,3\nu1,b,0,\nu2,b,1,\n")
+    file = read_answer_file(path, needs_time=False)
+    assert file.answers.sort_by([("item_id", "ascending"), ("student_id", "ascending")])["correct"].to_pylist() == [
+        False, False, True, False, True,
+    ]  # fmt: skip
+    assert file.notes == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"key": "item_id,key\na,B\n"}, "has a column score, which counts, so that --key has no meaning"),
+        ({"full_mark": 3}, "has scores and no marks, so that --full-mark has no meaning"),
+    ],
+)
+def test_rules_without_a_meaning_beside_scores_are_refused(tmp_path, options, message):
+    if "key" in options:
+        options = {"key": tmp_path / "key.csv"}
+        options["key"].write_text("item_id,key\na,B\n")
+    path = write(tmp_path, "user_id,item_id,score\nu1,a,2\nu2,a,1\n")
+    with pytest.raises(InputError, match=message):
+        read_answer_file(path, needs_time=False, rules=mark_rules(**options))
+
+
+def test_a_code_among_the_scores_of_a_wide_file_is_the_only_bad_cell(tmp_path):
+    path = write(tmp_path, "user_id,a,b\nu1,0,0\nu2,1,1\nu3,2,1\nu4,9,0\nu5,3,1\n")
+    file = read_answer_file(path, needs_time=False)
+    assert file.bad["reason"].to_dict() == {
+        "u4 a": "the mark 9 is neither correct nor incorrect, and may be a code: --omitted 9=wrong or --omitted 9=ignored"
+    }
+    scores = file.answers.to_pandas().set_index(["item_id", "student_id"])["score"]
+    assert scores["a"].to_dict() == {"u1": 0, "u2": 1, "u3": 2, "u5": 3}
+    assert scores["b"].isna().all()
