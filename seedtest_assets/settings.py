@@ -212,7 +212,10 @@ class Settings(Thresholds):
         bool, Field(description="improvement by ability where there is one; `false`: always by accuracy")
     ] = True
     irt_update_question_meta: Annotated[
-        bool, Field(description="write the newest a, b, c to `question.meta.irt` as well; anchors keep theirs")
+        bool,
+        Field(
+            description="write the newest a, b, c, b_1, b_2, … and model to `question.meta.irt` as well; anchors keep theirs"
+        ),
     ] = False
 
     seedtest_alert_urls: Annotated[

@@ -83,6 +83,7 @@ def _described(answers: UsableAnswers) -> dict[str, Any]:
         "dagster/row_count": len(answers.table),
         "left_out": dg.MetadataValue.json(answers.left_out),
         "rows_of_further_topics": answers.n_further_topics,
+        "partial_credit": answers.n_scored,
         "students": len(answers.table["student_id"].unique()),
         "items": len(answers.table["item_id"].unique()),
         "preview": previewed(answers.table.slice(0, 5).to_pandas()),

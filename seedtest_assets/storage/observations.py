@@ -41,6 +41,11 @@ class UsableAnswers:
     n_further_topics: int = 0
     omitted: pa.Table | None = None
 
+    @property
+    def n_scored(self) -> int:
+        """Answers that have a score."""
+        return len(self.table) - self.table["score"].null_count
+
 
 def usable_answers(table: pa.Table) -> UsableAnswers:
     """Leave out the rows that no calibration can use, by the rule of seedtest_assets/usable_answers.py.

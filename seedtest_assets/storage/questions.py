@@ -11,33 +11,35 @@ from seedtest_assets.calibration import as_parameters, no_parameters
 from seedtest_assets.errors import InputError, first_few
 from seedtest_assets.irt.models import POLYTOMOUS_MODELS, PolytomousModel
 from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
-from seedtest_assets.item_steps import reasons_of, steps_of
+from seedtest_assets.item_steps import STEP_NAMES, reasons_of, steps_of
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.published_tables import STEPS_AS_JSON
 from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.statements import Run, literal
 from seedtest_assets.usable_answers import BLANKS, SQL_BLANKS
 
+_STEP_NAMES = f"ARRAY[{', '.join(map(literal, STEP_NAMES))}]"
 _QUERY = """
 SELECT id::text AS item_id,
-       meta #>> '{irt,a}' AS a, meta #>> '{irt,b}' AS b, meta #>> '{irt,c}' AS c,
-       meta #>> '{irt,model}' AS model,
-       CASE WHEN meta -> 'irt' ? 'b_1' THEN meta ->> 'irt' END AS irt,
+       meta #>> '{{irt,a}}' AS a, meta #>> '{{irt,b}}' AS b, meta #>> '{{irt,c}}' AS c,
+       meta #>> '{{irt,model}}' AS model,
+       CASE WHEN meta -> 'irt' ?| {steps} THEN meta ->> 'irt' END AS irt,
        coalesce(meta -> 'tags' ? 'anchor', false) AS is_anchor, coalesce(is_known, false) AS is_known
 FROM question, LATERAL (
-    SELECT meta #>> '{irt,a}' IS NOT NULL AND (meta #>> '{irt,b}' IS NOT NULL OR meta -> 'irt' ? 'b_1') AS is_known
+    SELECT meta #>> '{{irt,a}}' IS NOT NULL
+        AND (meta #>> '{{irt,b}}' IS NOT NULL OR meta -> 'irt' ?| {steps}) AS is_known
 ) AS parameters
-WHERE is_known OR upper(meta #>> '{irt,model}') IN ('GRM', 'GPCM', 'PCM')
+WHERE is_known OR upper(meta #>> '{{irt,model}}') IN ('GRM', 'GPCM', 'PCM')
 ORDER BY id
 """
 
-# An anchor keeps its values, or the scale would follow its own estimates night by night.
+# An anchor keeps its values, or the scale would follow its own estimates night by night. Steps that an item no longer has go.
 _UPDATE_META = """
 UPDATE question
 SET {set_time}meta = jsonb_set(
     coalesce(meta, '{{}}'),
     '{{irt}}',
-    CASE WHEN jsonb_typeof(meta -> 'irt') = 'object' THEN meta -> 'irt' ELSE '{{}}' END
+    CASE WHEN jsonb_typeof(meta -> 'irt') = 'object' THEN (meta -> 'irt') - {step_names} ELSE '{{}}' END
         || jsonb_build_object('a', fitted.a, 'b', fitted.b, 'c', fitted.c, 'model', fitted.model, 'version', {version})
         || {steps}
 )
@@ -76,7 +78,7 @@ def known_parameters(database: Database) -> KnownParameters:
             f"question.meta is {columns['meta']}, but jsonb is needed. ALTER TABLE question ALTER meta TYPE jsonb, or use a view"
         )
     with database.bulk_transaction() as cursor:
-        cursor.execute(_QUERY)
+        cursor.execute(_QUERY.format(steps=_STEP_NAMES))
         known = cursor.fetch_arrow_table().to_pandas()
     known["item_id"] = known["item_id"].str.strip(BLANKS)
     for name in "abc":
@@ -109,7 +111,7 @@ def known_parameters(database: Database) -> KnownParameters:
 
 
 def update_question_meta(run: Run, rows: str, version: str) -> None:
-    """Write a, b, c, model and version of published items to question.meta.irt; every other key stays.
+    """Write a, b, c, steps, model and version of published items to question.meta.irt; every other key stays.
 
     run: in the transaction that publishes; rows: SQL of the rows of item_history that are published. Questions tagged
     `anchor` keep theirs.
@@ -118,8 +120,8 @@ def update_question_meta(run: Run, rows: str, version: str) -> None:
         "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('question') AND attname = 'updated_at')"
     )[0][0]
     set_time = "updated_at = now(), " if has_time else ""
-    steps = STEPS_AS_JSON.format(row="fitted")
-    run(_UPDATE_META.format(set_time=set_time, rows=rows, version=literal(version), blanks=SQL_BLANKS, steps=steps))
+    texts = {"set_time": set_time, "version": literal(version), "blanks": SQL_BLANKS, "step_names": _STEP_NAMES}
+    run(_UPDATE_META.format(rows=rows, steps=STEPS_AS_JSON.format(row="fitted"), **texts))
 
 
 def _steps(irt: str) -> list[float | None] | None:

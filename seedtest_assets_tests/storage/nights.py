@@ -21,11 +21,15 @@ def at(day: date, hour: int = 3) -> datetime:
 
 
 def calibration(
-    items: dict[str, float] | None = None, students: dict[str, float] | None = None, linked: bool = True
+    items: dict[str, float] | None = None,
+    students: dict[str, float] | None = None,
+    linked: bool = True,
+    steps: dict[str, list[float | None]] | None = None,
 ) -> CalibrationResult:
-    """A calibration with a difficulty per item and an ability per student."""
+    """A calibration with a difficulty per item and an ability per student; items with steps are of the GPCM."""
     items = {"i0": 0.0, "i1": 1.0} if items is None else items
     students = {"u1": 0.5, "u2": -0.5} if students is None else students
+    steps = steps or {}
     constants = {"linking_constants": {"A": 1.1, "B": 0.2, "method": "stocking_lord", "n_anchors_used": 2}}
     return CalibrationResult(
         items=pd.DataFrame({"item_id": list(items), "a": 1.25, "b": list(items.values()), "c": 0.0}).assign(
@@ -35,9 +39,9 @@ def calibration(
             n_responses=20,
             is_anchor=False,
             flag="",
-            model="2PL",
-            steps=None,
-            se_steps=None,
+            model=["GPCM" if item in steps else "2PL" for item in items],
+            steps=[steps.get(item) for item in items],
+            se_steps=[[0.2] * len(steps[item]) if item in steps else None for item in items],
         ),
         abilities=pd.DataFrame(
             {"user_id": list(students), "theta": list(students.values()), "se": 0.3, "n_responses": 3}

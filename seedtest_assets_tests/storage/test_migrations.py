@@ -45,6 +45,19 @@ def test_down_to_each_revision_and_up_again_on_what_a_night_left(night, instance
     assert rows_of(night, "SELECT count(*) FROM fit_history WHERE partition_date = :day", day=LAST) == [(1,)]
 
 
+def test_a_night_with_partial_credit_goes_down_to_a_version_without_and_up_again(empty_database):
+    migrate(empty_database)
+    calibrate(empty_database, DAY, items={"i0": 0.1, "i1": 1.0}, steps={"i0": [-0.8, 1.0]})
+    published = rows_of(empty_database, "SELECT item_id, model, params FROM mirt_item_params ORDER BY 1")
+    assert published[0][2].keys() == {"a", "b", "c", "b_1", "b_2"}
+    downgrade(empty_database, "0008")
+    assert rows_of(empty_database, "SELECT item_id, b FROM item_history ORDER BY 1") == [("i0", 0.1), ("i1", 1.0)]
+    migrate(empty_database)
+    assert rows_of(empty_database, "SELECT DISTINCT steps, se_steps FROM item_history") == [(None, None)]
+    assert rows_of(empty_database, "SELECT item_id, model, params FROM mirt_item_params ORDER BY 1") == published
+    assert calibrate(empty_database, DAY, steps={"i0": [-0.8, 1.0]}).published
+
+
 def test_two_at_once_make_one_schema(empty_database):
     program = (
         "import sys; from seedtest_assets.storage.database import Database, migrate; migrate(Database(sys.argv[1]))"

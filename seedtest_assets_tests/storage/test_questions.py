@@ -1,7 +1,6 @@
 """Parameters written back to the platform's question table, in the calibration's transaction."""
 
 import json
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -11,10 +10,9 @@ from seedtest_assets.errors import InputError
 from seedtest_assets.item_steps import steps_matrix
 from seedtest_assets.storage.history import fitted_items
 from seedtest_assets.storage.publications import Publishing
-from seedtest_assets.storage.publishing import write_calibration
 from seedtest_assets.storage.questions import known_parameters
 from seedtest_assets_tests.conftest import execute, rows_of
-from seedtest_assets_tests.storage.nights import DAY, at, calibrate, calibration
+from seedtest_assets_tests.storage.nights import DAY, calibrate
 
 
 def add_question(database, number, meta):
@@ -145,20 +143,51 @@ def test_models_and_steps_of_partial_credit_are_read(database):
     )
 
 
+def partial_credit(database, day=DAY, **steps):
+    """Publish a night whose items have steps or not; those of none are right or wrong."""
+    items = dict.fromkeys((name.strip("i") for name in steps), 0.2)
+    with_steps = {name.strip("i"): values for name, values in steps.items() if values}
+    calibrate(database, day, items=items, steps=with_steps, publishing=Publishing(update_questions=True))
+
+
 def test_steps_are_published_and_written_to_the_questions(database):
     add_question(database, 0, {"irt": {"model": "GPCM", "note": "essay"}})
-    result = calibration({"0": 0.2})
-    steps = [[-0.5, None, 0.9]]
-    result = replace(result, items=result.items.assign(model="GPCM", steps=steps, se_steps=[[0.1, None, 0.2]]))
-    write_calibration(
-        database, DAY, result, run_id="fit-1", fitted_at=at(DAY), publishing=Publishing(update_questions=True)
-    )
-    with database.transaction() as connection:
-        ((model, params),) = connection.exec_driver_sql("SELECT model, params FROM mirt_item_params")
-        ((meta,),) = connection.exec_driver_sql("SELECT meta -> 'irt' FROM question")
+    partial_credit(database, i0=[-0.5, None, 0.9])
+    ((model, params),) = rows_of(database, "SELECT model, params FROM mirt_item_params")
     assert (model, params) == ("GPCM", {"a": 1.25, "b": 0.2, "c": 0.0, "b_1": -0.5, "b_2": None, "b_3": 0.9})
-    assert meta == params | {"model": "GPCM", "version": "v1", "note": "essay"}
+    assert meta_of(database)[0]["irt"] == params | {"model": "GPCM", "version": "v1", "note": "essay"}
     read = fitted_items(database, DAY)
     assert read["model"].tolist() == ["GPCM"]
     np.testing.assert_array_equal(steps_matrix(read["steps"]), [[-0.5, np.nan, 0.9]])
-    np.testing.assert_array_equal(steps_matrix(read["se_steps"]), [[0.1, np.nan, 0.2]])
+    assert read["se_steps"].map(list).tolist() == [[0.2, 0.2, 0.2]]
+
+
+def test_steps_that_everybody_passes_and_scores_that_nobody_has_come_back_as_they_were(database):
+    for number in range(2):
+        add_question(database, number, {})
+    partial_credit(database, i0=[-np.inf, 0.4], i1=[None, 0.4])
+    assert [meta["irt"]["b_1"] for meta in meta_of(database).values()] == ["-Infinity", None]
+    np.testing.assert_array_equal(steps_matrix(fitted_items(database, DAY)["steps"]), [[-np.inf, 0.4], [np.nan, 0.4]])
+    known = known_parameters(database)
+    assert known.starts["steps"].tolist() == [[-np.inf, 0.4], [None, 0.4]]
+    assert not known.warnings
+
+
+def test_steps_that_an_item_no_longer_has_go(database):
+    for number in range(2):
+        add_question(database, number, {})
+    partial_credit(database, i0=[-0.5, 0.1, 0.9], i1=[-0.5, 0.9])
+    partial_credit(database, DAY + timedelta(days=1), i0=[-0.4, 0.8], i1=None)
+    assert meta_of(database) == {
+        0: {"irt": irt(0.2) | {"model": "GPCM", "b_1": -0.4, "b_2": 0.8}},
+        1: {"irt": irt(0.2)},
+    }
+    assert not known_parameters(database).warnings
+    assert rows_of(database, "SELECT params FROM mirt_item_params WHERE item_id = '1'") == [
+        ({"a": 1.25, "b": 0.2, "c": 0.0},)
+    ]
+
+
+def test_a_step_is_read_where_b_1_is_not_written_at_all(database):
+    add_question(database, 1, {"irt": {"a": 1.1, "b_2": 0.4, "model": "GPCM"}, "tags": ["anchor"]})
+    assert known_parameters(database).anchors["steps"].tolist() == [[None, 0.4]]

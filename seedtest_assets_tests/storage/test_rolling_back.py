@@ -57,6 +57,18 @@ def test_an_earlier_day_is_published_with_its_times_and_readers_find_its_fit(two
     assert rows_of(two_nights, "SELECT date, attempts FROM features_topic_daily ORDER BY 1") == [(DAY, 3), (NEXT, 4)]
 
 
+def test_models_and_steps_go_back_and_forth_with_their_day(database):
+    models = "SELECT item_id, model, params -> 'b_1', params -> 'b_2' FROM mirt_item_params ORDER BY 1"
+    calibrate(database, DAY, items={"i0": 0.0, "i1": 1.0}, steps={"i0": [-1.0, 1.0]})
+    calibrate(database, NEXT, items={"i0": 0.0, "i1": 1.0}, steps={"i1": [0.5, 1.5]})
+    newest = [("i0", "2PL", None, None), ("i1", "GPCM", 0.5, 1.5)]
+    assert rows_of(database, models) == newest
+    back(database)
+    assert rows_of(database, models) == [("i0", "GPCM", -1.0, 1.0), ("i1", "2PL", None, None)]
+    forth(database)
+    assert rows_of(database, models) == newest
+
+
 def test_nights_go_to_history_only_while_a_day_is_pinned(two_nights):
     back(two_nights)
     later = NEXT + timedelta(days=1)
