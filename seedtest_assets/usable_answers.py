@@ -136,7 +136,8 @@ def usable_sql(answers: str) -> str:
         f"FROM (SELECT {ids}, correct, completed_at, score, max_score FROM ({answers}) AS answers) AS answers "
         f"WHERE student_id <> '' AND item_id <> '' AND {short} AND correct IS NOT NULL "
         f"AND completed_at >= timestamptz '{EARLIEST}' AND completed_at < timestamptz '{usable_until()}' "
-        "AND coalesce(score >= 0 AND score < 'infinity' AND score <= coalesce(max_score, score), true)"
+        "AND (score IS NULL OR score >= 0 AND score < 'infinity' "
+        "AND (max_score IS NULL OR max_score > 0 AND max_score < 'infinity' AND score <= max_score))"
     )
 
 
@@ -156,6 +157,7 @@ def _reasons(answers: pa.Table) -> pa.ChunkedArray:
                 _too_long(answers["topic_id"]),
                 pc.match_substring(answers["topic_id"], "\0"),
                 pc.or_(pc.less(score, 0), pc.invert(pc.is_finite(score))),
+                pc.and_(pc.is_valid(score), pc.or_(pc.less_equal(highest, 0), pc.invert(pc.is_finite(highest)))),
                 pc.greater(score, highest),
             ),
             NO_MARK,
@@ -165,6 +167,7 @@ def _reasons(answers: pa.Table) -> pa.ChunkedArray:
             f"topic_id is longer than {MAX_ID_BYTES:,} bytes",
             "topic_id holds a zero byte",
             "score is no number from 0",
+            "max_score is no number above 0",
             "score is above max_score",
         ),
     )

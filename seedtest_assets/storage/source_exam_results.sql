@@ -1,7 +1,8 @@
 -- The answers of [:first, :end) from the JSON of `exam_results`, one row a question. An exam is completed when its row was
 -- last written. What is not readable becomes NULL here and is counted where the rows are checked.
 -- :omitted_is_wrong, :not_reached_is_wrong: what a question without a mark counts as, before and after the last with a mark.
--- A question with a `score` and no mark is right with full marks: its `points`, or 1 where these are not told.
+-- A question with a `score` and no mark is right with full marks: its `points`, or 1 where these are not told. A question for 0
+-- points is only right or wrong.
 -- :ids_of_view: ids as the platform's view `attempt` gives them. Results are kept under those, whatever the source.
 SELECT
     CASE
@@ -48,8 +49,11 @@ CROSS JOIN LATERAL jsonb_array_elements(
     CASE WHEN jsonb_typeof(e.result_json -> 'questions') = 'array' THEN e.result_json -> 'questions' ELSE '[]' END
 ) WITH ORDINALITY AS questions (q, place)
 CROSS JOIN LATERAL (
-    SELECT
-        CASE WHEN trim(q ->> 'score') ~ '^[-+]?[0-9]{1,9}(\.[0-9]*)?$' THEN trim(q ->> 'score')::double precision END AS score,
-        CASE WHEN trim(q ->> 'points') ~ '^[0-9]{1,9}(\.[0-9]*)?$' THEN trim(q ->> 'points')::double precision END AS highest
+    SELECT CASE WHEN highest IS DISTINCT FROM 0 THEN score END AS score, nullif(highest, 0) AS highest
+    FROM (
+        SELECT
+            CASE WHEN trim(q ->> 'score') ~ '^[-+]?[0-9]{1,9}(\.[0-9]*)?$' THEN trim(q ->> 'score')::double precision END AS score,
+            CASE WHEN trim(q ->> 'points') ~ '^[0-9]{1,9}(\.[0-9]*)?$' THEN trim(q ->> 'points')::double precision END AS highest
+    ) AS told
 ) AS points
 WHERE coalesce(e.updated_at, e.created_at) >= :first AND coalesce(e.updated_at, e.created_at) < :end

@@ -160,7 +160,7 @@ rows = st.fixed_dictionaries(
         "completed_at": st.none()
         | st.builds(lambda time, ticks: time + timedelta(microseconds=ticks), near, st.integers(-1, 1)),
         "score": st.sampled_from([None, None, 0.0, 2.0, 3.5, -1.0, float("nan"), float("inf")]),
-        "max_score": st.sampled_from([None, 3.0]),
+        "max_score": st.sampled_from([None, 3.0, 3.0, 0.0, -2.0, float("nan"), float("inf")]),
     }
 )
 

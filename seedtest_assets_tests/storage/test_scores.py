@@ -37,11 +37,17 @@ def test_attempt_with_scores(database):
         connection.exec_driver_sql(
             "INSERT INTO attempt (student_id, item_id, correct, score, max_score, completed_at) VALUES "
             "('s', 'partial', false, 2, 3, '2025-03-01 12:00+00'), ('s', 'plain', true, NULL, NULL, '2025-03-01 12:00+00'), "
-            "('s', 'beyond', false, 4, 3, '2025-03-01 12:00+00'), ('s', 'below', false, -1, 3, '2025-03-01 12:00+00')"
+            "('s', 'beyond', false, 4, 3, '2025-03-01 12:00+00'), ('s', 'below', false, -1, 3, '2025-03-01 12:00+00'), "
+            "('s', 'nothing', false, 0, 0, '2025-03-01 12:00+00'), ('s', 'nan', false, 'NaN', 3, '2025-03-01 12:00+00'), "
+            "('s', 'unknown', false, 1, 'NaN', '2025-03-01 12:00+00'), ('s', 'marked', true, NULL, 0, '2025-03-01 12:00+00')"
         )
     rows, left_out = answers_of(database, "attempt")
-    assert rows == [("partial", False, 2.0, 3.0), ("plain", True, None, None)]
-    assert left_out == {"score is above max_score": 1, "score is no number from 0": 1}
+    assert rows == [("marked", True, None, 0.0), ("partial", False, 2.0, 3.0), ("plain", True, None, None)]
+    assert left_out == {
+        "score is above max_score": 1,
+        "score is no number from 0": 2,
+        "max_score is no number above 0": 2,
+    }
 
 
 def test_attempt_whose_marks_may_be_missing_beside_scores(database):
@@ -81,6 +87,7 @@ def test_exam_results_with_score_and_points(database):
         {"question_id": "one", "score": 1},
         {"question_id": "mark", "correct": True},
         {"question_id": "odd", "score": "much", "points": 5},
+        {"question_id": "practice", "is_correct": True, "score": 0, "points": 0},
     ]
     with database.transaction() as connection:
         connection.exec_driver_sql(
@@ -93,6 +100,7 @@ def test_exam_results_with_score_and_points(database):
         ("mark", True, None, None),
         ("one", True, 1.0, None),
         ("partial", False, 2.5, 5.0),
+        ("practice", True, None, None),
     ]
     assert left_out == {"no correct": 1}
 
