@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import duckdb
 import fsspec
 
+from seedtest_assets.calibration import SCORE_SCHEMA
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 
 
@@ -20,6 +21,6 @@ def open_answers(
         paths = [filesystem.unstrip_protocol(path) for path in paths]
     files = connection.read_parquet(list(paths), union_by_name=True)
     # Files that were written before there were scores lack the columns.
-    absent = [field for field in OBSERVATION_SCHEMA if field.name not in files.columns]
-    nothing = "".join(f", NULL::DOUBLE AS {field.name}" for field in absent)
+    absent = [name for name in SCORE_SCHEMA.names if name not in files.columns]
+    nothing = "".join(f", NULL::DOUBLE AS {name}" for name in absent)
     files.project(f"*{nothing}").create_view("answers")

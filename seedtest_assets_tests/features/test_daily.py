@@ -12,12 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from seedtest_assets.calibration import SCORE_SCHEMA
 from seedtest_assets.days import feature_windows
 from seedtest_assets.errors import InputError
 from seedtest_assets.features.daily import FEATURE_SCHEMA, OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, features_for_day
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 
 DAYS = [date(2024, 2, 29), date(2024, 3, 1), date(2025, 1, 1), date(2025, 3, 13), date(2023, 3, 1), date(2024, 12, 31)]
+OLD_SCHEMA = pa.schema([field for field in OBSERVATION_SCHEMA if field.name not in SCORE_SCHEMA.names])
 LAST_MOMENT = timedelta(hours=23, minutes=59, seconds=59, milliseconds=999)
 TIMES_OF_DAY = [timedelta(0), timedelta(milliseconds=1), timedelta(hours=12), LAST_MOMENT]
 
@@ -66,9 +68,8 @@ def improvement(day, key, answers, recent, previous, use_theta):
     for a in answers:
         if (a["student_id"], a["topic_id"]) == key:
             days_ago = (day - a["completed_at"].date()).days
-            marks["recent" if 0 <= days_ago <= 13 else "previous" if 14 <= days_ago <= 27 else "other"].append(
-                a["correct"]
-            )
+            share = a["score"] / a["max_score"] if None not in (a["score"], a["max_score"]) else a["correct"]
+            marks["recent" if 0 <= days_ago <= 13 else "previous" if 14 <= days_ago <= 27 else "other"].append(share)
     n = len(marks["recent"])
     exposure = min(1, n / 30)
     if use_theta and n >= 5 and recent and previous:
@@ -86,7 +87,7 @@ def logs(draw):
     day = draw(st.sampled_from(DAYS))
     student, topic = st.sampled_from(["s1", "s2", "학생 3"]), st.sampled_from(["t1", "t2"])
     answer = st.builds(
-        lambda student, topic, days_ago, time, correct, ms, hint: {
+        lambda student, topic, days_ago, time, correct, ms, hint, points: {
             "student_id": student,
             "item_id": "i",
             "topic_id": topic,
@@ -95,6 +96,8 @@ def logs(draw):
             "hint_used": hint,
             "session_id": None,
             "completed_at": midnight(day - timedelta(days_ago)) + time,
+            "score": points[0],
+            "max_score": points[1],
         },
         student,
         st.one_of(topic, topic, st.none()),
@@ -103,6 +106,7 @@ def logs(draw):
         st.booleans(),
         st.one_of(st.none(), st.integers(0, 3), st.integers(0, 2**31 - 1)),
         st.one_of(st.none(), st.booleans()),
+        st.sampled_from([(None, None), (None, None), (None, 2.0), (0.0, 3.0), (2.0, 3.0), (2.5, 2.5), (1.0, None)]),
     )
     ability_day = st.sampled_from([-1, 0, 5, 13, 14, 20, 27, 28]).map(lambda n: day - timedelta(n))
     ability = st.tuples(st.floats(-4, 4), st.floats(0.05, 1.2))
@@ -119,7 +123,7 @@ def theta_table(theta, schema):
     return pa.Table.from_pylist([dict(zip(names, (*key, *value), strict=True)) for key, value in theta.items()], schema)
 
 
-def write_days(folder, answers):
+def write_days(folder, answers, schema=OBSERVATION_SCHEMA):
     """One Parquet file a UTC day, as in the lake; days without answers have none."""
     of_day = defaultdict(list)
     for answer in answers:
@@ -127,7 +131,7 @@ def write_days(folder, answers):
     paths = []
     for day, rows in of_day.items():
         paths.append(f"{folder}/{day}.parquet")
-        pq.write_table(pa.Table.from_pylist(rows, OBSERVATION_SCHEMA), paths[-1])
+        pq.write_table(pa.Table.from_pylist(rows, schema), paths[-1])
     return paths
 
 
@@ -183,6 +187,27 @@ def test_improvement_by_accuracy_worked_by_hand(tmp_path):
     row = only_row(tmp_path, recent + previous)
     assert row["improvement"] == pytest.approx((0.6 - 0.25) * 10 / 30 * (1 - 1.96 * sqrt(0.6 * 0.4 / 10)))
     assert row["improvement_basis"] == "accuracy"
+
+
+def test_improvement_by_shares_of_the_points_worked_by_hand(tmp_path):
+    recent = [answer(0, False, score=2.0, max_score=3.0), answer(0), answer(0, False, score=0.0, max_score=3.0)]
+    previous = [answer(20, False, score=1.0, max_score=4.0), answer(20, False)]
+    row = only_row(tmp_path, recent + previous)
+    p = (2 / 3 + 1) / 3
+    assert row["improvement"] == pytest.approx((p - 1 / 8) * 3 / 30 * (1 - min(0.5, 1.96 * sqrt(p * (1 - p) / 3))))
+    assert (row["correct"], row["attempts"]) == (1, 3)
+
+
+def test_days_written_before_there_were_scores_count_by_their_marks(tmp_path):
+    before = write_days(tmp_path, [answer(20, n < 1) for n in range(4)], OLD_SCHEMA)
+    tables = TOPIC_THETA_SCHEMA.empty_table(), OVERALL_THETA_SCHEMA.empty_table()
+    for newest, schema, share in (
+        (answer(0, score=1.0, max_score=2.0), OBSERVATION_SCHEMA, 0.5),
+        (answer(0), OLD_SCHEMA, 1),
+    ):
+        (row,) = features_for_day(DAYS[0], before + write_days(tmp_path, [newest], schema), *tables).to_pylist()
+        expected = (share - 0.25) / 30 * (1 - min(0.5, 1.96 * sqrt(share * (1 - share))))
+        assert row["improvement"] == pytest.approx(expected)
 
 
 def test_improvement_stops_at_one(tmp_path):
