@@ -3,6 +3,7 @@
 -- answers     the lake's observations of these days
 -- $week       the first instant of the last 7 days
 --
+-- A time of 0 is none: platforms write it where they recorded none.
 -- A session is what the platform calls one; where it names none, it is a student's UTC day.
 WITH
 
@@ -26,6 +27,6 @@ SELECT
     item_id,
     count(DISTINCT session) FILTER (WHERE in_week) / nullif(any_value(sessions_7), 0) AS exposure_7_days,
     count(DISTINCT session) / any_value(sessions_60) AS exposure_60_days,
-    median(response_time_ms) AS median_time_ms
+    median(response_time_ms) FILTER (WHERE response_time_ms > 0) AS median_time_ms
 FROM by_session CROSS JOIN total
 GROUP BY item_id

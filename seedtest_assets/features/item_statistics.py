@@ -69,7 +69,7 @@ def item_statistics_of_window(
     rows = rows.merge(_fit(responses, names, students, calibrated), on="item_id", how="left")
     rows = rows.merge(exposure, on="item_id", how="left")
     rows["anchor_drift"] = rows["b"] - rows["item_id"].map(calibrated.anchors.set_index("item_id")["b"])
-    rows["omission_share"] = _omission_share(rows["item_id"], answers, omissions)
+    rows["omission_share"] = _omission_share(rows["item_id"], omissions)
     rows["flags"] = flags_of(rows, limits)
     return rows.sort_values("item_id", ignore_index=True)[COLUMNS]
 
@@ -124,14 +124,9 @@ def _abilities_of(students: pa.Array, calibrated: CalibratedItems) -> np.ndarray
     return np.where(known, np.append(theta, mean)[place.fill_null(len(theta)).to_numpy()], mean)
 
 
-def _omission_share(item_ids: pd.Series, answers: pa.Table, omissions: Omissions | None) -> pd.Series:
+def _omission_share(item_ids: pd.Series, omissions: Omissions | None) -> pd.Series:
     """Give the share of the answers to each item, repeated ones too, that have no mark; NaN where that was not counted."""
     if omissions is None:
         return pd.Series(np.nan, item_ids.index)
-    completed = answers["completed_at"]
-    counted = answers.filter(pc.greater_equal(completed, pa.scalar(day_bounds(omissions.since)[0], completed.type)))
-    counts = counted["item_id"].value_counts()
-    given = pd.Series(counts.field("counts").to_numpy(), index=counts.field("values").to_pylist())
-    n_given = item_ids.map(given).fillna(0)
-    n_omitted = item_ids.map(omissions.items.groupby("item_id")["n"].sum()).fillna(0)
+    n_omitted, n_given = (item_ids.map(counts).fillna(0) for counts in (omissions.n_omitted, omissions.n_given))
     return n_omitted / (n_omitted + n_given)

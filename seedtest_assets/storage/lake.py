@@ -27,10 +27,14 @@ _IDS = ["student_id", "item_id", "topic_id", "session_id"]
 
 @dataclass(frozen=True, kw_only=True)
 class Omissions:
-    """Answers without a mark: item_id and n, of every day from `since` on."""
+    """Answers without a mark beside those with one, of every day from `since` on.
+
+    n_omitted, n_given: int64 by item_id, of the items that have some.
+    """
 
     since: date
-    items: pd.DataFrame
+    n_omitted: pd.Series
+    n_given: pd.Series
 
 
 class Lake(LakeFolder):
@@ -89,7 +93,9 @@ class Lake(LakeFolder):
             pq.write_table(omitted.cast(OMISSION_SCHEMA), unfinished)
 
     def read_omissions(self, days: Sequence[date]) -> Omissions | None:
-        """Read the answers without a mark on the last of some days, from the first on which they were counted without a gap.
+        """Count the answers without a mark on the last of some days, from the first on which they were counted without a gap.
+
+        Those with a mark are counted in the same files: a window may hold fewer, by MIRT_MAX_OBS or SEEDTEST_RAPID_GUESSES.
 
         None where the last day was not counted.
         """
@@ -101,7 +107,12 @@ class Lake(LakeFolder):
         for day in recent:
             with self._reading(self._omissions_path(day)) as file:
                 tables.append(pq.read_table(pa.BufferReader(file.read())))
-        return Omissions(since=recent[-1], items=pa.concat_tables(tables).to_pandas())
+        given = self.read_observations(recent, ["item_id"])["item_id"].value_counts()
+        return Omissions(
+            since=recent[-1],
+            n_omitted=pa.concat_tables(tables).to_pandas().groupby("item_id")["n"].sum(),
+            n_given=pd.Series(given.field("counts").to_numpy(), index=given.field("values").to_pylist(), dtype="int64"),
+        )
 
     def _omissions_path(self, day: date) -> str:
         return f"{self.root}/omissions/date={day.isoformat()}/items.parquet"

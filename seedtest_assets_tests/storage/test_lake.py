@@ -122,13 +122,16 @@ def test_what_was_written_is_read_back(monkeypatch, tmp_path):
 def test_omissions_are_read_back_from_the_first_day_that_was_counted_without_a_gap(lake):
     counts = pa.table({"item_id": ["i1", "i2"], "n": [3, 4]})
     days = days_up_to(DAY, 4)
+    for n, day in enumerate(days):
+        lake.write_observations(day, answers(n))
     assert lake.read_omissions(days) is None
     for day, omitted in zip(days, (counts, None, counts, counts.slice(0, 0)), strict=True):
         if omitted is not None:
             lake.write_omissions(day, omitted)
     read = lake.read_omissions(days)
     assert read.since == days[2]
-    assert read.items.values.tolist() == [["i1", 3], ["i2", 4]]
+    assert read.n_omitted.to_dict() == {"i1": 3, "i2": 4}
+    assert read.n_given.to_dict() == {"i0": 2, "i1": 2, "i2": 1}  # of the two days, whatever a window leaves out
     assert lake.read_omissions(days[:2]) is None
     lake.write_omissions(days[3], None)  # extracted again, and not counted this time
     assert lake.read_omissions(days) is None
