@@ -18,7 +18,7 @@ from seedtest_assets.resources import AnswerLake, GroupQuery, IrtEngine, Platfor
 from seedtest_assets.step.arguments import CATALOGUE, WEEKLY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import file_metadata, previewed
-from seedtest_assets.storage.dif_history import TABLE, write_dif
+from seedtest_assets.storage.dif_history import TABLE, reference_group_before, write_dif
 from seedtest_assets.storage.history_tables import HISTORY
 from seedtest_assets.storage.student_groups import SETTING
 
@@ -42,22 +42,24 @@ def item_dif(
     engine: IrtEngine,
     group_query: GroupQuery,
 ) -> dg.MaterializeResult:
-    """Differential item functioning of each group against the largest, from the look-back window that ends with the week."""
+    """Differential item functioning of each group against the reference group, from the look-back window that ends with the week."""
     with failures_in_one_line():
         week = date.fromisoformat(context.partition_key)
         known = group_query.read(platform)
         if known is None:
             return dg.MaterializeResult(metadata={"nothing_to_do": f"{SETTING} is not set, so no groups are known"})
-        answers = lake.window(week + timedelta(days=DAYS_TO_SUNDAY)).answers
-        sizes = group_sizes(answers, known.groups)
+        window = lake.window(week + timedelta(days=DAYS_TO_SUNDAY))
+        sizes = group_sizes(window.answers, known.groups)
+        missing = {"days_missing_in_lake": dg.MetadataValue.json([past.isoformat() for past in window.missing])}
         if len(sizes) < 2:
             write_dif(platform.database, week, pd.DataFrame(), datetime.now(timezone.utc))
             return dg.MaterializeResult(
-                metadata={"nothing_to_do": f"{number_of(len(sizes), 'group')} with answers in the window"}
+                metadata={"nothing_to_do": f"{number_of(len(sizes), 'group')} with answers in the window", **missing}
             )
-        reference = reference_group(sizes)
+        before = reference_group_before(platform.database, week)
+        reference = reference_group(sizes, before if before in sizes else None)
         comparisons = [
-            compare_group(answers, known.groups, group, reference, model=engine.mirt_model)
+            compare_group(window.answers, known.groups, group, reference, model=engine.mirt_model)
             for group in sizes
             if group != reference
         ]
@@ -72,6 +74,7 @@ def item_dif(
                 "students": dg.MetadataValue.json(sizes),
                 "reference_group": reference,
                 "students_without_group": known.n_without_group,
+                **missing,
                 **_described(rows, comparisons),
             }
         )

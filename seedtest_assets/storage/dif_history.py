@@ -20,6 +20,9 @@ _COUNTS = f"""
 SELECT count(*) FILTER (WHERE flag <> 'A') AS n FROM {TABLE}
 WHERE partition_date < $1 GROUP BY partition_date ORDER BY partition_date DESC LIMIT $2
 """
+_REFERENCE_BEFORE = f"""
+SELECT reference_group FROM {TABLE} WHERE partition_date < $1 ORDER BY partition_date DESC LIMIT 1
+"""
 _NEWEST = f"SELECT max(partition_date) AS week FROM {TABLE} WHERE partition_date <= $1"
 
 
@@ -46,6 +49,12 @@ def newest_week(database: Database, day: date) -> date | None:
     """Give the newest week that began on a day or before it; None where there is none."""
     week = _frame(database, _NEWEST, [day])["week"][0]
     return None if pd.isna(week) else week
+
+
+def reference_group_before(database: Database, week: date) -> str | None:
+    """Give the reference group of the newest earlier week that compared groups; None where there is none."""
+    groups = _frame(database, _REFERENCE_BEFORE, [week])["reference_group"].tolist()
+    return groups[0] if groups else None
 
 
 def worst_flags_before(database: Database, week: date) -> dict[tuple[str, str], str]:

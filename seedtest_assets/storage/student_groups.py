@@ -28,7 +28,8 @@ def read_student_groups(database: Database, query: str) -> StudentGroups:
     try:
         with database.bulk_transaction() as cursor:
             cursor.execute("SET TRANSACTION READ ONLY")
-            cursor.execute(f"SELECT * FROM ({query.strip().rstrip(';')}) AS student_groups")
+            # On a line of its own: the query may end with a comment.
+            cursor.execute(f"SELECT * FROM ({query.strip().rstrip(';')}\n) AS student_groups")
             rows = cursor.fetch_arrow_table()
     except InputError as error:
         raise InputError(f"{SETTING}: {error}") from error

@@ -18,6 +18,7 @@ from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.dif_history import flagged_dif, newest_week
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
+from seedtest_assets.storage.student_groups import read_student_groups
 from seedtest_assets_tests.conftest import execute, new_database, rows_of
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
@@ -33,6 +34,7 @@ class Weeks:
     """Two weeks of the school, run one after the other."""
 
     database: Database
+    lake: str
     shown: list[dict[str, dg.MetadataValue]]
     checks: list[dg.AssetCheckEvaluation]
 
@@ -68,6 +70,7 @@ def weeks(template, tmp_path_factory) -> Weeks:
         assert all(run.success for run in runs)
         return Weeks(
             database,
+            str(folder),
             [run.asset_materializations_for_node("item_dif")[0].metadata for run in runs],
             [run.get_asset_check_evaluations()[0] for run in runs],
         )
@@ -96,6 +99,7 @@ def test_the_item_that_is_harder_for_a_group_is_found_by_name_and_size(weeks):
         assert shown["dagster/row_count"].value == 24
         assert shown["flagged_C"].value == 1
         assert set(shown["students"].value) == {"boys", "girls"}
+        assert shown["days_missing_in_lake"].value[-1] == "2025-02-23"  # before the school began
 
 
 def test_the_check_is_an_error_in_the_first_week_and_knows_the_item_in_the_next(weeks):
@@ -105,6 +109,23 @@ def test_the_check_is_an_error_in_the_first_week_and_knows_the_item_in_the_next(
     assert second.passed
     assert "1 known from earlier weeks" in second.description
     assert first.partition == str(MONDAYS[0])
+
+
+def test_a_group_that_becomes_the_largest_does_not_make_known_items_new(weeks, monkeypatch, instance):
+    monkeypatch.setenv("DATABASE_URL", weeks.database.url)
+    monkeypatch.setenv("SEEDTEST_LAKE", weeks.lake)
+    monkeypatch.setenv("SEEDTEST_GROUP_SQL", f"{GROUPS.rstrip(';')} WHERE right(student_id, 1) NOT IN ('2', '4', '6')")
+    done = run_week(instance, date(2025, 3, 24))
+    shown = done.asset_materializations_for_node("item_dif")[0].metadata
+    assert list(shown["students"].value) == ["girls", "boys"]  # the largest first
+    assert shown["reference_group"].value == "boys"
+    (check,) = done.get_asset_check_evaluations()
+    assert f"{ITEM} (" not in check.description.partition(".")[0]
+    assert "1 known from earlier weeks" in check.description
+
+
+def test_a_query_may_end_with_a_comment(platform):
+    assert read_student_groups(platform, "SELECT 'u1', 'x' -- everybody").groups == {"u1": "x"}
 
 
 def test_the_report_reads_the_newest_week_up_to_its_day(weeks):
