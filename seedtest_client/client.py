@@ -1,6 +1,7 @@
 """The client: one method for each page of the service."""
 
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -74,7 +75,8 @@ class Client:
             raise_on_status=False,
         )
         self._of_thread = threading.local()
-        self._sessions: list[requests.Session] = []
+        # Weak: the connections of a thread that ended are closed with it.
+        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
 
     def __enter__(self) -> "Client":
         return self
@@ -225,7 +227,7 @@ class Client:
             if self._token:
                 session.auth = self._with_token
             self._of_thread.session = session
-            self._sessions.append(session)
+            self._sessions.add(session)
         return session
 
     def _with_token(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
