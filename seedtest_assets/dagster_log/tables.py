@@ -56,7 +56,7 @@ WHERE run.status = 'FAILURE' AND last_day.value >= :since
   AND NOT EXISTS (SELECT FROM runs AS later
                   JOIN run_tags AS tag ON tag.run_id = later.run_id
                    AND tag.key IN ('dagster/partition', 'dagster/asset_partition_range_end')
-                  WHERE later.id > run.id AND later.pipeline_name <> 'freshness')
+                  WHERE later.id > run.id AND later.pipeline_name NOT IN ('freshness', 'weekly_dif'))
 """
 _FAILURE = """
 SELECT event::jsonb -> 'dagster_event' AS event FROM event_logs

@@ -24,7 +24,7 @@ from seedtest_assets.cli.status.nights import nights
 from seedtest_assets.dagster_log.process_lock import PROCESS_TAG
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError
-from seedtest_assets.schedules import nightly_schedule
+from seedtest_assets.schedules import dif_job, nightly_schedule
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database, downgrade, known_revisions
 from seedtest_assets_tests.alerting import night as small_graph
@@ -304,6 +304,10 @@ def test_a_failed_run_that_was_to_fill_the_lake_needs_a_person_until_a_later_run
         "failed_run",
         "the run that fills the lake failed: observations: the source is empty",
     )
+    jobs = dg.Definitions(assets=[small_graph.observations], jobs=[dg.define_asset_job(dif_job.name, "observations")])
+    weekly = jobs.resolve_job_def(dif_job.name)
+    instance.create_run_for_job(weekly, tags={"dagster/partition": "2025-11-03"}, status=dg.DagsterRunStatus.SUCCESS)
+    assert needed() == [need], "a run of groups says nothing of the lake"
     world.reset()
     run_night(instance, "2025-11-09")
     assert needed() == []
