@@ -13,8 +13,8 @@ from seedtest_assets.errors import SettingsError
 from seedtest_assets.project import find_project
 
 NAME = ".env"
-_ASSIGNED = re.compile(r"\s*(?:export\s+)?(?P<name>\w+)\s*=\s*(?P<value>[^'].*)$")
-_AMBIGUOUS = re.compile(r"\\|\s#|\$\{")
+_ASSIGNED = re.compile(r"\s*(?:export\s+)?(?P<name>\w+)\s*=\s*(?P<value>.+)$")
+_AMBIGUOUS = re.compile(r"[^'].*(\\|\s#)|.*\$\{")
 
 
 def read_env_file(folder: Path) -> dict[str, str]:
@@ -41,13 +41,14 @@ def read_env_file(folder: Path) -> dict[str, str]:
 def names_read_otherwise(folder: Path) -> list[str]:
     """List the variables whose values systemd's EnvironmentFile may read otherwise than this program does.
 
-    Without single quotes it keeps or drops a backslash, a ` #` or a `${…}` by rules of its own.
+    Without single quotes it keeps or drops a backslash or a ` #` by rules of its own. It never replaces a `${…}`, which this
+    program does in any quotes.
     """
     path = folder / NAME
     if not path.is_file():
         return []
     assigned = (_ASSIGNED.match(line) for line in path.read_text(encoding="utf-8-sig").splitlines())
-    return [match["name"] for match in assigned if match and _AMBIGUOUS.search(match["value"])]
+    return [match["name"] for match in assigned if match and _AMBIGUOUS.match(match["value"])]
 
 
 def apply_env_file() -> None:

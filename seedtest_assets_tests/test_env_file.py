@@ -108,8 +108,9 @@ def test_doctor_names_values_that_systemd_reads_otherwise(project):
         "#MIRT_MODEL=a\\b\n"
         'export DATABASE_URL="postgresql://u:p${X}@h/d"\n'
         "MIRT_MAX_OBS=5 # newest\n"
+        "DAGSTER_POSTGRES_URL='postgresql://u:p${X}@h/d'\n"
     )
     (project / ".env").chmod(0o600)
     (finding,) = judge_env_file(project)
     assert finding.level == "yellow"
-    assert "may read R_IRT_INTERNAL_TOKEN, DATABASE_URL, MIRT_MAX_OBS in" in finding.text
+    assert "may read R_IRT_INTERNAL_TOKEN, DATABASE_URL, MIRT_MAX_OBS, DAGSTER_POSTGRES_URL in" in finding.text
