@@ -51,6 +51,15 @@ def heights(scores: ItemScores) -> np.ndarray:
     return np.where(scores.kind == PARTIAL_CREDIT, total, 1.0)
 
 
+def steepnesses(scores: ItemScores) -> np.ndarray:
+    """Give how many times nearer the poles of an item's curves are than those of a logistic curve of its slope, float64 [n_items].
+
+    The poles of a GPCM whose steps coincide are at 2 pi / ((height + 1) a), those of a jump of w scores at pi / (w a).
+    """
+    jump = np.maximum.reduceat(scores.weight, scores.first[:-1])
+    return np.where(scores.kind == PARTIAL_CREDIT, np.maximum(jump, (heights(scores) + 1) / 2), 1.0)
+
+
 def graded_codes(scores: ItemScores) -> np.ndarray:
     """Tell which codes are of items with a GRM, bool [n_codes]."""
     return scores.kind[scores.item] == GRADED_RESPONSE

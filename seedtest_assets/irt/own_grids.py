@@ -14,7 +14,7 @@ import numpy as np
 from seedtest_assets.irt.curves import log_categories, log_wrong_and_right
 from seedtest_assets.irt.estep import Answers, Expectation, expect
 from seedtest_assets.irt.grid import Grid, normal_grid_at
-from seedtest_assets.irt.item_scores import GRADED_RESPONSE, RIGHT_OR_WRONG, heights
+from seedtest_assets.irt.item_scores import GRADED_RESPONSE, RIGHT_OR_WRONG, steepnesses
 from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves, Moments, Populations
 from seedtest_assets.irt.models import MOST_CATEGORIES
 from seedtest_assets.irt.parallel import exponential, kernel, run
@@ -130,7 +130,7 @@ def unresolved(answers: Answers, curves: Curves, grid: Grid, moments: Moments, m
     """
     step = grid.node[1] - grid.node[0]
     poor = answers.answered & ((moments.at_ends > most_at_ends) | (moments.theta_se < LEAST_SD * step))
-    steepness = np.abs(curves.a) * heights(curves.scores) * step
+    steepness = np.abs(curves.a) * steepnesses(curves.scores) * step
     steepness[steepness <= STEEP] = 0.0
     if steepness.any():
         of_code = steepness[curves.scores.item]
