@@ -7,8 +7,10 @@ import numpy as np
 
 from seedtest_assets import irt
 from seedtest_assets_tests.irt.reference import answers_of, numbers, patterns_of, result_of
+from seedtest_assets_tests.irt.test_partial_credit import fit_of
 
 NAMES = ["LSAT7_2PL", "LSAT7_Rasch", "SAT12_2PL", "SAT12_Rasch", "SAT12missing_2PL", "SAT12_3PL"]
+PARTIAL_CREDIT = ["Science_GRM", "Science_GPCM", "mixed", "mixed_anchor"]
 COLUMNS = ["logLik", "a", "b", "c", "SE", "EAP", "its SD", "infit", "outfit", "S-X2"]
 
 
@@ -16,6 +18,9 @@ def main() -> None:
     print("| data | " + " | ".join(COLUMNS) + " | steps |\n|" + "---|" * (len(COLUMNS) + 2))
     for name in NAMES:
         print(f"| {name} | " + " | ".join(_row(name)) + " |")
+    print("\n| partial credit | logLik | a | steps, b | SE a | SE of steps, b | EAP | steps |\n" + "|---" * 8 + "|")
+    for name in PARTIAL_CREDIT:
+        print(f"| {name} | " + " | ".join(_partial_credit(name)) + " |")
     print("\nDifferential item functioning: " + ", ".join(f"{name} {value:.0e}" for name, value in _dif().items()))
 
 
@@ -49,6 +54,31 @@ def _row(name: str) -> list[str]:
         s_x2,
     ]
     return ["-" if difference is None else f"{difference:.0e}" for difference in differences] + [str(fit.iterations)]
+
+
+def _partial_credit(name: str) -> list[str]:
+    """Compare a bank with partial credit with its exact optimum."""
+    result, items, fit = fit_of(name)
+    held = result.get("n_held", 0)
+    optimum = result["optimum"][held:]
+    ours = np.where(items.polytomous[:, None], fit.se_steps, fit.se_b[:, None])[held:]
+    errors = [
+        np.abs(row[: len(item["se_b"])] / item["se_b"] - 1).max() for row, item in zip(ours, optimum, strict=True)
+    ]
+    if "eap" in result:
+        patterns, eap, _ = patterns_of(result)
+        theta = irt.expected_a_posteriori(irt.Responses.from_matrix(patterns), fit.items)[0]
+    else:
+        eap, theta = numbers(result["eap_first50"])[:, 0], fit.theta[:50]
+    differences = [
+        abs(fit.loglik - result["loglik"]),
+        np.abs(fit.items.a - items.a).max(),
+        max(np.nanmax(np.abs(fit.items.steps - items.steps)), np.abs(fit.items.b - items.b).max()),
+        np.abs(fit.se_a[held:] / [item["se_a"] for item in optimum] - 1).max(),
+        max(errors),
+        np.abs(theta - eap).max(),
+    ]
+    return [f"{difference:.0e}" for difference in differences] + [str(fit.iterations)]
 
 
 def _dif() -> dict[str, float]:

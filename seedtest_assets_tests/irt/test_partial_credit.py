@@ -47,24 +47,26 @@ def answers_in_steps(name) -> np.ndarray:
     return answers
 
 
-@pytest.fixture(scope="module")
-def fits():
-    results = {}
-    for name in ("Science_GRM", "Science_GPCM", "mixed", "mixed_anchor"):
-        result = result_of(name)
-        items = items_of(result["optimum"])
-        anchors = items.take(slice(0, result.get("n_held", 0)))
-        fit = irt.calibrate(
-            irt.Responses.from_matrix(answers_in_steps(name.split("_G")[0])),
-            item_models=models_of(items),
-            anchors=anchors if len(anchors) else None,
-            options=irt.Options(tolerance=1e-9, linking_method="fixed" if len(anchors) else "stocking_lord"),
-        )
-        results[name] = result, items, fit
-    return results
+def fit_of(name) -> tuple[dict, irt.ItemParameters, irt.Calibration]:
+    """Give a reference, its items, and the engine's fit to its answers."""
+    result = result_of(name)
+    items = items_of(result["optimum"])
+    anchors = items.take(slice(0, result.get("n_held", 0)))
+    fit = irt.calibrate(
+        irt.Responses.from_matrix(answers_in_steps(name.split("_G")[0])),
+        item_models=models_of(items),
+        anchors=anchors if len(anchors) else None,
+        options=irt.Options(tolerance=1e-9, linking_method="fixed" if len(anchors) else "stocking_lord"),
+    )
+    return result, items, fit
 
 
 EVERY = ["Science_GRM", "Science_GPCM", "mixed", "mixed_anchor"]
+
+
+@pytest.fixture(scope="module")
+def fits():
+    return {name: fit_of(name) for name in EVERY}
 
 
 @pytest.mark.parametrize("name", EVERY)
