@@ -1,5 +1,6 @@
 """Serve the reports of a local lake to this machine: read-only, so that links in the UI open."""
 
+import errno
 import os
 import re
 import socket
@@ -92,10 +93,18 @@ def _address(listening: socket.socket) -> str:
 
 
 def listen(port: int, option: str, host: str = LOOPBACK) -> socket.socket:
-    """Take a port of an address. option: what chooses another. Raises SettingsError when the port is taken."""
+    """Take a port of an address. option: what chooses another port.
+
+    Raises SettingsError when the port is taken, or the address is not one of this machine.
+    """
     try:
         return socket.create_server((host, port))
     except OSError as error:
+        # Below 0 are the codes of names that lead to no address.
+        if error.errno == errno.EADDRNOTAVAIL or (error.errno or 0) < 0:
+            raise SettingsError(
+                f"cannot listen on {host}, which is no IPv4 address of this machine. Choose another, such as {LOOPBACK}"
+            ) from None
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise SettingsError(f"cannot listen on {host} port {port}: {reason}. Choose another with {option}") from None
 

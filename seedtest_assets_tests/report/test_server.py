@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from seedtest_assets.errors import SettingsError
-from seedtest_assets.report.server import HEADERS, serving_reports
+from seedtest_assets.report.server import HEADERS, listen, serving_reports
 
 
 @pytest.fixture
@@ -75,3 +75,9 @@ def test_a_taken_port_is_one_line():
             serving_reports("unused", port),
         ):
             pass
+
+
+@pytest.mark.parametrize("host", ["::1", "192.0.2.1"])
+def test_an_address_that_is_not_of_this_machine_is_named_and_no_other_port_advised(host):
+    with pytest.raises(SettingsError, match=f"cannot listen on {host}, which is no IPv4 address of this machine"):
+        listen(0, "--port", host)
