@@ -49,8 +49,9 @@ def missing_days(lake: Lake, day: date, settings: Settings, n_days: int) -> list
 
 def days_to_extract(lake: Lake, day: date, settings: Settings, n_days: int) -> list[date]:
     """List the days of missing_days, and those whose file is damaged, for which every file is read; oldest first."""
-    first = max(days_up_to(day, n_days)[0], settings.seedtest_start_date)
-    return sorted([*missing_days(lake, day, settings, n_days), *lake.damaged_days(lake.days(first, day))])
+    wanted = {past for past in days_up_to(day, n_days) if past >= settings.seedtest_start_date}
+    written = wanted.intersection(lake.all_days())
+    return sorted([*(wanted - written), *lake.damaged_days(sorted(written))])
 
 
 def read_window(lake: Lake, day: date, settings: Settings) -> Window:

@@ -1,6 +1,6 @@
 """A damaged day of the lake is extracted again by itself while the source has it, and never calibrated."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -40,6 +40,8 @@ def test_it_is_to_be_extracted_and_is_not_read(damaged, monkeypatch):
     monkeypatch.setenv("SEEDTEST_START_DATE", str(DAY))
     lake = AnswerLake().storage
     assert days_to_extract(lake, DAY, load_settings(), 3) == [DAY]
+    earlier = load_settings().model_copy(update={"seedtest_start_date": DAY - timedelta(days=1)})
+    assert days_to_extract(lake, DAY, earlier, 3) == [DAY - timedelta(days=1), DAY]
     with pytest.raises(
         InputError, match=r"answers.parquet is damaged: it is not what was written. Materialise the day"
     ):
