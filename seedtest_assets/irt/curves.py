@@ -76,6 +76,27 @@ def log_categories(curves: Curves, j: int, theta: float, out: np.ndarray) -> Non
 
 
 @kernel
+def log_category_slopes(curves: Curves, j: int, p: np.ndarray, out: np.ndarray) -> None:
+    """Compute d log P / d theta of each score of an item with partial credit, from the probabilities in front of `p`.
+
+    a (1 - P(at least k) - P(more than k)) in a GRM; a times the score less its expectation in a GPCM.
+    """
+    first, a = curves.scores.first[j], curves.a[j]
+    n = curves.scores.first[j + 1] - first
+    if curves.scores.kind[j] == GRADED_RESPONSE:
+        above = 0.0
+        for k in range(n - 1, -1, -1):
+            out[k] = a * (1 - 2 * above - p[k])
+            above += p[k]
+        return
+    expected = 0.0
+    for k in range(n):
+        expected += p[k] * curves.scores.score[first + k]
+    for k in range(n):
+        out[k] = a * (curves.scores.score[first + k] - expected)
+
+
+@kernel
 def logistic(z: float) -> float:
     """Compute 1 / (1 + exp(-z)) without overflow."""
     if z > 0:

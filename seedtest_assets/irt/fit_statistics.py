@@ -2,24 +2,28 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import chdtrc
 
-from seedtest_assets.irt.curves import code_tables, logistic
+from seedtest_assets.irt.curves import code_tables, log_categories, logistic
 from seedtest_assets.irt.estep import Answers, padded
 from seedtest_assets.irt.grid import normal_grid
-from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves, Nodes, Populations
+from seedtest_assets.irt.item_scores import RIGHT_OR_WRONG
+from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves, ItemScores, Nodes, Populations
+from seedtest_assets.irt.models import MOST_CATEGORIES
 from seedtest_assets.irt.own_grids import resolved
 from seedtest_assets.irt.parallel import chunks, kernel, spread
-from seedtest_assets.irt.parameters import ItemParameters
+from seedtest_assets.irt.parameters import ItemParameters, free_parameters
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import answers_to
 
 N_GROUPS = 10
 # Variance of an answer in infit and outfit, as in mirt: one error on a near-certain item must not dominate outfit.
 LEAST_RESIDUAL_VARIANCE = np.sqrt(1e-5)
-# Expected variance of right answers that an ability group needs to count.
+# Expected variance of right answers, or of scores as shares of the highest, that an ability group needs to count.
 LEAST_VARIANCE = 1.0
 # Answers that an ability group needs to count in the root mean squared deviation.
 LEAST_GROUP = 5
@@ -38,7 +42,10 @@ class ItemFit:
     chi_square, df, p : float64 [n_items]
         Chi-square on ability groups, its degrees of freedom and p; see `item_fit`.
     group_observed, group_expected : float64 [n_items, n_groups]
-        Shares of right answers in each ability group, observed and expected, for residual plots.
+        Shares of right answers in each ability group, observed and expected, for residual plots; with partial credit mean
+        scores as shares of the highest one.
+    group_variance : float64 [n_items, n_groups]
+        Expected variance of an answer in each ability group, where a score counts as a share of the highest one.
     group_n : float64 [n_items, n_groups]
         Answers in each ability group.
     group_limit : float64 [n_groups - 1]
@@ -64,6 +71,7 @@ class ItemFit:
     p: np.ndarray
     group_observed: np.ndarray
     group_expected: np.ndarray
+    group_variance: np.ndarray
     group_n: np.ndarray
     group_limit: np.ndarray
 
@@ -84,7 +92,7 @@ class ItemFit:
         enough = self.group_n >= LEAST_GROUP
         n = np.where(enough, self.group_n, 0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            sampling_variance = self.group_expected * (1 - self.group_expected) / n
+            sampling_variance = self.group_variance / n
             squared = (self.group_observed - self.group_expected) ** 2
             deviation = np.where(enough, n * (squared - sampling_variance), 0).sum(axis=1)
             return np.sqrt(np.maximum(deviation, 0) / n.sum(axis=1))
@@ -98,7 +106,7 @@ def item_fit(
     items: ItemParameters,
     theta: np.ndarray,
     *,
-    n_parameters: int = 2,
+    n_parameters: int | ArrayLike | None = None,
     mean: float = 0.0,
     sd: float = 1.0,
 ) -> ItemFit:
@@ -110,8 +118,8 @@ def item_fit(
     items : ItemParameters
     theta : float64 [n_persons]
         EAP abilities.
-    n_parameters : int
-        Parameters estimated for each item, taken from the degrees of freedom.
+    n_parameters : int or int [n_items], optional
+        Parameters estimated for each item, taken from the degrees of freedom; by default `free_parameters(items)`.
     mean, sd : float
         The population; all on the scale of `items`.
 
@@ -119,12 +127,17 @@ def item_fit(
     -------
     ItemFit
 
+    Raises
+    ------
+    DataError
+        An answer with a score that its item does not have.
+
     Notes
     -----
-    infit and outfit compare squared residuals at theta with their expectation [1]_. The chi-square is Yen's Q1 [2]_
-    with each answer left out of its own ability group and expected score: it sums, over groups of persons of like
-    ability, (right - expected)^2 / variance, where ability and expectation of an answer come from the person's other
-    answers only.
+    infit and outfit compare squared residuals of the scores at theta with their expectation [1]_. The chi-square is Yen's
+    Q1 [2]_ with each answer left out of its own ability group and expected score: it sums, over groups of persons of like
+    ability, (score - expected)^2 / variance, where ability and expectation of an answer come from the person's other
+    answers only. Right is score 1, wrong 0.
 
     References
     ----------
@@ -142,16 +155,17 @@ def item_fit(
     >>> irt.item_fit(responses, items, theta, n_parameters=0)
     ItemFit(8 items, 0 of them with p below 0.01)
     """
-    answers = answers_to(responses, items.item)
-    mean_squares = _mean_squares(_residual_sums(answers, items.curves, theta))
+    answers, curves = answers_to(responses, items.item, items.scores), items.curves
+    mean_squares = _mean_squares(_residual_sums(answers, curves, theta))
     limit = _group_limits(theta[answers.answered])
-    groups = _left_one_out(answers, items.curves, Populations(np.array([float(mean)]), np.array([float(sd)])), limit)
-    count, right, expected, variance = np.moveaxis(groups, 2, 0)
-    chi_square, df = _chi_square(right - expected, variance, n_parameters)
+    groups = _left_one_out(answers, curves, Populations(np.array([float(mean)]), np.array([float(sd)])), limit)
+    count, observed, expected, variance, square = np.moveaxis(groups, 2, 0)
+    n_parameters = free_parameters(items) if n_parameters is None else np.asarray(n_parameters)
+    chi_square, df = _chi_square(observed - expected, variance, n_parameters)
     with np.errstate(divide="ignore", invalid="ignore"):
         return ItemFit(
             *mean_squares, chi_square, df, np.where(df > 0, chdtrc(df, chi_square), np.nan),
-            right / count, expected / count, count, limit,
+            observed / count, expected / count, square / count - (expected / count) ** 2, count, limit,
         )  # fmt: skip
 
 
@@ -160,7 +174,7 @@ def _group_limits(theta: np.ndarray) -> np.ndarray:
     return np.quantile(theta, np.arange(1, N_GROUPS) / N_GROUPS) if theta.size else np.zeros(N_GROUPS - 1)
 
 
-def _chi_square(residual: np.ndarray, variance: np.ndarray, n_parameters: int) -> tuple[np.ndarray, np.ndarray]:
+def _chi_square(residual: np.ndarray, variance: np.ndarray, n_parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sum squared standardised residuals [n_items, N_GROUPS] over the groups with enough answers; also gives df."""
     used = variance >= LEAST_VARIANCE
     chi_square = np.sum(np.where(used, residual**2 / np.maximum(variance, 1e-12), 0), axis=1)
@@ -192,12 +206,40 @@ def _residual_sums(answers: Answers, curves: Curves, theta: np.ndarray) -> np.nd
     return np.sum(parts, axis=0)
 
 
+class _ScoreTables(NamedTuple):
+    """What is known of answers at each node. A score counts as a share of the item's highest one.
+
+    log_p: of each code, float64 [n_codes, width]; mean, square: expected score and its square, float64 [n_items, width]; share:
+    of each code, float64 [n_codes].
+    """
+
+    scores: ItemScores
+    log_p: np.ndarray
+    mean: np.ndarray
+    square: np.ndarray
+    share: np.ndarray
+
+    @classmethod
+    def of(cls, curves: Curves, node: np.ndarray) -> "_ScoreTables":
+        scores, log_p = curves.scores, code_tables(curves, node)
+        share = scores.score / scores.score[scores.first[1:] - 1][scores.item]
+        p = np.exp(log_p)
+        mean, square = (
+            np.add.reduceat(values[:, None] * p, scores.first[:-1], axis=0) if len(p) else p
+            for values in (share, share**2)
+        )
+        return cls(scores, log_p, mean, square, share)
+
+
 def _left_one_out(answers: Answers, curves: Curves, populations: Populations, limit: np.ndarray) -> np.ndarray:
-    """Sum answers, right ones, expected right ones and their variance by ability group, float64 [n_items, n_groups, 4]."""
-    sums = [np.zeros((answers.n_items, len(limit) + 1, 4))]
+    """Sum answers, scores, expected scores, their variance and expected squares by ability group: float64 [n_items, n_groups, 5].
+
+    A score counts as a share of the item's highest one.
+    """
+    sums = [np.zeros((answers.n_items, len(limit) + 1, 5))]
     for part, grid in resolved(answers, curves, populations, normal_grid(populations.mean[0], populations.sd[0])):
         nodes, lists = padded(grid, np.float64), part.answers.lists
-        work = partial(_leave_out, lists, code_tables(curves, nodes.node), nodes, limit)
+        work = partial(_leave_out, lists, _ScoreTables.of(curves, nodes.node), nodes, limit)
         sums += spread(work, chunks(lists.start), partial(np.zeros_like, sums[0]))
     return np.sum(sums, axis=0)
 
@@ -210,15 +252,37 @@ def chance(curves: Curves, j: int, theta: float) -> float:
 
 
 @kernel
+def _score_moments(curves: Curves, j: int, theta: float, p: np.ndarray) -> tuple[float, float, float]:
+    """Compute expectation, variance and fourth central moment of an item's score. p: where its probabilities are kept."""
+    first = curves.scores.first[j]
+    n = curves.scores.first[j + 1] - first
+    log_categories(curves, j, theta, p)
+    mean = 0.0
+    for k in range(n):
+        p[k] = np.exp(p[k])
+        mean += p[k] * curves.scores.score[first + k]
+    variance, fourth = 0.0, 0.0
+    for k in range(n):
+        square = (curves.scores.score[first + k] - mean) ** 2
+        variance += p[k] * square
+        fourth += p[k] * square**2
+    return mean, variance, fourth
+
+
+@kernel
 def _residuals(low: int, high: int, answers: AnswerLists, curves: Curves, theta: np.ndarray, out: np.ndarray) -> None:
+    scores, of_scores = curves.scores, np.empty(MOST_CATEGORIES)
     for i in range(low, high):
         for k in range(answers.start[i], answers.start[i + 1]):
-            j = answers.code[k] >> 1
-            p = chance(curves, j, theta[i])
-            w = p * (1 - p)
-            fourth = w * ((1 - p) ** 3 + p**3)
+            j = answers.item[answers.code[k]]
+            if scores.kind[j] == RIGHT_OR_WRONG:
+                p = chance(curves, j, theta[i])
+                w = p * (1 - p)
+                fourth = w * ((1 - p) ** 3 + p**3)
+            else:
+                p, w, fourth = _score_moments(curves, j, theta[i], of_scores)
             w = max(w, LEAST_RESIDUAL_VARIANCE)
-            square = ((answers.code[k] & 1) - p) ** 2
+            square = (scores.score[answers.code[k]] - p) ** 2
             out[j, 0] += 1
             out[j, 1] += square / w
             out[j, 2] += square
@@ -229,33 +293,44 @@ def _residuals(low: int, high: int, answers: AnswerLists, curves: Curves, theta:
 
 @kernel(fastmath=True)
 def _leave_out(
-    answers: AnswerLists, table: np.ndarray, nodes: Nodes, limit: np.ndarray, low: int, high: int, out: np.ndarray
+    answers: AnswerLists, tables: _ScoreTables, nodes: Nodes, limit: np.ndarray, low: int, high: int, out: np.ndarray
 ) -> None:
     """Add each answer to its item and to the ability group that the person's other answers give."""
     code, node, log_weight = answers.code, nodes.node, nodes.log_weight[0]
     width = node.size
     logs = np.empty(width)
+    weight = np.empty(width)
     for i in range(low, high):
         for q in range(width):
             logs[q] = log_weight[q]
         for k in range(answers.start[i], answers.start[i + 1]):
-            row = table[code[k]]
+            row = tables.log_p[code[k]]
             for q in range(width):
                 logs[q] += row[q]
         for k in range(answers.start[i], answers.start[i + 1]):
-            row, right = table[code[k]], table[code[k] | 1]
+            j = answers.item[code[k]]
+            row, of_item = tables.log_p[code[k]], tables.mean[j]
             top = -1e300
             for q in range(width):
                 top = max(top, logs[q] - row[q])
-            total, mean, p = 0.0, 0.0, 0.0
+            total, mean, expected = 0.0, 0.0, 0.0
             for q in range(width):
                 w = np.exp(logs[q] - row[q] - top)
+                weight[q] = w
                 total += w
                 mean += w * node[q]
-                p += w * np.exp(right[q])
-            p /= total
-            cell = out[code[k] >> 1, np.searchsorted(limit, mean / total)]
+                expected += w * of_item[q]
+            expected /= total
+            square, variance = expected, expected * (1 - expected)
+            if tables.scores.kind[j] != RIGHT_OR_WRONG:
+                square = 0.0
+                for q in range(width):
+                    square += weight[q] * tables.square[j, q]
+                square /= total
+                variance = square - expected**2
+            cell = out[j, np.searchsorted(limit, mean / total)]
             cell[0] += 1
-            cell[1] += code[k] & 1
-            cell[2] += p
-            cell[3] += p * (1 - p)
+            cell[1] += tables.share[code[k]]
+            cell[2] += expected
+            cell[3] += variance
+            cell[4] += square
