@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from seedtest_assets.cli.terminal import console, plain, progress_line
+from seedtest_assets.errors import first_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,6 +120,11 @@ def _print(comparison: "Comparison") -> None:
         values = (agreement.correlation, agreement.slope, agreement.intercept, agreement.rest)
         table.add_row(name, f"{len(agreement.both):,}", *("–" if value is None else f"{value:.3f}" for value in values))
     console.print(table)
+    if comparison.other_scores:
+        console.print(
+            f"not compared, since scores or the model of partial credit differ: {plain(first_few(comparison.other_scores))}",
+            highlight=False,
+        )
     prediction = comparison.prediction
     if prediction.n_answers:
         console.print(

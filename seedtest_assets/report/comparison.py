@@ -1,11 +1,14 @@
 """Compare two sets of results of the same day: the job's that publishes now, and ours. Pure functions on data frames."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
+
+from seedtest_assets import irt
+from seedtest_assets.item_steps import kinds_of, parameters_by_position
 
 LARGEST = 12
 """Differences listed by name: what fits on a screen."""
@@ -15,7 +18,7 @@ SMALLEST_PROBABILITY = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """Results of one job. items: item_id, a, b, c; abilities: student_id, theta; fitted_at: of the newest of them."""
+    """Results of one job. items: item_id, a, b, c, perhaps model and steps; abilities: student_id, theta; fitted_at: of the newest."""
 
     items: pd.DataFrame
     abilities: pd.DataFrame
@@ -58,13 +61,18 @@ class Prediction:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Both jobs' results side by side. predicted: the day whose answers are predicted, None while the lake lacks it."""
+    """Both jobs' results side by side.
+
+    predicted: the day whose answers are predicted, None while the lake lacks it. other_scores: items that have partial credit in
+    one of the results only, or other scores or models, whose parameters are not compared.
+    """
 
     day: date
     old_fitted_at: datetime | None
     difficulty: Agreement
     discrimination: Agreement
     ability: Agreement
+    other_scores: tuple[str, ...] = ()
     predicted: date | None = None
     prediction: Prediction = field(default_factory=lambda: Prediction(n_answers=0))
 
@@ -81,20 +89,30 @@ def compare_results(
     later = answers if answers is not None else pd.DataFrame(columns=["student_id", "item_id", "correct"])
     if len(later) and old.fitted_at is not None:
         later = later[later["completed_at"] > old.fitted_at]  # what the old job has learnt from is no prediction
+    apart = _of_other_scores(old.items, ours.items)
     return Comparison(
         day=day,
         old_fitted_at=old.fitted_at,
-        difficulty=agreement(old.items, ours.items, key="item_id", value="b"),
-        discrimination=agreement(old.items, ours.items, key="item_id", value="a"),
+        difficulty=agreement(old.items, ours.items, key="item_id", value="b", apart=apart),
+        discrimination=agreement(old.items, ours.items, key="item_id", value="a", apart=apart),
+        other_scores=apart,
         ability=agreement(old.abilities, ours.abilities, key="student_id", value="theta"),
         predicted=predicted,
         prediction=predict(old, ours, later),
     )
 
 
-def agreement(old: pd.DataFrame, ours: pd.DataFrame, *, key: str, value: str) -> Agreement:
-    """Compare a value over the keys that both have."""
+def _of_other_scores(old: pd.DataFrame, ours: pd.DataFrame) -> tuple[str, ...]:
+    """List the items of both whose b and a mean something else: of other scores, or of another model of partial credit."""
+    kinds = [pd.Series(kinds_of(items), index=items["item_id"].astype(str)) for items in (old, ours)]
+    both = pd.concat(kinds, axis=1, join="inner", keys=["old", "ours"])
+    return tuple(sorted(both.index[both["old"] != both["ours"]]))
+
+
+def agreement(old: pd.DataFrame, ours: pd.DataFrame, *, key: str, value: str, apart: Collection[str] = ()) -> Agreement:
+    """Compare a value over the keys that both have, but for those that are apart."""
     both = old[[key, value]].merge(ours[[key, value]], on=key, suffixes=("_old", "_ours"))
+    both = both[~both[key].isin(apart)]
     both.columns = pd.Index(["name", "old", "ours"])
     both = both[np.isfinite(both[["old", "ours"]]).all(axis=1)].sort_values("name", ignore_index=True)
     counts = {"n_old": len(old), "n_ours": len(ours)}
@@ -130,12 +148,27 @@ def predict(old: Results, ours: Results, answers: pd.DataFrame) -> Prediction:
 
 
 def probabilities(results: Results, answers: pd.DataFrame) -> np.ndarray:
-    """Compute the chance of a correct answer, c + (1 - c) / (1 + exp(-a (theta - b))); NaN where a part is unknown."""
+    """Compute the chance of a correct answer, c + (1 - c) / (1 + exp(-a (theta - b))); NaN where a part is unknown.
+
+    An answer to an item with partial credit is correct with the highest score.
+    """
     items = results.items.set_index("item_id")
     theta = answers["student_id"].map(results.abilities.set_index("student_id")["theta"]).to_numpy(float)
     a, b = (answers["item_id"].map(items[name]).to_numpy(float) for name in ("a", "b"))
     c = answers["item_id"].map(items["c"].fillna(0.0)).to_numpy(float)
-    return np.asarray(c + (1 - c) / (1 + np.exp(-a * (theta - b))))
+    chance = np.asarray(c + (1 - c) / (1 + np.exp(-a * (theta - b))))
+    with_steps = results.items[kinds_of(results.items) != ""].reset_index(drop=True)
+    if not len(with_steps):
+        return chance
+    place, parameters = (
+        pd.Index(with_steps["item_id"]).get_indexer(answers["item_id"]),
+        parameters_by_position(with_steps),
+    )
+    for item in np.unique(place[(place >= 0) & ~np.isnan(theta)]).tolist():
+        rows = (place == item) & ~np.isnan(theta)
+        only = parameters.take(np.array([item]))
+        chance[rows] = irt.category_probabilities(theta[rows], only)[0, only.max_score[0]]
+    return chance
 
 
 def log_loss(chance: np.ndarray, correct: np.ndarray) -> float:

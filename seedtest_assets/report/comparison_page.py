@@ -5,6 +5,7 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
+from seedtest_assets.errors import first_few
 from seedtest_assets.report.comparison import Agreement, Comparison
 from seedtest_assets.report.drawing import BLUE, GREY, panels, styled, svg
 from seedtest_assets.report.item_table import number
@@ -26,6 +27,7 @@ def comparison_page(comparison: Comparison) -> str:
         comparison=comparison,
         fitted_at=f"{comparison.old_fitted_at:%Y-%m-%d %H:%M} UTC" if comparison.old_fitted_at else "–",
         rows=[(name, _numbers(compared)) for name, compared in comparison.agreements.items()],
+        other_scores=first_few(comparison.other_scores),
         scatter=Markup(_scatter(comparison)),
         largest={
             name: [

@@ -242,6 +242,7 @@ KOREAN = {
     "publishing job's newest fit: {fitted_at}": "게시 중인 작업의 최근 추정 시각: {fitted_at}",
     "Agreement": "일치도",
     "Items and students that both have. The relation is ours = A × theirs + B, with A and B from means and SDs; the rest is the SD of the residuals. A correlation near 1 with A far from 1 or B far from 0 means a different scale, not a different order.": "양쪽에 모두 있는 문항과 학생만 비교합니다. 관계식은 평균과 표준편차를 맞춘 seedtest = A × 기존 + B이며, 잔차는 그 관계로 설명되지 않는 부분의 표준편차입니다. 상관이 1에 가까운데 A가 1과, B가 0과 크게 다르면 순서가 아니라 척도가 다른 것입니다.",
+    "Items whose scores or model of partial credit differ, so that a and b are not compared: {items}": "점수나 부분 점수 모형이 달라 a와 b를 비교하지 않은 문항: {items}",
     "both have": "공통",
     "publishing job": "게시 중인 작업",
     "seedtest": "seedtest",

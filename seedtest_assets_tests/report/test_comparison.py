@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seedtest_assets.report.comparison import Results, agreement, compare_results, log_loss, predict
+from seedtest_assets.report.comparison import Results, agreement, compare_results, log_loss, predict, probabilities
 from seedtest_assets.report.comparison_page import comparison_page
 
 DAY = date(2025, 3, 9)
@@ -99,6 +99,34 @@ def test_students_and_items_that_one_lacks_are_not_predicted():
     asked = answers(true)
     known = asked[asked["item_id"].astype(int).lt(10) & asked["student_id"].isin(fewer.abilities["student_id"])]
     assert predict(fewer, true, asked).n_answers == len(known.drop_duplicates(["student_id", "item_id"]))
+
+
+def with_steps(given: Results, n: int, model="GPCM") -> Results:
+    """Give the first n items the scores 0 to 2, of steps half a logit below and above b."""
+    steps = [[b - 0.5, b + 0.5] if item < n else None for item, b in enumerate(given.items["b"])]
+    model = [model if item < n else "2PL" for item in range(len(given.items))]
+    return Results(items=given.items.assign(model=model, steps=steps), abilities=given.abilities)
+
+
+def test_an_answer_to_an_item_with_partial_credit_is_predicted_by_the_chance_of_its_highest_score():
+    given = with_steps(results(), 1)
+    theta, a, b = given.abilities["theta"][0], given.items["a"][0], given.items["b"][0]
+    weights = np.exp(np.cumsum([0, a * (theta - b + 0.5), a * (theta - b - 0.5)]))
+    asked = pd.DataFrame({"student_id": ["s0", "nobody", "s0"], "item_id": ["0", "0", "1"]})
+    chance = probabilities(given, asked)
+    assert chance[0] == pytest.approx(weights[2] / weights.sum())
+    assert np.isnan(chance[1])
+    assert chance[2] == pytest.approx(probabilities(results(), asked)[2])
+
+
+def test_items_of_other_scores_are_not_compared_and_named():
+    moved = results(scale=1.2, shift=0.5)
+    comparison = compare_results(DAY, results(), with_steps(moved, 3))
+    assert comparison.other_scores == ("0", "1", "2")
+    assert (len(comparison.difficulty.both), comparison.difficulty.n_old) == (37, 40)
+    assert "are not compared: 0, 1, 2" in comparison_page(comparison)
+    assert not compare_results(DAY, with_steps(results(), 3), with_steps(moved, 3)).other_scores
+    assert compare_results(DAY, with_steps(results(), 3, "GRM"), with_steps(moved, 3)).other_scores
 
 
 def test_the_page_has_the_numbers_in_both_languages_and_fetches_nothing():

@@ -9,6 +9,7 @@ import pytest
 from seedtest_assets.errors import InputError
 from seedtest_assets.storage.database import migrate
 from seedtest_assets.storage.publications import Publishing, publication_state
+from seedtest_assets.storage.published_results import published_items
 from seedtest_assets_tests.conftest import execute, rows_of
 from seedtest_assets_tests.storage.nights import (
     DAY,
@@ -320,3 +321,18 @@ def test_features_of_a_rejected_day_do_not_keep_the_accepted_day_from_being_publ
     write_day_features(database, DAY + timedelta(days=1), {("u1", "t1"): 3})
     assert calibrate(database, DAY, run="2", items={"i0": 0.5}).published
     assert not write_day_features(database, DAY, {("u1", "t1"): 3}).published
+
+
+def test_published_steps_are_read_for_a_comparison(database):
+    calibrate(database, DAY, items={"i0": 0.2, "i1": 1.0}, steps={"i0": [-0.5, None, 0.9]})
+    items = published_items(database, "v1").set_index("item_id")
+    assert items["steps"].to_dict() == {"i0": [-0.5, None, 0.9], "i1": None}
+    execute(database, "UPDATE mirt_item_params SET params = params || '{\"b_1\": \"easy\"}' WHERE item_id = 'i0'")
+    with pytest.raises(InputError, match="params of item i0 in mirt_item_params"):
+        published_items(database, "v1")
+
+
+def test_a_table_without_models_has_no_steps_to_compare(database):
+    calibrate(database, DAY, items={"i0": 0.2}, steps={"i0": [-0.5, 0.9]})
+    execute(database, "ALTER TABLE mirt_item_params DROP model")
+    assert published_items(database, "v1")["steps"].tolist() == [None]
