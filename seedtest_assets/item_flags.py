@@ -25,7 +25,7 @@ class ItemFlag:
 FLAGS = (
     ItemFlag(
         name="key_suspect",
-        reason="Students who answer it correctly do worse on the other items: point-biserial {point_biserial:.2f}, a {a:.2f}.",
+        reason="Students who do well on it do worse on the other items: point-biserial {point_biserial:.2f}, a {a:.2f}.",
         action="Check the key. Then read the text for a second right answer.",
     ),
     ItemFlag(
@@ -50,13 +50,19 @@ FLAGS = (
     ),
     ItemFlag(
         name="too_hard",
-        reason="Only {share_correct:.0%} answer it correctly.",
+        reason="Only {share_correct:.0%} of its points are earned.",
         action="Check the key. If it is right, use the item for stronger students or retire it.",
     ),
     ItemFlag(
         name="too_easy",
-        reason="{share_correct:.0%} answer it correctly, so that it measures next to nothing.",
+        reason="{share_correct:.0%} of its points are earned, so that it measures next to nothing.",
         action="Keep it for weaker students, or retire it.",
+    ),
+    ItemFlag(
+        name="rare_score",
+        reason="Hardly any answer has one of its scores, or none has: the step to it is hardly known, or merged with the next.",
+        action="Nothing: more answers settle it. Where the score is never given, take it out of the marking scheme.",
+        needs_a_person=False,
     ),
     ItemFlag(
         name="provisional",

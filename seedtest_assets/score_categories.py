@@ -25,13 +25,15 @@ class ScoreCategories(NamedTuple):
     """score: uint8 [n], 0 and 1 for right and wrong; usable: bool [n], None where all are; left_out: (item code, number of
     answers, reason) of items whose scores are no categories; units: of items that are counted in parts of a point, by code;
     n_marked: answers without a score to items that have scores elsewhere; impossible: answers to the other items with a score below
-    0 or above max_score, (item code, number)."""
+    0 or above max_score, (item code, number); highest: the category of all points of each item, int64 [n_items], 1 of those that were
+    left out."""
 
     score: np.ndarray
     usable: np.ndarray | None
     left_out: tuple[tuple[int, int, str], ...]
     units: dict[int, Fraction]
     n_marked: int
+    highest: np.ndarray
     impossible: tuple[tuple[int, int], ...] = ()
 
     def warnings(self, item_ids: pa.Array) -> tuple[str, ...]:
@@ -67,7 +69,7 @@ def score_categories(answers: pa.Table, item: np.ndarray, n_items: int) -> Score
     """
     score, highest = _numbers(answers, "score"), _numbers(answers, "max_score")
     if score is None or np.isnan(score).all():
-        return ScoreCategories(_marks(answers).astype(np.uint8), None, (), {}, 0)
+        return ScoreCategories(_marks(answers).astype(np.uint8), None, (), {}, 0, np.ones(n_items, np.int64))
     highest = np.full(len(score), np.nan) if highest is None else highest
     possible = ~((score < 0) | (score > highest + NEAR))
     score = np.where(possible, score, np.nan)
@@ -97,6 +99,7 @@ def score_categories(answers: pa.Table, item: np.ndarray, n_items: int) -> Score
         units={code: step for code, step in units.items() if code not in reasons},
         n_marked=int(np.sum(possible & ~scored & (tops > 1)[item])),
         impossible=tuple((int(code), int(impossible[code])) for code in np.flatnonzero(impossible)),
+        highest=np.where(graded & ~refused, n_scores - 1, 1).astype(np.int64),
     )
 
 

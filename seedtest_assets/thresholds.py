@@ -133,6 +133,9 @@ class Thresholds(BaseSettings):
     item_exposure_ratio: Annotated[
         Positive, Field(description="and an overexposed item comes this many times as often as the median item")
     ] = 3.0
+    item_rare_score: Annotated[
+        int, Field(ge=0, description="answers below which a score of an item with partial credit is rare")
+    ] = 10
     item_provisional_se_b: Annotated[
         Positive, Field(description="standard error of b above which an item is provisional")
     ] = 0.3

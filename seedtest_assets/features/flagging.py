@@ -12,7 +12,8 @@ def flags_of(statistics: pd.DataFrame, limits: Thresholds) -> list[list[str]]:
     """Flag items, worst first.
 
     statistics: a row an item: n_answers, n_rest, share_correct, point_biserial, reversed_key (discriminates below 0 beyond
-        its error), se_b, rmsd, p (of the fit), exposure_7_days, anchor_drift; NaN where unknown.
+        its error), se_b, rmsd, p (of the fit), exposure_7_days, anchor_drift, n_rarest_score (answers with the score that fewest
+        have, of items with partial credit); NaN where unknown.
 
     A share or a correlation must also be `item_flag_z` standard errors beyond its limit, and the move of an anchor
     `anchor_drift_z`, around the median of all anchors: every item is tested every night. An item with few answers gets no flag but provisional.
@@ -36,6 +37,7 @@ def flags_of(statistics: pd.DataFrame, limits: Thresholds) -> list[list[str]]:
             & (exposure >= limits.item_exposure_ratio * usual_exposure),
             "too_hard": share + z * _error_of_share(limits.item_hard, n) < limits.item_hard,
             "too_easy": share - z * _error_of_share(limits.item_easy, n) > limits.item_easy,
+            "rare_score": known["n_rarest_score"] < limits.item_rare_score,
             "provisional": known["se_b"] > limits.item_provisional_se_b,
         }
     flagged = np.stack([holds[flag.name] & (enough | (flag.name == "provisional")) for flag in FLAGS], axis=1)

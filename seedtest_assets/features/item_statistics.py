@@ -20,6 +20,8 @@ from seedtest_assets.errors import InputError, first_line
 from seedtest_assets.features.flagging import flags_of
 from seedtest_assets.features.lake_files import open_answers
 from seedtest_assets.irt.remarks import REVERSED
+from seedtest_assets.item_steps import kinds_of
+from seedtest_assets.score_categories import score_categories, scores_of_parameters
 from seedtest_assets.storage.history_tables import HISTORY
 from seedtest_assets.storage.lake import Omissions
 from seedtest_assets.thresholds import Thresholds
@@ -33,7 +35,7 @@ COLUMNS = [name for name in HISTORY["item_statistics_history"].names if name not
 class CalibratedItems:
     """A calibration, as the statistics of its items need it.
 
-    items: ITEM_COLUMNS; abilities: ABILITY_COLUMNS; model_spec: of the fit; anchors: item_id and b as the bank has them.
+    items: ITEM_COLUMNS; abilities: ABILITY_COLUMNS; model_spec: of the fit; anchors: PARAMETER_COLUMNS as the bank has them.
     """
 
     items: pd.DataFrame
@@ -51,24 +53,27 @@ def item_statistics_of_window(
 ) -> pd.DataFrame:
     """Compute COLUMNS, a row an item in the order of the ids.
 
-    answers: student_id, item_id, correct, completed_at of the look-back window; exposure: as of `exposure_of_items`;
-    omissions: answers without a mark, None where they were not counted.
+    answers: student_id, item_id, correct, completed_at, perhaps score and max_score of the look-back window; exposure: as of
+    `exposure_of_items`; omissions: answers without a mark, None where they were not counted.
     """
     person, students = codes_and_names(answers["student_id"])
     item, names = codes_and_names(answers["item_id"])
+    parameters, categories = coded(calibrated.items, names), score_categories(answers, item, len(names))
+    score, counts = categories.score, categories.usable
+    if parameters is not None:
+        score, counts = scores_of_parameters(answers, item, parameters)
+    if counts is not None and not counts.all():
+        answers, person, item, score = answers.filter(pa.array(counts)), person[counts], item[counts], score[counts]
     responses = irt.Responses.from_answers(
-        person,
-        item,
-        answers["correct"].to_numpy(),
-        answers["completed_at"].to_numpy(),
-        n_persons=len(students),
-        n_items=len(names),
+        person, item, score, answers["completed_at"].to_numpy(), n_persons=len(students), n_items=len(names)
     )
-    classical = irt.classical_statistics(responses)
+    highest = np.maximum(categories.highest, responses.max_score)
+    classical = irt.classical_statistics(responses, highest)
     rows = pd.DataFrame({"item_id": pd.Series(names.to_pandas(), dtype=object), **classical._asdict()})
-    rows = rows.merge(_fit(responses, names, students, calibrated), on="item_id", how="left")
+    rows["n_rarest_score"] = _n_rarest_score(responses, highest)
+    rows = rows.merge(_fit(responses, parameters, names, students, calibrated), on="item_id", how="left")
     rows = rows.merge(exposure, on="item_id", how="left")
-    rows["anchor_drift"] = rows["b"] - rows["item_id"].map(calibrated.anchors.set_index("item_id")["b"])
+    rows["anchor_drift"] = rows["b"] - rows["item_id"].map(_comparable_anchors(calibrated)["b"])
     rows["omission_share"] = _omission_share(rows["item_id"], omissions)
     rows["flags"] = flags_of(rows, limits)
     return rows.sort_values("item_id", ignore_index=True)[COLUMNS]
@@ -94,10 +99,31 @@ def exposure_of_items(
             raise InputError(f"the exposure of items up to {day} cannot be computed: {first_line(error)}") from None
 
 
-def _fit(responses: irt.Responses, names: pa.Array, students: pa.Array, calibrated: CalibratedItems) -> pd.DataFrame:
+def _n_rarest_score(responses: irt.Responses, highest: np.ndarray) -> np.ndarray:
+    """Count the answers with the score that fewest have, of each item with partial credit; NaN for the others."""
+    width = int(highest.max(initial=1)) + 1
+    counts = np.bincount(responses.item.astype(np.int64) * width + responses.score, minlength=len(highest) * width)
+    possible = np.arange(width) <= highest[:, None]
+    rarest = np.where(possible, counts.reshape(-1, width), np.iinfo(np.int64).max).min(axis=1)
+    return np.where(highest > 1, rarest, np.nan)
+
+
+def _comparable_anchors(calibrated: CalibratedItems) -> pd.DataFrame:
+    """Select the anchors whose scores and model are those of the calibration, by id: else b is the mean of other steps."""
+    anchors, kinds = calibrated.anchors, dict(zip(calibrated.items["item_id"], kinds_of(calibrated.items), strict=True))
+    alike = kinds_of(anchors) == anchors["item_id"].map(kinds).to_numpy(object)
+    return anchors[alike].set_index("item_id")
+
+
+def _fit(
+    responses: irt.Responses,
+    parameters: irt.ItemParameters | None,
+    names: pa.Array,
+    students: pa.Array,
+    calibrated: CalibratedItems,
+) -> pd.DataFrame:
     """Compute item_id, a, b, se_b, reversed_key, infit, outfit, rmsd and p of the calibrated items."""
     columns = ["item_id", "a", "b", "se_b", "reversed_key", "infit", "outfit", "rmsd", "p"]
-    parameters = coded(calibrated.items, names)
     if parameters is None:
         return pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[1:], float))
     specification = calibrated.model_spec
@@ -105,7 +131,7 @@ def _fit(responses: irt.Responses, names: pa.Array, students: pa.Array, calibrat
         responses,
         parameters,
         _abilities_of(students, calibrated),
-        n_parameters=irt.model_facts(specification["model"]).parameters_per_item,
+        n_parameters=irt.free_parameters(parameters, specification["model"]),
         mean=specification["group_mean"],
         sd=specification["group_sd"],
     )

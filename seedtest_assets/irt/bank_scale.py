@@ -136,7 +136,7 @@ def _not_comparable(linkings: Sequence[Linking], failures: dict[int, DataError],
             f"{len(opposed)} {what} discriminate with the other sign than in the bank and are not "
             f"linked to: {names_of(np.array(opposed), target.item_ids)}. Correct their a in the bank, or their keys"
         )
-    if unlike:
+    if unlike and target.source == "anchors":  # a score that nobody had last night needs nobody
         warnings.append(
             f"{len(unlike)} {what} have other scores or another model than in the bank and are not linked to: "
             f"{names_of(np.array(unlike), target.item_ids)}. Give the bank their steps of today, or untag them"

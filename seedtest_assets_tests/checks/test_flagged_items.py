@@ -21,7 +21,7 @@ def test_a_flag_that_an_item_never_had_warns_and_names_it():
     assert judgement.verdict == Verdict.WARN
     assert judgement.finding == "1 item got a new flag: q2 (too_easy)"
     assert judgement.numbers == {"items": 3, "items_that_need_a_person": 2, "items_with_a_new_flag": 1}
-    assert judgement.worst["reason"].tolist() == ["60% answer it correctly, so that it measures next to nothing."]
+    assert judgement.worst["reason"].tolist() == ["60% of its points are earned, so that it measures next to nothing."]
     assert "seedtest items --date 2025-03-20" in judgement.advice
     assert list(judgement.history.values) == [2, 2, 2]
 

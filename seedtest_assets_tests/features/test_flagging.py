@@ -25,6 +25,7 @@ SOUND = {
     "p": 0.4,
     "exposure_7_days": 0.1,
     "anchor_drift": np.nan,
+    "n_rarest_score": np.nan,
 }
 
 
@@ -43,6 +44,9 @@ def flags_with(**numbers) -> list[str]:
         ({"point_biserial": -0.06}, ["not_discriminating"]),
         ({"point_biserial": -0.04}, []),
         ({"point_biserial": np.nan}, []),
+        ({"n_rarest_score": 9}, ["rare_score"]),
+        ({"n_rarest_score": 10}, []),
+        ({"n_rarest_score": 0, "n_answers": 49}, []),
         ({"anchor_drift": 0.41}, ["drifting"]),
         ({"anchor_drift": -0.41}, ["drifting"]),
         ({"anchor_drift": 0.39}, []),

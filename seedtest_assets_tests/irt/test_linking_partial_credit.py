@@ -223,6 +223,8 @@ def test_anchors_with_other_scores_are_named_in_a_warning():
     steps = truth.steps.copy()
     steps[2, 2] = np.nan
     bank = irt.ItemParameters(truth.item, truth.a, truth.b, truth.c, steps, truth.model)
-    fit = irt.calibrate(irt.Responses.from_matrix(answers), anchors=bank)
-    assert 2 in dict(fit.linking.screened_out)
-    assert any("1 anchors have other scores or another model than in the bank" in line for line in fit.warnings)
+    warning = "1 anchors have other scores or another model than in the bank"
+    for kind in ("anchors", "previous"):
+        fit = irt.calibrate(irt.Responses.from_matrix(answers), **{kind: bank})
+        assert 2 in dict(fit.linking.screened_out)
+        assert any(warning in line for line in fit.warnings) == (kind == "anchors")
