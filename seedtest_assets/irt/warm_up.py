@@ -72,3 +72,21 @@ def warm_up(models: Iterable[Model] = MODELS) -> None:
     person_fit(untimed, bank)
     s_x2(Responses.from_matrix(marks), bank)
     differential_item_functioning(untimed, np.arange(500) % 2 == 0)
+    _with_partial_credit(bank, theta, given)
+
+
+def _with_partial_credit(bank: ItemParameters, theta: np.ndarray, given: np.ndarray) -> None:
+    """Compile the same for a bank in which some items have partial credit."""
+    model = np.array(["GRM", "GPCM", "PCM", ""] * 3, object)
+    steps = np.where((model != "")[:, None], bank.b[:, None] + np.array([-0.7, 0.7]), np.nan)
+    mixed = ItemParameters(bank.item, bank.a, bank.b, bank.c, steps, model)
+    scores = simulate(theta, mixed)
+    responses = Responses.from_matrix(np.where(given, scores, np.nan))
+    models = {int(item): of_item for item, of_item in zip(mixed.item, model, strict=True) if of_item}
+    person, item = np.nonzero(given)
+    answers = TopicAnswers(person, item % 3, item, scores[person, item])
+    for options in (Options(), Options(linking_method="fixed")):
+        calibrate(responses, item_models=models, anchors=mixed, options=options)
+    topic_abilities(answers, mixed, tau=topic_spread(answers, mixed))
+    item_fit(responses, mixed, theta)
+    person_fit(responses, mixed)
