@@ -93,10 +93,32 @@ def prepared_database(settings: Settings) -> Database:
             raise
     if settings.database_url is None:
         database = replace(database, url=start_embedded(PLATFORM))
-        with database.transaction() as connection:
-            connection.exec_driver_sql(sql("platform.sql"))
+        _make_platform_tables(database)
     migrate(database, settings.seedtest_published_version, publish=settings.seedtest_publish)
     return database
+
+
+def _make_platform_tables(database: Database) -> None:
+    """Make the platform's own tables on the embedded server, in `public`, where they do not exist.
+
+    With our schema first in the path they would be made there, empty, once it exists, and would hide those in `public`.
+    Versions up to 0.2.0 did that: rows of such tables are moved to `public`, unless they are there already.
+    """
+    with database.transaction() as connection:
+        connection.exec_driver_sql("SET LOCAL search_path TO public")
+        connection.exec_driver_sql(sql("platform.sql"))
+        if database.schema == "public":
+            return
+        inspector, quoted = sa.inspect(connection), connection.dialect.identifier_preparer.quote
+        for table in ("question", "attempt", "responses", "exam_results"):
+            if not inspector.has_table(table, database.schema):
+                continue
+            columns = [c["name"] for c in inspector.get_columns(table, database.schema) if "identity" not in c]
+            hidden, names = f"{quoted(database.schema)}.{table}", ", ".join(map(quoted, columns))
+            connection.exec_driver_sql(
+                f"INSERT INTO public.{table} ({names}) SELECT {names} FROM {hidden} ON CONFLICT DO NOTHING"
+            )
+            connection.exec_driver_sql(f"DROP TABLE {hidden}")
 
 
 def migrate(database: Database, published_version: str = "v1", *, publish: bool = True) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from seedtest_assets.storage.database import Database
+from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.embedded import embedded_address, start_embedded, stop_embedded
 from seedtest_assets.storage.postgres_server import socket_folder
 from seedtest_assets_tests.conftest import execute, rows_of
@@ -18,7 +19,8 @@ from seedtest_assets_tests.conftest import execute, rows_of
 CLIENT = """
 import sys
 from pathlib import Path
-from seedtest_assets.storage.database import Database
+from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.embedded import start_embedded
 database = Database(start_embedded("shared", Path(sys.argv[1])))
 with database.transaction() as connection:
@@ -91,3 +93,28 @@ def test_stopping_a_killed_server_does_not_start_it(home):
     psutil.wait_procs([psutil.Process(server)] if psutil.pid_exists(server) else [], timeout=10)
     assert not stop_embedded(home)
     assert not (home / "postgres" / "postmaster.pid").exists()
+
+
+def test_a_second_start_finds_the_answers_of_the_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    settings, answer = (
+        load_settings(),
+        "INSERT INTO {} (student_id, item_id, correct, completed_at) VALUES ('{}', 'i', true, now())",
+    )
+    try:
+        database = prepared_database(settings)
+        execute(database, answer.format("attempt", "first"))
+        stop_embedded()
+        assert prepared_database(settings) == database
+        assert rows_of(database, "SELECT student_id FROM attempt") == [("first",)]
+
+        # What version 0.2.0 left behind after a second start, and an import after it.
+        execute(database, "CREATE TABLE seedtest.attempt (LIKE public.attempt INCLUDING ALL)")
+        execute(database, answer.format("seedtest.attempt", "second"))
+        stop_embedded()
+        prepared_database(settings)
+        assert rows_of(database, "SELECT student_id FROM attempt ORDER BY 1") == [("first",), ("second",)]
+    finally:
+        stop_embedded()
+        shutil.rmtree(socket_folder(Path(".seedtest").resolve()))
