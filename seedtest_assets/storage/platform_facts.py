@@ -10,7 +10,7 @@ from seedtest_assets.errors import SeedtestError
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.publications import IS_FOREIGN_FIT, PublicationState, publication_state
-from seedtest_assets.storage.published_tables import PUBLISHED, FoundTable, find_table
+from seedtest_assets.storage.published_tables import PUBLISHED, STEP_NAMES_SQL, FoundTable, find_table
 from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.source_facts import SourceFacts, source_facts
 from seedtest_assets.storage.source_queries import TABLES
@@ -30,8 +30,9 @@ SELECT privilege FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS privilege
 WHERE has_table_privilege(to_regclass(:relation), privilege)
    OR privilege = 'UPDATE' AND has_any_column_privilege(to_regclass(:relation), privilege)
 """
-_ANCHORS = """
-SELECT id::text AS item_id, meta #>> '{irt,a}' AS a, meta #>> '{irt,b}' AS b, meta #>> '{irt,c}' AS c
+_ANCHORS = f"""
+SELECT id::text AS item_id, meta #>> '{{irt,a}}' AS a, meta #>> '{{irt,b}}' AS b, meta #>> '{{irt,c}}' AS c,
+       meta #>> '{{irt,model}}' AS model, CASE WHEN meta -> 'irt' ?| {STEP_NAMES_SQL} THEN meta ->> 'irt' END AS irt
 FROM question WHERE coalesce(meta -> 'tags' ? 'anchor', false) ORDER BY id
 """
 _FOREIGN_FITS = """
@@ -42,12 +43,14 @@ WHERE {is_foreign} ORDER BY fitted_at DESC NULLS LAST LIMIT 1
 
 @dataclass(frozen=True, kw_only=True)
 class AnchorQuestion:
-    """A question tagged `anchor`, and its irt values as they are written."""
+    """A question tagged `anchor`, and its irt values as they are written. irt: the JSON text where it has b_1, b_2, ..."""
 
     item_id: str
     a: str | None
     b: str | None
     c: str | None
+    model: str | None = None
+    irt: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

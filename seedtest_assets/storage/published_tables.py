@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seedtest_assets.errors import InputError
+from seedtest_assets.item_steps import STEP_NAMES
 from seedtest_assets.storage.database import sql
 from seedtest_assets.storage.statements import Run, identifier, literal
 
@@ -26,6 +27,8 @@ class PublishedTable:
     columns: Mapping[str, str]
 
 
+STEP_NAMES_SQL = f"ARRAY[{', '.join(map(literal, STEP_NAMES))}]"
+"""SQL of the names b_1, b_2, ... of steps."""
 STEPS_AS_JSON = (
     "coalesce((SELECT jsonb_object_agg('b_' || k, step) FROM jsonb_array_elements("
     "CASE jsonb_typeof(to_jsonb({row}) -> 'steps') WHEN 'array' THEN to_jsonb({row}) -> 'steps' END"

@@ -1,7 +1,7 @@
 """Anchors and starting values from the platform's `question` table."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,14 +11,13 @@ from seedtest_assets.calibration import as_parameters, no_parameters
 from seedtest_assets.errors import InputError, first_few
 from seedtest_assets.irt.models import POLYTOMOUS_MODELS, PolytomousModel
 from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
-from seedtest_assets.item_steps import STEP_NAMES, reasons_of, steps_of
+from seedtest_assets.item_steps import reasons_of, steps_of
 from seedtest_assets.storage.database import Database
-from seedtest_assets.storage.published_tables import STEPS_AS_JSON
+from seedtest_assets.storage.published_tables import STEP_NAMES_SQL, STEPS_AS_JSON
 from seedtest_assets.storage.relations import columns_of
 from seedtest_assets.storage.statements import Run, literal
 from seedtest_assets.usable_answers import BLANKS, SQL_BLANKS
 
-_STEP_NAMES = f"ARRAY[{', '.join(map(literal, STEP_NAMES))}]"
 _QUERY = """
 SELECT id::text AS item_id,
        meta #>> '{{irt,a}}' AS a, meta #>> '{{irt,b}}' AS b, meta #>> '{{irt,c}}' AS c,
@@ -78,22 +77,13 @@ def known_parameters(database: Database) -> KnownParameters:
             f"question.meta is {columns['meta']}, but jsonb is needed. ALTER TABLE question ALTER meta TYPE jsonb, or use a view"
         )
     with database.bulk_transaction() as cursor:
-        cursor.execute(_QUERY.format(steps=_STEP_NAMES))
+        cursor.execute(_QUERY.format(steps=STEP_NAMES_SQL))
         known = cursor.fetch_arrow_table().to_pandas()
-    known["item_id"] = known["item_id"].str.strip(BLANKS)
-    for name in "abc":
-        known[name] = pd.to_numeric(known[name], errors="coerce").astype(float)
-    known["c"] = known["c"].fillna(0.0)
-    known["model"] = (
-        known["model"].str.upper().where(known["model"].str.upper().isin(POLYTOMOUS_MODELS), known["model"])
-    )
+    known = known.assign(**readable_parameters(known))
     models = known[known["model"].isin(POLYTOMOUS_MODELS)]
-    documents = [irt if isinstance(irt, str) else "{}" for irt in known["irt"]]
-    known = known.assign(steps=[*map(_steps, documents)], unreadable=[*map(_unreadable, documents)])
     known = known[known["is_known"]]  # a model alone is no parameter
     is_anchor = known["is_anchor"].to_numpy(bool)
-    reasons = np.where(is_anchor, reasons_of(known, unusable_anchors), reasons_of(known, unusable_parameters))
-    reasons[known["unreadable"].to_numpy(bool)] = "b_1, b_2, ... are not all numbers"
+    reasons = np.where(is_anchor, why_unusable(known, unusable_anchors), why_unusable(known, unusable_parameters))
     usable = reasons == ""
     left_out = [f"{item} ({reason})" for item, reason in zip(known["item_id"][~usable], reasons[~usable], strict=True)]
     return KnownParameters(
@@ -110,6 +100,31 @@ def known_parameters(database: Database) -> KnownParameters:
     )
 
 
+def readable_parameters(irt: pd.DataFrame) -> pd.DataFrame:
+    """Read values of question.meta.irt as they are written: PARAMETER_COLUMNS, and in `unreadable` whether steps are no numbers.
+
+    irt: item_id, a, b, c and model as text, and irt: the JSON text where it has b_1, b_2, ..., else null.
+    """
+    numbers = {name: pd.to_numeric(irt[name], errors="coerce").astype(float) for name in "abc"}
+    upper = irt["model"].str.upper()
+    documents = [text if isinstance(text, str) else "{}" for text in irt["irt"]]
+    return pd.DataFrame(
+        {
+            "item_id": irt["item_id"].str.strip(BLANKS),
+            "model": upper.where(upper.isin(POLYTOMOUS_MODELS), irt["model"]),
+            **numbers,
+            "c": numbers["c"].fillna(0.0),
+            "steps": pd.Series([*map(_steps, documents)], irt.index, dtype=object),
+            "unreadable": pd.Series([*map(_unreadable, documents)], irt.index, dtype=bool),
+        }
+    )
+
+
+def why_unusable(known: pd.DataFrame, rule: Callable[..., np.ndarray]) -> np.ndarray:
+    """Say why rows of `readable_parameters` cannot be used, object [n], an empty text where they can. rule: as of `reasons_of`."""
+    return np.where(known["unreadable"], "b_1, b_2, ... are not all numbers", reasons_of(known, rule)).astype(object)
+
+
 def update_question_meta(run: Run, rows: str, version: str) -> None:
     """Write a, b, c, steps, model and version of published items to question.meta.irt; every other key stays.
 
@@ -120,7 +135,7 @@ def update_question_meta(run: Run, rows: str, version: str) -> None:
         "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('question') AND attname = 'updated_at')"
     )[0][0]
     set_time = "updated_at = now(), " if has_time else ""
-    texts = {"set_time": set_time, "version": literal(version), "blanks": SQL_BLANKS, "step_names": _STEP_NAMES}
+    texts = {"set_time": set_time, "version": literal(version), "blanks": SQL_BLANKS, "step_names": STEP_NAMES_SQL}
     run(_UPDATE_META.format(rows=rows, steps=STEPS_AS_JSON.format(row="fitted"), **texts))
 
 

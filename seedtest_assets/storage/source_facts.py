@@ -26,7 +26,13 @@ WHERE nullif(q ->> 'question_id', '') !~ '^\\s*[-+]?[0-9]{1,19}\\s*$'
 _UNMARKED = """
 SELECT count(*) AS n FROM exam_results AS e CROSS JOIN LATERAL jsonb_array_elements(
     CASE WHEN jsonb_typeof(e.result_json -> 'questions') = 'array' THEN e.result_json -> 'questions' ELSE '[]' END) AS q
-WHERE coalesce(q ->> 'is_correct', q ->> 'correct') IS NULL AND nullif(q ->> 'question_id', '') IS NOT NULL
+WHERE coalesce(q ->> 'is_correct', q ->> 'correct', q ->> 'score') IS NULL AND nullif(q ->> 'question_id', '') IS NOT NULL
+"""
+_PARTIAL_CREDIT = """
+SELECT count(*) AS n FROM exam_results AS e CROSS JOIN LATERAL jsonb_array_elements(
+    CASE WHEN jsonb_typeof(e.result_json -> 'questions') = 'array' THEN e.result_json -> 'questions' ELSE '[]' END) AS q
+WHERE CASE WHEN q ->> 'score' ~ '^[0-9]{1,9}(\\.[0-9]*)?$' AND q ->> 'points' ~ '^[0-9]{1,9}(\\.[0-9]*)?$'
+    THEN (q ->> 'score')::float8 > 0 AND (q ->> 'score')::float8 < (q ->> 'points')::float8 END
 """
 _UNKNOWN_IDS = """
 SELECT count(*) AS n, count(*) FILTER (WHERE known.user_id IS NULL) AS n_unknown,
@@ -52,7 +58,7 @@ class SourceFacts:
     name: None where none can be used, problem says why. behind: the tables that it reads, where it is a view. failure: what
     reading the last days gave instead of answers. answers: of the last days, None where this role may not read them. casts_items: it makes
     numbers of the text in exam_results. bad_items, unmarked: in exam_results, while the source is a view over it; bad_item is
-    an example. empty_beside: the finding where the source is empty and another is not.
+    an example. unread_scores: answers in exam_results with a part of their points, while the view does not give scores. empty_beside: the finding where the source is empty and another is not.
     """
 
     wanted: str
@@ -65,6 +71,7 @@ class SourceFacts:
     bad_items: int = 0
     bad_item: str | None = None
     unmarked: int = 0
+    unread_scores: int = 0
     empty_beside: EmptySource | None = None
     ids_of_view: bool = False
     known_ids: KnownIds | None = None
@@ -87,7 +94,8 @@ def source_facts(database: Database, settings: Settings, privileges: Mapping[str
     bad_items, bad_item = _counted(database, _BAD_ITEMS) if over_exams else (0, None)
     with database.transaction() as connection:
         ids_of_view = view_makes_ids(connection)
-        item_type = columns_of(connection, source.name).get("item_id")
+        columns = columns_of(connection, source.name)
+    item_type = columns.get("item_id")
     return SourceFacts(
         wanted=wanted,
         name=source.name,
@@ -98,6 +106,7 @@ def source_facts(database: Database, settings: Settings, privileges: Mapping[str
         bad_items=bad_items,
         bad_item=bad_item,
         unmarked=_counted(database, _UNMARKED)[0] if over_exams else 0,
+        unread_scores=_counted(database, _PARTIAL_CREDIT)[0] if over_exams and "score" not in columns else 0,
         empty_beside=None if failure else empty_beside_full(source),
         ids_of_view=ids_of_view,
         known_ids=_known_ids(source) if not failure and "mirt_ability" in readable else None,

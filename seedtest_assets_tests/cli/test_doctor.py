@@ -175,8 +175,43 @@ def test_unusable_anchors_are_named():
     anchors = [AnchorQuestion(item_id=str(n), **(bad if n == 3 else good)) for n in range(7)]
     finding = judge_anchors({"meta": "jsonb"}, anchors)
     assert finding.level == "yellow"
-    assert finding.text == "6 usable of 7 tagged. Without usable irt a and b: 3"
+    assert finding.text == "6 usable of 7 tagged. Without usable irt values: 3"
     assert "At least 2 are needed" in judge_anchors({"meta": "jsonb"}, anchors[:1]).text
+
+
+def test_anchors_with_steps_are_usable_without_b(old_platform):
+    execute(old_platform, "UPDATE question SET meta = '{}'")
+    for n, irt in enumerate(
+        (
+            '{"a": 1, "b": 0}',
+            '{"a": 1, "b_1": -0.5, "b_2": 0.5, "model": "GRM"}',
+            '{"a": 1, "b_1": null, "b_2": 0.5, "model": "gpcm"}',
+            '{"a": 1, "b_1": 0.5, "b_2": -0.5, "model": "GRM"}',
+            '{"a": 1, "b_1": 0.5}',
+            '{"a": 1, "b_1": "easy", "model": "GRM"}',
+        ),
+        start=101,
+    ):
+        execute(
+            old_platform,
+            "INSERT INTO question (id, content, meta) VALUES (:id, 'essay', jsonb_build_object('tags', '[\"anchor\"]'::jsonb, 'irt', CAST(:irt AS jsonb)))",
+            id=n,
+            irt=irt,
+        )
+    (finding,) = findings(old_platform)["anchors"]
+    assert finding.text.startswith("3 usable of 6 tagged. Without usable irt values: 104, 105, 106")
+
+
+def test_points_that_the_view_does_not_give_are_counted(old_platform):
+    execute(
+        old_platform,
+        "INSERT INTO exam_results (session_id, user_id, result_json) VALUES ('x', 's-9', "
+        """'{"questions": [{"question_id": 2, "is_correct": false, "score": 1, "points": 2},
+        {"question_id": 3, "is_correct": true, "score": 2, "points": 2}, {"question_id": 4, "score": "?", "points": 2}]}')""",
+    )
+    text = " ".join(line.text for line in findings(old_platform)["source"])
+    assert "exam_results has 1 answer with a part of the points, which attempt does not give" in text
+    assert "a part of" not in str(findings(old_platform, seedtest_attempt_source="exam_results")["source"])
 
 
 def test_an_old_job_that_stopped_is_no_warning(old_platform):

@@ -1,8 +1,10 @@
 """Judge the facts that `seedtest doctor` looks up: pure functions, a finding a line."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, fields
 from datetime import datetime
+
+import pandas as pd
 
 from seedtest_assets.cli.doctor.environment import judge_names
 from seedtest_assets.cli.doctor.finding import DoctorFinding, Level
@@ -14,6 +16,7 @@ from seedtest_assets.irt.usable_parameters import unusable_anchors
 from seedtest_assets.settings import OLD_NAMES, Settings
 from seedtest_assets.storage.platform_facts import AnchorQuestion, PlatformFacts
 from seedtest_assets.storage.published_tables import PUBLISHED, FoundTable
+from seedtest_assets.storage.questions import readable_parameters, why_unusable
 from seedtest_assets.storage.source_queries import TABLES
 
 FEW_ANCHORS = 5
@@ -142,11 +145,11 @@ def judge_anchors(question: Mapping[str, str], anchors: Sequence[AnchorQuestion]
         return DoctorFinding(level="red", subject="anchors", text=f"question.meta is {question['meta']}, not jsonb")
     if anchors is None:
         return DoctorFinding(level="red", subject="anchors", text="question cannot be read. See rights")
-    unusable = [anchor.item_id for anchor in anchors if not _usable(anchor)]
+    unusable = _unusable(anchors)
     n_usable = len(anchors) - len(unusable)
     text = f"{n_usable} usable of {len(anchors)} tagged"
     if unusable:
-        text += f". Without usable irt a and b: {_listed(unusable)}"
+        text += f". Without usable irt values: {_listed(unusable)}"
     if n_usable < 2:
         text += ". At least 2 are needed to keep the bank's scale. The first calibration defines a new one"
     elif n_usable < FEW_ANCHORS:
@@ -167,16 +170,12 @@ def judge_question_update(question: Mapping[str, str], settings: Settings) -> It
         )
 
 
-def _usable(anchor: AnchorQuestion) -> bool:
-    a, b, c = (_number_or_nan(value) for value in (anchor.a, anchor.b, anchor.c))
-    return bool(unusable_anchors([a], [b], [c])[0] == "")
-
-
-def _number_or_nan(value: str | None) -> float:
-    try:
-        return math.nan if value is None else float(value)
-    except ValueError:
-        return math.nan
+def _unusable(anchors: Sequence[AnchorQuestion]) -> list[str]:
+    """List the anchors that a calibration would leave out."""
+    names = [field.name for field in fields(AnchorQuestion)]
+    written = pd.DataFrame([astuple(anchor) for anchor in anchors], columns=names, dtype=object)
+    unusable = why_unusable(readable_parameters(written), unusable_anchors) != ""
+    return written["item_id"][unusable].tolist()
 
 
 def _listed(names: Sequence[str]) -> str:

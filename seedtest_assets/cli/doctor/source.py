@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from seedtest_assets.cli.doctor.finding import DoctorFinding, Level
+from seedtest_assets.errors import number_of
 from seedtest_assets.storage.answer_files import is_answer_file
 from seedtest_assets.storage.source_facts import SourceFacts
 
@@ -52,6 +53,13 @@ def _traps(source: SourceFacts) -> Iterator[DoctorFinding]:
             subject="source",
             text=f"{source.unmarked:,} answers in exam_results have no mark, and {source.name} may give them as wrong. "
             "SEEDTEST_ATTEMPT_SOURCE=exam_results leaves them out and counts them",
+        )
+    if source.unread_scores:
+        yield DoctorFinding(
+            level="yellow",
+            subject="source",
+            text=f"exam_results has {number_of(source.unread_scores, 'answer')} with a part of the points, which {source.name} does not give. "
+            "For partial credit add score and max_score to the view, or set SEEDTEST_ATTEMPT_SOURCE=exam_results",
         )
 
 
