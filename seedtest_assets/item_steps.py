@@ -79,17 +79,28 @@ def kinds_of(parameters: pd.DataFrame) -> np.ndarray:
 def reasons_of(parameters: pd.DataFrame, rule: Callable[..., np.ndarray]) -> np.ndarray:
     """Say why parameters (PARAMETER_COLUMNS) cannot be used, object [n], an empty text where they can.
 
-    rule: `unusable_anchors` or `unusable_parameters`. b of an item with steps follows from them, so that it may be missing.
+    rule: `unusable_anchors` or `unusable_parameters`.
     """
     a, b, c = (parameters[name].to_numpy(float) for name in "abc")
     if "steps" not in parameters.columns or parameters["steps"].isna().all():
         return rule(a, b, c)
-    steps = steps_matrix(parameters["steps"])
+    return reasons_of_steps(a, b, c, steps_matrix(parameters["steps"]), parameters["model"].to_numpy(object), rule)
+
+
+def reasons_of_steps(
+    a: np.ndarray, b: np.ndarray, c: np.ndarray, steps: np.ndarray, model: np.ndarray, rule: Callable[..., np.ndarray]
+) -> np.ndarray:
+    """Say the same of float64 [n], steps [n, n_steps] and model, object [n].
+
+    b of an item with steps follows from them, so that it may be missing.
+    """
     with_steps = np.isfinite(steps).any(axis=1)
     reasons = rule(a, np.where(with_steps, 0.0, b), c)
-    model = parameters["model"].to_numpy(object)
-    unnamed = with_steps & ~parameters["model"].isin(POLYTOMOUS_MODELS).to_numpy()
-    of_steps = np.where(unnamed, "b_1 is given, but model is not GRM, GPCM or PCM", unusable_steps(a, steps, model))
+    more = {
+        "b_1 is given, but model is not GRM, GPCM or PCM": with_steps & ~np.isin(model, POLYTOMOUS_MODELS),
+        "an item with b_1, b_2, ... has no guessing, and c is not 0": with_steps & (np.nan_to_num(c) != 0),
+    }
+    of_steps = np.select(list(more.values()), list(more), unusable_steps(a, steps, model))
     return np.where(reasons == "", of_steps, reasons).astype(object)
 
 

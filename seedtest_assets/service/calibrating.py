@@ -4,6 +4,8 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
+import msgspec
+
 from seedtest_assets import irt
 from seedtest_assets.calibration import LEFT_OUT_COLUMNS, CalibrationResult
 from seedtest_assets.engines.in_process import InProcessEngine
@@ -16,8 +18,10 @@ from seedtest_assets.service.wire import (
     CalibrationReply,
     FitMeta,
     FittedItem,
+    FittedParameters,
     LeftOutItem,
     MonitoredItem,
+    StandardErrors,
 )
 
 
@@ -58,9 +62,9 @@ def _items(result: CalibrationResult, parsed: ParsedCalibration) -> list[FittedI
     return [
         FittedItem(
             row.item_id,
-            {"a": row.a, "b": row.b, "c": row.c} | steps_as_params(row.steps),
+            FittedParameters(row.a, row.b, row.c, **steps_as_params(row.steps)),
             row.model,
-            {"a": row.se_a, "b": row.se_b, "c": row.se_c} | dict(zip(STEP_NAMES, row.se_steps or (), strict=False)),
+            StandardErrors(row.se_a, row.se_b, row.se_c, **dict(zip(STEP_NAMES, row.se_steps or (), strict=False))),
             row.n_responses,
             row.is_anchor,
         )
@@ -68,12 +72,11 @@ def _items(result: CalibrationResult, parsed: ParsedCalibration) -> list[FittedI
     ]
 
 
-def _estimate(item: FittedItem) -> MonitoredItem | dict[str, Any]:
-    params: dict[str, Any] = item.params | {"c": item.params["c"] or 0.0}
-    errors: dict[str, Any] = {f"{name}_se": se for name, se in item.se.items() if se is not None}
-    if len(params) > len("abc"):
-        return {"item_id": item.item_id, "model": item.model} | params | errors
-    return MonitoredItem(item.item_id, **params, **errors)
+def _estimate(item: FittedItem) -> MonitoredItem:
+    params, errors = msgspec.to_builtins(item.params), msgspec.to_builtins(item.se)
+    of_item = {"model": item.model} if "b_1" in params else {}
+    known = {f"{name}_se": se for name, se in errors.items() if se is not None}
+    return MonitoredItem(item.item_id, **params | {"c": params["c"] or 0.0}, **known, **of_item)
 
 
 def _abilities(result: CalibrationResult, parsed: ParsedCalibration) -> list[Ability]:

@@ -1,24 +1,16 @@
 """The answers of one person, as /irt/score and /irt/update take them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from seedtest_assets import irt
 from seedtest_assets.irt.models import MOST_CATEGORIES
 from seedtest_assets.irt.usable_parameters import unusable_parameters
-from seedtest_assets.item_steps import reasons_of, steps_matrix
+from seedtest_assets.service.given_parameters import given_parameters
 from seedtest_assets.service.limits import Refusal
-from seedtest_assets.service.reading import (
-    NOT_ANSWERED,
-    column_of_marks,
-    column_of_scores,
-    column_of_times,
-    parameter_table,
-)
+from seedtest_assets.service.reading import NOT_ANSWERED, column_of_times, marks_and_scores
 from seedtest_assets.service.wire import LeftOutAnswers, Parameters, PersonAnswer, ScoredItem
 
 
@@ -36,25 +28,31 @@ class AnswersOfPerson:
 
 
 def answers_of_person(
-    item_params: list[ScoredItem] | dict[str, Parameters], answers: list[PersonAnswer]
+    item_params: list[ScoredItem] | dict[str, Parameters], answers: list[PersonAnswer], with_steps: bool
 ) -> AnswersOfPerson:
-    """Read answers of one person; leave out and list those to items without usable parameters."""
+    """Read answers of one person; leave out and list those to items without usable parameters.
+
+    with_steps: as in `given_parameters`.
+    """
     known = item_params if isinstance(item_params, dict) else _by_id(item_params)
-    parameters = parameter_table(list(known.values()))
-    reason_of = dict(zip(known, reasons_of(parameters, unusable_parameters), strict=True))
+    parameters = given_parameters(map(_with_model, known.values()), with_steps=with_steps)
+    reason_of = dict(zip(known, parameters.reasons(unusable_parameters), strict=True))
     code_of = {item_id: code for code, item_id in enumerate(known) if not reason_of[item_id]}
-    items = items_of(np.array(sorted(code_of.values()), int), parameters)
+    items = parameters.items(np.array(sorted(code_of.values()), int))
 
     marks = _scores(answers)
     given = np.flatnonzero(marks != NOT_ANSWERED)
     ids = [str(answer.item_id) for answer in answers]
     scored = np.array([row for row in given if ids[row] in code_of], int)
-    check_scores(
-        items, [code_of[ids[row]] for row in scored], marks[scored], [f"responses[{row}].score" for row in scored]
-    )
+    codes = np.array([code_of[ids[row]] for row in scored], int)
+    unknown = unknown_score(items, codes, marks[scored])
+    if unknown:
+        place, score, scores = unknown
+        row = scored[place]
+        raise Refusal(400, f"responses[{row}].score is {score}, but {ids[row]!r} has the scores {scores}")
     responses = irt.Responses.from_answers(
         np.zeros(len(scored), int),
-        np.array([code_of[ids[row]] for row in scored], int),
+        codes,
         marks[scored],
         time=_times(answers)[scored],
         n_persons=1,
@@ -69,32 +67,26 @@ def answers_of_person(
     )
 
 
-def items_of(codes: np.ndarray, parameters: pd.DataFrame) -> irt.ItemParameters:
-    """Select the parameters of items with these codes; a missing c is 0. parameters: of `parameter_table`."""
-    chosen = parameters.iloc[codes]
-    a, b, c = (np.nan_to_num(chosen[name].to_numpy()) for name in "abc")
-    if chosen["steps"].isna().all():
-        return irt.ItemParameters(codes, a, b, c)
-    steps = steps_matrix(chosen["steps"])
-    model = np.where(np.isfinite(steps).any(axis=1), chosen["model"].to_numpy(object), "")
-    return irt.ItemParameters(codes, a, b, c, steps, model)
+def unknown_score(items: irt.ItemParameters, codes: np.ndarray, scores: np.ndarray) -> tuple[int, int, str] | None:
+    """Find the first answer whose score its item does not have: its position, the score, and those that the item has.
 
-
-def check_scores(items: irt.ItemParameters, codes: Sequence[int], scores: np.ndarray, places: Sequence[str]) -> None:
-    """Refuse the first score that its item does not have. codes: of the items of the answers; places: where each score stands."""
-    of_items = items.scores
-    given: dict[int, set[int]] = {code: set() for code in items.item.tolist()}
-    for item, score in zip(items.item[of_items.item].tolist(), of_items.score.astype(int).tolist(), strict=True):
-        given[item].add(score)
-    for code, score, place in zip(codes, scores.tolist(), places, strict=True):
-        if score not in given[code]:
-            listed = ", ".join(map(str, sorted(given[code])))
-            raise Refusal(400, f"{place} is {score}, but the parameters of the item are for the scores {listed}")
+    codes: int [n], of the items of the answers; scores: int [n].
+    """
+    if not items.steps.shape[1] and scores.max(initial=0) <= 1:
+        return None
+    known = items.scores
+    has = np.zeros((int(items.item.max(initial=-1)) + 1, MOST_CATEGORIES), bool)
+    has[items.item[known.item], known.score.astype(int)] = True
+    unknown = ~has[codes, scores]
+    if not unknown.any():
+        return None
+    place = int(np.argmax(unknown))
+    return place, int(scores[place]), ", ".join(map(str, np.flatnonzero(has[codes[place]])))
 
 
 def _scores(answers: list[PersonAnswer]) -> np.ndarray:
     """Read scores, and marks as 1 and 0 where there are none, int8 [n], NOT_ANSWERED where there is neither."""
-    marks, score = column_of_marks(answers, "responses"), column_of_scores(answers, "responses")
+    marks, score = marks_and_scores(answers, "responses")
     if score is None:
         return marks
     parts = (score != np.rint(score)) & ~np.isnan(score) | (score >= MOST_CATEGORIES)
@@ -106,10 +98,14 @@ def _scores(answers: list[PersonAnswer]) -> np.ndarray:
     return np.where(np.isnan(score), marks, np.nan_to_num(score)).astype(np.int8)
 
 
-def _by_id(items: list[ScoredItem]) -> dict[str, Parameters | ScoredItem]:
+def _by_id(items: list[ScoredItem]) -> dict[str, ScoredItem]:
     """Key items by id; without an id no answer can name them."""
     named = ((item.item_id if item.item_id is not None else item.item, item) for item in items)
-    return {str(item_id): item.params or item for item_id, item in named if item_id is not None}
+    return {str(item_id): item for item_id, item in named if item_id is not None}
+
+
+def _with_model(item: ScoredItem | Parameters) -> tuple[Any, str | None]:
+    return (item.params or item if isinstance(item, ScoredItem) else item), item.model
 
 
 def _times(answers: list[PersonAnswer]) -> np.ndarray:

@@ -1,11 +1,10 @@
 """Turn the body of a request into checked arrays, or a Refusal that says what is wrong."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from math import nan
 from typing import Any, cast
 
 import numpy as np
@@ -14,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import UNSET
 
-from seedtest_assets.calibration import ANSWER_SCHEMA, SCORE_SCHEMA, CalibrationRequest, as_parameters
+from seedtest_assets.calibration import ANSWER_SCHEMA, SCORE_SCHEMA, CalibrationRequest
 from seedtest_assets.irt.models import LINKING_METHODS, MODELS, MOST_CATEGORIES, POLYTOMOUS_MODELS, PolytomousModel
 from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
-from seedtest_assets.item_steps import STEP_NAMES, reasons_of
+from seedtest_assets.score_categories import NEAR
+from seedtest_assets.service.given_parameters import given_parameters, value_or_nan
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.parsing import parsed_body
 from seedtest_assets.service.wire import (
@@ -25,7 +25,6 @@ from seedtest_assets.service.wire import (
     Anchor,
     CalibrationBody,
     LeftOutAnchor,
-    Number,
     Observation,
     ScoringBody,
     UpdatingBody,
@@ -35,20 +34,20 @@ from seedtest_assets.service.wire import (
 )
 from seedtest_assets.usable_answers import BLANKS, MAX_ID_BYTES, trimmed, why_unusable_id
 
-NOT_ANSWERED, NEITHER = -1, -2
+NOT_ANSWERED, NEITHER, ABSENT = -1, -2, -3
 TIME = ANSWER_SCHEMA.field("answered_at").type
 SCORED_SCHEMA = pa.schema([*ANSWER_SCHEMA, *SCORE_SCHEMA])
 
 
 class _Marks(dict[Any, int]):
-    """Scores, which are 1 for correct and 0 for incorrect; NOT_ANSWERED, NEITHER for anything else (True, 1 and 1.0 are one key)."""
+    """Scores, 1 for correct and 0 for incorrect; NOT_ANSWERED, ABSENT without a field, NEITHER for the rest (True, 1 and 1.0 are one key)."""
 
     def __missing__(self, key: object) -> int:
         return NEITHER
 
 
-_MARKS = _Marks(dict.fromkeys((None, NOT_AVAILABLE, UNSET), NOT_ANSWERED))
-_MARKS.update((score, score) for score in range(MOST_CATEGORIES))
+_MARKS = _Marks({score: score for score in range(MOST_CATEGORIES)})
+_MARKS.update({None: NOT_ANSWERED, NOT_AVAILABLE: NOT_ANSWERED, UNSET: ABSENT})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +74,7 @@ def read_calibration(body: bytes, limits: Limits) -> ParsedCalibration:
         raise Refusal(400, "send either `observations` or `responses`")
     if parsed.model not in MODELS:
         raise Refusal(400, f"model {parsed.model!r} is not one of {', '.join(MODELS)}")
-    for name in (parsed.polytomous_model, *(parsed.item_models or {}).values()):
-        if name not in POLYTOMOUS_MODELS:
-            raise Refusal(
-                400, f"model {name!r} of items with partial credit is not one of {', '.join(POLYTOMOUS_MODELS)}"
-            )
+    item_models = _item_models(parsed)
     if parsed.linking_method not in LINKING_METHODS:
         raise Refusal(400, f"linking_method {parsed.linking_method!r} is not one of {', '.join(LINKING_METHODS)}")
     if parsed.observations is not None:
@@ -97,7 +92,7 @@ def read_calibration(body: bytes, limits: Limits) -> ParsedCalibration:
             starts,
             linking_method=parsed.linking_method,
             polytomous_model=cast(PolytomousModel, parsed.polytomous_model),
-            item_models=cast(dict[str, PolytomousModel], parsed.item_models or {}),
+            item_models=item_models,
         ),
         user_ids=users,
         item_ids=items,
@@ -105,6 +100,16 @@ def read_calibration(body: bytes, limits: Limits) -> ParsedCalibration:
         columns_named=parsed.observations is None and parsed.item_ids is not None,
         anchors_left_out=left_out,
     )
+
+
+def _item_models(parsed: CalibrationBody) -> dict[str, PolytomousModel]:
+    """Check the models of items with partial credit; give those of single items by trimmed id."""
+    models = {item_id.strip(BLANKS): model for item_id, model in (parsed.item_models or {}).items()}
+    places = {"polytomous_model": parsed.polytomous_model} | {f"item_models[{item!r}]": models[item] for item in models}
+    for place, model in places.items():
+        if model not in POLYTOMOUS_MODELS:
+            raise Refusal(400, f"{place} is {model!r}, which is not one of {', '.join(POLYTOMOUS_MODELS)}")
+    return cast(dict[str, PolytomousModel], models)
 
 
 def read_scoring(body: bytes, limits: Limits) -> ScoringBody:
@@ -138,38 +143,37 @@ def matrix(rows: list[Any], n_columns: int) -> np.ndarray:
         row, column = divmod(int(np.argmax(marks == NEITHER)), n_columns)
         raise Refusal(
             400,
-            f"responses[{row}][{column}] is {rows[row][column]:g}, but an answer is 1, 0 or null, or a score of partial credit up to "
-            f"{MOST_CATEGORIES - 1}",
+            f"responses[{row}][{column}] is {rows[row][column]:g}, but an answer is 1, 0 or null, or an integer score of partial credit "
+            f"up to {MOST_CATEGORIES - 1}",
         )
     return marks.reshape(len(rows), n_columns)
 
 
-def column_of_marks(answers: list[Any], name: str) -> np.ndarray:
-    """Read `is_correct` of answers as int8 [n] of 1, 0 and NOT_ANSWERED. name: of the list, for the message."""
+def marks_and_scores(answers: list[Any], name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read `is_correct` and `score` of answers.
+
+    name: of the list, for messages. An answer needs one of the two, which may be null.
+
+    Returns int8 [n] of 1, 0 and NOT_ANSWERED, and float64 [n] of scores, NaN where there is none; None where no answer has one.
+    """
     marks = _marks((answer.is_correct for answer in answers), len(answers))
     wrong = (marks == NEITHER) | (marks > 1)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise Refusal(
-            400,
-            f"{name}[{row}].is_correct is {answers[row].is_correct:g}, but an answer is 1, 0 or null. Points belong into score",
-        )
-    return marks
-
-
-def column_of_scores(answers: list[Any], name: str) -> np.ndarray | None:
-    """Read `score` of answers as float64 [n], NaN where there is none; None where no answer has one.
-
-    name: of the list, for the message. An answer needs a score or is_correct, which may be null.
-    """
-    score = np.array([value_or_nan(answer.score) for answer in answers], float)
-    absent = np.fromiter((answer.is_correct is UNSET for answer in answers), bool, len(answers)) & np.isnan(score)
+        given = f"{name}[{row}].is_correct is {answers[row].is_correct:g}"
+        raise Refusal(400, f"{given}, but an answer is 1, 0 or null. Send points as score")
+    scores = [answer.score for answer in answers]
+    score = None if scores.count(None) == len(scores) else np.array(list(map(value_or_nan, scores)), float)
+    absent = marks == ABSENT
     if absent.any():
-        raise Refusal(400, f"{name}[{int(np.argmax(absent))}] has neither is_correct nor score")
-    if (score < 0).any() or np.isinf(score).any():
-        row = int(np.argmax((score < 0) | np.isinf(score)))
+        absent &= np.fromiter((given is None for given in scores), bool, len(scores))
+        if absent.any():
+            raise Refusal(400, f"{name}[{int(np.argmax(absent))}] has neither is_correct nor score")
+        marks[marks == ABSENT] = NOT_ANSWERED
+    if score is not None and (score < 0).any():
+        row = int(np.argmax(score < 0))
         raise Refusal(400, f"{name}[{row}].score is {score[row]:g}, but a score is a number from 0")
-    return None if np.isnan(score).all() else score
+    return marks, score
 
 
 def column_of_times(times: list[datetime | None]) -> pa.Array:
@@ -180,31 +184,39 @@ def column_of_times(times: list[datetime | None]) -> pa.Array:
         raise Refusal(400, "a responded_at is outside the years 1 to 9999 in UTC") from None
 
 
-def value_or_nan(value: Number) -> float:
-    """Read a number; NaN for null and "NA"."""
-    return nan if value is None or isinstance(value, str) else float(value)
-
-
 def _from_observations(observations: list[Observation]) -> tuple[pa.Table, list[str], list[str]]:
-    marks = column_of_marks(observations, "observations")
+    marks, score = marks_and_scores(observations, "observations")
     users = _ids([o.user_id for o in observations], "user_id", "observations[{row}].user_id")
     items = _ids([o.item_id for o in observations], "item_id", "observations[{row}].item_id")
     times = column_of_times([o.responded_at for o in observations])
-    score = column_of_scores(observations, "observations")
-    correct, given = pa.array(marks == 1, mask=marks == NOT_ANSWERED), marks != NOT_ANSWERED
-    columns = {"student_id": users, "item_id": items, "correct": correct, "answered_at": times}
+    given = marks != NOT_ANSWERED
+    columns = {
+        "student_id": users,
+        "item_id": items,
+        "correct": pa.array(marks == 1, mask=~given),
+        "answered_at": times,
+    }
     schema = ANSWER_SCHEMA
     if score is not None:
-        highest = np.array([value_or_nan(o.max_score) for o in observations], float)
-        beyond = score > highest
-        if beyond.any():
-            row = int(np.argmax(beyond))
-            raise Refusal(400, f"observations[{row}].score is {score[row]:g}, but its max_score is {highest[row]:g}")
         given |= ~np.isnan(score)
-        columns |= {"score": pa.array(score, from_pandas=True), "max_score": pa.array(highest, from_pandas=True)}
+        columns |= {"score": pa.array(score, from_pandas=True), "max_score": _highest_scores(observations, score)}
         schema = SCORED_SCHEMA
     table = pa.table(columns, schema)
     return table.filter(pa.array(given)), users.unique().to_pylist(), items.unique().to_pylist()
+
+
+def _highest_scores(observations: list[Observation], score: np.ndarray) -> pa.Array:
+    """Read `max_score`, float64 [n]; null where there is none."""
+    highest = np.array([value_or_nan(o.max_score) for o in observations], float)
+    for wrong, expected in (
+        (highest <= 0, "a number above 0"),
+        (score > highest + NEAR, "at least the score, {score:g}"),
+    ):
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            told = f"observations[{row}].max_score is {highest[row]:g}"
+            raise Refusal(400, f"{told}, but the most that an item gives is {expected.format(score=score[row])}")
+    return pa.array(highest, from_pandas=True)
 
 
 def _from_rows(rows: list[list[Any]], item_ids: list[str | int] | None) -> tuple[pa.Table, list[str], list[str]]:
@@ -240,38 +252,19 @@ def _column_names(item_ids: list[str | int] | None, n_columns: int) -> list[str]
 
 def _anchors(anchors: list[Anchor], item_ids: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, list[LeftOutAnchor]]:
     """Split usable anchors into true ones and values to start from, PARAMETER_COLUMNS each; list the others."""
-    table = parameter_table([x.params for x in anchors]).assign(
-        item_id=[str(x.item_id).strip(BLANKS) for x in anchors], fixed=[x.fixed for x in anchors]
-    )
-    fixed = table["fixed"].to_numpy(bool)
-    reasons = np.where(fixed, reasons_of(table, unusable_anchors), reasons_of(table, unusable_parameters))
-    reasons[table["item_id"].duplicated().to_numpy(bool)] = "listed twice, and the first entry counts"
-    reasons[~table["item_id"].isin(item_ids).to_numpy(bool)] = "no answer names this item"
+    given = given_parameters((x.params, x.model) for x in anchors)
+    known = given.table([str(x.item_id).strip(BLANKS) for x in anchors])
+    fixed = np.array([x.fixed for x in anchors], bool)
+    reasons = np.where(fixed, given.reasons(unusable_anchors), given.reasons(unusable_parameters))
+    reasons[known["item_id"].duplicated().to_numpy(bool)] = "listed twice, and the first entry counts"
+    reasons[~known["item_id"].isin(item_ids).to_numpy(bool)] = "no answer names this item"
     usable = reasons == ""
     left_out = [
         LeftOutAnchor(item, bool(is_fixed), reason)
-        for item, is_fixed, reason in zip(table["item_id"], fixed, reasons, strict=True)
+        for item, is_fixed, reason in zip(known["item_id"], fixed, reasons, strict=True)
         if reason
     ]
-    known = as_parameters(table)
     return known[usable & fixed], known[usable & ~fixed], left_out
-
-
-def parameter_table(parameters: Sequence[Any]) -> pd.DataFrame:
-    """Lay out model, a, b, c and steps of parameters; NaN or None where a value is missing, a missing c too."""
-    columns = {name: np.array([value_or_nan(getattr(item, name)) for item in parameters], float) for name in "abc"}
-    first = [item.b_1 for item in parameters]
-    with_steps = [item if step is not None else None for item, step in zip(parameters, first, strict=True)]
-    steps = [None if item is None else _steps(item) for item in with_steps]
-    models = [None if item is None or item.model is None else item.model.upper() for item in with_steps]
-    return pd.DataFrame(columns).assign(model=pd.Series(models, dtype=object), steps=pd.Series(steps, dtype=object))
-
-
-def _steps(item: Any) -> list[float | None]:
-    """List b_1, b_2, ... of an item, None for a score that nobody has."""
-    values = [None if (value := getattr(item, name)) == NOT_AVAILABLE else value for name in STEP_NAMES]
-    last = max((k for k, value in enumerate(values, 1) if value is not None), default=0)
-    return [None if value is None else float(value) for value in values[:last]]
 
 
 def _marks(answers: Iterable[Any], count: int) -> np.ndarray:

@@ -6,10 +6,10 @@ import numpy as np
 
 from seedtest_assets import irt
 from seedtest_assets.irt.usable_parameters import unusable_parameters
-from seedtest_assets.item_steps import reasons_of
+from seedtest_assets.service.given_parameters import given_parameters, mentions_steps
 from seedtest_assets.service.limits import Limits, Refusal
-from seedtest_assets.service.person_answers import answers_of_person, check_scores, items_of
-from seedtest_assets.service.reading import NOT_ANSWERED, matrix, parameter_table, read_scoring
+from seedtest_assets.service.person_answers import answers_of_person, unknown_score
+from seedtest_assets.service.reading import NOT_ANSWERED, matrix, read_scoring
 from seedtest_assets.service.wire import (
     Parameters,
     PersonAnswer,
@@ -23,33 +23,38 @@ from seedtest_assets.service.wire import (
 def score(body: bytes, limits: Limits) -> tuple[ScoringReply | PersonScoringReply, dict[str, Any]]:
     """Give the reply, and the facts that the log and the counters may have."""
     parsed = read_scoring(body, limits)
-    answers = parsed.responses
+    answers, with_steps = parsed.responses, mentions_steps(body)
     if _all_of_one_person(answers) and (answers or isinstance(parsed.item_params, dict)):
-        return _score_person(parsed.item_params, answers)
+        return _score_person(parsed.item_params, answers, with_steps)
     if isinstance(parsed.item_params, dict):
         raise Refusal(400, "rows of `responses` need `item_params` as a list, in the order of the columns")
     mixed = next((number for number, row in enumerate(answers) if isinstance(row, PersonAnswer)), None)
     if mixed is not None:
         raise Refusal(400, f"responses[{mixed}] is an answer, but others are rows. Send one kind")
-    return _score_rows(parsed.item_params, answers)
+    return _score_rows(parsed.item_params, answers, with_steps)
 
 
 def _all_of_one_person(answers: list[Any]) -> TypeGuard[list[PersonAnswer]]:
     return all(isinstance(answer, PersonAnswer) for answer in answers)
 
 
-def _score_rows(item_params: list[ScoredItem], rows: list[Any]) -> tuple[ScoringReply, dict[str, Any]]:
+def _score_rows(
+    item_params: list[ScoredItem], rows: list[Any], with_steps: bool
+) -> tuple[ScoringReply, dict[str, Any]]:
     """Score a row for each person."""
-    parameters = parameter_table([item.params or item for item in item_params])
-    for number, reason in enumerate(reasons_of(parameters, unusable_parameters)):
+    parameters = given_parameters(((item.params or item, item.model) for item in item_params), with_steps=with_steps)
+    for number, reason in enumerate(parameters.reasons(unusable_parameters)):
         if reason:
             raise Refusal(400, f"item_params[{number}]: {reason}")
     marks = matrix(rows, len(item_params))
     person, item = np.nonzero(marks != NOT_ANSWERED)
-    items = items_of(np.arange(len(item_params)), parameters)
-    if marks.max(initial=0) > 1 or items.steps.shape[1]:
-        places = [f"responses[{row}][{column}]" for row, column in zip(person, item, strict=True)]
-        check_scores(items, item.tolist(), marks[person, item], places)
+    items = parameters.items(np.arange(len(item_params)))
+    unknown = unknown_score(items, item, marks[person, item])
+    if unknown:
+        place, score, scores = unknown
+        raise Refusal(
+            400, f"responses[{person[place]}][{item[place]}] is {score}, but its item has the scores {scores}"
+        )
     responses = irt.Responses.from_answers(
         person, item, marks[person, item], n_persons=len(marks), n_items=len(item_params)
     )
@@ -58,10 +63,10 @@ def _score_rows(item_params: list[ScoredItem], rows: list[Any]) -> tuple[Scoring
 
 
 def _score_person(
-    item_params: list[ScoredItem] | dict[str, Parameters], answers: list[PersonAnswer]
+    item_params: list[ScoredItem] | dict[str, Parameters], answers: list[PersonAnswer], with_steps: bool
 ) -> tuple[PersonScoringReply, dict[str, Any]]:
     """Score the answers of one person."""
-    person = answers_of_person(item_params, answers)
+    person = answers_of_person(item_params, answers, with_steps)
     abilities = _abilities(person.responses, person.items)
     scored = person.responses.n_answers > 0
     theta, se = (abilities[0].theta, abilities[0].se) if scored else (None, None)

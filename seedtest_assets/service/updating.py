@@ -3,6 +3,7 @@
 from typing import Any
 
 from seedtest_assets import irt
+from seedtest_assets.service.given_parameters import mentions_steps
 from seedtest_assets.service.limits import Limits, Refusal
 from seedtest_assets.service.person_answers import answers_of_person
 from seedtest_assets.service.reading import read_updating
@@ -13,7 +14,7 @@ def update(body: bytes, limits: Limits) -> tuple[UpdatingReply, dict[str, Any]]:
     """Give the reply, and the facts that the log and the counters may have."""
     parsed = read_updating(body, limits)
     mean, sd = _known_before(parsed)
-    person = answers_of_person(parsed.item_params, parsed.responses)
+    person = answers_of_person(parsed.item_params, parsed.responses, mentions_steps(body))
     theta, se = mean, sd
     if person.responses.n_answers:
         thetas, errors = irt.expected_a_posteriori(person.responses, person.items, mean, sd)

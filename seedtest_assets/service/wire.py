@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from seedtest_assets.irt.models import MODELS, POLYTOMOUS_MODELS
+from seedtest_assets.irt.models import MODELS, MOST_CATEGORIES, POLYTOMOUS_MODELS
 from seedtest_assets.item_steps import STEP_NAMES
 
 NOT_AVAILABLE = "NA"
@@ -19,7 +19,13 @@ Answer = Annotated[
         extra_json_schema={"enum": [True, False, 0, 1, None, NOT_AVAILABLE]},
     ),
 ]
-
+Cell = Annotated[
+    bool | float | Literal["NA"] | None,
+    Meta(
+        description="as `is_correct`, or an integer score of partial credit",
+        extra_json_schema={"enum": [True, False, *range(MOST_CATEGORIES), None, NOT_AVAILABLE]},
+    ),
+]
 
 Number = float | Literal["NA"] | None
 
@@ -30,10 +36,7 @@ LEAST_PRIOR_SD, LARGEST_PRIOR_SD = 1e-4, 1e4
 
 Points = Annotated[
     float | Literal["NA"] | None,
-    Meta(description="points of an item with partial credit, in place of is_correct or beside it"),
-]
-_STEP = Annotated[
-    float | Literal["NA", "-Infinity"] | None, Meta(description="threshold of a GRM, step of a GPCM or PCM")
+    Meta(description="points of an item with partial credit, from 0, in place of `is_correct` or beside it"),
 ]
 
 
@@ -45,20 +48,48 @@ class Observation(Struct, gc=False):
     is_correct: Answer | UnsetType = UNSET
     responded_at: datetime | None = None
     score: Points = None
-    max_score: Points = None
+    max_score: Annotated[
+        float | Literal["NA"] | None,
+        Meta(description="the most that the item gives; otherwise the most that anybody got"),
+    ] = None
 
 
-# b_1, b_2, ... of items with partial credit.
-Steps = msgspec.defstruct("Steps", [(name, _STEP, None) for name in STEP_NAMES])
+_Step = Annotated[
+    float | Literal["NA", "-Infinity", "-Inf"] | UnsetType | None,
+    Meta(
+        description="threshold of a GRM, step of a GPCM or PCM. Null where nobody has the score, -Infinity up to the lowest score "
+        "that anybody has"
+    ),
+]
+_StepError = Annotated[float | UnsetType | None, Meta(description="standard error of that step; null if not known")]
+_PolytomousModel = Annotated[
+    str | None, Meta(description="GRM, GPCM or PCM of an item with b_1, b_2, ...; not read of another one")
+]
 
 
-class Parameters(Steps):  # type: ignore[misc, valid-type]
-    """Item parameters: P(correct) = c + (1 - c) / (1 + exp(-a (theta - b))); with partial credit a, b_1, b_2, ... and the model."""
+class _Curve(Struct):
+    """The parameters before b_1, b_2, ..."""
 
-    model: Annotated[str | None, Meta(description="GRM, GPCM or PCM of an item with b_1, b_2, ...")] = None
     a: Annotated[Number, Meta(description="discrimination, from -100 to 100 and not 0")] = None
-    b: Annotated[Number, Meta(description="difficulty, from -1,000,000 to 1,000,000")] = None
-    c: Annotated[Number, Meta(description="guessing, from 0 to below 1; 0 when absent")] = None
+    b: Annotated[
+        Number, Meta(description="difficulty, from -1,000,000 to 1,000,000; not read of an item with b_1, b_2, ...")
+    ] = None
+    c: Annotated[
+        Number, Meta(description="guessing, from 0 to below 1; 0 when absent, and of an item with b_1, b_2, ...")
+    ] = None
+    model: _PolytomousModel = None
+
+
+_GivenCurve = msgspec.defstruct(
+    "_GivenCurve", [(name, _Step, UNSET) for name in STEP_NAMES], bases=(_Curve,), module=__name__
+)
+
+
+class Parameters(_GivenCurve):  # type: ignore[misc, valid-type]
+    """Item parameters: P(correct) = c + (1 - c) / (1 + exp(-a (theta - b))).
+
+    With partial credit a, b_1, b_2, ... and the model, where b_k belongs to score k.
+    """
 
 
 class Anchor(Struct):
@@ -71,6 +102,7 @@ class Anchor(Struct):
     item_id: Id
     params: Parameters
     fixed: bool = False
+    model: Annotated[str | None, Meta(description="as in `params`, where those name none")] = None
 
 
 class CalibrationBody(Struct):
@@ -78,9 +110,10 @@ class CalibrationBody(Struct):
 
     observations: list[Observation] | None = None
     responses: Annotated[
-        list[list[Answer]] | None,
+        list[list[Cell]] | None,
         Meta(
-            description="one row a person, one column an item; a null keeps its place. An integer above 1 is a score of partial credit"
+            description="one row a person, one column an item; a null keeps its place. A column with integers above 1 has scores of "
+            "partial credit"
         ),
     ] = None
     item_ids: Annotated[
@@ -92,7 +125,7 @@ class CalibrationBody(Struct):
         str, Meta(description="of items with partial credit", extra_json_schema={"enum": list(POLYTOMOUS_MODELS)})
     ] = "GRM"
     item_models: Annotated[
-        dict[str, str] | None, Meta(description="the model of single items with partial credit, by id")
+        dict[str, str] | None, Meta(description="the model of single items with partial credit, by item id")
     ] = None
     anchors: list[Anchor] | None = None
     linking_method: Annotated[
@@ -100,15 +133,11 @@ class CalibrationBody(Struct):
     ] = "stocking_lord"
 
 
-class ScoredItem(Steps):  # type: ignore[misc, valid-type]
+class ScoredItem(_GivenCurve):  # type: ignore[misc, valid-type]
     """An item's parameters, flat or under `params`; its place in the list is its column in `responses`."""
 
-    model: str | None = None
     item_id: Id | None = None
     item: Id | None = None
-    a: Number = None
-    b: Number = None
-    c: Number = None
     params: Parameters | None = None
 
 
@@ -130,7 +159,7 @@ class ScoringBody(Struct):
     """
 
     item_params: list[ScoredItem] | dict[str, Parameters]
-    responses: list[list[Answer] | PersonAnswer]
+    responses: list[list[Cell] | PersonAnswer]
 
 
 class Prior(Struct):
@@ -160,30 +189,36 @@ class UpdatingBody(Struct):
     population: Population | None = None
 
 
+FittedParameters = msgspec.defstruct(
+    "FittedParameters",
+    [("a", float), ("b", float), ("c", float | None), *((name, _Step, UNSET) for name in STEP_NAMES)],
+    namespace={
+        "__doc__": "Parameters on the bank's scale; c is null below the 3PL. With partial credit also b_1, b_2, ..., and b is the mean of "
+        "its steps."
+    },
+    module=__name__,
+)
+StandardErrors = msgspec.defstruct(
+    "StandardErrors",
+    [*((name, float | None) for name in "abc"), *((name, _StepError, UNSET) for name in STEP_NAMES)],
+    namespace={"__doc__": "Standard errors of the parameters; null for one that was not estimated."},
+    module=__name__,
+)
+
+
 class FittedItem(Struct):
     """One item of a calibration."""
 
     item_id: str
-    params: Annotated[
-        dict[str, float | str | None],
-        Meta(
-            description="a, b and c on the bank's scale, c null below the 3PL; of an item with partial credit also b_1, b_2, ..., "
-            "null at a score that nobody got"
-        ),
-    ]
-    model: str
-    se: Annotated[
-        dict[str, float | None],
-        Meta(description="standard errors of the parameters; null for one that was not estimated"),
-    ]
+    params: FittedParameters  # type: ignore[valid-type]
+    model: Annotated[str, Meta(description="the item's own: GRM, GPCM or PCM with partial credit")]
+    se: StandardErrors  # type: ignore[valid-type]
     n_responses: int
     is_anchor: bool
     version: str = "v1"
 
 
-class MonitoredItem(Struct):
-    """The same item as the drift monitor of the platform reads it; a standard error that is not known is absent."""
-
+class _Monitored(Struct):
     item_id: str
     a: float
     b: float
@@ -191,6 +226,22 @@ class MonitoredItem(Struct):
     a_se: float | UnsetType = UNSET
     b_se: float | UnsetType = UNSET
     c_se: float | UnsetType = UNSET
+    model: Annotated[str | UnsetType, Meta(description="of an item with partial credit")] = UNSET
+
+
+_MonitoredSteps = msgspec.defstruct(
+    "_MonitoredSteps",
+    [
+        *((name, _Step, UNSET) for name in STEP_NAMES),
+        *((f"{name}_se", float | UnsetType, UNSET) for name in STEP_NAMES),
+    ],
+    bases=(_Monitored,),
+    module=__name__,
+)
+
+
+class MonitoredItem(_MonitoredSteps):  # type: ignore[misc, valid-type]
+    """The same item as the drift monitor of the platform reads it; a standard error that is not known is absent."""
 
 
 class Ability(Struct, omit_defaults=True):
@@ -243,13 +294,7 @@ class CalibrationReply(Struct):
     """A finished calibration."""
 
     item_params: list[FittedItem]
-    items: Annotated[
-        list[Any],
-        Meta(
-            description="the items as the drift monitor reads them: item_id, a, b, c, a_se, b_se, c_se, without a standard error that is "
-            "not known; of an item with partial credit also model, b_1, b_2, ..., b_1_se, b_2_se, ..."
-        ),
-    ]
+    items: list[MonitoredItem]
     abilities: list[Ability]
     fit_meta: FitMeta
     status: str = "ok"

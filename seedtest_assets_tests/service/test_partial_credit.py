@@ -1,5 +1,7 @@
 """Partial credit over the wire: calibrating, scoring, updating, and what callers send wrongly."""
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -85,25 +87,120 @@ def test_updating_takes_scores(service):
     assert thetas == sorted(thetas)
 
 
+GRM = {"a": 1, "model": "GRM"}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "message"),
     [
-        ("/irt/score", {"item_params": [ITEM], "responses": [[3]]}, "responses[0][0] is 3, but the parameters of the item are for the scores 0, 1, 2"),
-        ("/irt/score", {"item_params": {"x": ITEM}, "responses": [{"item_id": "x", "score": 0.5}]}, "responses[0].score is 0.5, but a score is an integer"),
-        ("/irt/score", {"item_params": [{"a": 1, "b_1": 1, "b_2": 0, "model": "GRM"}], "responses": [[1]]}, "item_params[0]: thresholds of a GRM must ascend"),
-        ("/irt/score", {"item_params": [{"a": 1, "b_1": 1, "b_2": 2}], "responses": [[1]]}, "item_params[0]: b_1 is given, but model is not GRM, GPCM or PCM"),
-        ("/irt/score", {"item_params": {"x": ITEM}, "responses": [{"item_id": "x"}]}, "responses[0] has neither is_correct nor score"),
-        ("/irt/calibrate", {"observations": [{"user_id": "u", "item_id": "i", "score": -1}]}, "observations[0].score is -1, but a score is a number from 0"),
-        ("/irt/calibrate", {"observations": [{"user_id": "u", "item_id": "i", "score": 3, "max_score": 2}]}, "observations[0].score is 3, but its max_score is 2"),
-        ("/irt/calibrate", {"observations": [{"user_id": "u", "item_id": "i"}]}, "observations[0] has neither is_correct nor score"),
-        ("/irt/calibrate", {"observations": [], "polytomous_model": "NRM"}, "model 'NRM' of items with partial credit is not one of GRM, GPCM, PCM"),
-        ("/irt/calibrate", {"responses": [[0.5]]}, "responses[0][0] is 0.5, but an answer is 1, 0 or null, or a score of partial credit up to 19"),
+        ("score", {"item_params": [ITEM], "responses": [[3]]}, "responses[0][0] is 3, but its item has the scores 0, 1, 2"),
+        ("score", {"item_params": [ITEM | {"b_1": None}], "responses": [[1]]}, "responses[0][0] is 1, but its item has the scores 0, 2"),
+        ("score", {"item_params": [ITEM | {"b_1": "-Infinity"}], "responses": [[0]]}, "responses[0][0] is 0, but its item has the scores 1, 2"),
+        ("score", {"item_params": [ITEM, {"a": 1, "b": 0}], "responses": [[1, 2]]}, "responses[0][1] is 2, but its item has the scores 0, 1"),
+        ("score", {"item_params": {"x": ITEM}, "responses": [{"item_id": "x", "score": 3}]}, "responses[0].score is 3, but 'x' has the scores 0, 1, 2"),
+        ("score", {"item_params": {"x": ITEM}, "responses": [{"item_id": "x", "score": 0.5}]}, "responses[0].score is 0.5, but a score is an integer"),
+        ("update", {"item_params": {"x": {"a": 1, "b": 0}}, "responses": [{"item_id": "x", "score": 2}]}, "responses[0].score is 2, but 'x' has the scores 0, 1"),
+        ("update", {"item_params": {"x": ITEM}, "responses": [{"item_id": "x", "score": -1}]}, "responses[0].score is -1, but a score is a number from 0"),
+        ("score", {"item_params": {"x": ITEM}, "responses": [{"item_id": "x"}]}, "responses[0] has neither is_correct nor score"),
+        ("score", {"item_params": [GRM | {"b_1": 1, "b_2": 0}], "responses": [[1]]}, "item_params[0]: thresholds of a GRM must ascend"),
+        ("score", {"item_params": [{"a": 1, "b_1": 1, "b_2": 2}], "responses": [[1]]}, "item_params[0]: b_1, b_2, ... are given without a model. Send GRM, GPCM or PCM"),
+        ("score", {"item_params": [GRM | {"b_1": 1, "b_2": 2, "model": "NRM"}], "responses": [[1]]}, "item_params[0]: model 'NRM' of an item with b_1, b_2, ... is not GRM, GPCM or PCM"),
+        ("score", {"item_params": [GRM | {"b_1": 1, "b": 1}], "responses": [[1]]}, "item_params[0]: b_1 is given without b_2"),
+        ("score", {"item_params": [GRM | {"b_2": 1, "b": 1}], "responses": [[1]]}, "item_params[0]: b_2 is given without b_1. Send null"),
+        ("score", {"item_params": [GRM | {"b_1": 0, "b_3": 1}], "responses": [[1]]}, "item_params[0]: b_3 is given without b_2. Send null"),
+        ("score", {"item_params": [GRM | {"b_1": "-Infinity", "b_2": "-Infinity"}], "responses": [[1]]}, "item_params[0]: b_2 is -Infinity"),
+        ("score", {"item_params": [ITEM | {"c": 0.2}], "responses": [[1]]}, "item_params[0]: an item with b_1, b_2, ... has no guessing"),
+        ("score", {"item_params": [ITEM | {"b_2": "easy"}], "responses": [[1]]}, "Invalid enum value 'easy' - at `$.item_params[0].b_2`"),
+        ("calibrate", {"observations": [{"user_id": "u", "item_id": "i", "score": -1}]}, "observations[0].score is -1, but a score is a number from 0"),
+        ("calibrate", {"observations": [{"user_id": "u", "item_id": "i", "score": 3, "max_score": 2}]}, "observations[0].max_score is 2, but the most that an item gives is at least the score, 3"),
+        ("calibrate", {"observations": [{"user_id": "u", "item_id": "i", "score": 0, "max_score": 0}]}, "observations[0].max_score is 0, but the most that an item gives is a number above 0"),
+        ("calibrate", {"observations": [{"user_id": "u", "item_id": "i"}]}, "observations[0] has neither is_correct nor score"),
+        ("calibrate", {"observations": [{"user_id": "u", "item_id": "i", "is_correct": 2}]}, "observations[0].is_correct is 2, but an answer is 1, 0 or null. Send points as score"),
+        ("calibrate", {"observations": [], "polytomous_model": "NRM"}, "polytomous_model is 'NRM', which is not one of GRM, GPCM, PCM"),
+        ("calibrate", {"observations": [], "item_models": {"q7": "2PL"}}, "item_models['q7'] is '2PL', which is not one of GRM, GPCM, PCM"),
+        ("calibrate", {"responses": [[0.5]]}, "responses[0][0] is 0.5, but an answer is 1, 0 or null, or an integer score of partial credit up to 19"),
+        ("calibrate", {"responses": [[20]]}, "responses[0][0] is 20, but an answer is 1, 0 or null, or an integer score of partial credit up to 19"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_in_the_callers_terms(service, path, body, message):
-    status, reply = post(service, path, body)
-    assert status == 400
-    assert reply["error"].startswith(message)
+def test_what_is_wrong_is_a_400_in_the_callers_terms(service, path, body, message):
+    status, reply = post(service, f"/irt/{path}", body)
+    assert (status, reply["error"][: len(message)]) == (400, message)
+    assert "\n" not in reply["error"]
+
+
+def test_items_of_a_calibration_can_be_sent_to_score_as_they_came(service):
+    """Also with a score that nobody got, and one that everybody passed."""
+    scores = MATRIX[:, :2].copy()
+    scores[:, 0] = np.where(scores[:, 0] == 1, 2, scores[:, 0])
+    scores[:, 1] = np.where(scores[:, 1] == 0, 1, scores[:, 1])
+    sent = [[None if np.isnan(score) else int(score) for score in row] for row in scores]
+    _, reply = post(service, "/irt/calibrate", {"responses": sent, "item_ids": ["x", "y"]})
+    first, second = (item["params"] for item in reply["item_params"])
+    assert (first["b_1"], second["b_1"]) == (None, "-Infinity")
+    for items in (
+        reply["item_params"],
+        reply["items"],
+        {item["item_id"]: item["params"] | {"model": "GRM"} for item in reply["item_params"]},
+    ):
+        answers = (
+            sent
+            if isinstance(items, list)
+            else [{"item_id": item, "score": score} for item, score in zip("xy", sent[0], strict=True)]
+        )
+        status, scored = post(service, "/irt/score", {"item_params": items, "responses": answers})
+        assert status == 200
+        assert scored["abilities"][0]["theta"] == pytest.approx(reply["abilities"][0]["theta"], abs=1e-6)
+
+
+def test_anchors_with_steps_link_and_those_that_cannot_be_used_are_named(service):
+    _, free = post(service, "/irt/calibrate", {"observations": observations()})
+    bank = {item["item_id"]: item for item in free["item_params"]}
+    anchors = [
+        {"item_id": f"q{n}", "params": bank[f"q{n}"]["params"], "model": bank[f"q{n}"]["model"], "fixed": True}
+        for n in range(4)
+    ]
+    without_model = {"item_id": "q4", "params": bank["q4"]["params"], "fixed": True}
+    with_gap = {"item_id": "q5", "params": {"a": 1.0, "b_2": 0.5, "model": "GRM"}}
+    body = {"observations": observations(), "anchors": [*anchors, without_model, with_gap]}
+    status, reply = post(service, "/irt/calibrate", body | {"linking_method": "fixed"})
+    assert status == 200
+    held = {item["item_id"]: item["params"] for item in reply["item_params"]}
+    assert held["q0"] == pytest.approx(bank["q0"]["params"])
+    assert [(left["item_id"], left["reason"]) for left in reply["fit_meta"]["anchors_left_out"]] == [
+        ("q4", "b_1, b_2, ... are given without a model. Send GRM, GPCM or PCM"),
+        ("q5", "b_2 is given without b_1. Send null for a score that nobody has"),
+    ]
+    _, linked = post(service, "/irt/calibrate", body)
+    assert linked["fit_meta"]["linking_constants"]["A"] == pytest.approx(1, abs=1e-4)
+    assert linked["fit_meta"]["linking_constants"]["n_anchors_used"] == 4
+
+
+def test_parts_of_points_are_counted_in_steps_and_scores_that_are_no_categories_are_left_out(service):
+    halves = [
+        row | {"score": row["score"] / 2, "max_score": 1.5} if row["item_id"] == "q0" else row for row in observations()
+    ]
+    many = [{"user_id": f"u{person}", "item_id": "measured", "score": person / 97} for person in range(50)]
+    status, reply = post(service, "/irt/calibrate", {"observations": [*halves, *many]})
+    assert status == 200
+    _, whole = post(service, "/irt/calibrate", {"observations": observations()})
+    assert reply["item_params"][0]["params"] == whole["item_params"][0]["params"]
+    (left,) = reply["fit_meta"]["left_out"]
+    assert left["item_id"] == "measured"
+    assert any("q0 (steps of 1/2)" in warning for warning in reply["fit_meta"]["warnings"])
+
+
+def test_scores_of_0_and_1_are_right_and_wrong_byte_for_byte(service):
+    """The reply but for the time and the seconds."""
+    rows = [
+        (f"u{person}", f"q{item}", int(MATRIX[person, item] > 1))
+        for person, item in np.argwhere(~np.isnan(MATRIX)).tolist()
+    ]
+    marked = [{"user_id": user, "item_id": item, "is_correct": bool(mark)} for user, item, mark in rows]
+    scored = [{"user_id": user, "item_id": item, "score": mark} for user, item, mark in rows]
+    replies = [service.post("/irt/calibrate", {"observations": sent}).text for sent in (marked, scored)]
+    first, second = (re.sub(r'"(run_id|seconds)":[^,}]+', "", reply) for reply in replies)
+    assert first == second
+    assert "b_1" not in first
 
 
 def answers_table() -> pa.Table:

@@ -1,12 +1,12 @@
 """Calibrate through an IRT service over HTTP: the R service of a deployment, or `seedtest serve`."""
 
 import time
-from typing import Any
+from typing import Any, cast
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, Progress
 from seedtest_assets.engines.coded_request import CodedRequest, code_request
-from seedtest_assets.engines.remote.estimates import Estimates, read_estimates
+from seedtest_assets.engines.remote.estimates import Estimates, read_estimates, with_one_slope
 from seedtest_assets.engines.remote.http import Call, IrtConnection
 from seedtest_assets.engines.remote.reply import ServiceReply, read_reply
 from seedtest_assets.engines.remote.request import write_request
@@ -19,6 +19,7 @@ from seedtest_assets.engines.result_tables import (
     partial_credit_facts,
 )
 from seedtest_assets.errors import InputError, SettingsError
+from seedtest_assets.irt.models import Model
 from seedtest_assets.settings import Settings, revealed
 
 
@@ -94,8 +95,9 @@ class IrtServiceEngine:
 
 def _metrics(model: str, estimates: Estimates, coded: CodedRequest, reply: ServiceReply) -> dict[str, Any]:
     """Collect the metrics of every engine; None for what the service does not give."""
-    given, facts = reply.metrics, irt.model_facts(model)
-    n_parameters = facts.parameters_per_item * len(estimates.items) + (not facts.own_slopes)
+    given, items = reply.metrics, estimates.items
+    n_parameters = int(irt.free_parameters(items, cast(Model, model)).sum())
+    n_parameters += bool(with_one_slope(items, model).any())
     answered = coded.answered
     return {
         **{name: given.get(name) for name in ("loglik", "aic", "bic")},

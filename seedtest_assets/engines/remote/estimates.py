@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-import pyarrow as pa
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.coded_request import CodedRequest
+from seedtest_assets.engines.remote.replied_items import RepliedItems, replied_items
 from seedtest_assets.engines.remote.reply import ServiceReply
 from seedtest_assets.engines.remote.request import ServiceRequest
 from seedtest_assets.errors import IrtServiceRefusal
-from seedtest_assets.item_steps import steps_matrix
 
 # A reply with parameters for a smaller share of the items is refused: the service is at fault, not the items.
 SMALLEST_SHARE = 0.5
@@ -56,60 +55,34 @@ def read_estimates(
     item_ids = coded.item_ids.take(sent.fitted).to_pylist()
     answered = _answered_items(reply, item_ids)
     rows = [reply.items[item_id] for item_id in np.array(item_ids, object)[answered]]
-    a, b, c, *standard_errors = (
-        np.array([getattr(row, name) for row in rows], float) for name in ("a", "b", "c", "se_a", "se_b", "se_c")
-    )
-    steps, errors = (steps_matrix([getattr(row, name) for row in rows]) for name in ("steps", "se_steps"))
-    items = _items_of(sent, sent.fitted[answered], (a, b, c), steps, [row.model for row in rows], coded)
-    se_steps = np.full_like(items.steps, np.nan)
-    se_steps[:, : errors.shape[1]] = errors[:, : items.steps.shape[1]]
+    replied = replied_items(sent.fitted[answered], rows, request, coded, sent)
+    items = replied.items
     mean, sd = reply.group or ((reply.linking.B, reply.linking.A) if reply.linking else (0.0, 1.0))
-    if not irt.model_facts(request.model).own_slopes and not (sent.anchors_sent and request.linking_method == "fixed"):
-        sd = _rasch_group_sd(coded, items, sd, linked=reply.linking is not None)
+    if not (sent.anchors_sent and request.linking_method == "fixed"):
+        sd = _group_sd(request.model, coded, items, sd, linked=reply.linking is not None)
     theta, theta_se, n_estimated_here = _abilities(reply, coded, items, mean, sd)
+    usable = np.isin(sent.fitted, items.item)
     missing = tuple(
-        (
-            int(sent.fitted[j]),
-            int(sent.n_answers[j]),
-            reply.left_out.get(item_ids[j], "no parameters from the IRT service"),
-        )
-        for j in np.flatnonzero(~answered)
+        (int(sent.fitted[j]), int(sent.n_answers[j]), _why_missing(int(sent.fitted[j]), item_ids[j], replied, reply))
+        for j in np.flatnonzero(~usable)
     )
     estimates = Estimates(
         items=items,
-        standard_errors=np.array(standard_errors),
-        n_answers=sent.n_answers[answered],
+        standard_errors=replied.standard_errors,
+        n_answers=sent.n_answers[usable],
         left_out=tuple(sorted(sent.left_out + missing)),
         theta=theta,
         theta_se=theta_se,
         group_mean=mean,
         group_sd=sd,
-        se_steps=se_steps,
+        se_steps=replied.se_steps,
     )
     return estimates, _warnings(reply, len(item_ids), len(missing), len(theta), n_estimated_here)
 
 
-def _items_of(
-    sent: ServiceRequest,
-    codes: np.ndarray,
-    parameters: tuple[np.ndarray, np.ndarray, np.ndarray],
-    steps: np.ndarray,
-    models: list[str | None],
-    coded: CodedRequest,
-) -> irt.ItemParameters:
-    """Put the parameters together. Raises IrtServiceRefusal where items that were sent with scores have no steps."""
-    with_steps, with_scores = np.isfinite(steps).any(axis=1), np.isin(codes, sent.polytomous)
-    if (with_steps != with_scores).any():
-        named = ", ".join(coded.item_ids.take(pa.array(codes[with_steps != with_scores])).to_pylist())[:LISTED]
-        raise IrtServiceRefusal(
-            f"the IRT service does not calibrate partial credit: it gave no b_1, b_2, ... of items with scores, such as {named}. "
-            "Update it, or unset R_IRT_BASE_URL to calibrate in this process"
-        )
-    model = np.where(with_steps, np.array(models, object), "")
-    try:
-        return irt.ItemParameters(codes, *parameters, steps, model)
-    except irt.DataError as error:
-        raise IrtServiceRefusal(f"the IRT service gave steps that no item has: {error}") from None
+def _why_missing(code: int, item_id: str, replied: RepliedItems, reply: ServiceReply) -> str:
+    """Give the reason of an item without parameters, the service's own where it gives one."""
+    return replied.unusable.get(code) or reply.left_out.get(item_id, "no parameters from the IRT service")
 
 
 def _answered_items(reply: ServiceReply, item_ids: list[str]) -> np.ndarray:
@@ -124,17 +97,25 @@ def _answered_items(reply: ServiceReply, item_ids: list[str]) -> np.ndarray:
     return answered
 
 
-def _rasch_group_sd(coded: CodedRequest, items: irt.ItemParameters, sd: float, linked: bool) -> float:
-    """Check that the slopes are equal; give the SD of the group on the scale of the reply.
+def _group_sd(model: str, coded: CodedRequest, items: irt.ItemParameters, sd: float, linked: bool) -> float:
+    """Check that the slopes of Rasch and PCM items are equal; give the SD of the group on the scale of the reply.
 
-    R's mirt fixes the slopes of Rasch at 1 and frees the variance of ability, which it does not report.
+    R's mirt fixes these slopes at 1 and frees the variance of ability, which it does not report.
     """
-    a = items.a
+    a = items.a[with_one_slope(items, model)]
+    if not len(a):
+        return sd
     if np.ptp(a) > SAME_SLOPE * abs(a.mean()):
+        asked = "PCM" if irt.model_facts(model).own_slopes else model
         raise IrtServiceRefusal(
-            f"Rasch was asked for, but the slopes of the IRT service run from {a.min():g} to {a.max():g}"
+            f"{asked} was asked for, but the slopes of the IRT service run from {a.min():g} to {a.max():g}"
         )
     return _population_sd(coded, items) if not linked and np.allclose(a, 1, atol=UNIT_SLOPE) else sd
+
+
+def with_one_slope(items: irt.ItemParameters, model: str) -> np.ndarray:
+    """Tell which items have the one slope of Rasch and PCM, bool [n]. model: of items that are right or wrong."""
+    return (items.model == "PCM") | (~items.polytomous & (not irt.model_facts(model).own_slopes))
 
 
 def _population_sd(coded: CodedRequest, items: irt.ItemParameters) -> float:

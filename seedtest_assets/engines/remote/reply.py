@@ -128,23 +128,27 @@ def _items(rows: Any) -> dict[str, ItemEstimate]:
             continue
         if item_id in estimates:
             raise IrtServiceRefusal(f"the IRT service answered item {item_id!r} twice")
-        a, b, c = (_number_or_nan(_object(row.get("params")).get(key)) for key in "abc")
-        se_a, se_b, se_c = (_number_or_nan(_object(row.get("se")).get(key)) for key in "abc")
-        of_steps = _steps(row)
-        if of_steps["steps"] is not None:
+        params, errors = _object(row.get("params")), _object(row.get("se"))
+        a, b, c = (_number_or_nan(params.get(key)) for key in "abc")
+        se_a, se_b, se_c = (_number_or_nan(errors.get(key)) for key in "abc")
+        steps, model = _steps(params), None
+        if steps is not None and len(steps) == 1:  # the step of an item that is only right or wrong is its b
+            b, steps = (float(steps[0] or 0.0) if np.isnan(b) else b), None
+        if steps is not None:
             b, c = (0.0 if np.isnan(value) else value for value in (b, c))
-        estimates[item_id] = ItemEstimate(a=a, b=b, c=c, se_a=se_a, se_b=se_b, se_c=se_c, **of_steps)
+            model = text(row.get("model")) or text(params.get("model"))
+        of_steps = None if steps is None else [number(errors.get(name)) for name in STEP_NAMES[: len(steps)]]
+        estimates[item_id] = ItemEstimate(
+            a=a, b=b, c=c, se_a=se_a, se_b=se_b, se_c=se_c, model=model, steps=steps, se_steps=of_steps
+        )
     return _usable(estimates)
 
 
-def _steps(row: dict[str, Any]) -> dict[str, Any]:
-    """Read b_1, b_2, ... of an item, their errors and its model; "NA" and null are a score that nobody got."""
-    params, errors = _object(row.get("params")), _object(row.get("se"))
-    names = [name for name in STEP_NAMES if name in params]
-    steps = [_step(params[name]) for name in names]
-    if not any(step is not None and isfinite(step) for step in steps):
-        return {"model": None, "steps": None, "se_steps": None}
-    return {"model": text(row.get("model")), "steps": steps, "se_steps": [number(errors.get(name)) for name in names]}
+def _steps(params: dict[str, Any]) -> list[float | None] | None:
+    """Read b_1, b_2, ... of an item, None where it has none; "NA" and null are a score that nobody got."""
+    steps = [_step(params.get(name)) for name in STEP_NAMES]
+    last = max((k for k, step in enumerate(steps, 1) if step is not None and isfinite(step)), default=0)
+    return steps[:last] or None
 
 
 def _step(value: Any) -> float | None:

@@ -67,7 +67,7 @@ def write_request(request: CalibrationRequest, coded: CodedRequest) -> ServiceRe
     body: dict[str, Any] = {"observations": _observations(coded, fitted, polytomous), "model": request.model}
     if len(polytomous):
         models = {str(coded.item_ids[code]): model for code, model in coded.item_models.items() if code in polytomous}
-        body |= {"polytomous_model": request.polytomous_model, "item_models": models}
+        body |= {"polytomous_model": request.polytomous_model, **({"item_models": models} if models else {})}
     anchors = _anchors(target if anchors_sent else None, coded, fitted)
     if anchors:
         body["anchors"] = anchors
@@ -89,19 +89,28 @@ def write_request(request: CalibrationRequest, coded: CodedRequest) -> ServiceRe
 def _observations(coded: CodedRequest, fitted: np.ndarray, polytomous: np.ndarray) -> list[SentAnswer]:
     # The ids of the lake are dictionary-encoded, and Arrow sorts no dictionaries.
     answers = coded.answers.select(ANSWER_SCHEMA.names).cast(ANSWER_SCHEMA)
-    with_score = pc.is_in(answers["item_id"], coded.item_ids.take(pa.array(polytomous)))
-    answers = answers.append_column(
-        "score", pc.if_else(with_score, pa.array(coded.categories), pa.scalar(None, pa.uint8()))
-    )
-    answers = answers.set_column(
-        2, "correct", pc.if_else(with_score, answers["correct"], pa.array(coded.categories == 1))
-    )
+    if len(polytomous):
+        answers = _with_scores(answers, coded, polytomous)
+    else:
+        answers = answers.set_column(2, "correct", pa.array(coded.categories == 1))
     if coded.responses.n_set_aside:
         answers = _first_answers(answers, coded.categories)
     answers = answers.filter(pc.is_in(answers["item_id"], coded.item_ids.take(pa.array(fitted))))
     times = pc.strftime(pc.cast(answers["answered_at"], pa.timestamp("s", "UTC"), safe=False), "%Y-%m-%dT%H:%M:%SZ")
-    columns = (answers["student_id"], answers["item_id"], answers["correct"].fill_null(False), times, answers["score"])
+    columns = [answers["student_id"], answers["item_id"], answers["correct"], times]
+    if len(polytomous):
+        columns.append(answers["score"])
     return list(map(SentAnswer, *(column.to_pylist() for column in columns)))
+
+
+def _with_scores(answers: pa.Table, coded: CodedRequest, polytomous: np.ndarray) -> pa.Table:
+    """Add the scores of items with partial credit. An old service reads `correct`: the highest score, where there is no mark."""
+    with_score = pc.is_in(answers["item_id"], coded.item_ids.take(pa.array(polytomous)))
+    codes = pc.index_in(answers["item_id"], coded.item_ids).to_numpy()
+    highest = pa.array(coded.categories == coded.responses.max_score[codes])
+    marks = pc.if_else(with_score, answers["correct"].fill_null(highest), highest)
+    scores = pc.if_else(with_score, pa.array(coded.categories), pa.scalar(None, pa.uint8()))
+    return answers.set_column(2, "correct", marks).append_column("score", scores)
 
 
 def _first_answers(answers: pa.Table, score: np.ndarray) -> pa.Table:
