@@ -35,7 +35,8 @@ def init(
     for name in contents:
         console.print(f"written: {folder / name}", highlight=False, soft_wrap=True, markup=False)
     console.print(
-        f"Next: cd {folder}, then seedtest demo for a look, or DATABASE_URL into .env and seedtest doctor. "
+        f"Next: cd {folder}, then seedtest demo for a look, seedtest import FILE for answers of your own, "
+        "or DATABASE_URL into .env and seedtest doctor. "
         "deploy/README.md of the repository says how its units for systemd are used",
         highlight=False,
         soft_wrap=True,

@@ -31,7 +31,7 @@ def parsed_body(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     except RecursionError:
         raise Refusal(400, "the body is nested too deeply") from None
     except msgspec.ValidationError as error:
-        raise Refusal(400, str(error)) from None
+        raise _unfit(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if b"NaN" in body:
             return _parsed_with_nan(decoder, body)
@@ -45,9 +45,14 @@ def _parsed_with_nan(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     except RecursionError:
         raise Refusal(400, "the body is nested too deeply") from None
     except msgspec.ValidationError as error:
-        raise Refusal(400, str(error)) from None
+        raise _unfit(error) from None
     except (ValueError, OverflowError) as error:
         raise Refusal(400, f"the body is not valid JSON: {error}") from None
+
+
+def _unfit(error: msgspec.ValidationError) -> Refusal:
+    # The only text that a request may have in place of a number is "NA": to msgspec an enum of one value.
+    return Refusal(400, str(error).replace("Invalid enum value", 'Expected a number, null or "NA", got'))
 
 
 def _null_for_nan(constant: str) -> None:

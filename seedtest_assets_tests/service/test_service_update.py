@@ -135,6 +135,7 @@ def test_without_a_scored_answer_the_prior_comes_back(service):
         ({"responses": [[1, 0]]}, "$.responses[0]"),
         ({"responses": [{"item_id": "i1", "is_correct": 0.5}]}, "responses[0].is_correct is 0.5"),
         ({"item_params": None}, "$.item_params"),
+        ({"item_params": {"i1": {"a": "x", "b": 0}}}, "Expected a number, null or \"NA\", got 'x'"),
     ],
 )
 def test_bad_input_is_refused_in_the_callers_terms(service, more, message):
