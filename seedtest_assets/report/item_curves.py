@@ -1,6 +1,7 @@
 """How well each item's curve describes its answers, for the pictures and the table."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -61,7 +62,12 @@ def item_curves(
     )
     theta = abilities["theta"].to_numpy(float)
     fit = irt.item_fit(
-        responses, parameters, theta, n_parameters=irt.model_facts(model).parameters_per_item, mean=mean, sd=sd
+        responses,
+        parameters,
+        theta,
+        n_parameters=irt.free_parameters(parameters, cast(irt.Model, model)),
+        mean=mean,
+        sd=sd,
     )
 
     n_groups = fit.group_n.shape[1]
