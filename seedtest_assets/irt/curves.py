@@ -76,24 +76,36 @@ def log_categories(curves: Curves, j: int, theta: float, out: np.ndarray) -> Non
 
 
 @kernel
-def log_category_slopes(curves: Curves, j: int, p: np.ndarray, out: np.ndarray) -> None:
-    """Compute d log P / d theta of each score of an item with partial credit, from the probabilities in front of `p`.
+def categories_and_slopes(curves: Curves, j: int, theta: float, p: np.ndarray, slope: np.ndarray) -> None:
+    """Compute P and d log P / d theta of each score of an item with partial credit, into the fronts of `p` and `slope`.
 
-    a (1 - P(at least k) - P(more than k)) in a GRM; a times the score less its expectation in a GPCM.
+    The slope is a (1 - P(at least k) - P(more than k)) in a GRM, and a times the score less its expectation in a GPCM. Without
+    logarithms this is quick, but a P below 1e-16 may be 0.
     """
     first, a = curves.scores.first[j], curves.a[j]
     n = curves.scores.first[j + 1] - first
+    t, weight = curves.intercept[first : first + n], curves.scores.weight[first : first + n]
     if curves.scores.kind[j] == GRADED_RESPONSE:
-        above = 0.0
-        for k in range(n - 1, -1, -1):
-            out[k] = a * (1 - 2 * above - p[k])
-            above += p[k]
+        at_least = 1.0
+        for k in range(n):
+            above = logistic(a * theta + t[k + 1]) if k + 1 < n else 0.0
+            p[k] = at_least - above
+            slope[k] = a * (1 - at_least - above)
+            at_least = above
         return
-    expected = 0.0
+    p[0], top = 0.0, 0.0
+    for k in range(1, n):
+        p[k] = p[k - 1] + weight[k] * a * theta + t[k]
+        top = max(top, p[k])
+    total, expected = 0.0, 0.0
     for k in range(n):
+        p[k] = math.exp(p[k] - top)
+        total += p[k]
         expected += p[k] * curves.scores.score[first + k]
+    expected /= total
     for k in range(n):
-        out[k] = a * (curves.scores.score[first + k] - expected)
+        p[k] /= total
+        slope[k] = a * (curves.scores.score[first + k] - expected)
 
 
 @kernel

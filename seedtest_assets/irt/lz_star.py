@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seedtest_assets.irt.curves import log_categories, log_category_slopes
+from seedtest_assets.irt.curves import categories_and_slopes, log_categories
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.fit_statistics import chance
 from seedtest_assets.irt.item_scores import RIGHT_OR_WRONG
@@ -93,17 +93,6 @@ def _right(curves: Curves, j: int, theta: float) -> tuple[float, float]:
 
 
 @kernel
-def _scores(curves: Curves, j: int, theta: float, of_item: np.ndarray) -> int:
-    """Compute log P, P and d log P / d theta of an item's scores, into the rows of `of_item`; gives how many there are."""
-    n = curves.scores.first[j + 1] - curves.scores.first[j]
-    log_categories(curves, j, theta, of_item[0])
-    for k in range(n):
-        of_item[1, k] = np.exp(of_item[0, k])
-    log_category_slopes(curves, j, of_item[1], of_item[2])
-    return n
-
-
-@kernel
 def _mode(i: int, answers: AnswerLists, curves: Curves, population: tuple, of_item: np.ndarray) -> float:
     """Find the mode of a person's posterior by Fisher scoring, in steps of at most one SD."""
     mean, sd = population
@@ -119,7 +108,8 @@ def _mode(i: int, answers: AnswerLists, curves: Curves, population: tuple, of_it
                 score += r * (x - p)
                 information += r * r * p * (1 - p)
             else:
-                for s in range(_scores(curves, j, theta, of_item)):
+                categories_and_slopes(curves, j, theta, of_item[1], of_item[2])
+                for s in range(first[j + 1] - first[j]):
                     information += of_item[1, s] * of_item[2, s] ** 2
                 score += of_item[2, x]
         step = min(max(score / information, -sd), sd)
@@ -133,7 +123,8 @@ def _mode(i: int, answers: AnswerLists, curves: Curves, population: tuple, of_it
 def _lz_star(low: int, high: int, answers: AnswerLists, curves: Curves, population: tuple, out: np.ndarray) -> None:
     """Compute lz* of some persons. Since sum of P_k r_k = 0, the variance is that of w less c times the covariance with r."""
     mean, sd = population
-    of_item = np.empty((3, MOST_CATEGORIES))
+    first = curves.scores.first
+    of_item = np.empty((3, MOST_CATEGORIES))  # log P, P and d log P / d theta of the scores of an item
     for i in range(low, high):
         if answers.start[i + 1] - answers.start[i] < LEAST_ANSWERS:
             continue
@@ -141,7 +132,7 @@ def _lz_star(low: int, high: int, answers: AnswerLists, curves: Curves, populati
         total, ww, wr, rr = 0.0, 0.0, 0.0, 0.0
         for k in range(answers.start[i], answers.start[i + 1]):
             j = answers.item[answers.code[k]]
-            x = answers.code[k] - curves.scores.first[j]
+            x = answers.code[k] - first[j]
             if curves.scores.kind[j] == RIGHT_OR_WRONG:
                 p, r = _right(curves, j, theta)
                 w = np.log(p) - np.log1p(-p)
@@ -151,8 +142,10 @@ def _lz_star(low: int, high: int, answers: AnswerLists, curves: Curves, populati
                 wr += slope * w
                 rr += slope * r
             else:
+                log_categories(curves, j, theta, of_item[0])
+                categories_and_slopes(curves, j, theta, of_item[1], of_item[2])
                 w_mean = 0.0
-                for s in range(_scores(curves, j, theta, of_item)):
+                for s in range(first[j + 1] - first[j]):
                     w, p, r = of_item[0, s], of_item[1, s], of_item[2, s]
                     w_mean += p * w
                     ww += p * w * w
