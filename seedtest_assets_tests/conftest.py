@@ -40,8 +40,8 @@ _SERVER_FOLDER = "SEEDTEST_TESTS_SERVER"
 TEMPLATE, SCHOOL, NIGHT = "template_platform", "template_school", "template_night"
 
 # Fixtures that start a server, a service, Dagster's commands or a browser. Tests that come to use one of them, however indirectly, are marked slow,
-# as are those that say so themselves (simulations of many calibrations); `make test-fast` leaves both out.
-STARTING_FIXTURES = frozenset({"template", "home", "postgres", "project", "run_service", "opened"})
+# as are those that say so themselves, because they start an interpreter or take seconds; `make test-fast` leaves both out.
+STARTING_FIXTURES = frozenset({"template", "home", "postgres", "project", "service", "run_service", "opened"})
 
 DEAREST = (
     # Where `make warm` did not, the first compiles the kernels; the two after it need none.

@@ -52,6 +52,7 @@ def test_the_tables_of_settings_are_what_the_code_gives():
         assert table.put_into(page) == page, "run `make tables`"
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path):
     """Every page is in the navigation, every link leads somewhere, every docstring of irt can be read."""
     site = tmp_path / "site"

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from seedtest_assets_tests.conftest import ROOT
 
 PACKAGE = ROOT / "seedtest_assets"
@@ -31,18 +33,21 @@ def test_irt_imports_numpy_numba_and_scipy_only():
             assert {name.split(".")[0] for name in foreign} <= allowed, f"{file.name} imports {sorted(foreign)}"
 
 
+@pytest.mark.slow
 def test_importing_irt_loads_no_pandas_dagster_sql_or_http_library():
     loaded = _loaded_by("from seedtest_assets.irt import *")
     assert "seedtest_assets.irt.em" in loaded
     assert not {"pandas", "pyarrow", "dagster", "sqlalchemy", "requests", "fastapi"} & loaded
 
 
+@pytest.mark.slow
 def test_the_models_of_irt_load_no_compiled_engine():
     loaded = _loaded_by("import seedtest_assets.irt, seedtest_assets.irt.models, seedtest_assets.settings")
     assert "seedtest_assets.irt.models" in loaded
     assert not {"numba", "scipy"} & loaded
 
 
+@pytest.mark.slow
 def test_the_definitions_load_nothing_that_draws_or_serves():
     """Every process of Dagster loads them."""
     loaded = _loaded_by("import seedtest_assets.definitions")

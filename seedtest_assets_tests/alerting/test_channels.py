@@ -79,6 +79,7 @@ def test_secrets_are_in_no_text_of_a_channel():
     assert "secret" not in f"{channel} {channel!r} {channel.name} {channel.fingerprint}"
 
 
+@pytest.mark.slow
 def test_the_code_location_refuses_a_bad_url_when_it_loads(tmp_path):
     loaded = subprocess.run(
         [sys.executable, "-c", "import seedtest_assets.definitions"],

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
+from unittest.mock import patch
 
 import psutil
 import pytest
@@ -74,11 +75,14 @@ def test_it_serves_the_ui_and_the_reports_until_it_is_stopped_and_leaves_nothing
 
 
 @pytest.mark.parametrize("option", ["--port", "--reports-port"])
-def test_a_taken_port_is_one_line(project, option):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+def test_a_taken_port_is_one_line(project, monkeypatch, option):
+    folder, environment = project
+    monkeypatch.chdir(folder)
+    with socket.create_server(("127.0.0.1", 0)) as taken, patch.dict(os.environ, environment):
         options = {"--port": str(free_port()), "--reports-port": str(free_port()), option: str(taken.getsockname()[1])}
-        _, shown = start_dev(project, *[word for pair in options.items() for word in pair]).communicate(timeout=120)
-    assert shown.strip().splitlines()[-1] == (
+        done = CliRunner().invoke(app, ["dev", *[word for pair in options.items() for word in pair]])
+    assert done.exit_code == 1
+    assert done.stderr.strip() == (
         f"error: cannot listen on 127.0.0.1 port {options[option]}: Address already in use. Choose another with {option}"
     )
 

@@ -135,6 +135,7 @@ def write_days(folder, answers, schema=OBSERVATION_SCHEMA):
     return paths
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(log=logs(), include_theta=st.booleans(), use_theta=st.booleans())
 def test_every_column_agrees_with_the_reference(tmp_path_factory, log, include_theta, use_theta):

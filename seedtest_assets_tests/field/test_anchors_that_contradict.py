@@ -55,6 +55,7 @@ def test_right_anchors_do_not_contradict_and_few_are_mentioned(truth, n):
     assert abs(fit.linking.B) < 4 * fit.linking.errors.se_B
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", irt.SCALE_TRANSFORMATIONS)
 def test_standard_errors_of_the_constants_are_the_spread_over_samples(method):
     rng = np.random.default_rng(1)

@@ -102,6 +102,7 @@ def test_areas_are_the_integrals_between_the_curves():
         assert unsigned[j] == pytest.approx(quad(lambda t: abs(difference(t)), -60, 60, limit=500)[0], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_clean_items_are_called_different_as_often_as_chance_says():
     """At 5%, although the groups differ in ability by half a SD; without that in the match MH's deltas lean by 0.15."""
     called, deltas, flagged = [], [], []

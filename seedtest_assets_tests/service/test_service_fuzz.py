@@ -19,6 +19,8 @@ from seedtest_assets.service import work
 from seedtest_assets.service.limits import Limits
 from seedtest_assets.service.messages import Task
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("method", "path", "mode"),

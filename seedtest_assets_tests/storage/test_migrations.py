@@ -15,6 +15,14 @@ from seedtest_assets_tests.storage.nights import DAY, calibrate
 OURS = "SELECT tablename FROM pg_tables WHERE schemaname = 'seedtest' ORDER BY 1"
 REVISIONS = [*(script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()), "base"][1:]
 """From the last but one down to nothing."""
+OF_SCHEMA = {
+    "columns": "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns"
+    " WHERE table_schema = 'seedtest' AND table_name !~ '_[0-9]{4}_[0-9]{2}$'",
+    "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE connamespace = 'seedtest'::regnamespace AND conrelid::regclass::text !~ '_[0-9]{4}_[0-9]{2}$'",
+    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes"
+    " WHERE schemaname = 'seedtest' AND tablename !~ '_[0-9]{4}_[0-9]{2}$'",
+}
 PUBLISHED = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
 
 
@@ -31,16 +39,30 @@ def test_down_to_nothing_and_up_again(empty_database):
     assert calibrate(empty_database, DAY).published
 
 
-@pytest.mark.usefixtures("without_pictures")
+def schema(database) -> dict[str, set[tuple]]:
+    """Columns, constraints and indexes of our tables, in any order, without those of months, which nights make."""
+    return {what: set(rows_of(database, statement)) for what, statement in OF_SCHEMA.items()}
+
+
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_down_to_each_revision_and_up_again_on_what_a_night_left(night, instance, revision):
+def test_down_to_each_revision_and_up_again_on_what_a_night_left(night, revision):
+    made = schema(night)
     kept = {table: rows_of(night, f"SELECT count(*) FROM {table}") for table in HISTORY_TABLES}
     downgrade(night, revision)
     survived = set(HISTORY_TABLES) & {table for (table,) in rows_of(night, OURS)}
+    assert schema(night) != made
     migrate(night)
     after = {table: rows_of(night, f"SELECT count(*) FROM {table}") for table in HISTORY_TABLES}
     assert after == {table: kept[table] if table in survived else [(0,)] for table in HISTORY_TABLES}
     assert bool(survived) is (revision != REVISIONS[-1])  # the first makes history
+    assert schema(night) == made
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize("revision", [REVISIONS[0], REVISIONS[-1]])
+def test_a_night_runs_after_down_and_up_again(night, instance, revision):
+    downgrade(night, revision)
+    migrate(night)
     assert run_night(instance, LAST).failure is None
     assert rows_of(night, "SELECT count(*) FROM fit_history WHERE partition_date = :day", day=LAST) == [(1,)]
 

@@ -290,6 +290,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(json_values)
 @settings(max_examples=400, deadline=None)
 def test_any_json_is_read_or_refused_in_one_line(reply):
@@ -300,6 +301,7 @@ def test_any_json_is_read_or_refused_in_one_line(reply):
     assert read.items
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_reply_with_anything_in_any_place_is_read_or_refused(data):
