@@ -87,19 +87,6 @@ class Deployment:
                 start_new_session=True,
             )
 
-    def command(self, program: str, *arguments: str, code: int = 0) -> str:
-        """Run a command of the project to its end, and see that it ends with this code; gives what it printed."""
-        done = subprocess.run(
-            [Path(sys.executable).with_name(program), *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
     def kill(self, program: str) -> None:
         """The process and its children, without a word."""
         process = self.processes.pop(program)

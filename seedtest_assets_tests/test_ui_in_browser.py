@@ -13,7 +13,9 @@ from selenium.common.exceptions import StaleElementReferenceException, TimeoutEx
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
+from typer.testing import CliRunner, Result
 
+from seedtest_assets.cli.app import app
 from seedtest_assets.cli.simulated_school import load_school, simulate_school
 from seedtest_assets.report.server import serving_reports
 from seedtest_assets.storage.database import Database
@@ -23,6 +25,8 @@ from seedtest_assets_tests.deployment import QUESTION_PAUSE, STATUS, Deployment,
 
 pytestmark = needs_browser
 
+N_DAYS = 29
+"""All that two nights look back to: this process, which runs them, knows earlier days, too."""
 YESTERDAY = datetime.now(timezone.utc).date() - timedelta(days=1)
 ASSETS = {
     "observations",
@@ -42,20 +46,29 @@ ASSETS = {
 def deployment(template, tmp_path_factory):
     """A deployment with two healthy nights before yesterday."""
     folder, database = tmp_path_factory.mktemp("deployment"), new_database(template)
-    school = simulate_school(YESTERDAY, n_days=28, n_students=400, n_items=60, n_topics=6, n_anchors=12)
+    school = simulate_school(YESTERDAY, n_days=N_DAYS, n_students=400, n_items=60, n_topics=6, n_anchors=12)
     load_school(database, school)
     environment = {
         "SEEDTEST_REPORTS_URL": f"http://localhost:{free_port()}",
         "DATABASE_URL": database.url,
         "DAGSTER_POSTGRES_URL": new_database(template, like="template0").url,
         "SEEDTEST_LAKE": str(folder / "lake"),
-        "SEEDTEST_START_DATE": str(YESTERDAY - timedelta(days=27)),
+        "SEEDTEST_START_DATE": str(YESTERDAY - timedelta(days=N_DAYS - 1)),
         "MIRT_LOOKBACK_DAYS": "14",
     }
     with Deployment(folder, environment) as running:
-        running.command("seedtest", "run", "--date", str(YESTERDAY - timedelta(days=1)), "--days", "2")
+        assert seedtest_run(running, str(YESTERDAY - timedelta(days=1)), "--days", "2").exit_code == 0
         wait_for("the webserver", running.answers)
         yield running
+
+
+def seedtest_run(deployment: Deployment, day: str, *options: str) -> Result:
+    """Run `seedtest run` for a day in this process, which has loaded already what a new one would load for seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(deployment.folder)
+        for name, value in deployment.environment.items():
+            patch.setenv(name, value)
+        return CliRunner().invoke(app, ["run", "--date", day, *options])
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +180,9 @@ def test_a_failed_check_shows_its_numbers_its_picture_and_what_to_do(ui, deploym
     execute(
         database, "DELETE FROM attempt USING question WHERE question.id = item_id::int AND NOT meta->'tags' ? 'anchor'"
     )
-    assert "calibration of" in deployment.command("seedtest", "run", "--date", str(YESTERDAY), code=1)
+    done = seedtest_run(deployment, str(YESTERDAY))
+    assert done.exit_code == 1
+    assert "calibration of" in done.stderr
     ui.open("/assets/mirt_item_params?view=checks&checkDetail=item_count_drop")
     ui.read("12 items fitted, 20% of the 60 usual")
     ui.read("is a source, a topic or an item table missing?")
