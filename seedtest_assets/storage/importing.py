@@ -1,8 +1,11 @@
 """Load a log of answers into the platform's `attempt` table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from seedtest_assets.calibration import SCORE_SCHEMA
 from seedtest_assets.errors import InputError
@@ -12,7 +15,7 @@ from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.relations import columns_of
-from seedtest_assets.storage.source_queries import topic_from_text
+from seedtest_assets.storage.source_queries import WHOLE_NUMBERS, topic_from_text
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,7 @@ def import_answers(
         types = columns_of(connection, "attempt")
     if not types:
         raise InputError(f"{database.address} has no table attempt to load into. Create it, or unset DATABASE_URL")
-    scored = [name for name in SCORE_SCHEMA.names if file.answers[name].null_count < len(file.answers)]
-    if absent := [name for name in scored if name not in types]:
-        added = ", ".join(f"ADD {name} double precision" for name in absent)
-        raise InputError(
-            f"{path} has scores of partial credit, but the table attempt has no column {' or '.join(absent)}. ALTER TABLE attempt {added}"
-        )
+    _check_scores(path, file.answers, types)
     with database.bulk_transaction() as cursor:
         # Of two imports at once the second waits, and then sees what the first has added.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('seedtest import'))")
@@ -89,3 +87,20 @@ def import_answers(
         last_day=days[-1].as_py().date().isoformat(),
         notes=file.notes,
     )
+
+
+def _check_scores(path: str | Path, answers: pa.Table, types: Mapping[str, str]) -> None:
+    """Refuse scores that the table `attempt`, of some types by column, has no place for."""
+    scored = [name for name in SCORE_SCHEMA.names if answers[name].null_count < len(answers)]
+    if absent := [name for name in scored if name not in types]:
+        added = ", ".join(f"ADD {name} double precision" for name in absent)
+        raise InputError(
+            f"{path} has scores of partial credit, but the table attempt has no column {' or '.join(absent)}. ALTER TABLE attempt {added}"
+        )
+    for name in scored:
+        parts = answers[name].filter(pc.not_equal(answers[name], pc.round(answers[name])))
+        if types[name] in WHOLE_NUMBERS and len(parts):
+            raise InputError(
+                f"{path} has parts of points ({name} {parts[0].as_py():g}), but attempt.{name} is {types[name]}. "
+                f"ALTER TABLE attempt ALTER {name} TYPE double precision"
+            )

@@ -14,7 +14,9 @@ from seedtest_assets.usable_answers import usable_sql
 TABLES = ("attempt", "responses", "exam_results")
 """In the order in which `auto` looks for them."""
 
-_BOOLEAN, _NUMBER = ("boolean",), ("smallint", "integer", "bigint")
+WHOLE_NUMBERS = ("smallint", "integer", "bigint")
+"""Types of columns without decimals."""
+_BOOLEAN = ("boolean",)
 _TIME = ("timestamp with time zone", "timestamp without time zone")
 _NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
     "attempt": {"student_id": (), "item_id": (), "correct": _BOOLEAN, "completed_at": _TIME},
@@ -27,8 +29,8 @@ _NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
         "result_json": ("jsonb",),
     },
 }
-_OPTIONAL_OF_ATTEMPT = {"topic_id": (), "response_time_ms": _NUMBER, "hint_used": _BOOLEAN, "session_id": ()}
-_SCORE = (*_NUMBER, "numeric", "real", "double precision")
+_OPTIONAL_OF_ATTEMPT = {"topic_id": (), "response_time_ms": WHOLE_NUMBERS, "hint_used": _BOOLEAN, "session_id": ()}
+_SCORE = (*WHOLE_NUMBERS, "numeric", "real", "double precision")
 _SCORES: dict[str, tuple[str, ...]] = {"score": _SCORE, "max_score": _SCORE}
 _SQL_TYPES = {
     "string": "text",

@@ -170,6 +170,22 @@ def test_a_file_without_marks_and_scores_says_what_it_lacks(tmp_path):
         read_answer_file(write(tmp_path, "user_id,item_id,grade\nu1,a,2\n"), needs_time=False)
 
 
+def test_parts_of_points_are_not_rounded_into_a_table_of_whole_ones(database, tmp_path):
+    path = write(
+        tmp_path,
+        "user_id,item_id,topic_id,score,responded_at\nu1,1,t,2,2025-03-01T12:00Z\nu2,1,t,0.5,2025-03-01T12:00Z\n",
+    )
+    settings = Settings(database_url=database.url)
+    with database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE attempt ALTER score TYPE integer")
+    with pytest.raises(InputError, match=r"parts of points \(score 0.5\), but attempt.score is integer. ALTER TABLE"):
+        import_answers(path, settings)
+    with database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE attempt ALTER score TYPE numeric")
+    assert import_answers(path, settings).n_new == 2
+    assert answers_of(database, "attempt")[0] == [("1", False, 0.5, None), ("1", True, 2.0, None)]
+
+
 def test_scores_are_imported_or_refused_where_attempt_has_no_column(database, tmp_path):
     frame = pd.DataFrame(
         {
