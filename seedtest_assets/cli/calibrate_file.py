@@ -106,7 +106,7 @@ def read_log(
     """Read a long or wide log. Raises InputError for a file that cannot be used, and for bad rows without skip_bad."""
     file = read_answer_file(path, needs_time=False, rules=rules)
     if len(file.bad) and not skip_bad:
-        raise InputError(f"{path} has {file.number_of_bad()}: {file.describe_bad()}. Correct them, or add --skip-bad")
+        raise InputError(f"{path} has {file.number_of_bad()}: {file.describe_bad()}. {file.remedy()}")
     return with_rapid_guesses(file, rapid_guesses, path)
 
 

@@ -55,7 +55,7 @@ def read_grouped_log(
     """Read a long or wide log with a column of groups. Raises InputError for bad rows without skip_bad."""
     file = read_answer_file(path, needs_time=False, rules=rules, group=group)
     if len(file.bad) and not skip_bad:
-        raise InputError(f"{path} has {file.number_of_bad()}: {file.describe_bad()}. Correct them, or add --skip-bad")
+        raise InputError(f"{path} has {file.number_of_bad()}: {file.describe_bad()}. {file.remedy()}")
     return file
 
 

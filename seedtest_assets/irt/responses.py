@@ -166,7 +166,10 @@ class Responses:
         >>> irt.Responses.from_matrix(table).item_ids
         array(['q1', 'q2'], dtype=object)
         """
-        cells = np.asarray(matrix, dtype=np.float64)
+        try:
+            cells = np.asarray(matrix, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"a cell of the matrix is no number: {error}. Keep columns of items only") from error
         if cells.ndim != 2:
             raise DataError(
                 f"a matrix of answers has persons as rows and items as columns, not {cells.ndim} dimensions"
@@ -292,13 +295,20 @@ class Responses:
 
 def _scores(frame: "pd.DataFrame", score: str, correct: str) -> "pd.Series":
     """Read scores, and marks as scores 1 and 0 where there are none."""
-    marks = frame[correct].astype(np.float64) if correct in frame.columns else None
+    marks = _numbers(frame, correct) if correct in frame.columns else None
     if marks is not None and not marks.dropna().isin([0, 1]).all():
-        raise DataError(f"column {correct} must be 0 or 1. Points belong into a column {score}")
+        raise DataError(f"column {correct} must be 0 or 1. Points belong in a column {score}")
     if score not in frame.columns:
         return marks
-    scores = frame[score].astype(np.float64)
+    scores = _numbers(frame, score)
     return scores if marks is None else scores.fillna(marks)
+
+
+def _numbers(frame: "pd.DataFrame", name: str) -> "pd.Series":
+    try:
+        return frame[name].astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"column {name} must hold numbers: {error}") from error
 
 
 def _times(column: "pd.Series") -> np.ndarray:

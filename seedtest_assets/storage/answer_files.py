@@ -108,6 +108,11 @@ class AnswerFile:
         """Write how many rows, and cells of a wide file, are bad."""
         return _rows_and_cells(self.bad.index, "bad ")
 
+    def remedy(self) -> str:
+        """Say what helps against the bad rows and cells; in a wide file a column may be no item at all."""
+        wide = any(isinstance(place, str) for place in self.bad.index)
+        return f"Correct them,{' take out columns that are no items,' if wide else ''} or add --skip-bad"
+
     def count_bad(self) -> Mapping[str, int]:
         """Count the rows left out, by reason."""
         return counted(self.bad["reason"])
@@ -302,7 +307,7 @@ def _unpivoted(path: str | Path, file: _FileRows) -> _FileRows:
     n_rows = len(file.rows)
     if not n_rows:
         why = f", only such as: row {file.misfits[0][0]}, {file.misfits[0][1]}" if file.misfits else ""
-        raise InputError(f"{path} has no row that fits its header{why}. The names of all columns belong into one row")
+        raise InputError(f"{path} has no row that fits its header{why}. The names of all columns belong in one row")
     marks = pa.chunked_array([chunk for name in items for chunk in file.rows[name].cast(pa.string()).chunks])
     codes = pa.array(np.repeat(np.arange(len(items), dtype=np.int32), n_rows))
     at = np.tile(np.arange(n_rows), len(items))

@@ -36,12 +36,14 @@ def groups_of_students(path: str, students: pa.ChunkedArray, groups: pa.ChunkedA
     )
     pairs = pairs.group_by(["student", "group"], use_threads=False).aggregate([])
     of_student: dict[str, str] = {}
-    twice = []
+    second: dict[str, str] = {}
     for name, value in zip(pairs["student"].to_pylist(), pairs["group"].to_pylist(), strict=True):
         if of_student.setdefault(name, value) != value:
-            twice.append(f"{name} ({of_student[name]} and {value})")
-    if twice:
+            second.setdefault(name, value)
+    if second:
         raise InputError(
-            f"{path}: {number_of(len(twice), 'student')} of two groups: {first_few(twice)}. Give each student one group"
+            f"{path}: {number_of(len(second), 'student')} of more than one group: "
+            f"{first_few([f'{name} ({of_student[name]} and {value})' for name, value in second.items()])}. "
+            "Give each student one group"
         )
     return of_student

@@ -49,4 +49,4 @@ def reasons_of(unread: Iterable[Kind]) -> Mapping[str, str]:
 def _advice(mark: str) -> str:
     if is_usual_code(mark):
         return f", and may be a code: --omitted {mark}=wrong or --omitted {mark}=ignored"
-    return ", and scores of partial credit belong into a column score" if (number(mark) or 0) > 0 else ""
+    return ", and scores of partial credit belong in a column score" if (number(mark) or 0) > 0 else ""

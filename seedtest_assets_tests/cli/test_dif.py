@@ -105,11 +105,18 @@ def test_results_with_anchors_are_rs(tmp_path, monkeypatch):
     np.testing.assert_allclose(written["mh_delta"], delta, atol=1e-6)
 
 
-def test_a_student_of_two_groups_is_refused_by_name(wide):
-    again = wide.iloc[[7]].assign(region="south")
-    pd.concat([wide, again]).to_csv("wide.csv", index=False)
+def test_a_column_of_a_wide_file_that_is_no_item_may_be_taken_out(wide):
+    wide.assign(teacher="Kim").to_csv("wide.csv", index=False)
     error = one_line(dif("wide.csv", "--group", "region"))
-    assert "1 student of two groups: s7 (north and south)" in error
+    assert "the mark Kim is neither correct nor incorrect" in error
+    assert "Correct them, take out columns that are no items, or add --skip-bad" in error
+
+
+def test_a_student_of_several_groups_is_counted_once_and_refused_by_name(wide):
+    again, third = wide.iloc[[7]].assign(region="south"), wide.iloc[[7]].assign(region="east")
+    pd.concat([wide, again, third]).to_csv("wide.csv", index=False)
+    error = one_line(dif("wide.csv", "--group", "region"))
+    assert "1 student of more than one group: s7 (north and south)" in error
 
 
 @pytest.mark.parametrize(

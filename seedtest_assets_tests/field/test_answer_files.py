@@ -207,7 +207,7 @@ def test_formulas_that_nothing_has_computed_are_refused(tmp_path):
 
 
 def test_a_header_of_two_rows_is_one_line(write):
-    with pytest.raises(InputError, match=r"no row that fits its header.* The names of all columns belong into one row"):
+    with pytest.raises(InputError, match=r"no row that fits its header.* The names of all columns belong in one row"):
         write("user_id,Part A\nuser_id,q1\nu1,1\n")
     with pytest.raises(InputError, match="no row that fits its header"):
         write("user_id,q1,q2\n")

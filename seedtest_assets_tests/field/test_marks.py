@@ -139,7 +139,7 @@ def test_points_between_are_bad_rows_with_their_value(read, others):
     first, _, second = others.partition(",")
     file = read(f"user_id,q1,q2,q3\nu1,0,{first},{second}\n")
     assert (
-        "the mark 5 is neither correct nor incorrect, and scores of partial credit belong into a column score"
+        "the mark 5 is neither correct nor incorrect, and scores of partial credit belong in a column score"
         in file.bad["reason"].tolist()
     )
 
@@ -173,7 +173,7 @@ def test_marks_of_many_kinds_are_one_reason(read):
     file = read("user_id,item_id,is_correct\n" + "".join(f"u{n},q1,{n // 2 / 7:.4f}\n" for n in range(3, 50)))
     (reason,) = file.count_bad()
     assert reason.startswith(
-        "marks of 23 kinds are neither correct nor incorrect, and scores of partial credit belong into a column score: 0.2857 (2), "
+        "marks of 23 kinds are neither correct nor incorrect, and scores of partial credit belong in a column score: 0.2857 (2), "
     )
     assert "0.1429" not in reason  # the least frequent of the 23
 

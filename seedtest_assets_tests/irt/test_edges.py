@@ -4,6 +4,7 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from seedtest_assets import irt
@@ -256,3 +257,13 @@ def test_calibration_says_that_a_fresh_machine_compiles(caplog):
     assert [record.message for record in caplog.records if "compiles first" in record.message] == [
         "loading the compiled estimation, which a fresh machine compiles first, once, in about 10 seconds"
     ]
+
+
+def test_text_among_the_marks_is_an_error_that_quotes_it():
+    table = pd.DataFrame({"student_id": ["ann", "bo"], "item_id": ["q1", "q1"], "correct": [1, "maybe"]})
+    with pytest.raises(irt.DataError, match=r"column correct must hold numbers: .*maybe"):
+        irt.Responses.from_frame(table)
+    with pytest.raises(irt.DataError, match=r"column score must hold numbers: .*maybe"):
+        irt.Responses.from_frame(table.rename(columns={"correct": "score"}))
+    with pytest.raises(irt.DataError, match=r"a cell of the matrix is no number: .*maybe"):
+        irt.Responses.from_matrix(table[["correct"]])
