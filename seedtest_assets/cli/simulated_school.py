@@ -110,9 +110,9 @@ def _where(some: np.ndarray, values: np.ndarray | float) -> pa.Array:
 
 
 def with_outdated_anchor(school: School) -> School:
-    """Make the bank say of the first anchor that it is harder, by OUTDATED_BY, than it is."""
+    """Make the bank say of the first anchor without partial credit that it is harder, by OUTDATED_BY, than it is."""
     meta = [json.loads(text) for text in school.questions["meta"]]
-    first = next(document for document in meta if "irt" in document)
+    first = next(document for document in meta if document.get("irt", {}).get("model") == "2PL")
     first["irt"]["b"] += OUTDATED_BY
     return School(school.answers, school.questions.assign(meta=[json.dumps(document) for document in meta]))
 

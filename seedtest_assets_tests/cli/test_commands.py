@@ -76,7 +76,8 @@ def test_calibrate_writes_the_three_files_from_a_long_or_a_wide_file(invoke, tmp
         assert done.exit_code == 0, done.stderr
         assert "logLik" in done.stdout
     long, wide = (pd.read_csv(tmp_path / kind / "item_params.csv").sort_values("item_id") for kind in ("long", "wide"))
-    assert long.columns.tolist() == ["item_id", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses", "flag"]
+    columns = ["item_id", "model", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses", "flag"]
+    assert long.columns.tolist() == columns
     pd.testing.assert_frame_equal(long.reset_index(drop=True), wide.reset_index(drop=True), rtol=1e-6)
     abilities = pd.read_csv(tmp_path / "long" / "abilities.csv")
     assert abilities.columns.tolist() == ["user_id", "theta", "se", "n_responses"]
