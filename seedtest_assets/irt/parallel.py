@@ -8,13 +8,15 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 import numpy as np
 from numba.extending import overload
+
+from seedtest_assets.irt.kernel_cache import KernelCache
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -26,8 +28,13 @@ PERSONS_A_CHUNK = 1 << 14
 
 
 def kernel(function: Any = None, **options: Any) -> Any:
-    """Compile a function with numba; compiled once a machine, then read from numba's cache."""
-    return numba.njit(function, nogil=True, cache=True, error_model="numpy", **options)
+    """Compile a function with numba; compiled once a machine, then read from the cache on disk."""
+    if function is None:
+        return partial(kernel, **options)
+    compiled = numba.njit(function, nogil=True, error_model="numpy", **options)
+    if not numba.config.DISABLE_JIT:
+        compiled._cache = KernelCache(function)
+    return compiled
 
 
 @lru_cache(maxsize=1)
