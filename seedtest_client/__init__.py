@@ -16,14 +16,17 @@ from seedtest_client.types import (
     FittedItem,
     Health,
     Item,
+    KnownItem,
     LeftOut,
     Observation,
     PersonAbility,
     Population,
     Prior,
 )
+from seedtest_client.waiting import LONGEST_WAIT
 
 __all__ = [
+    "LONGEST_WAIT",
     "Ability",
     "Anchor",
     "Answer",
@@ -33,6 +36,7 @@ __all__ = [
     "FittedItem",
     "Health",
     "Item",
+    "KnownItem",
     "LeftOut",
     "Observation",
     "PersonAbility",

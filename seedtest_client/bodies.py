@@ -1,36 +1,62 @@
 """What is sent, as the service reads it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from math import inf
+from numbers import Real
 from typing import Any
 
-from seedtest_client.types import Answer, Item
+from seedtest_client.types import Anchor, Answer, KnownItem, Observation
 
 Rows = Sequence[Sequence[bool | int | None]]
 
 
-def item_json(item: Item) -> dict[str, Any]:
+def item_json(item: KnownItem) -> dict[str, Any]:
     """Write a known item."""
-    return {"item_id": item.item_id, "a": item.a, "b": item.b, "c": item.c}
+    return {"item_id": item.item_id, **_parameters(item)}
 
 
-def answer_json(item_id: str, correct: bool | None, answered_at: datetime | None) -> dict[str, Any]:
-    """Write an answer; without a time there is no field for it."""
-    entry: dict[str, Any] = {"item_id": item_id, "is_correct": _mark(correct)}
-    return entry if answered_at is None else entry | {"responded_at": answered_at.isoformat()}
+def anchor_json(anchor: Anchor) -> dict[str, Any]:
+    """Write an anchor."""
+    return {"item_id": anchor.item_id, "params": _parameters(anchor), "fixed": anchor.fixed}
 
 
-def marks_json(rows: Rows) -> list[list[bool | None]]:
-    """Write rows of marks, also those of NumPy."""
-    return [[_mark(mark) for mark in row] for row in rows]
+def observation_json(answer: Observation) -> dict[str, Any]:
+    """Write an answer of one of the persons of a calibration."""
+    entry = {"user_id": answer.user_id, **_answer(answer)}
+    return entry if answer.max_score is None else entry | {"max_score": _score(answer.max_score)}
 
 
-def person_json(items: Sequence[Item], answers: Sequence[Answer]) -> dict[str, Any]:
+def rows_json(rows: Rows) -> list[list[bool | int | None]]:
+    """Write rows of marks and scores, also those of NumPy."""
+    return [[_cell(cell) for cell in row] for row in rows]
+
+
+def person_json(items: Sequence[KnownItem], answers: Sequence[Answer]) -> dict[str, Any]:
     """Write the items and answers of one person."""
     return {
-        "item_params": {each.item_id: {"a": each.a, "b": each.b, "c": each.c} for each in items},
-        "responses": [answer_json(each.item_id, each.correct, each.answered_at) for each in answers],
+        "item_params": {each.item_id: _parameters(each) for each in items},
+        "responses": [_answer(each) for each in answers],
     }
+
+
+def _parameters(item: KnownItem | Anchor) -> dict[str, Any]:
+    """Write a, b, c, and of an item with partial credit b_1, b_2, ... and the model. JSON has no number -Infinity."""
+    params: dict[str, Any] = {"a": item.a, "b": item.b, "c": item.c}
+    for k, step in enumerate(item.steps, 1):
+        params[f"b_{k}"] = "-Infinity" if step == -inf else step
+    return params | {"model": item.model} if item.steps else params
+
+
+def _answer(answer: Answer | Observation) -> dict[str, Any]:
+    """Write an answer; without a score or a time there is no field for it, and without a mark only where there is a score."""
+    entry: dict[str, Any] = {"item_id": answer.item_id}
+    if answer.correct is not None or answer.score is None:
+        entry["is_correct"] = _mark(answer.correct)
+    if answer.score is not None:
+        entry["score"] = _score(answer.score)
+    if answer.answered_at is not None:
+        entry["responded_at"] = answer.answered_at.isoformat()
+    return entry
 
 
 def _mark(mark: Any) -> bool | None:
@@ -39,4 +65,22 @@ def _mark(mark: Any) -> bool | None:
         return None
     if mark == 1 or mark == 0:
         return bool(mark)
-    raise ValueError(f"{mark!r} is no mark: send True, False or None")
+    raise ValueError(f"{mark!r} is no mark: send True, False or None, and points as score")
+
+
+def _cell(cell: Any) -> bool | int | None:
+    """Write a mark or an integer score of a row. Raises ValueError for any other value."""
+    if cell is None:
+        return None
+    if cell == 1 or cell == 0:
+        return bool(cell)
+    if isinstance(cell, Real) and float(cell) > 1 and float(cell).is_integer():
+        return int(float(cell))
+    raise ValueError(f"{cell!r} is no mark and no score: send True, False, None or an integer from 0")
+
+
+def _score(score: Any) -> float:
+    """Write points, also those of NumPy. Raises ValueError for what is no finite number from 0."""
+    if isinstance(score, Real) and 0 <= float(score) < inf:
+        return float(score)
+    raise ValueError(f"{score!r} is no score: send a number from 0, or None")

@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError
-from urllib3.util import Retry
 
-from seedtest_client.bodies import Rows, answer_json, item_json, marks_json, person_json
+from seedtest_client.bodies import Rows, anchor_json, item_json, observation_json, person_json, rows_json
 from seedtest_client.errors import Busy, Rejected, ServiceFault, Unreachable
 from seedtest_client.replies import calibration, error_message, json_object, made, person_ability
 from seedtest_client.types import (
@@ -21,12 +20,13 @@ from seedtest_client.types import (
     Answer,
     Calibration,
     Health,
-    Item,
+    KnownItem,
     Observation,
     PersonAbility,
     Population,
     Prior,
 )
+from seedtest_client.waiting import LONGEST_WAIT, BoundedRetry, too_long_a_wait
 
 CONNECT_SECONDS = 10.0
 CALIBRATE = "/irt/calibrate"
@@ -45,8 +45,8 @@ class Client:
         Seconds that the service may take to answer.
     retries : int
         How often a call is sent again where the service cannot be connected to or is busy (503), after its Retry-After.
-        0: Busy is raised at once. A call whose connection broke is sent once more, a calibration
-        never.
+        0, or a Retry-After above LONGEST_WAIT (120 s): Busy is raised at once. A call whose connection broke is sent
+        once more, a calibration never.
 
     Raises
     ------
@@ -64,7 +64,7 @@ class Client:
         self.url = url.rstrip("/")
         self.timeout = timeout
         self._token = token
-        self._retry = Retry(
+        self._retry = BoundedRetry(
             total=retries,
             read=False,  # a reply that broke off or takes too long: raised as it is
             other=0,
@@ -104,6 +104,8 @@ class Client:
         rows: Rows | None = None,
         item_ids: Sequence[str] | None = None,
         model: str = "2PL",
+        polytomous_model: str = "GRM",
+        item_models: Mapping[str, str] | None = None,
         anchors: Sequence[Anchor] = (),
         linking_method: str = "stocking_lord",
     ) -> Calibration:
@@ -112,9 +114,14 @@ class Client:
         Parameters
         ----------
         observations : sequence of Observation
-            An entry for each answer. Or `rows`: a row for each person with True, False or None for each item, whose ids
-            are `item_ids` (I1, I2, … without).
+            An entry for each answer. Or `rows`: a row for each person with True, False, an integer score or None for each
+            item, whose ids are `item_ids` (I1, I2, … without).
         model : {"Rasch", "2PL", "3PL"}
+            Of the items that are right or wrong.
+        polytomous_model : {"GRM", "GPCM", "PCM"}
+            Of the items with partial credit, which are those where somebody has a score above 1.
+        item_models : mapping of str to str, optional
+            Models of single items with partial credit, by item id, in place of `polytomous_model`.
         anchors : sequence of Anchor
         linking_method : str
             stocking_lord, haebara, mean_sigma, mean_mean, fixed or none.
@@ -123,38 +130,37 @@ class Client:
         -------
         Calibration
         """
-        body: dict[str, Any] = {"model": model, "linking_method": linking_method}
+        body: dict[str, Any] = {"model": model, "polytomous_model": polytomous_model, "linking_method": linking_method}
+        if item_models:
+            body["item_models"] = dict(item_models)
         if observations is not None:
-            body["observations"] = [
-                {"user_id": each.user_id, **answer_json(each.item_id, each.correct, each.answered_at)}
-                for each in observations
-            ]
+            body["observations"] = [observation_json(each) for each in observations]
         if rows is not None:
-            body["responses"] = marks_json(rows)
+            body["responses"] = rows_json(rows)
         if item_ids is not None:
             body["item_ids"] = list(item_ids)
         if anchors:
-            body["anchors"] = [
-                {"item_id": each.item_id, "params": {"a": each.a, "b": each.b, "c": each.c}, "fixed": each.fixed}
-                for each in anchors
-            ]
+            body["anchors"] = [anchor_json(each) for each in anchors]
         reply = self._call("POST", CALIBRATE, body)
         return made(lambda: calibration(reply))
 
-    def score_rows(self, items: Sequence[Item], rows: Rows) -> list[Ability]:
-        """Estimate the ability of a person for each row, under N(0, 1). rows: a mark for each item, None for no answer."""
-        body = {"item_params": [item_json(each) for each in items], "responses": marks_json(rows)}
+    def score_rows(self, items: Sequence[KnownItem], rows: Rows) -> list[Ability]:
+        """Estimate the ability of a person for each row, under N(0, 1).
+
+        rows: a mark or score for each item, None for no answer.
+        """
+        body = {"item_params": [item_json(each) for each in items], "responses": rows_json(rows)}
         reply = self._call("POST", "/irt/score", body)
         return made(lambda: [Ability(theta=each["theta"], se=each["se"]) for each in reply["abilities"]])
 
-    def score(self, items: Sequence[Item], answers: Sequence[Answer]) -> PersonAbility:
+    def score(self, items: Sequence[KnownItem], answers: Sequence[Answer]) -> PersonAbility:
         """Estimate the ability of one person under N(0, 1), from answers to some of the items."""
         reply = self._call("POST", "/irt/score", person_json(items, answers))
         return made(lambda: person_ability(reply))
 
     def update(
         self,
-        items: Sequence[Item],
+        items: Sequence[KnownItem],
         answers: Sequence[Answer],
         *,
         prior: Prior | None = None,
@@ -164,7 +170,7 @@ class Client:
 
         Parameters
         ----------
-        items : sequence of Item
+        items : sequence of Item or FittedItem
         answers : sequence of Answer
             Of the session.
         prior : Prior, optional
@@ -193,6 +199,8 @@ class Client:
         if reply.status_code == 200:
             return json_object(reply)
         message = error_message(reply)
+        if wait := too_long_a_wait(reply):
+            message += f". Its Retry-After is {wait:.0f} s, and a call waits {LONGEST_WAIT:.0f} s at most"
         if reply.status_code == 503:
             raise Busy(message)
         if 400 <= reply.status_code < 500:

@@ -1,6 +1,7 @@
 """What comes back, as typed values or the service's own message."""
 
 from collections.abc import Callable, Mapping
+from itertools import count, takewhile
 from typing import Any, TypeVar
 
 import requests
@@ -36,6 +37,8 @@ def calibration(reply: Mapping[str, Any]) -> Calibration:
                 n_responses=each["n_responses"],
                 is_anchor=each["is_anchor"],
                 model=each["model"],
+                steps=_steps(each["params"]),
+                se_steps=_steps(each["se"]),
             )
             for each in reply["item_params"]
         ],
@@ -49,11 +52,17 @@ def calibration(reply: Mapping[str, Any]) -> Calibration:
     )
 
 
+def _steps(values: Mapping[str, Any]) -> tuple[float | None, ...]:
+    """Read b_1, b_2, ..., of which JSON has -Infinity as text."""
+    names = takewhile(values.__contains__, (f"b_{k}" for k in count(1)))
+    return tuple(None if values[name] is None else float(values[name]) for name in names)
+
+
 def made(make: Callable[[], T]) -> T:
     """Read a reply. Raises ServiceFault where something is missing in it."""
     try:
         return make()
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ServiceFault(f"the reply is not one of this service: {error!r}. Is the address right?") from None
 
 

@@ -1,5 +1,10 @@
-"""What is sent and what comes back. Abilities and parameters are on the scale of the items that were sent, or of the anchors."""
+"""What is sent and what comes back. Abilities and parameters are on the scale of the items that were sent, or of the anchors.
 
+The steps of an item with partial credit are b_1, b_2, ...: thresholds of a GRM, steps of a GPCM or PCM. The k-th belongs to score k;
+None where nobody has that score, -inf up to the lowest score that anybody has. Items that are right or wrong have none.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -7,42 +12,55 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A known item: P(correct) = c + (1 - c) / (1 + exp(-a (theta - b)))."""
+    """A known item: P(correct) = c + (1 - c) / (1 + exp(-a (theta - b))), or, with partial credit, a, steps and their model.
+
+    b: not needed with steps. model: GRM, GPCM or PCM.
+    """
 
     item_id: str
     a: float
-    b: float
+    b: float | None = None
     c: float = 0.0
+    steps: Sequence[float | None] = ()
+    model: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An answer of the one person of a call. correct: None for an item not answered."""
+    """An answer of the one person of a call: `correct`, or the integer `score` of partial credit. Neither: not answered."""
 
     item_id: str
-    correct: bool | None
+    correct: bool | None = None
     answered_at: datetime | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """An answer of one of the persons of a calibration."""
+    """An answer of one of the persons of a calibration: `correct`, or the `score` of partial credit. Neither: not answered.
+
+    max_score: the most that the item gives; without it the most that anybody got.
+    """
 
     user_id: str
     item_id: str
-    correct: bool | None
+    correct: bool | None = None
     answered_at: datetime | None = None
+    score: float | None = None
+    max_score: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Anchor:
-    """An item with bank parameters. fixed: links the calibration; otherwise its values only start the estimation."""
+    """An item with bank parameters, as in `Item`. fixed: links the calibration; otherwise its values only start the estimation."""
 
     item_id: str
     a: float
-    b: float
+    b: float | None = None
     c: float = 0.0
     fixed: bool = True
+    steps: Sequence[float | None] = ()
+    model: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +119,11 @@ class PersonAbility:
 
 @dataclass(frozen=True, kw_only=True)
 class FittedItem:
-    """A calibrated item; a standard error is None for what was not estimated."""
+    """A calibrated item, which can be sent as it is to score answers.
+
+    b: with partial credit the mean of the steps. steps, se_steps: b_1, b_2, ... and their standard errors. model: the item's own. A
+    standard error is None for what was not estimated.
+    """
 
     item_id: str
     a: float
@@ -113,6 +135,11 @@ class FittedItem:
     n_responses: int
     is_anchor: bool
     model: str
+    steps: tuple[float | None, ...] = ()
+    se_steps: tuple[float | None, ...] = ()
+
+
+KnownItem = Item | FittedItem
 
 
 @dataclass(frozen=True, kw_only=True)

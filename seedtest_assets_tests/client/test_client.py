@@ -13,8 +13,9 @@ import pytest
 
 from seedtest_assets import irt
 from seedtest_assets_tests.conftest import ROOT
-from seedtest_assets_tests.service.conftest import TOKEN, lsat7, run_service, service  # noqa: F401
+from seedtest_assets_tests.service.conftest import TOKEN
 from seedtest_client import (
+    LONGEST_WAIT,
     Anchor,
     Answer,
     Busy,
@@ -34,7 +35,7 @@ ANSWERS = [Answer(item_id="i1", correct=True), Answer(item_id="i2", correct=Fals
 
 
 @pytest.fixture
-def client(service):  # noqa: F811
+def client(service):
     with Client(service.url, token=TOKEN) as client:
         yield client
 
@@ -44,7 +45,7 @@ def test_health_names_the_service(client):
     assert (health.status, health.service) == ("ok", "seedtest-irt")
 
 
-def test_a_calibration_is_that_of_the_engine_however_the_answers_are_sent(client, lsat7):  # noqa: F811
+def test_a_calibration_is_that_of_the_engine_however_the_answers_are_sent(client, lsat7):
     users, items, marks = lsat7
     observations = [
         Observation(
@@ -81,7 +82,7 @@ def test_scores_and_updates_are_posteriors(client):
     assert client.score(ITEMS, []).theta is None
 
 
-def test_what_the_service_refuses_is_raised_with_its_words(client, service):  # noqa: F811
+def test_what_the_service_refuses_is_raised_with_its_words(client, service):
     with pytest.raises(Rejected, match=r"400: \$\.prior\.se|400: Expected `float` >= 0.0001") as refused:
         client.update(ITEMS, ANSWERS, prior=Prior(theta=0.0, se=0.0))
     assert refused.value.status == 400
@@ -96,8 +97,6 @@ def test_what_the_service_refuses_is_raised_with_its_words(client, service):  # 
 @pytest.mark.parametrize("mark", [float("nan"), 0.5, 9, "1"])
 def test_a_value_that_is_no_mark_is_an_error_and_not_taken_for_correct(mark):
     with pytest.raises(ValueError, match="is no mark: send True, False or None"):
-        Client("http://127.0.0.1:9").score_rows(ITEMS, [[1, mark]])
-    with pytest.raises(ValueError, match="is no mark"):
         Client("http://127.0.0.1:9").update(ITEMS, [Answer(item_id="i1", correct=mark)])
 
 
@@ -159,6 +158,25 @@ def test_a_busy_service_is_asked_again_until_it_has_a_place():
         assert len(asked) == 2
 
 
+def test_a_service_that_asks_for_too_long_a_wait_is_not_waited_for():
+    hour = (503, {"Retry-After": "3600"}, b'{"error": "stopping"}')
+    with server(hour) as (url, asked):
+        with pytest.raises(
+            Busy, match=f"stopping. Its Retry-After is 3600 s, and a call waits {LONGEST_WAIT:.0f} s at"
+        ):
+            Client(url).update(ITEMS, ANSWERS)
+        assert len(asked) == 1
+    distant = (503, {"Retry-After": "Fri, 31 Dec 2100 23:59:59 GMT"}, b"{}")
+    with server(distant) as (url, asked), pytest.raises(Busy, match=r"Its Retry-After is \d+ s"):
+        Client(url).update(ITEMS, ANSWERS)
+
+
+def test_a_retry_after_that_is_no_time_is_none():
+    with server((503, {"Retry-After": "soon"}, b'{"error": "busy"}'), DONE) as (url, asked):
+        assert Client(url).update(ITEMS, ANSWERS).theta == 1
+        assert len(asked) == 2
+
+
 @pytest.mark.parametrize(
     ("reply", "error", "message"),
     [
@@ -202,7 +220,7 @@ def test_no_service_there_is_unreachable():
         Client("localhost:8000")
 
 
-def test_the_example_of_the_documentation_runs(service):  # noqa: F811
+def test_the_example_of_the_documentation_runs(service):
     page = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"### From Python\n.*?```python\n(.*?)```", page, re.DOTALL)
     example = example.replace("http://localhost:8000", service.url).replace('"…"', repr(TOKEN))
