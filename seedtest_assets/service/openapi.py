@@ -19,7 +19,11 @@ from seedtest_assets.service.wire import (
 )
 
 DESCRIPTION = """Calibrates item banks and scores persons: Rasch, 2PL and 3PL,
-P(correct) = c + (1 - c) / (1 + exp(-a (theta - b))).
+P(correct) = c + (1 - c) / (1 + exp(-a (theta - b))), and items with partial credit, scores 0, 1, ..., m: GRM, GPCM and PCM.
+
+With partial credit answers have a `score`, rows integers above 1; parameters have a, b_1, ..., b_m and their `model`. With D = 1,
+P(score >= k) = 1 / (1 + exp(-a (theta - b_k))) of a GRM; P_k / P_(k-1) = exp(a (theta - b_k)) of a GPCM or PCM, where k - 1 is a score
+that somebody has. Null is the b_k of a score that nobody has, -Infinity those up to the lowest score that anybody has.
 
 Bodies are JSON, gzip is supported both ways. Errors are `{"error": "…"}`; after a 503, wait Retry-After seconds."""
 
@@ -50,6 +54,8 @@ _ROWS: list[list[int | None]] = [
     [1, 0, 1, 1],
     [1, 1, 1, 0],
 ]
+# The last item has partial credit.
+_ROWS_OF_SCORES = [[*row[:3], score] for row, score in zip(_ROWS, [2, 0, 1, 2, 0, 2, 1, None, 0, 1, 2], strict=True)]
 _OBSERVATIONS = [
     {"user_id": f"u{person}", "item_id": f"i{item}", "is_correct": answer, "responded_at": "2025-11-02T12:00:00Z"}
     for person, row in enumerate(_ROWS, 1)
@@ -64,6 +70,8 @@ _ANCHORS = [
 ]
 _PARAMETERS_BY_ITEM = {"i1": {"a": 1.0, "b": -1.2, "c": 0.0}, "i2": {"a": 1.2, "b": -0.5, "c": None}}
 _ANSWERS_OF_ONE = [{"item_id": "i2", "is_correct": True}, {"item_id": "i1", "is_correct": False}]
+_PARTIAL_CREDIT = {"a": 1.1, "b_1": -0.5, "b_2": 0.7, "model": "GPCM"}
+_ANSWERS_WITH_SCORE = [{"item_id": "i1", "is_correct": True}, {"item_id": "i3", "score": 2}]
 _PARAMETERS = [{"item_id": "i1", "a": 1.0, "b": -1.2, "c": 0.0}, {"item_id": "i2", "params": {"a": 1.2, "b": -0.5}}]
 
 
@@ -133,6 +141,16 @@ CALIBRATE: dict[str, Any] = {
                 "On the scale of the bank, through true anchors (`fixed`)",
                 {"observations": _OBSERVATIONS, "model": "2PL", "anchors": _ANCHORS},
             ),
+            "partial_credit": (
+                "Rows whose last item has the scores 0, 1 and 2",
+                {
+                    "responses": _ROWS_OF_SCORES,
+                    "item_ids": ["i1", "i2", "i3", "i4"],
+                    "model": "Rasch",
+                    "polytomous_model": "GPCM",
+                    "item_models": {"i4": "PCM"},
+                },
+            ),
         },
     ),
 }
@@ -151,6 +169,10 @@ SCORE: dict[str, Any] = {
             "person": (
                 "The answers of one person by item, the newest first",
                 {"item_params": _PARAMETERS_BY_ITEM, "responses": _ANSWERS_OF_ONE},
+            ),
+            "partial_credit": (
+                "One answer right, one with 2 points",
+                {"item_params": _PARAMETERS_BY_ITEM | {"i3": _PARTIAL_CREDIT}, "responses": _ANSWERS_WITH_SCORE},
             ),
         },
     ),
@@ -177,6 +199,14 @@ UPDATE: dict[str, Any] = {
                     "item_params": _PARAMETERS_BY_ITEM,
                     "responses": _ANSWERS_OF_ONE,
                     "population": {"mean": 0.2, "sd": 1.1},
+                },
+            ),
+            "partial_credit": (
+                "A session with 2 points of an item with partial credit",
+                {
+                    "item_params": _PARAMETERS_BY_ITEM | {"i3": _PARTIAL_CREDIT},
+                    "responses": _ANSWERS_WITH_SCORE,
+                    "prior": {"theta": 0.85, "se": 0.32},
                 },
             ),
         },

@@ -51,8 +51,9 @@ def _parsed_with_nan(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
 
 
 def _unfit(error: msgspec.ValidationError) -> Refusal:
-    # The only text that a request may have in place of a number is "NA": to msgspec an enum of one value.
-    return Refusal(400, str(error).replace("Invalid enum value", 'Expected a number, null or "NA", got'))
+    # The only text that a request may have in place of a number is "NA", and "-Infinity" in steps: to msgspec an enum.
+    texts = 'null, "NA" or "-Infinity"' if ".b_" in str(error) else 'null or "NA"'
+    return Refusal(400, str(error).replace("Invalid enum value", f"Expected a number, {texts}, got"))
 
 
 def _null_for_nan(constant: str) -> None:

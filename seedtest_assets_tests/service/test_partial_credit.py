@@ -1,5 +1,6 @@
 """Partial credit over the wire: calibrating, scoring, updating, and what callers send wrongly."""
 
+import json
 import re
 
 import numpy as np
@@ -11,6 +12,7 @@ from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.engines.remote.engine import IrtServiceEngine
 from seedtest_assets.item_steps import steps_matrix
 from seedtest_assets.settings import Settings
+from seedtest_assets_tests.conftest import ROOT
 from seedtest_assets_tests.irt.test_partial_credit import THREE, drawn
 from seedtest_assets_tests.service.conftest import TOKEN
 
@@ -78,6 +80,28 @@ def test_scoring_by_rows_and_of_one_person_agree(service):
     assert by_rows["abilities"][0]["theta"] > 0.5 > 0 > by_rows["abilities"][1]["theta"]
 
 
+def test_the_example_of_the_documentation_gives_its_reply(service):
+    page = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+    section = page.split("### Partial credit\n")[1].split("\n### ")[0]
+    request, reply = map(json.loads, re.findall(r"```json\n(.*?)```", section, re.DOTALL))
+    status, given = post(service, "/irt/score", request)
+    assert (status, given.keys()) == (200, reply.keys())
+    assert given["abilities"] == [pytest.approx(each) for each in reply["abilities"]]
+    assert [given[name] for name in ("theta", "se")] == pytest.approx([reply[name] for name in ("theta", "se")])
+    assert (given["n_responses"], given["left_out"]) == (reply["n_responses"], reply["left_out"])
+
+
+def test_the_description_says_how_scores_and_steps_are_sent(service):
+    description = service.get("/openapi.json").json()
+    assert "b_1, ..., b_m and their `model`" in description["info"]["description"]
+    schemas = description["components"]["schemas"]
+    assert {"score", "max_score"} <= schemas["Observation"]["properties"].keys()
+    assert {"b_1", "b_19", "model"} <= schemas["Parameters"]["properties"].keys()
+    for path in ("/irt/calibrate", "/irt/score", "/irt/update"):
+        content = description["paths"][path]["post"]["requestBody"]["content"]
+        assert "partial_credit" in content["application/json"]["examples"]
+
+
 def test_updating_takes_scores(service):
     body = {"item_params": {"x": ITEM}, "prior": {"theta": 0.0, "se": 1.0}}
     thetas = [
@@ -110,7 +134,7 @@ GRM = {"a": 1, "model": "GRM"}
         ("score", {"item_params": [GRM | {"b_1": 0, "b_3": 1}], "responses": [[1]]}, "item_params[0]: b_3 is given without b_2. Send null"),
         ("score", {"item_params": [GRM | {"b_1": "-Infinity", "b_2": "-Infinity"}], "responses": [[1]]}, "item_params[0]: b_2 is -Infinity"),
         ("score", {"item_params": [ITEM | {"c": 0.2}], "responses": [[1]]}, "item_params[0]: an item with b_1, b_2, ... has no guessing"),
-        ("score", {"item_params": [ITEM | {"b_2": "easy"}], "responses": [[1]]}, "Invalid enum value 'easy' - at `$.item_params[0].b_2`"),
+        ("score", {"item_params": [ITEM | {"b_2": "easy"}], "responses": [[1]]}, 'Expected a number, null, "NA" or "-Infinity", got \'easy\' - at `$.item_params[0].b_2`'),
         ("calibrate", {"observations": [{"user_id": "u", "item_id": "i", "score": -1}]}, "observations[0].score is -1, but a score is a number from 0"),
         ("calibrate", {"observations": [{"user_id": "u", "item_id": "i", "score": 3, "max_score": 2}]}, "observations[0].max_score is 2, but the most that an item gives is at least the score, 3"),
         ("calibrate", {"observations": [{"user_id": "u", "item_id": "i", "score": 0, "max_score": 0}]}, "observations[0].max_score is 0, but the most that an item gives is a number above 0"),
