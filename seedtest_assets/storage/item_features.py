@@ -78,9 +78,9 @@ def item_features(database: Database, names: Sequence[str]) -> ItemFeatures:
 
 
 def _value(value: Any) -> Any:
-    """Give a value that can be used; an object, and a list of lists or objects, says nothing."""
+    """Give a value that can be used; an object, and a list of lists or objects, says nothing. A null in a list keeps its place."""
     if isinstance(value, str):
         return value.strip() or None
     if isinstance(value, list):
-        return value if all(isinstance(each, str | bool | int | float) for each in value) else None
+        return value if all(isinstance(each, str | bool | int | float | None) for each in value) else None
     return None if isinstance(value, dict) else value

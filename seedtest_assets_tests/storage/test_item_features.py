@@ -9,7 +9,7 @@ QUESTIONS = """
 INSERT INTO question (id, content, topic_id, meta) VALUES
     (1, '', 'algebra', '{"type": "choice", "level": 2.5, "tags": ["anchor", "new"], "irt": {"a": 1, "b": 0}}'),
     (2, '', '["algebra","geometry"]', '{"type": " open ", "level": null, "tags": [{"x": 1}]}'),
-    (3, '', NULL, '{}'),
+    (3, '', NULL, '{"tags": ["new", null, 2]}'),
     (4, '', 'geometry', '[1]')
 """
 
@@ -28,7 +28,7 @@ def test_topic_and_keys_of_meta_are_read_as_they_are(questions):
         "topic_id": [["algebra"], ["algebra", "geometry"], None, ["geometry"]],
         "type": ["choice", "open", None, None],
         "level": [2.5, None, None, None],
-        "tags": [["anchor", "new"], None, None, None],
+        "tags": [["anchor", "new"], None, ["new", None, 2], None],
     }
     assert read.warnings == ()
 
