@@ -47,12 +47,13 @@ class Study:
     @classmethod
     def of(cls, responses: Responses, focal: ArrayLike, model: Model, options: Options) -> "Study":
         """Fit, leaving out items that cannot be studied."""
-        answers = GroupedAnswers.of(responses, focal, max(options.min_responses, 2))
+        least = max(options.min_responses, 2)
+        answers = GroupedAnswers.of(responses, focal, least)
         partial = np.flatnonzero(responses.max_score > 1)
         few = np.setdiff1d(responses.item, np.concatenate([answers.items[answers.studied], partial]))
         reasons = {
             "with partial credit": partial,
-            f"with fewer than {options.min_responses} answers or only right or only wrong ones in a group": few,
+            f"with fewer than {least} answers or only right or only wrong ones in a group": few,
         }
         warnings = tuple(
             f"items not studied ({len(items)}), {reason}: {names_of(items, responses.item_ids)}"

@@ -194,6 +194,13 @@ def test_items_with_partial_credit_are_left_out_and_named_and_change_nothing_els
         irt.differential_item_functioning(irt.Responses.from_matrix(points[:, None]), focal)
 
 
+def test_the_warning_of_items_not_studied_names_the_answers_that_are_needed():
+    responses, focal = irt.Responses.from_matrix([[1], [0], [1]]), [False, False, True]
+    for asked, needed in ((0, 2), (3, 3)):
+        with pytest.raises(irt.DataError, match=rf"not studied \(1\), with fewer than {needed} answers or only right"):
+            irt.differential_item_functioning(responses, focal, options=irt.Options(min_responses=asked))
+
+
 @pytest.mark.parametrize(
     ("focal", "anchors", "message"),
     [
