@@ -59,7 +59,8 @@ class PredictedAnswers:
 
 @dataclass(frozen=True)
 class _Coded:
-    """Answers with students and items as numbers: person, item: int [n], into students and items; score: uint8 [n]."""
+    """Answers with students and items as numbers: person, item: int [n], into students and items; score: uint8 [n]; highest: of
+    each item, int64 [n_items], as told, else as given."""
 
     answers: pa.Table
     person: np.ndarray
@@ -67,6 +68,7 @@ class _Coded:
     item: np.ndarray
     items: pa.Array
     score: np.ndarray
+    highest: np.ndarray
 
     @cached_property
     def first(self) -> np.ndarray:
@@ -97,7 +99,7 @@ def predict(answers: pa.Table, day: date, items: pd.DataFrame, abilities: pd.Dat
 
     answers: student_id, item_id, correct, completed_at, and score, max_score where there are any, of the window that ends with
     the day, oldest first. items: PARAMETER_COLUMNS, and abilities: user_id, theta, se, of an earlier partition; answers of
-    others, and scores that the item did not have, are left out.
+    others, and of items whose scores are others than then, are left out.
     """
     given = _coded(answers)
     start = pa.scalar(day_bounds(day)[0], answers["completed_at"].type)
@@ -133,11 +135,14 @@ def _coded(answers: pa.Table) -> _Coded:
             item[categories.usable],
             score[categories.usable],
         )
-    return _Coded(answers, *codes_and_names(answers["student_id"]), item, items, score)
+    return _Coded(answers, *codes_and_names(answers["student_id"]), item, items, score, categories.highest)
 
 
 def _chances(given: _Coded, wanted: np.ndarray, items: pd.DataFrame, abilities: pd.DataFrame) -> _Chances:
-    """Select the wanted answers with a known student, item and score, and compute the chances of all scores.
+    """Select the wanted answers of known students to known items, and compute the chances of all scores.
+
+    An item is left out where its answers have a score that its parameters do not have, or can only have lower ones, because
+    they are now counted in other units. Leaving out only such answers would leave those that did worse.
 
     Averaged over the error of the ability: c + (1 - c) logistic(a (theta - b) / sqrt(1 + (a se / 1.702)^2)), the normal
     ogive's exact average carried over to the logistic curve (MacKay, 1992); with partial credit by quadrature.
@@ -153,7 +158,9 @@ def _chances(given: _Coded, wanted: np.ndarray, items: pd.DataFrame, abilities: 
     scores, n_scores = parameters.scores, max(parameters.steps.shape[1], 1, int(given.score.max(initial=1))) + 1
     has = np.zeros((len(parameters) + 1, n_scores), bool)  # the last row is of items without parameters
     has[scores.item, scores.score.astype(np.int64)] = True
-    known = np.isfinite(ability).all(axis=1)[given.person] & has[place[given.item], given.score]
+    alike = np.append(given.highest[parameters.item] >= parameters.max_score, False)
+    alike[place[given.item[~has[place[given.item], given.score]]]] = False
+    known = np.isfinite(ability).all(axis=1)[given.person] & alike[place[given.item]]
     rows = np.flatnonzero(wanted & known)
     theta, se = ability[given.person[rows]].T
     of_rows = place[given.item[rows]]

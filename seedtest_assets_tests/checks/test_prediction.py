@@ -236,11 +236,19 @@ def test_scores_are_predicted_by_the_curves_of_their_categories_averaged_over_th
     assert predicted.by_model.variance[0] == pytest.approx(variance)
 
 
-def test_an_answer_whose_score_the_item_did_not_have_is_not_predicted():
+def test_an_item_with_a_score_that_it_did_not_have_is_not_predicted_from_its_lower_scores():
     before = [(1, "u3", item, 1, 3) for item in ("p", "g", "i1")]
-    today = [(0, "u1", "p", 2, 3), (0, "u1", "g", 3, 3), (0, "u1", "i1", 2, 3), (0, "u2", "i1", 1, 3)]
+    today = [(0, "u1", "p", 2, 3), (0, "u2", "p", 0, 3), (0, "u1", "g", 2, 3), (0, "u1", "i1", 2, 3), (0, "u2", "i1", 0, 3)]
     predicted = predict(scored(*before, *today), DAY, PARTIAL, ABILITIES)
-    assert (predicted.item_id.tolist(), predicted.share.tolist()) == (["i1"], [1.0])
+    assert (predicted.item_id.tolist(), predicted.share.tolist()) == (["g"], [1.0])
+
+
+def test_an_item_whose_last_parts_of_points_left_the_window_is_not_predicted():
+    # All or nothing, these answers count as right and wrong; score 1 of its parameters is another one.
+    whole = [(1, "u3", "g", 0, 2), (0, "u1", "g", 2, 2), (0, "u1", "i1", 1, None)]
+    assert predict(scored(*whole), DAY, PARTIAL, ABILITIES).item_id.tolist() == ["i1"]
+    parts = [(1, "u3", "g", 1, 2), *whole]
+    assert predict(scored(*parts), DAY, PARTIAL, ABILITIES).item_id.tolist() == ["g", "i1"]
 
 
 def test_the_plain_shares_are_those_of_the_scores_before():
