@@ -8,9 +8,10 @@ it. And where a kernel was compiled but cannot be stored, it raises, although th
 
 import hashlib
 import logging
-from collections.abc import Callable
-from functools import lru_cache
+import re
+from functools import cache
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile
@@ -21,9 +22,11 @@ logger = logging.getLogger(__name__)
 class KernelCache(FunctionCache):
     """The compiled code of one kernel, for all arguments that it was called with."""
 
-    def __init__(self, kernel: Callable[..., Any]) -> None:
+    def __init__(self, kernel: FunctionType) -> None:
         super().__init__(kernel)
-        self._cache_file = _Files(self._cache_path, self._impl.filename_base, sources_stamp())
+        self._cache_file = _Files(
+            self._cache_path, self._impl.filename_base, sources_stamp(Path(kernel.__code__.co_filename))
+        )
 
     def save_overload(self, signature: Any, compiled: Any) -> None:
         """Store compiled code; a failure is logged, and the next process compiles the kernel again."""
@@ -48,8 +51,24 @@ class _Files(IndexDataCacheFile):
         self._save_index({**self._load_index(), key: name})
 
 
-@lru_cache(maxsize=1)
-def sources_stamp() -> str:
-    """Name the state of all files that kernels are made of: compiled code of another state is not used."""
-    states = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in Path(__file__).parent.glob("*.py")]
-    return hashlib.sha256(repr(sorted(states)).encode()).hexdigest()
+def sources_stamp(path: Path) -> str:
+    """Name the text of a file of kernels and of all files of irt/ that it imports from, and they from others."""
+    digest = hashlib.sha256()
+    for source in sorted(_with_imported(path)):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _with_imported(path: Path) -> set[Path]:
+    found, to_read = {path}, [path]
+    while to_read:
+        new = _imported(to_read.pop()) - found
+        found |= new
+        to_read += new
+    return found
+
+
+@cache
+def _imported(path: Path) -> frozenset[Path]:
+    names = re.findall(r"^from seedtest_assets\.irt\.(\w+) import", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return frozenset(Path(__file__).with_name(f"{name}.py") for name in names)

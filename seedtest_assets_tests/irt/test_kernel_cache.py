@@ -1,12 +1,15 @@
 """Compiled kernels are stored so that several processes, full disks and changed files do no harm."""
 
 import logging
+from pathlib import Path
 
 import numba
 import pytest
 
 from seedtest_assets.irt import kernel_cache
 from seedtest_assets.irt.parallel import kernel
+
+IRT = Path(kernel_cache.__file__).parent
 
 
 @pytest.fixture
@@ -56,9 +59,16 @@ def test_a_kernel_that_cannot_be_stored_is_used_all_the_same(new_kernel, monkeyp
     assert "no compiled object yet" in caplog.text
 
 
-def test_code_of_other_sources_is_not_used(new_kernel, monkeypatch):
+def test_code_is_not_used_once_an_imported_file_has_changed(new_kernel, monkeypatch):
     new_kernel()(1)
-    monkeypatch.setattr(kernel_cache, "sources_stamp", lambda: "of the next release")
+    monkeypatch.setattr(kernel_cache, "sources_stamp", lambda path: "of the next release")
     again = new_kernel()
     assert again(2) == 4
     assert not again.stats.cache_hits
+
+
+def test_the_files_of_a_kernel_are_those_that_it_imports_from_and_no_others():
+    of_topics = {path.name for path in kernel_cache._with_imported(IRT / "fit_statistics.py")}
+    assert {"fit_statistics.py", "curves.py", "item_scores.py", "kernel_arguments.py", "models.py"} <= of_topics
+    assert not of_topics & {"calibration.py", "linking.py", "topic_kernel.py"}
+    assert kernel_cache.sources_stamp(IRT / "curves.py") != kernel_cache.sources_stamp(IRT / "estep.py")
