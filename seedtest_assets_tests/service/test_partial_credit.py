@@ -102,6 +102,18 @@ def test_the_description_says_how_scores_and_steps_are_sent(service):
         assert "partial_credit" in content["application/json"]["examples"]
 
 
+@pytest.mark.parametrize("path", ["/irt/score", "/irt/update"])
+def test_a_right_answer_without_a_score_has_the_highest_score_of_its_item(service, path):
+    items = {"x": ITEM, "y": {"a": 1.0, "b": 0.2}}
+    marked = [{"item_id": "x", "is_correct": True}, {"item_id": "y", "is_correct": True}]
+    scored = [{"item_id": "x", "score": 2}, {"item_id": "y", "score": 1}]
+    replies = [post(service, path, {"item_params": items, "responses": given}) for given in (marked, scored)]
+    assert replies[0][0] == 200
+    assert replies[0] == replies[1]
+    mixed = [marked[0], scored[1]]
+    assert post(service, path, {"item_params": items, "responses": mixed}) == replies[1]
+
+
 def test_updating_takes_scores(service):
     body = {"item_params": {"x": ITEM}, "prior": {"theta": 0.0, "se": 1.0}}
     thetas = [
