@@ -89,6 +89,14 @@ def test_sums_of_parts_are_the_parts():
     ) == [3, 3, 10]
 
 
+def test_items_of_which_nobody_got_full_marks_are_named():
+    rows = [(f"u{n}", item, None, score, 3) for n in range(2) for item, score in (("x", n), ("y", 2 + n))]
+    warnings = code_request(CalibrationRequest(table(rows))).warnings
+    assert warnings == (
+        "1 item without an answer of full marks, so that steps to them are unknown: x (at most 1 of 3)",
+    )
+
+
 def test_marks_among_scores_are_the_ends():
     rows = [("s", "q", None, 2, 3), ("t", "q", True, None, None), ("u", "q", False, None, None)]
     coded = code_request(CalibrationRequest(table(rows)))

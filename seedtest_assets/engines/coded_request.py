@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.codes import coded, coded_priors, codes_and_names
-from seedtest_assets.errors import first_few
+from seedtest_assets.errors import first_few, number_of
 from seedtest_assets.irt.models import POLYTOMOUS_MODELS, PolytomousModel
 from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
 from seedtest_assets.item_steps import reasons_of
@@ -87,9 +87,23 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
         warnings=(
             *_answers_left_out(without_ids),
             *categories.warnings(item_ids),
+            *_highest_scores_not_given(categories.highest, responses, item_ids),
             *_anchors_left_out(request.anchors, unusable),
             *(_unmatched_anchors(usable, item_ids) if anchors is None and request.linking_method != "none" else ()),
         ),
+    )
+
+
+def _highest_scores_not_given(highest: np.ndarray, responses: irt.Responses, item_ids: pa.Array) -> tuple[str, ...]:
+    """Describe items of which nobody got the highest possible scores, by item int64 [n_items]."""
+    answered = np.bincount(responses.item, minlength=len(highest)) > 0
+    most = responses.max_score
+    cut = np.flatnonzero(answered & (most < highest))
+    if not len(cut):
+        return ()
+    listed = [f"{item_ids[code].as_py()} (at most {most[code]} of {highest[code]})" for code in cut.tolist()]
+    return (
+        f"{number_of(len(cut), 'item')} without an answer of full marks, so that steps to them are unknown: {first_few(listed)}",
     )
 
 

@@ -119,6 +119,11 @@ def _models_of_items(
             )
     models = np.full(responses.n_items, polytomous_model, object)
     for item, model in item_models.items():
+        if not isinstance(item, (int, np.integer)) or not 0 <= item < len(models):
+            raise DataError(
+                f"item_models names the item {item!r}, which is no code from 0 to {len(models) - 1}. "
+                "The code of an id is its position in responses.item_ids"
+            )
         models[item] = model
     return np.where(responses.max_score > 1, models, "")
 

@@ -238,7 +238,13 @@ def test_scores_are_predicted_by_the_curves_of_their_categories_averaged_over_th
 
 def test_an_item_with_a_score_that_it_did_not_have_is_not_predicted_from_its_lower_scores():
     before = [(1, "u3", item, 1, 3) for item in ("p", "g", "i1")]
-    today = [(0, "u1", "p", 2, 3), (0, "u2", "p", 0, 3), (0, "u1", "g", 2, 3), (0, "u1", "i1", 2, 3), (0, "u2", "i1", 0, 3)]
+    today = [
+        (0, "u1", "p", 2, 3),
+        (0, "u2", "p", 0, 3),
+        (0, "u1", "g", 2, 3),
+        (0, "u1", "i1", 2, 3),
+        (0, "u2", "i1", 0, 3),
+    ]
     predicted = predict(scored(*before, *today), DAY, PARTIAL, ABILITIES)
     assert (predicted.item_id.tolist(), predicted.share.tolist()) == (["g"], [1.0])
 

@@ -243,6 +243,13 @@ def test_a_graded_item_is_the_same_whatever_the_numbers_of_its_scores():
     assert any("3 items have scores that nobody got" in line and "1 (score 3, 4)" in line for line in second.warnings)
 
 
+@pytest.mark.parametrize("item", ["q1", 2, -1])
+def test_a_model_of_an_item_that_does_not_exist_is_refused(item):
+    responses = irt.Responses.from_matrix([[0, 1], [2, 0], [1, 1]])
+    with pytest.raises(irt.DataError, match=f"item_models names the item {item!r}, which is no code from 0 to 1"):
+        irt.calibrate(responses, item_models={item: "GPCM"})
+
+
 @pytest.mark.parametrize("model", ["GRM", "GPCM"])
 def test_without_score_0_the_lowest_score_is_passed_by_everybody(model):
     matrix, _ = drawn(800, [*THREE[:2]] * 3, [model] * 6, seed=10)
