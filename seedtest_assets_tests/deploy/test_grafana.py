@@ -26,7 +26,13 @@ pytestmark = pytest.mark.usefixtures("without_pictures")
 FOLDER = ROOT / "deploy" / "grafana"
 DASHBOARD = json.loads((FOLDER / "dashboards" / "seedtest.json").read_text(encoding="utf-8"))
 PANELS = {panel["title"]: panel for panel in DASHBOARD["panels"]}
-VARIABLES = {variable["name"]: variable["query"] for variable in DASHBOARD["templating"]["list"]}
+VARIABLES = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
+# The small school has no partial credit. Of the first item nobody has 0, of the second nobody has 1.
+STEPS = """
+UPDATE item_history SET model = 'GPCM', steps = of_item.steps
+FROM (VALUES ('first', '{-Infinity,-0.5,0.7}'::float8[]), ('second', '{NULL,0.2,1.3}')) AS of_item (place, steps)
+WHERE item_id = CASE place WHEN 'first' THEN (SELECT min(item_id) FROM item_history) ELSE (SELECT max(item_id) FROM item_history) END
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,25 +65,34 @@ def nights(template, night_template, tmp_path_factory):
         assert run_night(instance, LAST).failure
         nights = Nights(database=database, instance=instance, runs=calibration_runs(instance, 10))
         nights.pass_of_the_sensor()
+        with database.transaction() as connection:
+            connection.exec_driver_sql(STEPS)
         yield nights
 
 
-def as_grafana_asks(query: str, hours: int = 24) -> str:
+def choices(connection) -> list[str]:
+    """The values of the variable `item`, the first of which is chosen when the dashboard opens."""
+    query = VARIABLES["item"]["query"].replace("${schema}", VARIABLES["schema"]["query"])
+    return [row[0] for row in connection.exec_driver_sql(query)]
+
+
+def as_grafana_asks(query: str, item: str, hours: int = 24) -> str:
     """The query with variables and macros filled in as Grafana's PostgreSQL data source does, for the hours until now."""
     low, high = f"now() - interval '{hours} hours'", "now() + interval '1 hour'"
-    for name, value in VARIABLES.items():
-        query = query.replace(f"${{{name}}}", value)
+    query = query.replace("${schema}", VARIABLES["schema"]["query"])
+    query = query.replace("${item:sqlstring}", "'" + item.replace("'", "''") + "'")
     query = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 BETWEEN {low} AND {high}", query)
     assert "$" not in query, "a macro or variable that this test does not know"
     return query
 
 
-def answer(nights: Nights, title: str, **how: int) -> list[tuple]:
+def answer(nights: Nights, title: str, item: int = 0, **how: int) -> list[tuple]:
     panel = PANELS[title]
     (target,) = panel["targets"]
     assert target["datasource"] == panel["datasource"]
     with nights.database.transaction() as connection:
-        query = as_grafana_asks(target["rawSql"], **how).replace("%", "%%")  # the driver's own escape
+        query = as_grafana_asks(target["rawSql"], choices(connection)[item], **how)
+        query = query.replace("%", "%%")  # the driver's own escape
         return [tuple(row) for row in connection.exec_driver_sql(query)]
 
 
@@ -159,7 +174,18 @@ def test_a_run_has_one_row_however_often_the_sensor_reads_it(nights):
     assert {run.run_id for run in nights.runs} < {row[0] for row in before}, "the run that filled the lake has one, too"
 
 
-def test_a_role_that_reads_two_tables_is_enough(nights):
+def test_items_are_counted_by_model(nights):
+    assert [row[1:] for row in answer(nights, "Items by model")][-2:] == [("2PL", N_ITEMS - 2), ("GPCM", 2)]
+
+
+def test_items_with_partial_credit_can_be_chosen_and_show_their_steps(nights):
+    first, second = (answer(nights, "Steps of ${item}", item=item) for item in (0, 1))
+    assert [row[1:] for row in first][-2:] == [("b_2", -0.5), ("b_3", 0.7)]
+    assert [row[1:] for row in second][-2:] == [("b_2", 0.2), ("b_3", 1.3)]
+    assert {row[1] for row in first + second} == {"b_2", "b_3"}
+
+
+def test_a_role_that_reads_three_tables_is_enough(nights):
     """The grants of docs/report.md."""
     text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
     (grants,) = [block for block in re.findall(r"```sql\n(.*?)```", text, re.DOTALL) if "grafana" in block]
@@ -168,7 +194,8 @@ def test_a_role_that_reads_two_tables_is_enough(nights):
             connection.exec_driver_sql(statement.strip())
         connection.exec_driver_sql("SET LOCAL ROLE grafana")
         for panel in DASHBOARD["panels"]:
-            connection.exec_driver_sql(as_grafana_asks(panel["targets"][0]["rawSql"]).replace("%", "%%"))
+            query = as_grafana_asks(panel["targets"][0]["rawSql"], choices(connection)[0])
+            connection.exec_driver_sql(query.replace("%", "%%"))
         connection.rollback()
 
 
