@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from seedtest_assets import irt
-from seedtest_assets.item_steps import kinds_of, parameters_by_position
+from seedtest_assets.irt.usable_parameters import unusable_parameters
+from seedtest_assets.item_steps import kinds_of, parameters_by_position, reasons_of
 
 LARGEST = 12
 """Differences listed by name: what fits on a screen."""
@@ -157,9 +158,12 @@ def probabilities(results: Results, answers: pd.DataFrame) -> np.ndarray:
     a, b = (answers["item_id"].map(items[name]).to_numpy(float) for name in ("a", "b"))
     c = answers["item_id"].map(items["c"].fillna(0.0)).to_numpy(float)
     chance = np.asarray(c + (1 - c) / (1 + np.exp(-a * (theta - b))))
-    with_steps = results.items[kinds_of(results.items) != ""].reset_index(drop=True)
+    with_steps = results.items[kinds_of(results.items) != ""]
     if not len(with_steps):
         return chance
+    chance[answers["item_id"].isin(with_steps["item_id"])] = np.nan
+    # Another job may have published steps that no item can have.
+    with_steps = with_steps[reasons_of(with_steps, unusable_parameters) == ""].reset_index(drop=True)
     place, parameters = (
         pd.Index(with_steps["item_id"]).get_indexer(answers["item_id"]),
         parameters_by_position(with_steps),

@@ -10,6 +10,7 @@ import pandas as pd
 
 from seedtest_assets.calibration import screened_out
 from seedtest_assets.irt.remarks import REVERSED, UNDETERMINED
+from seedtest_assets.item_steps import kinds_of
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.findings import LOW_DISCRIMINATION, MISFIT, MOVED
 from seedtest_assets.report.item_curves import ItemCurves, places
@@ -58,7 +59,9 @@ COLUMNS = [
 
 
 def change_since(items: pd.DataFrame, previous: pd.DataFrame) -> np.ndarray:
-    """Change of b against the partition before, float64 [n_items]; NaN for an item that it did not have."""
+    """Change of b against the partition before, float64 [n_items]; NaN for an item that it did not have, or with other scores."""
+    kinds = dict(zip(items["item_id"], kinds_of(items), strict=True))
+    previous = previous[kinds_of(previous) == previous["item_id"].map(kinds).to_numpy(object)]
     before = previous.set_index("item_id")["b"].reindex(items["item_id"]).to_numpy(float)
     return items["b"].to_numpy(float) - before
 

@@ -119,6 +119,13 @@ def test_an_answer_to_an_item_with_partial_credit_is_predicted_by_the_chance_of_
     assert chance[2] == pytest.approx(probabilities(results(), asked)[2])
 
 
+def test_steps_that_no_item_can_have_predict_nothing():
+    given = with_steps(results(), 2, "GRM")
+    given.items["steps"] = [[1.0, 0.0], [0.0, 1.0], *given.items["steps"][2:]]
+    asked = pd.DataFrame({"student_id": ["s0"] * 3, "item_id": ["0", "1", "2"]})
+    assert np.isnan(probabilities(given, asked)).tolist() == [True, False, False]
+
+
 def test_items_of_other_scores_are_not_compared_and_named():
     moved = results(scale=1.2, shift=0.5)
     comparison = compare_results(DAY, results(), with_steps(moved, 3))
