@@ -37,8 +37,8 @@ def calibration(reply: Mapping[str, Any]) -> Calibration:
                 n_responses=each["n_responses"],
                 is_anchor=each["is_anchor"],
                 model=each["model"],
-                steps=_steps(each["params"]),
-                se_steps=_steps(each["se"]),
+                steps=_steps(each["params"], each["params"]),
+                se_steps=_steps(each["se"], each["params"]),
             )
             for each in reply["item_params"]
         ],
@@ -52,10 +52,10 @@ def calibration(reply: Mapping[str, Any]) -> Calibration:
     )
 
 
-def _steps(values: Mapping[str, Any]) -> tuple[float | None, ...]:
-    """Read b_1, b_2, ..., of which JSON has -Infinity as text."""
-    names = takewhile(values.__contains__, (f"b_{k}" for k in count(1)))
-    return tuple(None if values[name] is None else float(values[name]) for name in names)
+def _steps(values: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[float | None, ...]:
+    """Read a value for each of b_1, b_2, ... of the params; None where there is none. JSON has -Infinity as text."""
+    given = [values.get(name) for name in takewhile(params.__contains__, (f"b_{k}" for k in count(1)))]
+    return tuple(None if value is None else float(value) for value in given)
 
 
 def made(make: Callable[[], T]) -> T:

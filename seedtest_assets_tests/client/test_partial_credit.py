@@ -10,6 +10,7 @@ from seedtest_assets import irt
 from seedtest_assets_tests.irt.test_partial_credit import THREE, drawn
 from seedtest_assets_tests.service.conftest import TOKEN
 from seedtest_client import Anchor, Answer, Client, Item, Observation, Rejected
+from seedtest_client.replies import calibration
 
 MATRIX, _ = drawn(300, [*THREE, *THREE], ["GPCM"] * 6, seed=5, seen=0.9)
 MATRIX[:, 3] = np.where(MATRIX[:, 3] == 0, np.nan, MATRIX[:, 3])  # nobody has 0
@@ -46,6 +47,15 @@ def test_scores_that_nobody_has_keep_their_place(of_rows):
     assert of_rows.items[3].steps[0] == -inf
     assert of_rows.items[4].steps[0] is None
     assert None not in of_rows.items[4].steps[1:]
+
+
+def test_steps_without_an_error_have_none_in_its_place():
+    params, se = {"a": 1.0, "b": 0.3, "c": None}, {"a": 0.1, "b": 0.1, "c": None, "b_1": None, "b_2": 0.2}
+    steps = {"b_1": "-Infinity", "b_2": 0.1, "b_3": 0.5}
+    facts = {"item_id": "q", "model": "GRM", "n_responses": 9, "is_anchor": False}
+    reply = {"item_params": [{"params": params | steps, "se": se, **facts}], "abilities": [], "fit_meta": {}}
+    (item,) = calibration(reply).items
+    assert (item.steps, item.se_steps) == ((-inf, 0.1, 0.5), (None, 0.2, None))
 
 
 def test_observations_give_what_rows_give(client, of_rows):
