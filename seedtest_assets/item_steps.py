@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 
 from seedtest_assets import irt
-from seedtest_assets.irt.models import MOST_CATEGORIES, POLYTOMOUS_MODELS
+from seedtest_assets.irt.models import POLYTOMOUS_MODELS, STEP_NAMES
 from seedtest_assets.irt.usable_parameters import unusable_steps
-
-STEP_NAMES = tuple(f"b_{k}" for k in range(1, MOST_CATEGORIES))
 
 
 def steps_of(params: Mapping[str, Any]) -> list[float | None] | None:

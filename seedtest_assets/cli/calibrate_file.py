@@ -22,10 +22,10 @@ from seedtest_assets.calibration import (
 from seedtest_assets.cli.rapid_guesses_of_file import with_rapid_guesses
 from seedtest_assets.engines.in_process import InProcessEngine, score
 from seedtest_assets.errors import InputError, first_few
-from seedtest_assets.irt.models import POLYTOMOUS_MODELS, LinkingMethod, Model, PolytomousModel, model_named
+from seedtest_assets.irt.models import POLYTOMOUS_MODELS, STEP_NAMES, LinkingMethod, Model, PolytomousModel, model_named
 from seedtest_assets.irt.priors import NO_PRIORS, Priors
 from seedtest_assets.irt.usable_parameters import unusable_anchors
-from seedtest_assets.item_steps import STEP_NAMES, reasons_of, steps_column, steps_matrix
+from seedtest_assets.item_steps import reasons_of, steps_column, steps_matrix
 from seedtest_assets.storage.answer_files import AnswerFile, read_answer_file
 from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.text_tables import ROW, read_text_table

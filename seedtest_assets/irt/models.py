@@ -17,6 +17,8 @@ MODELS: tuple[Model, ...] = get_args(Model)
 POLYTOMOUS_MODELS: tuple[PolytomousModel, ...] = get_args(PolytomousModel)
 # Scores that an item may have, 0 among them. More are no steps of a solution but a measurement, such as a percentage.
 MOST_CATEGORIES = 20
+# Names of the steps of an item with partial credit, in tables and files.
+STEP_NAMES = tuple(f"b_{k}" for k in range(1, MOST_CATEGORIES))
 SCALE_TRANSFORMATIONS: tuple[ScaleTransformation, ...] = get_args(ScaleTransformation)
 LINKING_METHODS: tuple[LinkingMethod, ...] = get_args(LinkingMethod)
 

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.counted_answers import close_gaps, codes_of, given_answers, keep_first
 from seedtest_assets.irt.errors import DataError
-from seedtest_assets.irt.models import MOST_CATEGORIES
+from seedtest_assets.irt.models import STEP_NAMES
 from seedtest_assets.irt.parallel import kernel
 from seedtest_assets.irt.parameters import ItemParameters
 
@@ -281,7 +281,7 @@ class Responses:
         known = frame[frame["item_id"].isin(list(code_of))]
         codes = [code_of[item_id] for item_id in known["item_id"]]
         guessing = known["c"].fillna(0.0) if "c" in known.columns else np.zeros(len(known))
-        names = [f"b_{k}" for k in range(1, MOST_CATEGORIES) if f"b_{k}" in known.columns]
+        names = [name for name in STEP_NAMES if name in known.columns]
         if not names:
             return ItemParameters(codes, known["a"], known["b"], guessing)
         if "model" not in known.columns:

@@ -9,7 +9,8 @@ import msgspec
 from seedtest_assets import irt
 from seedtest_assets.calibration import LEFT_OUT_COLUMNS, CalibrationResult
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.item_steps import STEP_NAMES, steps_as_params
+from seedtest_assets.irt.models import STEP_NAMES
+from seedtest_assets.item_steps import steps_as_params
 from seedtest_assets.service.limits import Limits
 from seedtest_assets.service.prior_estimates import PRIOR_ANSWERS, estimates_with_prior
 from seedtest_assets.service.reading import ParsedCalibration, read_calibration

@@ -9,8 +9,8 @@ import pandas as pd
 from msgspec import UNSET
 
 from seedtest_assets import irt
-from seedtest_assets.irt.models import POLYTOMOUS_MODELS
-from seedtest_assets.item_steps import STEP_NAMES, reasons_of_steps, steps_column, steps_matrix
+from seedtest_assets.irt.models import POLYTOMOUS_MODELS, STEP_NAMES
+from seedtest_assets.item_steps import reasons_of_steps, steps_column, steps_matrix
 from seedtest_assets.service.wire import NOT_AVAILABLE, Number
 
 _NAMED_MODELS = f"{', '.join(POLYTOMOUS_MODELS[:-1])} or {POLYTOMOUS_MODELS[-1]}"

@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from seedtest_assets.irt.models import MODELS, MOST_CATEGORIES, POLYTOMOUS_MODELS
-from seedtest_assets.item_steps import STEP_NAMES
+from seedtest_assets.irt.models import MODELS, MOST_CATEGORIES, POLYTOMOUS_MODELS, STEP_NAMES
 
 NOT_AVAILABLE = "NA"
 

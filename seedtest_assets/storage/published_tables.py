@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seedtest_assets.errors import InputError
-from seedtest_assets.item_steps import STEP_NAMES
+from seedtest_assets.irt.models import STEP_NAMES
 from seedtest_assets.storage.database import sql
 from seedtest_assets.storage.statements import Run, identifier, literal
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from seedtest_assets.errors import IrtServiceRefusal
 from seedtest_assets.irt.linking_errors import LinkingErrors
+from seedtest_assets.irt.models import STEP_NAMES
 from seedtest_assets.irt.usable_parameters import unusable_parameters
-from seedtest_assets.item_steps import STEP_NAMES
 
 # How many items a message names.
 ITEMS_NAMED = 5
