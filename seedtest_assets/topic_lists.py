@@ -41,11 +41,11 @@ def text_of(topics: Iterable[str]) -> str | None:
 
 def in_one_form(texts: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
     """Write equal lists in the same way: sorted, each topic once, a list of one as its topic, an empty one as null."""
-    if not pc.any(pc.starts_with(texts, _LIST)).as_py():
-        return texts
-    encoded = texts.dictionary_encode()
+    encoded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.unify_dictionaries().combine_chunks()
+    if not pc.any(pc.starts_with(encoded.dictionary, _LIST)).as_py():
+        return texts
     distinct: Sequence[str] = encoded.dictionary.to_pylist()
     return pa.array([text_of(topics_of(text)) for text in distinct], pa.string()).take(encoded.indices)
 

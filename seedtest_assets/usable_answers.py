@@ -22,6 +22,7 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=timezone.utc)
 SQL_BLANKS = "E' \\t\\n\\x0b\\f\\r'"
 NO_MARK = "no correct"
 REPEATED = "the same student, item and time twice"
+_IDS = ("student_id", "item_id", "topic_id")
 _ORDER = ("completed_at", "student_id", "item_id", "correct", "score")
 
 
@@ -32,7 +33,8 @@ def usable_until() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitAnswers:
-    """usable: ids trimmed, in the order of completed_at, student and item. left_out: the others, with their `reason`.
+    """usable: ids trimmed and dictionary-encoded, in the order of completed_at, student and item. left_out: the others, with
+    ids as text and their `reason`.
 
     n_further_topics: rows that named one more topic of an answer which is in `usable`.
     """
@@ -51,9 +53,9 @@ def split_usable(answers: pa.Table) -> SplitAnswers:
     A topic of blanks is none. A negative response time is unknown. Of the same answer with two marks or scores the incorrect or lowest one is
     kept, as in the calibration. Rows of the same answer and mark with different topics are one answer of these topics.
     """
+    for name in _IDS:
+        answers = _replaced(answers, name, encoded(answers[name]))
     answers = answers.combine_chunks()
-    for name in ("student_id", "item_id", "topic_id"):
-        answers = _replaced(answers, name, trimmed(answers[name]))
     milliseconds = answers["response_time_ms"]
     known = pc.if_else(pc.less(milliseconds, 0), pa.scalar(None, milliseconds.type), milliseconds)
     answers = _replaced(answers, "response_time_ms", known)
@@ -63,41 +65,50 @@ def split_usable(answers: pa.Table) -> SplitAnswers:
         answers = answers.drop_columns("unreadable")
     usable = pc.is_null(reasons)
     left_out = answers.append_column("reason", reasons).filter(pc.invert(usable))
-    order = [(name, "ascending") for name in _ORDER if name in answers.column_names]
-    answers = answers.filter(usable).sort_by(order).combine_chunks()
-    answers = _replaced(answers, "topic_id", in_one_form(answers["topic_id"]))
-    repeated = _repeats_the_row_before(answers).to_numpy(zero_copy_only=False)
+    answers = _sorted(_filtered(answers, usable))
+    answers = _replaced(answers, "topic_id", encoded(in_one_form(answers["topic_id"])))
+    repeated = _repeats_the_row_before(answers)
     answers, further = _with_topics_of_repeated_rows(answers, repeated)
     again = answers.filter(pa.array(repeated & ~further))
     again = again.append_column("reason", pa.repeat(pa.scalar(REPEATED), len(again)))
+    left_out = pa.concat_tables([_decoded(left_out), _decoded(again)])
     return SplitAnswers(
-        usable=answers.filter(pa.array(~repeated)).combine_chunks(),
-        left_out=pa.concat_tables([left_out, again]),
-        n_further_topics=int(further.sum()),
+        usable=_filtered(answers, pa.array(~repeated)), left_out=left_out, n_further_topics=int(further.sum())
     )
 
 
-def with_usable_ids(answers: pa.Table) -> tuple[pa.Table, dict[str, int]]:
-    """Trim and dictionary-encode student_id and item_id; leave out rows without usable ones, counted by reason.
+def encoded(ids: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:
+    """Trim and dictionary-encode ids, which may be numbers; blanks only are null. Only distinct ids are examined."""
+    if not pa.types.is_dictionary(ids.type):
+        ids = ids.dictionary_encode()
+    if isinstance(ids, pa.ChunkedArray):
+        ids = ids.unify_dictionaries().combine_chunks() if ids.num_chunks else pa.array([], ids.type)
+    distinct = trimmed(ids.dictionary.cast(pa.string()))
+    if distinct.equals(ids.dictionary):
+        return ids
+    codes = distinct.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(codes.indices.take(ids.indices), codes.dictionary)
 
-    Only the distinct ids are examined, so that a long window costs next to nothing.
-    """
+
+def with_usable_ids(answers: pa.Table) -> tuple[pa.Table, dict[str, int]]:
+    """Trim and dictionary-encode student_id and item_id; leave out rows without usable ones, counted by reason."""
     left_out: Counter[str] = Counter()
     for name in ("student_id", "item_id"):
-        ids = answers[name] if pa.types.is_dictionary(answers[name].type) else answers[name].dictionary_encode()
-        if not ids.num_chunks:
-            continue
-        encoded = ids.unify_dictionaries().combine_chunks()
-        distinct = trimmed(encoded.dictionary)
-        faults = why_unusable_id(distinct, name)
-        if not encoded.null_count and faults.null_count == len(faults) and distinct.equals(encoded.dictionary):
-            answers = _replaced(answers, name, encoded)
-            continue
-        answers = _replaced(answers, name, distinct.take(encoded.indices))
-        reasons = pc.if_else(encoded.indices.is_valid(), faults.take(encoded.indices), f"no {name}")
-        left_out.update(reasons.drop_null().to_pylist())
-        answers = answers.filter(reasons.is_null())
+        ids = encoded(answers[name])
+        answers = _replaced(answers, name, ids)
+        reasons = _why_unusable(ids, name)
+        if reasons is not None:
+            left_out.update(reasons.drop_null().to_pylist())
+            answers = answers.filter(reasons.is_null())
     return answers, dict(left_out)
+
+
+def _why_unusable(ids: pa.DictionaryArray, name: str) -> pa.Array | None:
+    """Say of each row why its id cannot be used, null where it can; None where all can. Only distinct ids are examined."""
+    faults = why_unusable_id(ids.dictionary, name)
+    if not ids.null_count and faults.null_count == len(faults):
+        return None
+    return pc.if_else(ids.indices.is_valid(), faults.take(ids.indices), f"no {name}")
 
 
 def trimmed(ids: pa.Array) -> pa.Array:
@@ -141,58 +152,78 @@ def usable_sql(answers: str) -> str:
     )
 
 
-def _reasons(answers: pa.Table) -> pa.ChunkedArray:
+def _reasons(answers: pa.Table) -> pa.Array:
+    """Say of each row why it cannot be used, null where it can; the first reason counts."""
     times = answers["completed_at"]
     nothing = pa.nulls(len(answers), pa.float64())
     score, highest = (answers[name] if name in answers.column_names else nothing for name in ("score", "max_score"))
-    return pc.coalesce(
-        why_unusable_id(answers["student_id"], "student_id"),
-        why_unusable_id(answers["item_id"], "item_id"),
-        pc.case_when(
-            pc.make_struct(
-                answers["correct"].is_null(),
-                times.is_null(),
-                pc.less(times, pa.scalar(EARLIEST, times.type)),
-                pc.greater_equal(times, pa.scalar(usable_until(), times.type)),
-                _too_long(answers["topic_id"]),
-                pc.match_substring(answers["topic_id"], "\0"),
-                pc.or_(pc.less(score, 0), pc.invert(pc.is_finite(score))),
-                pc.and_(pc.is_valid(score), pc.or_(pc.less_equal(highest, 0), pc.invert(pc.is_finite(highest)))),
-                pc.greater(score, highest),
-            ),
-            NO_MARK,
-            "no completed_at",
-            f"completed_at is before {EARLIEST.year}",
-            "completed_at is later than tomorrow",
-            f"topic_id is longer than {MAX_ID_BYTES:,} bytes",
-            "topic_id holds a zero byte",
-            "score is no number from 0",
-            "max_score is no number above 0",
-            "score is above max_score",
+    ids = {name: answers[name].combine_chunks() for name in _IDS}
+    topics = ids["topic_id"]
+    faults = {
+        NO_MARK: answers["correct"].is_null(),
+        "no completed_at": times.is_null(),
+        f"completed_at is before {EARLIEST.year}": pc.less(times, pa.scalar(EARLIEST, times.type)),
+        "completed_at is later than tomorrow": pc.greater_equal(times, pa.scalar(usable_until(), times.type)),
+        f"topic_id is longer than {MAX_ID_BYTES:,} bytes": _too_long(topics.dictionary).take(topics.indices),
+        "topic_id holds a zero byte": pc.match_substring(topics.dictionary, "\0").take(topics.indices),
+        "score is no number from 0": pc.or_(pc.less(score, 0), pc.invert(pc.is_finite(score))),
+        "max_score is no number above 0": pc.and_(
+            pc.is_valid(score), pc.or_(pc.less_equal(highest, 0), pc.invert(pc.is_finite(highest)))
         ),
-    )
+        "score is above max_score": pc.greater(score, highest),
+    }
+    reasons = [_why_unusable(ids[name], name) for name in ("student_id", "item_id")]
+    found = {reason: rows for reason, rows in faults.items() if pc.any(rows).as_py()}
+    if found:
+        reasons.append(pc.case_when(pc.make_struct(*found.values()), *found))
+    reasons = [of_rows for of_rows in reasons if of_rows is not None]
+    return pc.coalesce(*reasons) if reasons else pa.nulls(len(answers), pa.string())
+
+
+def _filtered(answers: pa.Table, chosen: pa.Array) -> pa.Table:
+    """Select rows by a mask; all of them, as usual, are not copied."""
+    return answers if pc.all(chosen).as_py() else answers.filter(chosen).combine_chunks()
+
+
+def _sorted(answers: pa.Table) -> pa.Table:
+    """Sort answers by _ORDER; those in order already, as of a file without times, are not copied."""
+    times = answers["completed_at"]
+    if pc.all(pc.less(times.slice(0, max(0, len(times) - 1)), times.slice(1))).as_py():
+        return answers
+    keys = pa.table({name: _sortable(answers[name]) for name in _ORDER if name in answers.column_names})
+    place = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
+    return answers.take(place).combine_chunks()
+
+
+def _sortable(values: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Give numbers in the order of values; of ids their places among the sorted ones, which compare faster than text."""
+    if not pa.types.is_dictionary(values.type):
+        return values
+    ids = values.combine_chunks()
+    place = np.empty(len(ids.dictionary), np.int32)
+    place[pc.sort_indices(ids.dictionary).to_numpy()] = np.arange(len(place))
+    return pa.array(place).take(ids.indices)
 
 
 def _too_long(ids: pa.Array) -> pa.Array:
     return pc.greater(pc.binary_length(ids), MAX_ID_BYTES)
 
 
-def _repeats_the_row_before(answers: pa.Table) -> pa.Array:
-    """Tell of rows in order whether student, item and time are those of the row before."""
-    if len(answers) < 2:
-        return pa.array([False] * len(answers), pa.bool_())
-    same = [
-        pc.equal(answers[name].slice(1), answers[name].slice(0, len(answers) - 1))
-        for name in ("student_id", "item_id", "completed_at")
-    ]
-    repeated = pc.and_(pc.and_(same[0], same[1]), same[2]).combine_chunks()
-    return pa.concat_arrays([pa.array([False]), repeated])
+def _repeats_the_row_before(answers: pa.Table) -> np.ndarray:
+    """Tell of rows in order whether student, item and time are those of the row before, bool [n]."""
+    repeated = np.zeros(len(answers), bool)
+    student, item = (answers[name].combine_chunks().indices.to_numpy() for name in ("student_id", "item_id"))
+    time = answers["completed_at"].cast(pa.int64()).to_numpy()
+    repeated[1:] = (student[1:] == student[:-1]) & (item[1:] == item[:-1]) & (time[1:] == time[:-1])
+    return repeated
 
 
 def _with_topics_of_repeated_rows(answers: pa.Table, repeated: np.ndarray) -> tuple[pa.Table, np.ndarray]:
     """Give the first row of an answer the topics of its repeated rows with the same mark; and tell which rows these were."""
     further = np.zeros(len(answers), bool)
     at = np.flatnonzero(repeated)
+    if not len(at):
+        return answers, further
     first = np.flatnonzero(~repeated)[np.cumsum(~repeated)[at] - 1]
     marks, topics = answers["correct"], answers["topic_id"]
     same_mark = pc.equal(marks.take(pa.array(at)), marks.take(pa.array(first))).to_numpy()
@@ -209,7 +240,14 @@ def _with_topics_of_repeated_rows(answers: pa.Table, repeated: np.ndarray) -> tu
     texts = topics.to_pylist()
     for kept, names in more.items():
         texts[kept] = text_of(names)
-    return _replaced(answers, "topic_id", pa.array(texts, pa.string())), further
+    return _replaced(answers, "topic_id", pa.array(texts, pa.string()).dictionary_encode()), further
+
+
+def _decoded(answers: pa.Table) -> pa.Table:
+    """Write ids as text."""
+    for name in _IDS:
+        answers = _replaced(answers, name, answers[name].cast(pa.string()))
+    return answers
 
 
 def _replaced(answers: pa.Table, name: str, column: pa.Array) -> pa.Table:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -15,14 +14,15 @@ import pyarrow.parquet
 from seedtest_assets.errors import InputError, first_few, first_line, number_of
 from seedtest_assets.rapid_guesses import NOTHING_COUNTED, RapidCount
 from seedtest_assets.storage.answer_groups import group_column, groups_of_students
+from seedtest_assets.storage.answer_values import VALUE_COLUMNS, Reasons, read_values
 from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.marks import read_marks
-from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
+from seedtest_assets.storage.observations import ID_COLUMNS, OBSERVATION_SCHEMA
 from seedtest_assets.storage.parquet_columns import readable_column
 from seedtest_assets.storage.scores_as_marks import with_marks_of_scores
 from seedtest_assets.storage.text_tables import ROW, read_text_table, refuse_repeated_names
 from seedtest_assets.topic_lists import from_lists
-from seedtest_assets.usable_answers import EARLIEST, counted, split_usable, trimmed
+from seedtest_assets.usable_answers import EARLIEST, counted, encoded, split_usable, trimmed
 
 ALIASES = {
     "student_id": ("student_id", "user_id"),
@@ -44,32 +44,13 @@ GROUP = "group_id"
 """Column of the student's group, which is no item of a wide file; only a comparison of groups reads it."""
 REASONS_SHOWN = 8
 ENDINGS = (".parquet", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".xlsx")
-_UNREADABLE = {
-    "completed_at": "completed_at is no time",
-    "response_time_ms": "response_time_ms is no number of milliseconds",
-    "hint_used": "hint_used is neither true/false nor 1/0",
-    "score": "score is no number",
-    "max_score": "max_score is no number",
-}
-"""Reasons of values that cannot be read, by column."""
-_TRUE, _FALSE = "('true', 't', '1', '1.0', 'yes', 'y')", "('false', 'f', '0', '0.0', 'no', 'n')"
-# SQL. The largest offset on Earth is +14:00; DuckDB reads any, and shifts the time by it. Seconds, milliseconds or
-# microseconds are since 1970; 9 digits are of before September 2001.
-_TIME = r"""CASE
-    WHEN regexp_matches(completed_at, ':[0-9]{2}(\.[0-9]+)?\s*[+-](1[5-9]|[2-9][0-9])') THEN NULL
-    ELSE coalesce(try_cast(completed_at AS TIMESTAMPTZ), CASE
-        WHEN regexp_full_match(completed_at, '[0-9]{9,10}([.][0-9]+)?') THEN to_timestamp(try_cast(completed_at AS DOUBLE))
-        WHEN regexp_full_match(completed_at, '[0-9]{12,13}([.][0-9]+)?') THEN to_timestamp(try_cast(completed_at AS DOUBLE) / 1e3)
-        WHEN regexp_full_match(completed_at, '[0-9]{15,16}') THEN to_timestamp(try_cast(completed_at AS DOUBLE) / 1e6)
-        ELSE try_cast(regexp_replace(completed_at, '^([0-9]{4})[.] ?([0-9]{1,2})[.] ?([0-9]{1,2})[.]?', '\1-\2-\3') AS TIMESTAMPTZ)
-    END) END"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerFile:
     """The answers of a file, or of all files of a glob.
 
-    answers: rows of OBSERVATION_SCHEMA.
+    answers: rows of OBSERVATION_SCHEMA, ids dictionary-encoded.
     bad: columns row and reason, one row for each row (of a wide file: cell) that is left out of `answers`. Row 1 is the
         first below the header. The index names the place: the row, or the student and item of a cell.
     n_rows: answers in the file; as many as `answers`, `bad` and the rows of further topics, which are in `notes`, have together.
@@ -177,10 +158,11 @@ def read_answer_file(
     file_items = rows["item_id"]
     # A blank cell of a wide file is nothing; a long file has no row for an item that a person did not get.
     is_answer = pc.invert(marks.ignored) if not wide else pc.is_valid(marks.text)
-    rows = rows.filter(is_answer)
+    if not pc.all(is_answer).as_py():
+        rows = rows.filter(is_answer)
     split = split_usable(_typed(rows, chosen))
     bad = _bad_rows(file.misfits, split.left_out, wide=wide)
-    answers = split.usable.select(OBSERVATION_SCHEMA.names).cast(OBSERVATION_SCHEMA)
+    answers = split.usable.select(OBSERVATION_SCHEMA.names)
     n_rows = len(rows) + len(file.misfits)
     assert len(answers) + split.n_further_topics + len(bad) == n_rows, f"{path}: rows are lost"
     if split.n_further_topics:
@@ -332,64 +314,37 @@ def _under_our_names(rows: pa.Table, chosen: Mapping[str, str | None]) -> dict[s
 
 def _in_order(ids: pa.ChunkedArray) -> list[str]:
     """List each id once, in the order of the file."""
-    return trimmed(ids.cast(pa.string()).unique()).unique().drop_null().to_pylist()
+    return trimmed(ids.unique().cast(pa.string())).unique().drop_null().to_pylist()
 
 
 def _typed(rows: pa.Table, chosen: Mapping[str, str | None]) -> pa.Table:
-    """Give the columns of OBSERVATION_SCHEMA, the row's number, and in `unreadable` why a value could not be read.
+    """Give the columns of OBSERVATION_SCHEMA, ids dictionary-encoded, the row's number, and in `unreadable` why a value could not be read.
 
     rows: text under our names, `correct` as of Marks. chosen: names of the columns, null where the file has none.
     """
-    raw = ", ".join(
-        f"{_without_blanks(name)} AS {name}" if column else f"NULL::VARCHAR AS {name}"
-        for name, column in chosen.items()
-    )
-    # Where the file has no time, its order tells which of two answers came first: microseconds after EARLIEST.
-    # Not the row's number, which begins again in each file of a glob.
-    time = _TIME if chosen["completed_at"] else f"TIMESTAMPTZ '{EARLIEST}' + to_microseconds(place)"
-    query = f"""
-        SELECT row, {", ".join(OBSERVATION_SCHEMA.names)}, CASE
-            WHEN correct IS NULL AND correct_text IS NOT NULL THEN correct_text
-            WHEN contains(student_id, chr(10)) THEN 'student_id holds a line break'
-            WHEN contains(item_id, chr(10)) THEN 'item_id holds a line break'
-            WHEN completed_at IS NULL AND completed_text IS NOT NULL THEN '{_UNREADABLE["completed_at"]}'
-            WHEN response_time_ms IS NULL AND response_time_text IS NOT NULL THEN '{_UNREADABLE["response_time_ms"]}'
-            WHEN hint_used IS NULL AND hint_text IS NOT NULL THEN '{_UNREADABLE["hint_used"]}'
-            WHEN score IS NULL AND score_text IS NOT NULL THEN '{_UNREADABLE["score"]}'
-            WHEN max_score IS NULL AND max_score_text IS NOT NULL THEN '{_UNREADABLE["max_score"]}'
-            END AS unreadable
-        FROM (SELECT
-            row, place, student_id, item_id, topic_id, session_id,
-            CASE correct WHEN 'true' THEN true WHEN 'false' THEN false END AS correct,
-            CASE WHEN lower(hint_used) IN {_TRUE} THEN true WHEN lower(hint_used) IN {_FALSE} THEN false END AS hint_used,
-            try_cast(try_cast(response_time_ms AS DOUBLE) AS INTEGER) AS response_time_ms,
-            {time} AS completed_at,
-            try_cast(score AS DOUBLE) AS score, try_cast(max_score AS DOUBLE) AS max_score,
-            score AS score_text, max_score AS max_score_text,
-            correct AS correct_text, completed_at AS completed_text,
-            response_time_ms AS response_time_text, hint_used AS hint_text
-        FROM (SELECT "{ROW}" AS row, place, {raw} FROM file))
-        """
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("file", rows.append_column("place", pa.array(np.arange(len(rows)))))
-        typed = connection.sql(query).to_arrow_table()
-    return typed.set_column(
-        typed.column_names.index("unreadable"), "unreadable", _with_values(typed["unreadable"], rows)
-    )
+    ids = {name: encoded(rows[name]) for name in ID_COLUMNS if chosen[name]}
+    correct, unreadable = _correct(rows["correct"])
+    reasons = Reasons(unreadable)
+    for name in ("student_id", "item_id"):
+        broken = pc.match_substring(ids[name].dictionary, "\n")
+        if pc.any(broken).as_py():
+            reasons.add(f"{name} holds a line break", broken.take(ids[name].indices))
+    values = read_values(rows.select([name for name in VALUE_COLUMNS if chosen[name]]), reasons)
+    if not chosen["completed_at"]:
+        # The order of the file tells which of two answers came first: microseconds after EARLIEST. Not the row's number, which
+        # begins again in each file of a glob.
+        first = int(EARLIEST.timestamp()) * 1_000_000
+        values["completed_at"] = pa.array(np.arange(first, first + len(rows))).cast(pa.timestamp("us", tz="UTC"))
+    known = {"correct": correct, **ids, **values}
+    columns = {
+        field.name: known[field.name] if field.name in known else pa.nulls(len(rows), field.type)
+        for field in OBSERVATION_SCHEMA
+    }
+    return pa.table({"row": rows[ROW], **columns, "unreadable": reasons.of_rows})
 
 
-def _with_values(unreadable: pa.ChunkedArray, rows: pa.Table) -> pa.ChunkedArray:
-    """Add the first values that could not be read to the reasons."""
-    for name, reason in _UNREADABLE.items():
-        of_reason = pc.equal(unreadable, reason)
-        if pc.any(of_reason).as_py():
-            values = rows[name].filter(pc.fill_null(of_reason, False)).cast(pa.string()).unique()
-            unreadable = pc.if_else(of_reason, f"{reason}: {first_few(values.to_pylist())}", unreadable)
-    return unreadable
-
-
-def _without_blanks(name: str) -> str:
-    """Give the SQL of a column's text; ids are trimmed by the rule of usable answers, marks by that of marks."""
-    text = f"CAST({name} AS VARCHAR)"
-    return text if name in ("student_id", "item_id", "topic_id", "correct") else f"nullif(trim({text}), '')"
+def _correct(marks: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Part the texts of Marks into marks and the reasons of those that cannot be read, null elsewhere."""
+    read = pc.is_in(marks, pa.array(["true", "false"]))
+    correct = pc.if_else(read, pc.equal(marks, "true"), pa.scalar(None, pa.bool_()))
+    return correct, pc.if_else(read, pa.scalar(None, pa.string()), marks)

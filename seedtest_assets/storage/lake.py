@@ -19,10 +19,8 @@ from seedtest_assets.calibration import SCORE_SCHEMA
 from seedtest_assets.errors import InputError, TransientError, first_line
 from seedtest_assets.storage.file_digest import is_damaged, parquet_with_digest
 from seedtest_assets.storage.lake_folder import LakeFolder
-from seedtest_assets.storage.observations import OBSERVATION_SCHEMA, OMISSION_SCHEMA
+from seedtest_assets.storage.observations import ID_COLUMNS, OBSERVATION_SCHEMA, OMISSION_SCHEMA
 from seedtest_assets.storage.private_files import PRIVATE_FILE, close_to_others, make_private_folder
-
-_IDS = ["student_id", "item_id", "topic_id", "session_id"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +66,7 @@ class Lake(LakeFolder):
         schema = pa.schema(
             [
                 pa.field(name, pa.dictionary(pa.int32(), pa.string()))
-                if name in _IDS
+                if name in ID_COLUMNS
                 else OBSERVATION_SCHEMA.field(name)
                 for name in chosen
             ]
@@ -184,7 +182,7 @@ class Lake(LakeFolder):
                 )
             there = set(pq.read_schema(pa.BufferReader(content)).names)
             known = [name for name in columns if name in there or name not in SCORE_SCHEMA.names]
-            table = pq.read_table(pa.BufferReader(content), columns=known, read_dictionary=_IDS)
+            table = pq.read_table(pa.BufferReader(content), columns=known, read_dictionary=ID_COLUMNS)
             for name in set(columns) - set(known):  # the file was written before there were scores
                 table = table.append_column(name, pa.nulls(len(table), OBSERVATION_SCHEMA.field(name).type))
             return table.select(columns)

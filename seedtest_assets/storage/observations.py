@@ -24,6 +24,8 @@ OBSERVATION_SCHEMA = pa.schema(
 """topic_id: several topics of an answer are one text, see topic_lists.py; score, max_score: null where the source only tells right
 or wrong."""
 
+ID_COLUMNS = ("student_id", "item_id", "topic_id", "session_id")
+
 OMISSION_SCHEMA = pa.schema([("item_id", pa.string()), ("n", pa.int64())])
 """Answers of a day that have no mark, by item."""
 
@@ -56,7 +58,7 @@ def usable_answers(table: pa.Table) -> UsableAnswers:
     without_mark = split.left_out.filter(pc.equal(split.left_out["reason"], NO_MARK))
     omitted = without_mark.group_by("item_id").aggregate([([], "count_all")]).rename_columns(OMISSION_SCHEMA.names)
     return UsableAnswers(
-        split.usable,
+        split.usable.cast(OBSERVATION_SCHEMA),
         counted(split.left_out["reason"].to_pylist()),
         split.n_further_topics,
         omitted.cast(OMISSION_SCHEMA),

@@ -4,8 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets.errors import InputError
-
-_IDS = ("student_id", "item_id", "topic_id", "session_id")
+from seedtest_assets.storage.observations import ID_COLUMNS
 
 
 def readable_column(path: str, name: str, values: pa.ChunkedArray, meaning: str) -> pa.ChunkedArray:
@@ -33,7 +32,7 @@ def readable_column(path: str, name: str, values: pa.ChunkedArray, meaning: str)
                 f"{path}: the column {name} holds bytes that are no UTF-8 text. Write it as text"
             ) from None
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return _whole(path, name, values) if meaning in _IDS else values
+        return _whole(path, name, values) if meaning in ID_COLUMNS else values
     if (
         pa.types.is_integer(kind)
         or pa.types.is_boolean(kind)

@@ -18,7 +18,7 @@ from seedtest_assets.storage.answer_files import AnswerFile, is_answer_file, rea
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.mark_names import BLANK, NO_ANSWER
 from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
-from seedtest_assets.storage.observations import UsableAnswers, usable_answers
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA, UsableAnswers, usable_answers
 from seedtest_assets.storage.relations import columns_of, tables_behind
 from seedtest_assets.storage.source_queries import TABLES, answers_query, counted, in_order
 
@@ -165,7 +165,8 @@ class FileSource:
     def _answers_of(self, day: date) -> pa.Table:
         completed = self._file.answers["completed_at"]
         start, end = (pa.scalar(instant, completed.type) for instant in day_bounds(day))
-        return self._file.answers.filter(pc.and_(pc.greater_equal(completed, start), pc.less(completed, end)))
+        of_day = self._file.answers.filter(pc.and_(pc.greater_equal(completed, start), pc.less(completed, end)))
+        return of_day.cast(OBSERVATION_SCHEMA)
 
     @cached_property
     def _file(self) -> AnswerFile:

@@ -8,6 +8,7 @@ import numpy as np
 
 _NEWLINE, _QUOTE = ord("\n"), ord('"')
 _WHITESPACE = b" \t\v\f"
+_BLOCK_BYTES = 4 << 20
 _UP_TO_CLOSING_QUOTE = re.compile(rb'[^"]*(?:""[^"]*)*"(?!")')
 
 
@@ -110,15 +111,24 @@ def _last_line(lines: _Lines, first: int, n_columns: int) -> int | None:
 
 def _may_end_in_quotes(lines: _Lines, data: np.ndarray) -> list[int]:
     """List the lines with an odd number of quotes, or with a quote that neither begins nor ends a cell nor is doubled."""
-    quotes = np.flatnonzero(data == _QUOTE)
-    if not len(quotes):
-        return []
-    odd = np.flatnonzero(np.diff(np.searchsorted(quotes, lines.ends), prepend=0) % 2)
-    may_stand_beside = np.zeros(256, bool)
-    may_stand_beside[[_NEWLINE, _QUOTE, lines.delimiter[0]]] = True
-    padded = np.pad(data, 1, constant_values=_NEWLINE)
-    usual = may_stand_beside[padded[quotes]] | may_stand_beside[padded[quotes + 2]]
-    return np.union1d(odd, np.searchsorted(lines.ends, quotes[~usual])).tolist()
+    odd, unusual = [], []
+    first = 0
+    while first < len(lines.ends):
+        # Block by block, so that memory does not grow with the file.
+        begin = int(lines.starts[first])
+        last = max(first + 1, int(np.searchsorted(lines.ends, begin + _BLOCK_BYTES)))
+        block = data[begin : lines.ends[last - 1]]
+        quote = block == _QUOTE
+        if quote.any():
+            at_end = np.append(np.bitwise_xor.accumulate(quote), False)[lines.ends[first:last] - begin - 1]
+            odd.append(first + np.flatnonzero(np.diff(at_end, prepend=False)))
+            beside = quote | (block == _NEWLINE) | (block == lines.delimiter[0])
+            quote[1:] &= ~beside[:-1]
+            quote[:-1] &= ~beside[1:]
+            quote[[0, -1]] = False  # there a line begins or ends
+            unusual.append(first + np.searchsorted(lines.ends[first:last], begin + np.flatnonzero(quote)))
+        first = last
+    return np.unique(np.concatenate([*odd, *unusual])).tolist() if odd else []
 
 
 def _blank_lines(lines: _Lines, data: np.ndarray) -> np.ndarray:

@@ -107,3 +107,20 @@ def test_abilities_of_students_with_numbers_as_ids_are_their_own(tmp_path):
     abilities = calibration.abilities()
     assert abilities["user_id"].tolist() == [str(number) for number in range(200)]
     assert (abilities["n_responses"] == 6).all()
+
+
+def test_values_of_a_long_file_stand_in_their_rows(tmp_path):
+    """Longer than what DuckDB reads at a time, whose parts need not come back in order."""
+    number = np.arange(400_000)
+    columns = {
+        "student_id": np.char.add("u", (number % 1000).astype(str)),
+        "item_id": np.char.add("i", (number // 1000).astype(str)),
+        "correct": number % 3 == 0,
+        "completed_at": pa.array(number[::-1] + 1_700_000_000_000_000, pa.timestamp("us")),
+        "response_time_ms": number,
+    }
+    pq.write_table(pa.table(columns), tmp_path / "log.parquet")
+    answers = read_answer_file(tmp_path / "log.parquet").answers
+    assert answers["response_time_ms"].to_numpy().tolist() == number[::-1].tolist()
+    assert answers["item_id"].take([0]).to_pylist() == ["i399"]
+    assert answers["completed_at"][-1].as_py() == datetime(2023, 11, 14, 22, 13, 20, 399_999, tzinfo=timezone.utc)

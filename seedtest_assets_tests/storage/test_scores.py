@@ -230,7 +230,7 @@ def test_no_answers_and_codes_among_scores_are_no_scores(tmp_path):
 def test_a_score_above_1_is_correct_only_where_it_is_the_highest_possible(tmp_path):
     path = write(tmp_path, "user_id,item_id,score,max_score\nu1,a,2,\nu2,a,2,3\nu3,a,3,3\nu1,b,0,\nu2,b,1,\n")
     file = read_answer_file(path, needs_time=False)
-    assert file.answers.sort_by([("item_id", "ascending"), ("student_id", "ascending")])["correct"].to_pylist() == [
+    assert file.answers.cast(OBSERVATION_SCHEMA).sort_by([("item_id", "ascending"), ("student_id", "ascending")])["correct"].to_pylist() == [
         False, False, True, False, True,
     ]  # fmt: skip
     assert file.notes == []

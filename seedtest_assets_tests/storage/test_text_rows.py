@@ -3,9 +3,11 @@
 import csv
 import io
 
-from hypothesis import given
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from seedtest_assets.storage import text_rows
 from seedtest_assets.storage.text_rows import split_rows
 
 
@@ -53,3 +55,18 @@ def test_each_line_that_is_not_blank_is_a_row_or_goes_on_one(text):
     assert rows.n_rows <= written
     if '"' not in text:
         assert rows.n_rows == written
+
+
+@pytest.mark.parametrize("block_bytes", [1, 5, 16])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.sampled_from('ab,"\n'), max_size=60))
+def test_the_blocks_that_quotes_are_looked_for_in_make_no_difference(monkeypatch, block_bytes, text):
+    monkeypatch.setattr(text_rows, "_BLOCK_BYTES", 4 << 20)
+    whole = split_rows(text.encode(), ",", 2)
+    monkeypatch.setattr(text_rows, "_BLOCK_BYTES", block_bytes)
+    in_blocks = split_rows(text.encode(), ",", 2)
+    assert (in_blocks.text, in_blocks.numbers.tolist(), list(in_blocks.unclosed)) == (
+        whole.text,
+        whole.numbers.tolist(),
+        list(whole.unclosed),
+    )
