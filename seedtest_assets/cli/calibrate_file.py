@@ -158,8 +158,9 @@ def score_file(calibration: FileCalibration, scored: AnswerFile) -> FileCalibrat
     """Estimate all abilities again from the same file as it is read for abilities, in the whole population."""
     result = calibration.result
     population = result.model_spec["group_mean"], result.model_spec["group_sd"]
-    abilities = score(answers_to_calibrate(scored.answers), result.items, *population)
-    return replace(calibration, result=replace(result, abilities=abilities), scored=scored)
+    abilities, warnings = score(answers_to_calibrate(scored.answers), result.items, *population)
+    result = replace(result, abilities=abilities, warnings=result.warnings + warnings)
+    return replace(calibration, result=result, scored=scored)
 
 
 def read_anchors(path: Path) -> pd.DataFrame:

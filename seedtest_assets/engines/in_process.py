@@ -20,7 +20,8 @@ from seedtest_assets.engines.result_tables import (
     model_specification,
     partial_credit_facts,
 )
-from seedtest_assets.errors import InputError
+from seedtest_assets.errors import InputError, first_few, number_of
+from seedtest_assets.irt.models import MOST_CATEGORIES
 
 
 class InProcessEngine:
@@ -60,19 +61,48 @@ class InProcessEngine:
         return replace(result, model_spec=result.model_spec | facts)
 
 
-def score(answers: pa.Table, parameters: pd.DataFrame, mean: float, sd: float) -> pd.DataFrame:
-    """Give ABILITY_COLUMNS of the students of answers (ANSWER_SCHEMA) whose items' PARAMETER_COLUMNS are known.
+def score(answers: pa.Table, parameters: pd.DataFrame, mean: float, sd: float) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Give ABILITY_COLUMNS of the students of answers (ANSWER_SCHEMA) whose items' PARAMETER_COLUMNS are known, and warnings.
 
-    mean, sd: of the population's ability.
+    mean, sd: of the population's ability. Answers with a score that their item does not have are left out, with a warning.
     """
     request = code_request(CalibrationRequest(answers))
     items = codes.coded(parameters, request.item_ids)
     if items is None:
         raise InputError("none of the items that were answered has parameters")
+    known = _known_scores(request.responses, items)
+    unknown_of = request.responses.item[~known]
+    request = replace(request, responses=_selected(request.responses, known))
     try:
-        return ability_table(request, *irt.expected_a_posteriori(request.responses, items, mean, sd))
+        abilities = ability_table(request, *irt.expected_a_posteriori(request.responses, items, mean, sd))
     except irt.DataError as error:
         raise InputError(str(error)) from None
+    if known.all():
+        return abilities, ()
+    named = first_few(request.item_ids.take(pa.array(np.unique(unknown_of))).to_pylist())
+    line = f"{number_of(int(np.sum(~known)), 'answer')} with a score that nobody had in the calibration left out of the abilities: {named}"
+    return abilities, (line,)
+
+
+def _known_scores(responses: irt.Responses, items: irt.ItemParameters) -> np.ndarray:
+    """Tell which answers have a score that their item has, or are to an item without parameters, bool [n_answers]."""
+    has = np.ones((responses.n_items, MOST_CATEGORIES), bool)
+    has[items.item] = False
+    has[items.item[items.scores.item], items.scores.score.astype(np.int64)] = True
+    return has[responses.item, responses.score]
+
+
+def _selected(responses: irt.Responses, kept: np.ndarray) -> irt.Responses:
+    """Select answers; the persons stay."""
+    if kept.all():
+        return responses
+    return replace(
+        responses,
+        person_start=np.append(0, np.cumsum(kept))[responses.person_start],
+        item=responses.item[kept],
+        score=responses.score[kept],
+        order=responses.order[kept] if len(responses.order) else responses.order,
+    )
 
 
 def result_of(calibration: irt.Calibration, coded: CodedRequest, model: str, seconds: float) -> CalibrationResult:

@@ -123,6 +123,20 @@ def test_scores_not_reached_are_ignored_in_the_calibration_and_0_in_abilities(ma
     assert (after[late] < before[late]).all()
 
 
+def test_a_0_in_abilities_that_nobody_had_in_the_calibration_is_left_out_and_named(matrix, tmp_path):
+    scores = matrix.assign(q1=matrix["q1"].clip(lower=1))
+    scores.iloc[:40, 1] = 8
+    path = long_file(scores, tmp_path)
+    rules = mark_rules(not_reached="8=ignored-then-wrong")
+    calibration = calibrate_file(read_log(path, rules=rules))
+    scored = score_file(calibration, read_log(path, rules=rules.for_abilities))
+    assert (
+        "40 answers with a score that nobody had in the calibration left out of the abilities: q1"
+        in scored.result.warnings
+    )
+    pd.testing.assert_frame_equal(scored.abilities(), calibration.abilities(), atol=1e-6)
+
+
 def test_an_item_that_everybody_gets_a_point_of_is_an_anchor_again(matrix, tmp_path):
     path = tmp_path / "wide.csv"
     matrix.assign(q1=matrix["q1"].clip(lower=1)).to_csv(path, float_format="%g")
