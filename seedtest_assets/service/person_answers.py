@@ -40,15 +40,15 @@ def answers_of_person(
     code_of = {item_id: code for code, item_id in enumerate(known) if not reason_of[item_id]}
     items = parameters.items(np.array(sorted(code_of.values()), int))
 
-    marks, is_right = _scores(answers)
+    marks, unscored = _scores(answers)
     given = np.flatnonzero(marks != NOT_ANSWERED)
     ids = [str(answer.item_id) for answer in answers]
     scored = np.array([row for row in given if ids[row] in code_of], int)
     codes = np.array([code_of[ids[row]] for row in scored], int)
-    if is_right[scored].any():
-        highest = np.ones(len(known), np.int8)
-        highest[items.item] = items.max_score
-        marks[scored] = np.where(is_right[scored], highest[codes], marks[scored])
+    if items.steps.shape[1] and unscored[scored].any():
+        ends = np.tile(np.array([0, 1], np.int8), (len(known), 1))
+        ends[items.item] = np.column_stack([np.isneginf(items.steps).sum(axis=1), items.max_score])
+        marks[scored] = np.where(unscored[scored], ends[codes, np.minimum(marks[scored], 1)], marks[scored])
     unknown = unknown_score(items, codes, marks[scored])
     if unknown:
         place, score, scores = unknown
@@ -91,11 +91,11 @@ def unknown_score(items: irt.ItemParameters, codes: np.ndarray, scores: np.ndarr
 def _scores(answers: list[PersonAnswer]) -> tuple[np.ndarray, np.ndarray]:
     """Read scores, and marks as 1 and 0 where there are none, int8 [n], NOT_ANSWERED where there is neither.
 
-    Also gives which answers are right without a score, bool [n]: of partial credit that is the highest score, not 1.
+    Also gives which answers have no score, bool [n]: of partial credit these have the item's lowest or highest score.
     """
     marks, score = marks_and_scores(answers, "responses")
     if score is None:
-        return marks, marks == 1
+        return marks, np.ones(len(marks), bool)
     parts = (score != np.rint(score)) & ~np.isnan(score) | (score >= MOST_CATEGORIES)
     if parts.any():
         row = int(np.argmax(parts))
@@ -103,7 +103,7 @@ def _scores(answers: list[PersonAnswer]) -> tuple[np.ndarray, np.ndarray]:
             400, f"responses[{row}].score is {score[row]:g}, but a score is an integer up to {MOST_CATEGORIES - 1}"
         )
     unscored = np.isnan(score)
-    return np.where(unscored, marks, np.nan_to_num(score)).astype(np.int8), unscored & (marks == 1)
+    return np.where(unscored, marks, np.nan_to_num(score)).astype(np.int8), unscored
 
 
 def _by_id(items: list[ScoredItem]) -> dict[str, ScoredItem]:

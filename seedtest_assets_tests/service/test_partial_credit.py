@@ -103,14 +103,19 @@ def test_the_description_says_how_scores_and_steps_are_sent(service):
 
 
 @pytest.mark.parametrize("path", ["/irt/score", "/irt/update"])
-def test_a_right_answer_without_a_score_has_the_highest_score_of_its_item(service, path):
-    items = {"x": ITEM, "y": {"a": 1.0, "b": 0.2}}
-    marked = [{"item_id": "x", "is_correct": True}, {"item_id": "y", "is_correct": True}]
-    scored = [{"item_id": "x", "score": 2}, {"item_id": "y", "score": 1}]
+def test_an_answer_without_a_score_has_the_highest_or_lowest_score_of_its_item(service, path):
+    nobody_had_0 = {"a": 1.0, "b_1": "-Infinity", "b_2": 0.1, "model": "GRM"}
+    items = {"x": ITEM, "y": {"a": 1.0, "b": 0.2}, "z": nobody_had_0}
+    marked = [
+        {"item_id": "x", "is_correct": True},
+        {"item_id": "y", "is_correct": True},
+        {"item_id": "z", "is_correct": False},
+    ]
+    scored = [{"item_id": "x", "score": 2}, {"item_id": "y", "score": 1}, {"item_id": "z", "score": 1}]
     replies = [post(service, path, {"item_params": items, "responses": given}) for given in (marked, scored)]
     assert replies[0][0] == 200
     assert replies[0] == replies[1]
-    mixed = [marked[0], scored[1]]
+    mixed = [marked[0], scored[1], marked[2]]
     assert post(service, path, {"item_params": items, "responses": mixed}) == replies[1]
 
 
