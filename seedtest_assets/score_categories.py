@@ -97,7 +97,7 @@ def score_categories(answers: pa.Table, item: np.ndarray, n_items: int) -> Score
         usable=None if usable.all() else usable,
         left_out=tuple((code, int(n_answers[code]), reasons[code]) for code in sorted(reasons)),
         units={code: step for code, step in units.items() if code not in reasons},
-        n_marked=int(np.sum(possible & ~scored & (tops > 1)[item])),
+        n_marked=int(np.sum(usable & ~scored & (graded & (n_scores > 2))[item])),
         impossible=tuple((int(code), int(impossible[code])) for code in np.flatnonzero(impossible)),
         highest=np.where(graded & ~refused, n_scores - 1, 1).astype(np.int64),
     )

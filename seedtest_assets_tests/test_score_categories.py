@@ -89,6 +89,13 @@ def test_sums_of_parts_are_the_parts():
     ) == [3, 3, 10]
 
 
+def test_marks_among_parts_of_points_are_named():
+    answers = table([("u1", "x", None, 0.5, 1), ("u2", "x", None, 0, 1), ("u3", "x", True, None, None)])
+    categories = score_categories(answers, np.zeros(3, int), 1)
+    assert categories.score.tolist() == [1, 0, 2]
+    assert any(line.startswith("1 answer without a score to items") for line in categories.warnings(pa.array(["x"])))
+
+
 def test_items_of_which_nobody_got_full_marks_are_named():
     rows = [(f"u{n}", item, None, score, 3) for n in range(2) for item, score in (("x", n), ("y", 2 + n))]
     warnings = code_request(CalibrationRequest(table(rows))).warnings
