@@ -23,7 +23,14 @@ def steps_of(params: Mapping[str, Any]) -> list[float | None] | None:
     if not given:
         return None
     values = [params.get(name) for name in STEP_NAMES[: given[-1] + 1]]
-    return [None if value is None else float(value) for value in values]
+    return [None if value is None else _number(value) for value in values]
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if isinstance(value, bool) or np.isnan(number):
+        raise ValueError(f"{value!r} is no number")
+    return number
 
 
 def steps_as_params(steps: Sequence[float | None] | None) -> dict[str, float | str | None]:

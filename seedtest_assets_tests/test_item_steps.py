@@ -23,6 +23,12 @@ def test_a_step_that_everybody_passes_is_json():
     assert steps_of(json.loads(text)) == [-np.inf, 0.5]
 
 
+@pytest.mark.parametrize("value", [True, "nan", "easy", [0.5]])
+def test_a_step_that_is_no_number_is_refused(value):
+    with pytest.raises((TypeError, ValueError)):
+        steps_of({"b_1": -0.5, "b_2": value})
+
+
 def test_columns_and_back():
     matrix = steps_matrix([None, STEPS, [0.5]])
     assert np.isnan(matrix).tolist() == [[True] * 4, [True, False, True, False], [False, True, True, True]]
