@@ -37,11 +37,6 @@ class Prediction(NamedTuple):
         variance = np.maximum(p @ points**2 / max_score**2 - expected**2, 0.0)
         return cls(expected, variance, p[np.arange(len(p)), score])
 
-    @classmethod
-    def of_marks(cls, chance: np.ndarray, correct: np.ndarray) -> "Prediction":
-        """Sum up the chances that answers are right."""
-        return cls.of_scores(np.column_stack([1 - chance, chance]), correct.astype(np.int64), np.ones(len(chance)))
-
 
 @dataclass(frozen=True)
 class PredictedAnswers:

@@ -129,11 +129,6 @@ def _models_by_code(request: CalibrationRequest, item_ids: pa.Array) -> dict[int
     return {code_of[item]: model for item, model in models.items() if item in code_of}
 
 
-def marks_of(answers: pa.Table) -> np.ndarray:
-    """Read the marks, bool [n]."""
-    return answers["correct"].to_numpy(zero_copy_only=False)
-
-
 def times_of(answers: pa.Table) -> np.ndarray:
     """Read the times in microseconds, int64 [n]; an answer without a time counts as the latest."""
     return pc.fill_null(answers["answered_at"].cast(pa.int64()), np.iinfo(np.int64).max).to_numpy()

@@ -87,9 +87,3 @@ def jumps(steps: np.ndarray) -> np.ndarray:
         out[used, k - 1] = k - last[used]
         last[used] = k
     return out
-
-
-def used_scores(steps: np.ndarray) -> list[np.ndarray]:
-    """List the scores that somebody has, of each item with steps."""
-    lowest = np.sum(np.isneginf(steps), axis=1)
-    return [np.append(low, 1 + np.flatnonzero(np.isfinite(row))) for low, row in zip(lowest, steps, strict=True)]

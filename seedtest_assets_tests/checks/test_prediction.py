@@ -62,9 +62,7 @@ def test_the_chance_is_the_curves_averaged_over_the_error_of_the_ability():
 
 def test_the_numbers_of_four_answers_by_hand():
     chance, correct = np.array([0.9, 0.8, 0.3, 0.6]), np.array([True, False, False, True])
-    assert log_loss(Prediction.of_marks(chance, correct).of_answer) == pytest.approx(
-        -np.log([0.9, 0.2, 0.7, 0.6]).mean()
-    )
+    assert log_loss(of_marks(chance, correct).of_answer) == pytest.approx(-np.log([0.9, 0.2, 0.7, 0.6]).mean())
     assert auc(chance, correct) == pytest.approx(3 / 4)
     assert auc(np.full(4, 0.5), correct) == 0.5
     assert auc(chance, np.ones(4, bool)) is None
@@ -88,9 +86,14 @@ def night(n=2000, skill=1.0, seed=4) -> PredictedAnswers:
     return marked(item.astype(str).astype(object), correct, chance, share)
 
 
+def of_marks(chance, correct) -> Prediction:
+    """Sum up the chances that answers are right."""
+    return Prediction.of_scores(np.column_stack([1 - chance, chance]), correct.astype(int), np.ones(len(chance)))
+
+
 def marked(item_id, correct, chance, share) -> PredictedAnswers:
     """Right and wrong answers with the chances of a right one."""
-    predictions = (Prediction.of_marks(p, correct) for p in (chance, share))
+    predictions = (of_marks(p, correct) for p in (chance, share))
     return PredictedAnswers(item_id, correct.astype(float), *predictions)
 
 
