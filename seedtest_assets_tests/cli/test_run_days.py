@@ -57,6 +57,12 @@ def item_count_check(instance, run_id) -> dg.AssetCheckEvaluation:
     return checks_of(instance, run_id)["mirt_item_params", "item_count_drop"]
 
 
+def run_of_a_day(instance) -> dg.DagsterRun:
+    """The run of the instance that is none of those that fill windows."""
+    (run,) = [run for run in instance.get_runs() if run.tags.get("dagster/partition")]
+    return run
+
+
 def items_of_last(database) -> int:
     ((count,),) = rows_of(database, "SELECT count(*) FROM item_history WHERE partition_date = :day", day=LAST)
     return count
@@ -121,31 +127,6 @@ def test_a_day_without_answers_says_nothing_to_do_and_does_not_fail(instance, ni
     assert all(after[table] == before[table] for table in unchanged)
     (event,) = instance.fetch_materializations(dg.AssetKey("student_topic_theta"), limit=1).records
     assert event.asset_materialization.metadata["nothing_to_do"].value == "no answers on this day"
-
-
-def test_a_window_without_answers_and_no_history_says_nothing_to_do(instance, platform):
-    done = run_night(instance, LAST)
-    assert done.failure is None
-    (event,) = instance.fetch_materializations(dg.AssetKey("mirt_fit_meta"), limit=1).records
-    assert event.asset_materialization.metadata["nothing_to_do"].value == "no answers in the window"
-    assert "nothing to do" in item_count_check(instance, done.run_id).description
-
-
-def test_item_count_drop_keeps_yesterdays_parameters(instance, night):
-    before = contents(night)
-    drop_items_above(night, 12)
-    done = run_night(instance, LAST)
-    assert "calibration of 2025-03-20 rejected, nothing written: 12 items fitted, 30% of the 40 usual" in done.failure
-    assert contents(night) == before
-    check = item_count_check(instance, done.run_id)
-    assert (check.passed, check.severity, check.blocking) == (False, dg.AssetCheckSeverity.ERROR, True)
-    assert check.partition == "2025-03-20"
-    lake = the_lake()
-    assert len(lake.filesystem.glob(f"{lake.root}/rejected/date=2025-03-20/*/items.parquet")) == 1
-
-    accepted = run_night(instance, LAST, accept_failed_checks=True)
-    assert accepted.failure is None
-    assert items_of_last(night) == 12
 
 
 def test_a_small_item_count_drop_warns_and_is_written(instance, night):
@@ -232,7 +213,7 @@ def test_a_day_ends_with_one_screen_that_says_what_it_came_to(instance, night, c
     lake.filesystem.rm(f"{lake.root}/observations", recursive=True)
     run_and_report(instance, [LAST], silent, in_short=False)
     shown = outcome(capsys.readouterr().out)
-    (run,) = [run for run in instance.get_runs() if run.tags.get("dagster/partition")]
+    run = run_of_a_day(instance)
     ((spec, metrics),) = rows_of(
         night, "SELECT model_spec, metrics FROM fit_history WHERE partition_date = :day", day=LAST
     )
@@ -259,12 +240,14 @@ def test_a_day_ends_with_one_screen_that_says_what_it_came_to(instance, night, c
     assert lake.filesystem.exists(shown["report"])
 
 
-def test_a_rejected_day_says_why_and_what_to_do_in_one_line(instance, night, capsys):
+def test_item_count_drop_keeps_yesterdays_parameters_and_says_why_and_what_to_do_in_one_line(instance, night, capsys):
+    before = contents(night)
     drop_items_above(night, 12)
     with pytest.raises(SeedtestError) as error:
         run_and_report(instance, [LAST], silent, in_short=False)
     line = str(error.value)
-    assert f"of {LAST} failed at calibrate: calibration of {LAST} rejected, nothing written: 12 items fitted" in line
+    rejected = f"calibration of {LAST} rejected, nothing written: 12 items fitted, 30% of the 40 usual"
+    assert f"of {LAST} failed at calibrate: {rejected}" in line
     assert f"To accept it: seedtest run --date {LAST} --accept-failed-checks" in line
     assert line.endswith(f". To run it again: seedtest run --date {LAST}")
     assert "\n" not in line
@@ -272,6 +255,16 @@ def test_a_rejected_day_says_why_and_what_to_do_in_one_line(instance, night, cap
     assert shown["ERROR"].startswith("item_count_drop: 12 items fitted, 30% of the 40 usual")
     assert (shown["written"], shown["published"]) == ("nothing", "nothing")
     assert "report" not in shown
+    assert contents(night) == before
+    check = item_count_check(instance, run_of_a_day(instance).run_id)
+    assert (check.passed, check.severity, check.blocking) == (False, dg.AssetCheckSeverity.ERROR, True)
+    assert check.partition == "2025-03-20"
+    lake = the_lake()
+    assert len(lake.filesystem.glob(f"{lake.root}/rejected/date=2025-03-20/*/items.parquet")) == 1
+
+    accepted = run_night(instance, LAST, accept_failed_checks=True)
+    assert accepted.failure is None
+    assert items_of_last(night) == 12
 
 
 def test_several_days_have_a_line_each(instance, night, capsys):
@@ -284,12 +277,15 @@ def test_several_days_have_a_line_each(instance, night, capsys):
     )
 
 
-def test_days_without_answers_say_that_there_was_nothing_to_do(instance, platform, capsys):
+def test_a_window_without_answers_and_no_history_says_nothing_to_do(instance, platform, capsys):
     run_and_report(instance, [LAST], silent, in_short=False)
     shown = outcome(capsys.readouterr().out)
     assert shown["answers"] == "0 of the day, from attempt"
     assert shown["items"] == "nothing to do: no answers in the window"
     assert (shown["written"], shown["published"]) == ("nothing", "features no, history only: the day has no rows")
+    (event,) = instance.fetch_materializations(dg.AssetKey("mirt_fit_meta"), limit=1).records
+    assert event.asset_materialization.metadata["nothing_to_do"].value == "no answers in the window"
+    assert "nothing to do" in item_count_check(instance, run_of_a_day(instance).run_id).description
 
 
 def test_a_day_that_fails_after_its_calibration_says_what_was_published(instance, night, monkeypatch, capsys):
