@@ -226,7 +226,7 @@ def instance():
 def undrawn():
     """Pictures of nights are laid out, but not drawn, which is half of a small night: for files that look at reports, but not at pictures.
 
-    Like the next fixture it lasts as long as the file, so that nights which its tests share are as fast.
+    Like the next fixtures it lasts as long as the file, so that nights which its tests share are as fast.
     """
     from matplotlib.figure import Figure
 
@@ -237,15 +237,29 @@ def undrawn():
 
 
 @pytest.fixture(scope="module")
-def without_pictures():
-    """Nights make empty pictures and an empty report, which saves two thirds of a small night: for files that look at neither."""
-    from seedtest_assets.report import page, pictures
+def without_report():
+    """Nights make an empty report: for files that do not look at it."""
+    from seedtest_assets.report import page
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "calibration_page", lambda *data: "<!doctype html>")
+        yield
+
+
+@pytest.fixture(scope="module")
+def without_small_pictures():
+    """Nights make empty pictures for the UI: for files that do not look at them."""
+    from seedtest_assets.report import pictures
+
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "_figure", lambda **size: (Mock(), Mock()))
         patch.setattr(pictures, "_png", lambda figure: b"\x89PNG")
         yield
+
+
+@pytest.fixture(scope="module")
+def without_pictures(without_report, without_small_pictures):
+    """Neither, which saves two thirds of a small night."""
 
 
 @pytest.fixture

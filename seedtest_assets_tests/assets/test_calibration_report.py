@@ -22,6 +22,8 @@ from seedtest_assets.storage.locks import one_calibration_at_a_time
 from seedtest_assets_tests.conftest import execute, new_database
 from seedtest_assets_tests.school import LAST, run_night, silent
 
+pytestmark = pytest.mark.usefixtures("without_small_pictures")
+
 FIRST, SECOND, THIRD = (date(2025, 3, day) for day in (8, 9, 10))
 
 

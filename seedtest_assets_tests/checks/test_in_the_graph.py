@@ -21,7 +21,7 @@ from seedtest_assets.storage.history_tables import ensure_month
 from seedtest_assets_tests.conftest import ROOT, SCHOOL, deploy, execute, new_database, rows_of
 from seedtest_assets_tests.school import DAY_BEFORE, LAST, checks_of, run_night
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("undrawn", "without_report")
 
 OF_WEEKS = dg.AssetCheckKey(dg.AssetKey("item_dif"), "dif")
 OF_TABLES = {"theta_coverage", "keys_unique", "no_nulls", "values_in_range"}
