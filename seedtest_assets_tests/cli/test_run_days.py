@@ -21,7 +21,7 @@ from seedtest_assets.storage.history_tables import ensure_month
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.locks import one_calibration_at_a_time
 from seedtest_assets_tests.checksums import rounded
-from seedtest_assets_tests.conftest import execute, rows_of
+from seedtest_assets_tests.conftest import execute, rows_of, rows_of_each
 from seedtest_assets_tests.school import DAY_BEFORE, LAST, checks_of, run_night, silent
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
@@ -47,10 +47,8 @@ def the_lake() -> Lake:
 
 def contents(database) -> dict[str, list[tuple]]:
     """What history says and what is published, without run ids and the times of the runs."""
-    return {
-        table: sorted(map(rounded, rows_of(database, f"SELECT {columns} FROM {table}")), key=str)
-        for table, columns in RESULTS_WITHOUT_RUN.items()
-    }
+    queries = {table: f"SELECT {columns} FROM {table}" for table, columns in RESULTS_WITHOUT_RUN.items()}
+    return {table: sorted(map(rounded, rows), key=str) for table, rows in rows_of_each(database, queries).items()}
 
 
 def item_count_check(instance, run_id) -> dg.AssetCheckEvaluation:

@@ -8,7 +8,7 @@ from alembic.script import ScriptDirectory
 
 from seedtest_assets.storage.database import _alembic, downgrade, migrate
 from seedtest_assets.storage.history_tables import HISTORY_TABLES
-from seedtest_assets_tests.conftest import rows_of
+from seedtest_assets_tests.conftest import rows_of, rows_of_each
 from seedtest_assets_tests.school import LAST, run_night
 from seedtest_assets_tests.storage.nights import DAY, calibrate
 
@@ -41,19 +41,22 @@ def test_down_to_nothing_and_up_again(empty_database):
 
 def schema(database) -> dict[str, set[tuple]]:
     """Columns, constraints and indexes of our tables, in any order, without those of months, which nights make."""
-    return {what: set(rows_of(database, statement)) for what, statement in OF_SCHEMA.items()}
+    return {what: set(rows) for what, rows in rows_of_each(database, OF_SCHEMA).items()}
+
+
+def sizes(database) -> dict[str, list[tuple]]:
+    return rows_of_each(database, {table: f"SELECT count(*) FROM {table}" for table in HISTORY_TABLES})
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_down_to_each_revision_and_up_again_on_what_a_night_left(night, revision):
     made = schema(night)
-    kept = {table: rows_of(night, f"SELECT count(*) FROM {table}") for table in HISTORY_TABLES}
+    kept = sizes(night)
     downgrade(night, revision)
     survived = set(HISTORY_TABLES) & {table for (table,) in rows_of(night, OURS)}
     assert schema(night) != made
     migrate(night)
-    after = {table: rows_of(night, f"SELECT count(*) FROM {table}") for table in HISTORY_TABLES}
-    assert after == {table: kept[table] if table in survived else [(0,)] for table in HISTORY_TABLES}
+    assert sizes(night) == {table: kept[table] if table in survived else [(0,)] for table in HISTORY_TABLES}
     assert bool(survived) is (revision != REVISIONS[-1])  # the first makes history
     assert schema(night) == made
 

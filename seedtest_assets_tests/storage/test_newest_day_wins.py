@@ -12,7 +12,7 @@ from seedtest_assets.errors import InputError
 from seedtest_assets.storage.publications import Publishing
 from seedtest_assets.storage.publishing import clear_calibration, write_features, write_topic_theta
 from seedtest_assets.storage.rolling_back import publish_day, publish_newest
-from seedtest_assets_tests.conftest import execute, new_database, rows_of
+from seedtest_assets_tests.conftest import execute, new_database, rows_of_each
 from seedtest_assets_tests.storage.nights import (
     DAY,
     PUBLISHING,
@@ -27,6 +27,13 @@ pytestmark = pytest.mark.usefixtures("without_pictures")
 DAYS = [DAY + timedelta(days=n) for n in range(5)]
 ITEMS, USERS, TOPICS = ("i0", "i1", "i2"), ("u0", "u1", "u2"), ("t0", "t1")
 TABLES = ("items", "abilities", "topics", "features")
+SEEN = {
+    "items": "SELECT item_id, version, (params->>'b')::float8, fitted_at FROM mirt_item_params",
+    "abilities": "SELECT user_id, version, theta, fitted_at FROM mirt_ability",
+    "topics": "SELECT user_id, topic_id, theta, fitted_at FROM student_topic_theta",
+    "features": "SELECT user_id, topic_id, date, attempts, computed_at FROM features_topic_daily",
+    "fits": "SELECT run_id, fitted_at FROM mirt_fit_meta",
+}
 
 
 @dataclass(frozen=True)
@@ -218,23 +225,16 @@ class Platform:
 
     def seen(self):
         """The published tables, as the model has them."""
-        items = rows_of(
-            self.database, "SELECT item_id, version, (params->>'b')::float8, fitted_at FROM mirt_item_params"
-        )
-        abilities = rows_of(self.database, "SELECT user_id, version, theta, fitted_at FROM mirt_ability")
-        topics = rows_of(self.database, "SELECT user_id, topic_id, theta, fitted_at FROM student_topic_theta")
-        features = rows_of(
-            self.database, "SELECT user_id, topic_id, date, attempts, computed_at FROM features_topic_daily"
-        )
+        rows = rows_of_each(self.database, SEEN)
         return (
             {
-                "items": {row[0]: row[2:] for row in items if row[1] == "v1"},
-                "abilities": {row[0]: row[2:] for row in abilities if row[1] == "v1"},
-                "topics": {row[:2]: row[2:] for row in topics},
-                "features": {row[:3]: row[3:] for row in features},
+                "items": {row[0]: row[2:] for row in rows["items"] if row[1] == "v1"},
+                "abilities": {row[0]: row[2:] for row in rows["abilities"] if row[1] == "v1"},
+                "topics": {row[:2]: row[2:] for row in rows["topics"]},
+                "features": {row[:3]: row[3:] for row in rows["features"]},
             },
-            dict(rows_of(self.database, "SELECT run_id, fitted_at FROM mirt_fit_meta")),
-            {row[:3] for row in (*items, *abilities) if row[1] != "v1"},
+            dict(rows["fits"]),
+            {row[:3] for row in (*rows["items"], *rows["abilities"]) if row[1] != "v1"},
         )
 
 

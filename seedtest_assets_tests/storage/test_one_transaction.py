@@ -12,7 +12,7 @@ from seedtest_assets.errors import SeedtestError
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.published_tables import PUBLISHED
 from seedtest_assets.storage.rolling_back import publish_day, publish_newest
-from seedtest_assets_tests.conftest import execute, rows_of
+from seedtest_assets_tests.conftest import execute, rows_of_each
 from seedtest_assets_tests.storage.nights import DAY, PUBLISHING, calibrate, write_day_features, write_topics
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
@@ -61,7 +61,7 @@ class CutOffDatabase(Database):
 
 
 def contents(database: Database) -> dict[str, list[tuple]]:
-    return {table: rows_of(database, f"SELECT * FROM {table} ORDER BY 1, 2") for table in EVERYTHING}
+    return rows_of_each(database, {table: f"SELECT * FROM {table} ORDER BY 1, 2" for table in EVERYTHING})
 
 
 def number_of_statements(database: Database, write: Callable[[Database], object]) -> int:
