@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from seedtest_assets.irt.errors import DataError
@@ -483,6 +482,8 @@ def _by_curves(total: bool) -> _Constants:
             if symmetric:
                 value += distance(new_curve, of_bank.before(line, node), weight)
             return value
+
+        from scipy.optimize import minimize  # a third of a second, and a calibration without anchors needs it not
 
         A, B = _mean_mean(new, bank, grid, symmetric)
         first = np.array([np.log(A) if A > 0 else 0.0, B])
