@@ -217,6 +217,8 @@ def _read_rows(path: str, group: str | None) -> _FileRows:
             misfits += [(row, reason + of_file) for row, reason in text.misfits]
             notes += [note + of_file for note in text.notes]
         tables.append(rows)
+    if len({str(table.schema) for table in tables}) > 1:  # such as ids that only a Parquet file gives by code
+        tables = [_decoded(table) for table in tables]
     try:
         rows = pa.concat_tables(tables, promote_options="default")
     except pa.ArrowException as error:
@@ -233,8 +235,11 @@ def _read_rows(path: str, group: str | None) -> _FileRows:
 
 def _parquet_rows(path: str, group: str | None) -> pa.Table:
     try:
-        refuse_repeated_names(Path(path), pa.parquet.read_schema(path).names)
-        table = pa.parquet.read_table(path)
+        schema = pa.parquet.read_schema(path)
+        refuse_repeated_names(Path(path), schema.names)
+        ids = [name for name in map(_choose_columns(schema.names).get, ID_COLUMNS) if name]
+        texts = [name for name in ids if pa.types.is_string(schema.field(name).type)]
+        table = pa.parquet.read_table(path, read_dictionary=texts)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} cannot be read: {first_line(error)}") from None
     grouping = [] if group is None else [group_column(path, group, table.column_names)]
@@ -247,6 +252,12 @@ def _parquet_rows(path: str, group: str | None) -> pa.Table:
         values = readable_column(path, column, table[column], name)
         table = table.set_column(table.column_names.index(column), column, values)
     return table.append_column(ROW, pa.array(np.arange(1, len(table) + 1)))
+
+
+def _decoded(table: pa.Table) -> pa.Table:
+    """Write dictionary-encoded columns as they are without codes."""
+    types = (kind.value_type if pa.types.is_dictionary(kind) else kind for kind in table.schema.types)
+    return table.cast(pa.schema(zip(table.column_names, types, strict=True)))
 
 
 def _choose_columns(columns: Sequence[str]) -> dict[str, str | None]:

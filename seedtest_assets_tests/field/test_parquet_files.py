@@ -109,6 +109,27 @@ def test_abilities_of_students_with_numbers_as_ids_are_their_own(tmp_path):
     assert (abilities["n_responses"] == 6).all()
 
 
+def test_a_csv_file_and_a_parquet_file_are_read_together(tmp_path):
+    written(tmp_path).rename(tmp_path / "log1.parquet")
+    (tmp_path / "log2.csv").write_text("student_id,item_id,correct,completed_at\n9,1,1,2025-03-09 13:00:00\n")
+    marked = read_answer_file(tmp_path / "log1.parquet").answers.to_pylist()
+    with pytest.raises(InputError, match="do not fit together"):
+        read_answer_file(tmp_path / "log*")
+    pq.write_table(
+        pa.table(
+            {
+                "student_id": STUDENTS,
+                "item_id": ITEMS,
+                "correct": ["1", "0", "1", "0"],
+                "completed_at": list(map(str, TIMES)),
+            }
+        ),
+        tmp_path / "log1.parquet",
+    )
+    both = read_answer_file(tmp_path / "log*").answers.to_pylist()
+    assert (both[:4], both[4]["student_id"]) == (marked, "9")
+
+
 def test_values_of_a_long_file_stand_in_their_rows(tmp_path):
     """Longer than what DuckDB reads at a time, whose parts need not come back in order."""
     number = np.arange(400_000)
