@@ -65,6 +65,7 @@ def random_bank(rng):
     return a, b, c, correct, rng.choice([0.0, 0.0, 1.7]), rng.choice([1.0, 1.0, 0.1, 2.5])
 
 
+@pytest.mark.slow
 def test_a_thousand_random_banks_and_patterns_are_within_a_thousandth_of_exact_integration():
     rng = np.random.default_rng(17)
     for _ in range(BANKS):
