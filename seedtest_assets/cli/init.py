@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,8 @@ from seedtest_assets.cli.terminal import console
 from seedtest_assets.errors import InputError
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable  # not in Python 3.10
+
     from pydantic.fields import FieldInfo
 
 PROJECT_FILES = ("dagster.yaml", "workspace.yaml")
@@ -67,7 +68,7 @@ def _contents(folder: Path) -> dict[str, str]:
     return texts
 
 
-def _texts_below(folder: Traversable, name: str) -> Iterator[tuple[str, str]]:
+def _texts_below(folder: "Traversable", name: str) -> Iterator[tuple[str, str]]:
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         path = f"{name}/{entry.name}"
         if entry.is_dir():
@@ -76,13 +77,13 @@ def _texts_below(folder: Traversable, name: str) -> Iterator[tuple[str, str]]:
             yield path, entry.read_text(encoding="utf-8")
 
 
-def _shipped() -> Traversable:
+def _shipped() -> "Traversable":
     """Find the files in the wheel, or in the repository that an editable installation stands in."""
     packed = files("seedtest_assets") / "deployment"
     return packed if packed.is_dir() else Path(__file__).parents[2]
 
 
-def _units() -> Traversable:
+def _units() -> "Traversable":
     shipped = _shipped()
     return shipped / "systemd" if (shipped / "systemd").is_dir() else shipped / "deploy" / "systemd"
 

@@ -37,8 +37,10 @@ class Matching:
         if self.by_score:
             return value.astype(np.int64)
         n_strata = int(np.clip(min(n_focal, len(value) - n_focal) // FOCAL_PERSONS_A_STRATUM, 5, MOST_STRATA))
-        rank = np.argsort(np.argsort(value, kind="stable"), kind="stable")
-        return rank * n_strata // len(value)
+        # Persons with the same ability share a stratum, whatever rounding makes of it: the middle rank of all of them.
+        _, place, count = np.unique(np.round(value, 9), return_inverse=True, return_counts=True)
+        middle = np.cumsum(count) - (count + 1) // 2
+        return middle[place] * n_strata // len(value)
 
 
 def rest_scores(answers: GroupedAnswers, clean: np.ndarray) -> Matching:

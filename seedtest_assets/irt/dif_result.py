@@ -51,7 +51,7 @@ class ItemDif:
     >>> items = irt.ItemParameters(np.arange(8), a=np.ones(8), b=np.linspace(-1, 1, 8), c=np.zeros(8))
     >>> marks = irt.simulate(np.random.default_rng(1).normal(size=600), items, seed=2)
     >>> irt.differential_item_functioning(irt.Responses.from_matrix(marks), np.arange(600) % 2 == 0, "Rasch")
-    ItemDif(8 items: 8 A, 0 B, 0 C; 7 anchors)
+    ItemDif(8 items: 8 A, 0 B, 0 C; 8 anchors)
     """
 
     item: np.ndarray

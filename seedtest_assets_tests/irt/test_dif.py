@@ -255,3 +255,19 @@ def test_two_forms_with_common_items_are_fitted_as_mirt_does():
     for item, group in ((0, 0), (25, 0), (25, 1), (49, 1)):
         ours = fit.parameters(group, item)
         assert (ours.a[0], ours.b[0]) == pytest.approx([result["optimum"][name][item] for name in "ab"], abs=1e-4)
+
+
+def test_the_order_of_persons_makes_no_difference():
+    """Persons with like answers have the same ability, and must not be parted by rounding or by their place."""
+    items = irt.ItemParameters(np.arange(8), np.ones(8), np.linspace(-1, 1, 8), np.zeros(8))
+    random = np.random.default_rng(1)
+    marks = irt.simulate(random.normal(size=600), items, seed=2)
+    marks[random.random(600) < 0.5, 3] = np.nan
+    focal = np.arange(600) < 300
+    order = random.permutation(600)
+    dif, other = (
+        irt.differential_item_functioning(irt.Responses.from_matrix(marks[rows]), focal[rows], "Rasch")
+        for rows in (np.arange(600), order)
+    )
+    np.testing.assert_allclose(other.mh_chi_square, dif.mh_chi_square, rtol=1e-9)
+    assert other.anchors.tolist() == dif.anchors.tolist()
