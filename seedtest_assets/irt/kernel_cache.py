@@ -51,6 +51,7 @@ class _Files(IndexDataCacheFile):
         self._save_index({**self._load_index(), key: name})
 
 
+@cache
 def sources_stamp(path: Path) -> str:
     """Name the text of a file of kernels and of all files of irt/ that it imports from, and they from others."""
     digest = hashlib.sha256()
