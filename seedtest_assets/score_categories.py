@@ -19,12 +19,16 @@ from seedtest_assets.irt.models import MOST_CATEGORIES
 # Steps that a fraction may be made of: 1/3 of a point is one, 0.137 is a measurement.
 MOST_STEPS_A_POINT = 12
 NEAR = 1e-6
+# A few scores, fewer than this many answers of an item and at most this share of them, do not change how an item is counted.
+FEW_ANSWERS = 30
+FEW_OF_ALL = 0.02
 
 
 class ScoreCategories(NamedTuple):
     """score: uint8 [n], 0 and 1 for right and wrong; usable: bool [n], None where all are; left_out: (item code, number of
     answers, reason) of items whose scores are no categories; units: of items that are counted in parts of a point, by code;
-    n_marked: answers without a score to items that have scores elsewhere; impossible: answers to the other items with a score below
+    n_marked: answers without a score to items that have scores elsewhere; odd: scores that are no steps of an item and that hardly
+    any of its answers has, (item code, scores); tops: items with several max_score, (item code, lowest, highest); impossible: answers to the other items with a score below
     0 or above max_score, (item code, number); highest: the category of all points of each item, int64 [n_items], 1 of those that were
     left out."""
 
@@ -35,6 +39,8 @@ class ScoreCategories(NamedTuple):
     n_marked: int
     highest: np.ndarray
     impossible: tuple[tuple[int, int], ...] = ()
+    odd: tuple[tuple[int, tuple[float, ...]], ...] = ()
+    tops: tuple[tuple[int, float, float], ...] = ()
 
     def warnings(self, item_ids: pa.Array) -> tuple[str, ...]:
         """Describe what was not as it came, a line each. item_ids: of the codes."""
@@ -53,6 +59,21 @@ class ScoreCategories(NamedTuple):
             listed = [f"{item_ids[item].as_py()} ({count:,})" for item, count in self.impossible]
             n_answers = number_of(sum(count for _, count in self.impossible), "answer")
             lines.append(f"{n_answers} with a score below 0 or above max_score left out: {first_few(listed)}")
+        if self.odd:
+            listed = [
+                f"{item_ids[item].as_py()} ({first_few([f'{score:g}' for score in scores])})"
+                for item, scores in self.odd
+            ]
+            lines.append(
+                "parts of points that hardly anybody has were left out, so that they do not change what a step of the item is: "
+                f"{first_few(listed)}"
+            )
+        if self.tops:
+            listed = [f"{item_ids[item].as_py()} ({low:g} to {high:g})" for item, low, high in self.tops]
+            lines.append(
+                f"{number_of(len(listed), 'item')} with more than one max_score, the highest of which counts as full marks for "
+                f"all answers: {first_few(listed)}"
+            )
         if self.n_marked:
             lines.append(
                 f"{number_of(self.n_marked, 'answer')} without a score to items with partial credit: a right one counts as the "
@@ -74,24 +95,28 @@ def score_categories(answers: pa.Table, item: np.ndarray, n_items: int) -> Score
     possible = ~((score < 0) | (score > highest + NEAR))
     score = np.where(possible, score, np.nan)
     scored = ~np.isnan(score)
-    plain = _all_or_nothing(item, n_items, score, highest)[item] & scored
-    score, highest = np.where(plain, score > 0, score), np.where(plain, 1.0, highest)
+    units, reasons, odd = _units(item, score, highest, n_items)
+    odd_item, odd_score = item[odd], np.round(score[odd], 9)
+    possible, scored, score = possible & ~odd, scored & ~odd, np.where(odd, np.nan, score)
+    plain = _all_or_nothing(item, n_items, score, highest)
+    score, highest = np.where(plain[item] & scored, score > 0, score), np.where(plain[item] & scored, 1.0, highest)
+    units = {code: step for code, step in units.items() if not plain[code]}
+    reasons = {code: reason for code, reason in reasons.items() if not plain[code]}
     tops = _tops(item, n_items, score, highest)
     graded = tops > 0  # the items that have scores
-    units, reasons = _units(item, score, highest, n_items)
     unit = np.ones(n_items)
     for code, step in units.items():
         unit[code] = float(step)
     n_scores = np.rint(tops / unit) + 1
     for many in np.flatnonzero(graded & (n_scores > MOST_CATEGORIES)).tolist():
-        found = f"{n_scores[many]:.0f} scores from 0 to {tops[many]:g}, and at most {MOST_CATEGORIES} are categories"
+        found = f"0 to {tops[many]:g} are {n_scores[many]:.0f} categories, and at most {MOST_CATEGORIES} are possible"
         reasons.setdefault(many, found)
     category = np.where(scored, np.rint(score / unit[item]), _of_marks(answers, item, graded, tops, unit))
     refused = np.zeros(n_items, bool)
     refused[list(reasons)] = True
     usable = possible & ~refused[item]
     n_answers = np.bincount(item, minlength=n_items)
-    impossible = np.bincount(item[~possible & ~refused[item]], minlength=n_items)
+    impossible = np.bincount(item[~possible & ~odd & ~refused[item]], minlength=n_items)
     return ScoreCategories(
         score=np.where(usable, category, 0).astype(np.uint8),
         usable=None if usable.all() else usable,
@@ -99,6 +124,8 @@ def score_categories(answers: pa.Table, item: np.ndarray, n_items: int) -> Score
         units={code: step for code, step in units.items() if code not in reasons},
         n_marked=int(np.sum(usable & ~scored & (graded & (n_scores > 2))[item])),
         impossible=tuple((int(code), int(impossible[code])) for code in np.flatnonzero(impossible)),
+        odd=tuple((int(code), tuple(np.unique(odd_score[odd_item == code]))) for code in np.unique(odd_item)),
+        tops=_several_tops(item, n_items, np.where(scored, highest, np.nan)),
         highest=np.where(graded & ~refused, n_scores - 1, 1).astype(np.int64),
     )
 
@@ -165,38 +192,63 @@ def _of_marks(
     return np.where(_marks(answers), top[item], 0.0)
 
 
+def _several_tops(item: np.ndarray, n_items: int, highest: np.ndarray) -> tuple[tuple[int, float, float], ...]:
+    """Find the items whose answers tell different highest possible scores: code, lowest and highest of these."""
+    low, high = np.full(n_items, np.inf), np.full(n_items, -np.inf)
+    np.fmin.at(low, item, highest)
+    np.fmax.at(high, item, highest)
+    return tuple((code, float(low[code]), float(high[code])) for code in np.flatnonzero(high - low > NEAR).tolist())
+
+
 def _units(
     item: np.ndarray, score: np.ndarray, highest: np.ndarray, n_items: int
-) -> tuple[dict[int, Fraction], dict[int, str]]:
-    """Find the unit of each item with parts of points, and the reasons of those that have none."""
-    scored = ~np.isnan(score)
-    told = scored & ~np.isnan(highest)
-    of, values = np.concatenate([item[scored], item[told]]), np.concatenate([score[scored], highest[told]])
-    with_parts = np.zeros(n_items, bool)
-    with_parts[of[np.abs(values - np.rint(values)) > NEAR]] = True
-    of, values = _distinct(of[with_parts[of]], values[with_parts[of]])
+) -> tuple[dict[int, Fraction], dict[int, str], np.ndarray]:
+    """Find the unit of each item with parts of points, the reasons of those that have none, and the odd answers, bool [n].
+
+    An odd answer is one of few whose score is no multiple of the step that all other scores of the item have in common.
+    """
+    parts = ~np.isnan(score) & ~(_is_multiple(score, 1) & (np.isnan(highest) | _is_multiple(highest, 1)))
+    rows = np.flatnonzero(~np.isnan(score) & (np.bincount(item, parts, minlength=n_items) > 0)[item])
+    rows = rows[np.argsort(item[rows], kind="stable")]
+    codes, starts = np.unique(item[rows], return_index=True)
     units: dict[int, Fraction] = {}
     reasons: dict[int, str] = {}
-    codes, starts = np.unique(of, return_index=True)
-    for code, distinct in zip(codes.tolist(), np.split(values, starts)[1:], strict=True):
-        if len(distinct) > MOST_CATEGORIES + 1:  # max_score may be one more
-            reasons[code] = f"{len(distinct):,} different scores, and at most {MOST_CATEGORIES} are categories"
-        elif (unit := common_step(distinct)) is None:
-            shown = first_few([f"{value:g}" for value in distinct])
-            reasons[code] = f"scores without a common step of at least 1/{MOST_STEPS_A_POINT}: {shown}"
-        else:
+    odd = np.zeros(len(item), bool)
+    for code, of_item in zip(codes.tolist(), np.split(rows, starts)[1:], strict=True):
+        scores, told = score[of_item], highest[of_item]
+        counted = _multiples_of_a_step(scores, told)
+        values = np.unique(np.round([*scores[counted], *told[counted & ~np.isnan(told)]], 9))  # 0.1 + 0.2 is 0.3
+        if not counted.any():
+            different = np.unique(np.round([*scores, *told[~np.isnan(told)]], 9))
+            reasons[code] = (
+                f"{len(different):,} different scores, and at most {MOST_CATEGORIES} are categories"
+                if len(different) > MOST_CATEGORIES + 1  # max_score may be one more
+                else f"scores without a common step of at least 1/{MOST_STEPS_A_POINT}: {first_few([f'{value:g}' for value in different])}"
+            )
+            continue
+        odd[of_item] = ~counted
+        unit = common_step(values)
+        if unit is not None and not _is_multiple(values, 1).all():
             units[code] = unit
-    return units, reasons
+    return units, reasons, odd
 
 
-def _distinct(of: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give each value of an item once, in order: answers are many, values few."""
-    values = np.round(values, 9)  # 0.1 + 0.2 is 0.3
-    order = np.lexsort((values, of))
-    of, values = of[order], values[order]
-    first = np.ones(len(of), bool)
-    first[1:] = (np.diff(of) != 0) | (np.diff(values) != 0)
-    return of[first], values[first]
+def _multiples_of_a_step(score: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """Tell which answers have multiples of 1/1, 1/2, ... of a point, of the first of these that all but a few have; bool [n], none if
+    there is none."""
+    few = min(FEW_ANSWERS, int(FEW_OF_ALL * len(score)) + 1)
+    for parts in range(1, MOST_STEPS_A_POINT + 1):
+        multiple = _is_multiple(score, parts) & (np.isnan(highest) | _is_multiple(highest, parts))
+        if np.count_nonzero(~multiple) < few:
+            return multiple
+    return np.zeros(len(score), bool)
+
+
+def _is_multiple(values: np.ndarray, parts: int) -> np.ndarray:
+    """Tell which values are multiples of 1 / parts, but for rounding, bool [n]; NaN is none."""
+    with np.errstate(invalid="ignore"):
+        near: np.ndarray = np.abs(values * parts - np.rint(values * parts)) <= NEAR * parts
+    return near
 
 
 def common_step(values: Iterable[float]) -> Fraction | None:

@@ -10,6 +10,7 @@ import pytest
 from seedtest_assets.calibration import ANSWER_SCHEMA, SCORE_SCHEMA, CalibrationRequest
 from seedtest_assets.engines.coded_request import code_request
 from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.errors import InputError
 from seedtest_assets.item_steps import steps_matrix
 from seedtest_assets.score_categories import common_step, score_categories
 
@@ -65,7 +66,7 @@ def test_scores_that_are_no_categories_leave_the_item_out_by_name():
     names = coded.item_ids.to_pylist()
     assert {names[item]: (n, reason) for item, n, reason in coded.left_out} == {
         "odd": (1, "scores without a common step of at least 1/12: 0.137, 1"),
-        "percent": (1, "101 scores from 0 to 100, and at most 20 are categories"),
+        "percent": (1, "0 to 100 are 101 categories, and at most 20 are possible"),
     }
     assert coded.warnings[0].startswith("the scores of 2 items are no categories and were left out: ")
 
@@ -87,6 +88,58 @@ def test_sums_of_parts_are_the_parts():
     assert categories_of(
         [("s", "q", None, 0.1 + 0.2, None), ("t", "q", None, 0.3, None), ("u", "q", None, 1, None)]
     ) == [3, 3, 10]
+
+
+def scores_of(item, *given):
+    """Rows of an item: (how many, score, max_score)."""
+    return [(f"u{score} {n}", item, None, score, top) for count, score, top in given for n in range(count)]
+
+
+@pytest.mark.parametrize("odd", [1.5, 1.25, 1.37])
+def test_a_few_parts_of_points_do_not_change_what_a_step_is(odd):
+    rows = scores_of("q", (100, 0, 3), (100, 2, 3), (100, 3, 3), (6, odd, 3))
+    coded = code_request(CalibrationRequest(table(rows)))
+    assert sorted(set(coded.categories)) == [0, 2, 3]
+    assert len(coded.categories) == 300
+    assert coded.warnings[0].endswith(f"so that they do not change what a step of the item is: q ({odd})")
+
+
+def test_parts_of_points_of_many_answers_are_steps_and_rarer_ones_are_left_out():
+    coded = code_request(
+        CalibrationRequest(table(scores_of("q", (100, 0, 1), (30, 0.5, 1), (100, 1, 1), (2, 0.75, 1))))
+    )
+    assert sorted(set(coded.categories)) == [0, 1, 2]
+    assert [line.rpartition(": ")[2] for line in coded.warnings] == ["q (steps of 1/2)", "q (0.75)"]
+
+
+def test_the_points_of_a_step_are_among_the_facts_of_the_fit():
+    random = np.random.default_rng(5)
+    rows = [
+        (f"u{n}", item, None, random.integers(3) / parts, 2 / parts)
+        for n in range(200)
+        for item, parts in (("p", 1), ("q", 2))
+    ]
+    assert InProcessEngine().calibrate(CalibrationRequest(table(rows))).model_spec["points_per_step"] == {"q": 0.5}
+
+
+def test_an_item_right_or_wrong_but_for_a_few_parts_of_points_is_right_or_wrong():
+    rows = scores_of("q", (100, 0, 2.5), (100, 2.5, 2.5), (1, 1.25, 2.5))
+    coded = code_request(CalibrationRequest(table(rows)))
+    assert np.bincount(coded.categories).tolist() == [100, 100]
+    assert coded.responses.max_score.tolist() == [1]
+
+
+def test_an_item_with_more_than_one_max_score_is_named():
+    rows = scores_of("q", (5, 0, 3), (5, 1, 3), (5, 3, 3), (5, 2, 2)) + scores_of("p", (5, 0, 1), (5, 2, 2))
+    (warning,) = code_request(CalibrationRequest(table(rows))).warnings
+    assert warning.startswith("1 item with more than one max_score, the highest of which counts as full marks")
+    assert warning.endswith(": q (2 to 3)")
+
+
+def test_where_no_item_can_be_calibrated_for_its_scores_they_are_named():
+    rows = [(f"u{n}", "q", None, n, 100) for n in range(100)]
+    with pytest.raises(InputError, match=r"no categories .* q \(0 to 100 are 101 categories"):
+        InProcessEngine().calibrate(CalibrationRequest(table(rows)))
 
 
 def test_marks_among_parts_of_points_are_named():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ class CodedRequest:
     """A request in the codes of irt/. The code of a student or an item is its position among the ids.
 
     answers: the usable answers of the request, those of `responses`; categories: uint8 [n], of each. item_models: of single items with partial credit, by code.
+    units: points of a step of the items that are counted in parts of points, by code.
     left_out: (item code, number of answers, reason) of items whose scores are no categories. warnings: what was left out, a
     line each.
     """
@@ -40,6 +42,7 @@ class CodedRequest:
     item_priors: irt.PriorsByItem | None = None
     item_models: Mapping[int, PolytomousModel] = field(default_factory=dict)
     left_out: tuple[tuple[int, int, str], ...] = ()
+    units: Mapping[int, Fraction] = field(default_factory=dict)
 
     @property
     def answered(self) -> np.ndarray:
@@ -84,6 +87,7 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
         item_priors=coded_priors(request.item_priors, item_ids, request.population),
         item_models=_models_by_code(request, item_ids),
         left_out=categories.left_out,
+        units=categories.units,
         warnings=(
             *_answers_left_out(without_ids),
             *categories.warnings(item_ids),

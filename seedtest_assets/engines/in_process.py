@@ -36,6 +36,8 @@ class InProcessEngine:
         """Fit, estimate and link; raises InputError for data that cannot be calibrated."""
         started = time.perf_counter()
         coded = code_request(request)
+        if coded.left_out and not coded.responses.n_answers:
+            raise InputError(f"no answer can be calibrated: {'. '.join(coded.warnings)}")
         try:
             calibration = irt.calibrate(
                 coded.responses,
@@ -57,7 +59,7 @@ class InProcessEngine:
             raise InputError(str(error)) from None
         result = result_of(calibration, coded, request.model, time.perf_counter() - started)
         priors: dict[str, Any] = {"priors": request.priors.given} if request.priors.given else {}
-        facts = partial_credit_facts(request, calibration.items) | priors
+        facts = partial_credit_facts(request, coded, calibration.items) | priors
         return replace(result, model_spec=result.model_spec | facts)
 
 

@@ -133,10 +133,15 @@ def model_specification(
     return specification | ({"linking_constants": constants} if constants else {})
 
 
-def partial_credit_facts(request: CalibrationRequest, items: irt.ItemParameters) -> dict[str, Any]:
-    """Describe for model_spec how items with partial credit were fitted; nothing where there are none."""
+def partial_credit_facts(request: CalibrationRequest, coded: CodedRequest, items: irt.ItemParameters) -> dict[str, Any]:
+    """Describe for model_spec how items with partial credit were fitted; nothing where there are none.
+
+    points_per_step: of the items that are counted in parts of points, by id.
+    """
     n = int(items.polytomous.sum())
-    return {"polytomous_model": request.polytomous_model, "n_items_partial_credit": n} if n else {}
+    units = {str(coded.item_ids[code]): float(unit) for code, unit in coded.units.items()}
+    facts = {"polytomous_model": request.polytomous_model, "n_items_partial_credit": n} if n else {}
+    return facts | ({"points_per_step": units} if units else {})
 
 
 def item_ids_of(coded: CodedRequest) -> np.ndarray:

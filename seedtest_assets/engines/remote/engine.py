@@ -80,7 +80,7 @@ class IrtServiceEngine:
             rescaled.linked_to,
             rescaled.linking_constants,
             rescaled.n_items_not_linked,
-        ) | partial_credit_facts(request, estimates.items)
+        ) | partial_credit_facts(request, coded, estimates.items)
         seconds = round(time.perf_counter() - started, 3)
         return CalibrationResult(
             items,
