@@ -48,9 +48,13 @@ def _parameters(item: KnownItem | Anchor) -> dict[str, Any]:
 
 
 def _answer(answer: Answer | Observation) -> dict[str, Any]:
-    """Write an answer; without a score or a time there is no field for it, and without a mark only where there is a score."""
+    """Write an answer; what it does not have has no field. Raises ValueError where it has neither a mark nor a score."""
+    if answer.correct is None and answer.score is None:
+        raise ValueError(
+            f"the answer to item {answer.item_id!r} has neither correct nor score: leave out answers that were not given"
+        )
     entry: dict[str, Any] = {"item_id": answer.item_id}
-    if answer.correct is not None or answer.score is None:
+    if answer.correct is not None:
         entry["is_correct"] = _mark(answer.correct)
     if answer.score is not None:
         entry["score"] = _score(answer.score)
@@ -59,13 +63,11 @@ def _answer(answer: Answer | Observation) -> dict[str, Any]:
     return entry
 
 
-def _mark(mark: Any) -> bool | None:
+def _mark(mark: Any) -> bool:
     """Write a mark, also one of NumPy. Raises ValueError for any other value, which bool() would take for correct."""
-    if mark is None:
-        return None
     if mark == 1 or mark == 0:
         return bool(mark)
-    raise ValueError(f"{mark!r} is no mark: send True, False or None, and points as score")
+    raise ValueError(f"{mark!r} is no mark: send True or False, and points as score")
 
 
 def _cell(cell: Any) -> bool | int | None:

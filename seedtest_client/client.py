@@ -55,7 +55,8 @@ class Client:
 
     Notes
     -----
-    Every call raises Rejected, Busy, Unreachable or ServiceFault, all of them ServiceError.
+    Every call raises Rejected, Busy, Unreachable or ServiceFault, all of them ServiceError; and before anything is sent
+    ValueError for an answer with neither a mark nor a score, or with a value that is neither.
     """
 
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 60.0, retries: int = 3) -> None:

@@ -27,7 +27,10 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An answer of the one person of a call: `correct`, or the integer `score` of partial credit. Neither: not answered."""
+    """An answer of the one person of a call: `correct`, or the integer `score` of partial credit.
+
+    With neither a call raises ValueError: leave out answers that were not given.
+    """
 
     item_id: str
     correct: bool | None = None
@@ -37,9 +40,9 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """An answer of one of the persons of a calibration: `correct`, or the `score` of partial credit. Neither: not answered.
+    """An answer of one of the persons of a calibration: `correct`, or the `score` of partial credit.
 
-    max_score: the most that the item gives; without it the most that anybody got.
+    With neither a call raises ValueError: leave out answers that were not given. max_score: the most that the item gives; without it the most that anybody got.
     """
 
     user_id: str

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from seedtest_assets import irt
 from seedtest_assets.irt.models import POLYTOMOUS_MODELS, STEP_NAMES
@@ -80,9 +80,9 @@ def mentions_steps(body: bytes) -> bool:
     return b'"b_' in body
 
 
-def value_or_nan(value: Number) -> float:
-    """Read a number; NaN for null and "NA"."""
-    return nan if value is None or isinstance(value, str) else float(value)
+def value_or_nan(value: Number | UnsetType) -> float:
+    """Read a number; NaN for null, "NA" and an absent one."""
+    return nan if value is None or value is UNSET or isinstance(value, str) else float(value)
 
 
 def _with_steps(item: Any, beside: str | None) -> tuple[list[float | None] | None, str, str]:

@@ -152,7 +152,7 @@ def matrix(rows: list[Any], n_columns: int) -> np.ndarray:
 def marks_and_scores(answers: list[Any], name: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Read `is_correct` and `score` of answers.
 
-    name: of the list, for messages. An answer needs one of the two, which may be null.
+    name: of the list, for messages. An answer needs one of the two; null in both, or in the only one, is an item not answered.
 
     Returns int8 [n] of 1, 0 and NOT_ANSWERED, and float64 [n] of scores, NaN where there is none; None where no answer has one.
     """
@@ -163,10 +163,11 @@ def marks_and_scores(answers: list[Any], name: str) -> tuple[np.ndarray, np.ndar
         given = f"{name}[{row}].is_correct is {answers[row].is_correct:g}"
         raise Refusal(400, f"{given}, but an answer is 1, 0 or null. Send points as score")
     scores = [answer.score for answer in answers]
-    score = None if scores.count(None) == len(scores) else np.array(list(map(value_or_nan, scores)), float)
+    unscored = scores.count(UNSET) + scores.count(None) == len(scores)
+    score = None if unscored else np.array(list(map(value_or_nan, scores)), float)
     absent = marks == ABSENT
     if absent.any():
-        absent &= np.fromiter((given is None for given in scores), bool, len(scores))
+        absent &= np.fromiter((given is UNSET for given in scores), bool, len(scores))
         if absent.any():
             raise Refusal(400, f"{name}[{int(np.argmax(absent))}] has neither is_correct nor score")
         marks[marks == ABSENT] = NOT_ANSWERED

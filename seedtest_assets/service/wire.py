@@ -35,7 +35,9 @@ LEAST_PRIOR_SD, LARGEST_PRIOR_SD = 1e-4, 1e4
 
 Points = Annotated[
     float | Literal["NA"] | None,
-    Meta(description="points of an item with partial credit, from 0, in place of `is_correct` or beside it"),
+    Meta(
+        description="points of an item with partial credit, from 0, in place of `is_correct` or beside it; null where there are none"
+    ),
 ]
 
 
@@ -46,7 +48,7 @@ class Observation(Struct, gc=False):
     item_id: Id
     is_correct: Answer | UnsetType = UNSET
     responded_at: datetime | None = None
-    score: Points = None
+    score: Points | UnsetType = UNSET
     max_score: Annotated[
         float | Literal["NA"] | None,
         Meta(description="the most that the item gives; otherwise the most that anybody got"),
@@ -146,7 +148,7 @@ class PersonAnswer(Struct, gc=False):
     item_id: Id
     is_correct: Answer | UnsetType = UNSET
     responded_at: datetime | None = None
-    score: Points = None
+    score: Points | UnsetType = UNSET
 
 
 class ScoringBody(Struct):

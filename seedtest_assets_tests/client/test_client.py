@@ -76,7 +76,7 @@ def test_scores_and_updates_are_posteriors(client):
     after = client.update(ITEMS, ANSWERS, prior=Prior(theta=1.5, se=0.1))
     assert after.theta == pytest.approx(1.5, abs=0.05)
     assert after.se < 0.1
-    unknown = client.update(ITEMS, [Answer(item_id="x", correct=True), Answer(item_id="i1", correct=None)])
+    unknown = client.update(ITEMS, [Answer(item_id="x", correct=True)])
     assert (unknown.theta, unknown.n_responses) == (0.0, 0)
     assert unknown.left_out == [LeftOut(item_id="x", reason="no parameters were sent")]
     assert client.score(ITEMS, []).theta is None
@@ -96,8 +96,18 @@ def test_what_the_service_refuses_is_raised_with_its_words(client, service):
 
 @pytest.mark.parametrize("mark", [float("nan"), 0.5, 9, "1"])
 def test_a_value_that_is_no_mark_is_an_error_and_not_taken_for_correct(mark):
-    with pytest.raises(ValueError, match="is no mark: send True, False or None"):
+    with pytest.raises(ValueError, match="is no mark: send True or False"):
         Client("http://127.0.0.1:9").update(ITEMS, [Answer(item_id="i1", correct=mark)])
+
+
+def test_an_answer_with_neither_mark_nor_score_is_an_error_and_not_lost():
+    """A forgotten or misspelt field would take every such answer away, and nothing would say so."""
+    message = "^the answer to item 'i7' has neither correct nor score: leave out answers that were not given$"
+    nobody = Client("http://127.0.0.1:9")
+    with pytest.raises(ValueError, match=message):
+        nobody.score(ITEMS, [Answer(item_id="i7")])
+    with pytest.raises(ValueError, match=message):
+        nobody.calibrate([Observation(user_id="u", item_id="i7", max_score=2)])
 
 
 def test_threads_share_a_client(client):

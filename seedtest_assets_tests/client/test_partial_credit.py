@@ -98,7 +98,6 @@ def test_scores_of_one_person_are_those_of_a_row(client):
     (of_row,) = client.score_rows([PARTIAL, PLAIN], [[3, False]])
     assert (alone.theta, alone.se, alone.n_responses) == (of_row.theta, of_row.se, 2)
     assert client.update([PARTIAL, PLAIN], answers) == alone
-    assert client.score([PARTIAL], [Answer(item_id="p")]).n_responses == 0
 
 
 def test_what_the_service_says_of_scores_and_steps_is_raised(client):

@@ -169,6 +169,21 @@ def test_what_is_wrong_is_a_400_in_the_callers_terms(service, path, body, messag
     assert "\n" not in reply["error"]
 
 
+@pytest.mark.parametrize("not_answered", [{"is_correct": None}, {"score": None}, {"is_correct": None, "score": "NA"}])
+def test_null_is_an_item_not_answered_in_either_field(service, not_answered):
+    items = {"x": ITEM, "y": {"a": 1, "b": 0}}
+    right = {"item_id": "y", "is_correct": True}
+    _, expected = post(service, "/irt/score", {"item_params": items, "responses": [right]})
+    for path in ("score", "update"):
+        body = {"item_params": items, "responses": [right, {"item_id": "x"} | not_answered]}
+        status, reply = post(service, f"/irt/{path}", body)
+        assert (status, reply["n_responses"], reply["theta"]) == (200, 1, expected["theta"])
+    answers = [{"user_id": str(n), "item_id": f"i{n % 3}", "is_correct": n % 7 < 3} for n in range(60)]
+    answers += [{"user_id": "0", "item_id": "i1"} | not_answered]
+    status, reply = post(service, "/irt/calibrate", {"observations": answers})
+    assert (status, reply["abilities"][0]["n_responses"]) == (200, 1)
+
+
 def test_items_of_a_calibration_can_be_sent_to_score_as_they_came(service):
     """Also with a score that nobody got, and one that everybody passed."""
     scores = MATRIX[:, :2].copy()
