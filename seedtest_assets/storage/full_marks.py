@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 
 from seedtest_assets.errors import InputError, first_few, number_of
-from seedtest_assets.irt.models import MOST_CATEGORIES
 from seedtest_assets.storage.mark_names import Kind, is_usual_code, number
 
 ItemMarks = Mapping[str | None, frozenset[str]]
@@ -16,23 +15,6 @@ def marks_of_items(answers: Iterable[Kind]) -> ItemMarks:
     for kind in answers:
         of_item.setdefault(kind.item, set()).add(kind.plain)
     return {item: frozenset(marks) for item, marks in of_item.items()}
-
-
-def items_with_scores(of_item: ItemMarks) -> dict[str | None, float]:
-    """Find the items with partial credit, whose marks are integers from 0 with two or more above 0, and their highest.
-
-    An item of which nobody has 0 is one if another is: alone, its marks may be responses of multiple choice. Usual codes of
-    missing answers are no scores.
-    """
-    tops = {item: top for item, marks in of_item.items() if (top := _highest_score(marks)) is not None}
-    return tops if any("0" in of_item[item] for item in tops) else {}
-
-
-def _highest_score(marks: frozenset[str]) -> float | None:
-    """Give the highest of marks that are scores, None where they are not."""
-    answers = [mark for mark in marks if not (is_usual_code(mark) and not 0 <= float(mark) <= len(marks))]
-    scores = [value for mark in answers if (value := number(mark)) is not None and value in range(MOST_CATEGORIES)]
-    return max(scores) if len(scores) == len(answers) and sum(score > 0 for score in scores) > 1 else None
 
 
 def stated_full_marks(of_item: ItemMarks, full_mark: str) -> dict[str | None, str]:

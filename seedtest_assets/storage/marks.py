@@ -8,20 +8,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets.errors import first_few, number_of
+from seedtest_assets.irt.models import MOST_CATEGORIES
 from seedtest_assets.storage.answer_keys import compare_with_key
 from seedtest_assets.storage.full_marks import (
     describe_full_marks,
     find_full_marks,
-    items_with_scores,
     marks_of_items,
     stated_full_marks,
 )
 from seedtest_assets.storage.mark_names import BLANK, CORRECT, INCORRECT, NO_ANSWER, Kind, number, plain
 from seedtest_assets.storage.mark_rules import MarkRules
 from seedtest_assets.storage.unread_marks import reasons_of, refuse_responses
+from seedtest_assets.storage.wide_scores import NO_WIDE_SCORES, WideScores, find_wide_scores
 from seedtest_assets.usable_answers import trimmed
 
 _NOTHING, _IGNORED = "(no answer)", "(ignored)"
+# What a mark is that cannot be read, and what to add where it is a number of points.
+_NO_MARK = ("neither correct nor incorrect", ", and scores of partial credit belong in a column score")
+_NO_SCORE = (
+    "not read as a score of partial credit",
+    f", which is an integer from 0 to {MOST_CATEGORIES - 1} in a wide file",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +56,8 @@ def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules,
     kinds, codes = _kinds(marks, items, rules)
     answers = [kind for kind in kinds if not _is_no_answer(kind, rules)]
     notes = _not_in_file(kinds, rules)
-    tops = items_with_scores(marks_of_items(answers)) if scored and not rules.key and not rules.full_mark else {}
-    answers = [kind for kind in answers if kind.item not in tops]
+    partial = find_wide_scores(answers) if scored and not rules.key and not rules.full_mark else NO_WIDE_SCORES
+    answers = [kind for kind in answers if kind.item not in partial.scores]
     full_marks: Mapping[str | None, str] = {}
     if rules.key:
         notes += compare_with_key(answers, rules.key)
@@ -59,10 +66,11 @@ def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules,
         of_item = marks_of_items(answers)
         full_marks = stated_full_marks(of_item, rules.full_mark) if rules.full_mark else find_full_marks(of_item)
         notes += describe_full_marks(full_marks, of_item)
-    if tops:
-        notes.append(f"{number_of(len(tops), 'item')} with partial credit: {first_few([str(item) for item in tops])}")
-    meanings = [(kind, _meaning(kind, rules, full_marks.get(kind.item), tops.get(kind.item))) for kind in kinds]
-    reasons = reasons_of(kind for kind, meaning in meanings if meaning is None)
+    if partial.scores:
+        named = first_few([str(item) for item in partial.scores])
+        notes.append(f"{number_of(len(partial.scores), 'item')} with partial credit: {named}")
+    meanings = [(kind, _meaning(kind, rules, full_marks.get(kind.item), partial)) for kind in kinds]
+    reasons = _reasons([kind for kind, meaning in meanings if meaning is None], partial)
     no_answer: Counter[str] = Counter()
     text: list[str | None] = []
     for kind, meaning in meanings:
@@ -70,22 +78,31 @@ def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules,
             no_answer[_named(kind, rules)] += kind.n_rows
             text.append(None)
         else:
-            text.append(meaning or reasons[kind.mark])
+            text.append(meaning or reasons[kind])
     ignored = [meaning == _IGNORED for _, meaning in meanings]
     return Marks(
         text=pa.chunked_array([pa.array(text, pa.string()).take(codes)]),
         ignored=pa.chunked_array([pa.array(ignored, pa.bool_()).take(codes)]),
         no_answer=no_answer,
         notes=notes,
-        score=_scores(kinds, codes, tops, rules) if tops else None,
+        score=_scores(kinds, codes, partial) if partial.scores else None,
     )
 
 
-def _scores(
-    kinds: Sequence[Kind], codes: pa.Array, tops: Mapping[str | None, float], rules: MarkRules
-) -> pa.ChunkedArray:
+def _reasons(unread: Sequence[Kind], partial: WideScores) -> dict[Kind, str]:
+    """Say why marks cannot be read."""
+    stray = [kind for kind in unread if kind.item in partial.scores]
+    others = [kind for kind in unread if kind.item not in partial.scores and kind.item not in partial.unclear]
+    reasons = {kind: partial.unclear[kind.item] for kind in unread if kind.item in partial.unclear}
+    for kinds, *texts in ((stray, *_NO_SCORE), (others, *_NO_MARK)):
+        of_marks = reasons_of(kinds, *texts)
+        reasons |= {kind: of_marks[kind.mark] for kind in kinds}
+    return reasons
+
+
+def _scores(kinds: Sequence[Kind], codes: pa.Array, partial: WideScores) -> pa.ChunkedArray:
     """Give the scores of the answers to items with partial credit, null elsewhere."""
-    scores = [kind.plain if kind.item in tops and not _is_no_answer(kind, rules) else None for kind in kinds]
+    scores = [kind.plain if kind.plain in partial.scores.get(kind.item, ()) else None for kind in kinds]
     return pa.chunked_array([pa.array(scores, pa.string()).take(codes)])
 
 
@@ -114,18 +131,16 @@ def _is_no_answer(kind: Kind, rules: MarkRules) -> bool:
     return kind.plain in rules.codes or kind.plain == BLANK or kind.plain in NO_ANSWER
 
 
-def _meaning(kind: Kind, rules: MarkRules, full_mark: str | None, top: float | None) -> str | None:
-    """Say what the marks of a kind mean; null if they cannot be read.
-
-    full_mark: of the item, if it is not 1; top: the highest score of an item with partial credit.
-    """
+def _meaning(kind: Kind, rules: MarkRules, full_mark: str | None, partial: WideScores) -> str | None:
+    """Say what the marks of a kind mean; null if they cannot be read. full_mark: of the item, if it is not 1."""
     if kind.plain in rules.codes:
         return "false" if rules.codes[kind.plain][1] == "wrong" else _IGNORED
     if _is_no_answer(kind, rules):
         return _NOTHING
-    if top is not None:
-        score = number(kind.plain)
-        return None if score is None or not 0 <= score <= top else "true" if score == top else "false"
+    if kind.item in partial.unclear:
+        return None
+    if scores := partial.scores.get(kind.item):
+        return None if kind.plain not in scores else "true" if partial.is_full(kind) else "false"
     if rules.key:
         return "true" if kind.plain.upper() in rules.key.get(kind.item or "", ()) else "false"
     if kind.plain in CORRECT or kind.plain == (full_mark or "1"):

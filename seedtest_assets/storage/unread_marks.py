@@ -30,23 +30,26 @@ def refuse_responses(answers: Sequence[Kind]) -> None:
         )
 
 
-def reasons_of(unread: Iterable[Kind]) -> Mapping[str, str]:
-    """Say for each mark why it cannot be read; many kinds, such as points, have one reason, because reasons are counted."""
+def reasons_of(unread: Iterable[Kind], fault: str, of_points: str) -> Mapping[str, str]:
+    """Say for each mark why it cannot be read; many kinds, such as points, have one reason, because reasons are counted.
+
+    fault: what a mark is, such as "neither correct nor incorrect". of_points: what to add of numbers above 0 that are no usual code.
+    """
     by_advice: dict[str, list[Kind]] = {}
     for kind in unread:
-        by_advice.setdefault(_advice(kind.plain), []).append(kind)
+        by_advice.setdefault(_advice(kind.plain, of_points), []).append(kind)
     reasons: dict[str, str] = {}
     for advice, kinds in by_advice.items():
         marks = dict.fromkeys(kind.mark for kind in kinds)
         if len(marks) <= NAMED_IN_A_MESSAGE:
-            reasons |= {mark: f"the mark {mark} is neither correct nor incorrect{advice}" for mark in marks}
+            reasons |= {mark: f"the mark {mark} is {fault}{advice}" for mark in marks}
         else:
-            text = f"marks of {len(marks):,} kinds are neither correct nor incorrect{advice}: {most_frequent(kinds)}"
+            text = f"marks of {len(marks):,} kinds are {fault}{advice}: {most_frequent(kinds)}"
             reasons |= dict.fromkeys(marks, text)
     return reasons
 
 
-def _advice(mark: str) -> str:
+def _advice(mark: str, of_points: str) -> str:
     if is_usual_code(mark):
         return f", and may be a code: --omitted {mark}=wrong or --omitted {mark}=ignored"
-    return ", and scores of partial credit belong in a column score" if (number(mark) or 0) > 0 else ""
+    return of_points if (number(mark) or 0) > 0 else ""

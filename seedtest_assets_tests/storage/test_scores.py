@@ -256,8 +256,31 @@ def test_a_code_among_the_scores_of_a_wide_file_is_the_only_bad_cell(tmp_path):
     path = write(tmp_path, "user_id,a,b\nu1,0,0\nu2,1,1\nu3,2,1\nu4,9,0\nu5,3,1\n")
     file = read_answer_file(path, needs_time=False)
     assert file.bad["reason"].to_dict() == {
-        "u4 a": "the mark 9 is neither correct nor incorrect, and may be a code: --omitted 9=wrong or --omitted 9=ignored"
+        "u4 a": "the mark 9 is not read as a score of partial credit, and may be a code: --omitted 9=wrong or --omitted 9=ignored"
     }
     scores = file.answers.to_pandas().set_index(["item_id", "student_id"])["score"]
     assert scores["a"].to_dict() == {"u1": 0, "u2": 1, "u3": 2, "u5": 3}
     assert scores["b"].isna().all()
+
+
+@pytest.mark.parametrize("stray", ["0.5", "30", "x", "9"])
+def test_a_few_stray_marks_of_an_item_with_partial_credit_are_the_only_bad_cells(tmp_path, stray):
+    cells = ["0", "1", "2", "3"] * 25 + [stray, stray]
+    path = write(tmp_path, "user_id,a,b\n" + "".join(f"u{n},{cell},{n % 2}\n" for n, cell in enumerate(cells)))
+    file = read_answer_file(path, needs_time=False)
+    (reason,) = file.count_bad()
+    assert reason.startswith(f"the mark {stray} is not read as a score of partial credit")
+    assert file.bad.index.tolist() == ["u100 a", "u101 a"]
+    scores = file.answers.to_pandas().query("item_id == 'a'")["score"]
+    assert scores.value_counts().to_dict() == {0: 25, 1: 25, 2: 25, 3: 25}
+
+
+def test_an_item_with_more_stray_marks_has_no_usable_answer_and_is_named(tmp_path):
+    cells = ["0", "1", "2", "3"] * 25 + ["0.5", "30", "30"]
+    path = write(tmp_path, "user_id,a,b\n" + "".join(f"u{n},{cell},{n % 2}\n" for n, cell in enumerate(cells)))
+    file = read_answer_file(path, needs_time=False)
+    assert file.count_bad() == {
+        "a has scores of partial credit, but 3 of its 103 marks are no integers from 0 to 19: 30 (2), 0.5 (1)": 103
+    }
+    assert file.answers["item_id"].unique().to_pylist() == ["b"]
+    assert "1 item without a usable answer: a" in file.notes
