@@ -13,7 +13,7 @@ from seedtest_assets.irt.linking import SIGN_CHANGED, Linking, TooFewCommonItems
 from seedtest_assets.irt.linking_curves import MODEL_CHANGED, SCORES_CHANGED
 from seedtest_assets.irt.models import ScaleTransformation
 from seedtest_assets.irt.parameters import ItemParameters, Line, on_scale
-from seedtest_assets.irt.remarks import names_of
+from seedtest_assets.irt.remarks import NAMES_SHOWN, names_of
 from seedtest_assets.irt.screening import unconnected_blocks
 
 
@@ -129,7 +129,7 @@ def _not_comparable(linkings: Sequence[Linking], failures: dict[int, DataError],
     reasons += [error.screened_out for error in failures.values() if isinstance(error, TooFewCommonItems)]
     screened = list(chain.from_iterable(reasons))
     opposed = [item for item, reason in screened if reason == SIGN_CHANGED]
-    unlike = [item for item, reason in screened if reason.startswith((SCORES_CHANGED, MODEL_CHANGED))]
+    unlike = [(item, why) for item, why in screened if why.startswith((SCORES_CHANGED, MODEL_CHANGED))]
     warnings, what = [], linking_items(target.source)
     if opposed:
         warnings.append(
@@ -138,10 +138,16 @@ def _not_comparable(linkings: Sequence[Linking], failures: dict[int, DataError],
         )
     if unlike and target.source == "anchors":  # a score that nobody had last night needs nobody
         warnings.append(
-            f"{len(unlike)} {what} have other scores or another model than in the bank and are not linked to: "
-            f"{names_of(np.array(unlike), target.item_ids)}. Give the bank their steps of today, or untag them"
+            f"{what} with other scores or another model than in the bank ({len(unlike)}) are not linked to: "
+            f"{_with_reasons(unlike, target.item_ids)}. Give the bank their steps of today, or untag them"
         )
     return warnings
+
+
+def _with_reasons(items: list[tuple[int, str]], item_ids: np.ndarray | None) -> str:
+    """List the first items, each with its reason."""
+    listed = [f"{names_of(np.array([item]), item_ids)} ({reason})" for item, reason in items[:NAMES_SHOWN]]
+    return ", ".join(listed) + (", ..." if len(items) > NAMES_SHOWN else "")
 
 
 def _not_linked(

@@ -223,7 +223,10 @@ def test_anchors_with_other_scores_are_named_in_a_warning():
     steps = truth.steps.copy()
     steps[2, 2] = np.nan
     bank = irt.ItemParameters(truth.item, truth.a, truth.b, truth.c, steps, truth.model)
-    warning = "1 anchors have other scores or another model than in the bank"
+    warning = (
+        "anchors with other scores or another model than in the bank (1) are not linked to: "
+        "2 (its scores changed: 0, 1, 2 in the bank, 0, 1, 2, 3 now). Give"
+    )
     for kind in ("anchors", "previous"):
         fit = irt.calibrate(irt.Responses.from_matrix(answers), **{kind: bank})
         assert 2 in dict(fit.linking.screened_out)
