@@ -18,6 +18,7 @@ def import_(
     full_mark: FullMarkOption = None,
 ) -> None:
     """Load a Parquet, CSV or Excel log of answers into the database's attempt table."""
+    from seedtest_assets.errors import number_of
     from seedtest_assets.project import enter_project
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.importing import import_answers
@@ -29,9 +30,15 @@ def import_(
     with progress_line() as show:
         show(f"reading and loading {file.name}", detail=True)
         result = import_answers(file, load_settings(), skip_bad=skip_bad, rules=rules)
+    known = f"{result.n_known:,} already there, " if result.n_known else ""
     console.print(
-        f"{result.n_rows:,} rows, {result.first_day} to {result.last_day}: {result.n_new:,} new, {result.n_bad:,} bad"
+        f"{result.n_rows:,} rows, {result.first_day} to {result.last_day}: {result.n_new:,} new, {known}{result.n_bad:,} bad"
     )
+    if result.n_changed:
+        console.print(
+            f"not changed: {number_of(result.n_changed, 'row')} already there with another mark or score. Corrected ones go into "
+            "`attempt` by UPDATE; then materialise `observations` of their days"
+        )
     for note in result.notes:
         console.print(plain(note))
     if result.bad:

@@ -24,8 +24,8 @@ from seedtest_assets.usable_answers import trimmed
 
 _NOTHING, _IGNORED = "(no answer)", "(ignored)"
 # What a mark is that cannot be read, and what to add where it is a number of points.
-_NO_MARK = ("neither correct nor incorrect", ", and scores of partial credit belong in a column score")
-_NO_SCORE = (
+_NOT_A_MARK = ("neither correct nor incorrect", ", and scores of partial credit belong in a column score")
+_NOT_A_SCORE = (
     "not read as a score of partial credit",
     f", which is an integer from 0 to {MOST_CATEGORIES - 1} in a wide file",
 )
@@ -94,7 +94,7 @@ def _reasons(unread: Sequence[Kind], partial: WideScores) -> dict[Kind, str]:
     stray = [kind for kind in unread if kind.item in partial.scores]
     others = [kind for kind in unread if kind.item not in partial.scores and kind.item not in partial.unclear]
     reasons = {kind: partial.unclear[kind.item] for kind in unread if kind.item in partial.unclear}
-    for kinds, *texts in ((stray, *_NO_SCORE), (others, *_NO_MARK)):
+    for kinds, *texts in ((stray, *_NOT_A_SCORE), (others, *_NOT_A_MARK)):
         of_marks = reasons_of(kinds, *texts)
         reasons |= {kind: of_marks[kind.mark] for kind in kinds}
     return reasons

@@ -4,7 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from seedtest_assets.cli.app import app
 from seedtest_assets.errors import InputError, TransientError
 from seedtest_assets.storage.importing import import_answers
 from seedtest_assets_tests.conftest import execute, rows_of
@@ -36,6 +38,36 @@ def test_the_same_file_twice_changes_nothing(settings, platform, tmp_path):
     first, second = (import_answers(tmp_path / "log.parquet", settings) for _ in range(2))
     assert (first.n_new, second.n_new) == (3, 0)
     assert rows_of(platform, "SELECT count(*), count(DISTINCT id) FROM attempt") == [(3, 3)]
+
+
+def test_known_answers_with_another_mark_or_score_are_counted_and_stay(settings, platform, tmp_path):
+    scored = GOOD.assign(score=[2.0, 1.0, None], max_score=[2.0, 2.0, None])
+    scored.to_parquet(tmp_path / "log.parquet")
+    regraded = scored.assign(correct=[True, False, False], score=[2.0, 0.0, None], student_id=["s1", "s1", "s2"])
+    regraded.to_parquet(tmp_path / "regraded.parquet")
+    GOOD.assign(student_id=["s1", "s1", "new"]).to_parquet(tmp_path / "without_scores.parquet")
+    first = import_answers(tmp_path / "log.parquet", settings)
+    assert (first.n_new, first.n_known, first.n_changed) == (3, 0, 0)
+    before = rows_of(platform, "SELECT * FROM attempt ORDER BY id")
+    again = import_answers(tmp_path / "regraded.parquet", settings)
+    assert (again.n_new, again.n_known, again.n_changed) == (0, 3, 2)
+    assert rows_of(platform, "SELECT * FROM attempt ORDER BY id") == before
+    # A file without scores does not say that there are none.
+    marks = import_answers(tmp_path / "without_scores.parquet", settings)
+    assert (marks.n_new, marks.n_known, marks.n_changed) == (1, 2, 0)
+
+
+def test_the_command_says_what_was_not_changed(settings, platform, tmp_path, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", platform.url)
+    for name in ("dagster.yaml", "workspace.yaml"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    GOOD.to_csv(tmp_path / "log.csv", index=False)
+    GOOD.assign(correct=[True, True, True]).to_csv(tmp_path / "regraded.csv", index=False)
+    import_answers(tmp_path / "log.csv", settings)
+    done = CliRunner().invoke(app, ["import", str(tmp_path / "regraded.csv")])
+    assert "0 new, 3 already there, 0 bad" in done.output
+    assert "not changed: 1 row already there with another mark or score" in " ".join(done.output.split())
 
 
 def test_of_two_imports_at_once_the_second_waits_and_adds_nothing_twice(settings, platform, tmp_path):
