@@ -30,7 +30,7 @@ FLAGS = (
     ),
     ItemFlag(
         name="drifting",
-        reason="Its difficulty is {b:.2f}, {anchor_drift:+.2f} from the value that the bank has for this anchor.",
+        reason="Its difficulty is {b:.2f}. It moved by {anchor_drift:+.2f} from the value that the bank has for this anchor.",
         action="Ask whether it was leaked or edited. Then untag the anchor or give it new values.",
     ),
     ItemFlag(

@@ -9,6 +9,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from seedtest_assets.calibration import linked_blocks, n_linking_items, screened_out
+from seedtest_assets.irt.linking import SIGN_CHANGED
+from seedtest_assets.irt.linking_curves import MODEL_CHANGED, SCORES_CHANGED
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.item_curves import ItemCurves
 from seedtest_assets.report.translations import bilingual
@@ -64,15 +66,7 @@ def _of_the_scale(data: ReportData) -> Iterator[Finding]:
         )
     blocks = linked_blocks(spec)
     if blocks:
-        screened = list(screened_out(spec))
-        if screened:
-            yield _finding(
-                "notice",
-                "Linking items screened out because they moved differently from the others: {n} of {of} ({names}).",
-                n=len(screened),
-                of=len(screened) + n_linking_items(spec),
-                names=named(screened),
-            )
+        yield from _of_screened_items(spec)
     elif len(data.reference) or len(data.previous):
         yield _finding(
             "problem",
@@ -80,6 +74,21 @@ def _of_the_scale(data: ReportData) -> Iterator[Finding]:
         )
     else:
         yield _finding("notice", "The first calibration: it defines the scale.")
+
+
+def _of_screened_items(spec: dict[str, Any]) -> Iterator[Finding]:
+    by_text: dict[str, list[str]] = {}
+    for item, reason in screened_out(spec).items():
+        if reason.startswith((SCORES_CHANGED, MODEL_CHANGED)):
+            text = "Linking items screened out because their scores or model changed: {n} of {of} ({names})."
+        elif reason == SIGN_CHANGED or " drifted" in reason:
+            text = "Linking items screened out because they moved differently from the others: {n} of {of} ({names})."
+        else:  # a service may have reasons of its own
+            text = "Linking items screened out: {n} of {of} ({names})."
+        by_text.setdefault(text, []).append(item)
+    of = sum(map(len, by_text.values())) + n_linking_items(spec)
+    for text, items in by_text.items():
+        yield _finding("notice", text, n=len(items), of=of, names=named(items))
 
 
 def _of_items(data: ReportData, curves: ItemCurves, n_left_out: int, change_b: np.ndarray) -> Iterator[Finding]:

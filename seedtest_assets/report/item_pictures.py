@@ -175,6 +175,7 @@ def _change_of(axes: Axes, change: pd.DataFrame, parameter: str) -> None:
 def worst_items(data: ReportData, curves: ItemCurves) -> str:
     """The curves of the items that fit worst, with the shares correct that were observed."""
     worst = worst_rows(curves)
+    scored = parameters_by_position(data.items).polytomous.any()
     columns = 4
     rows = -(-len(worst) // columns)
     with styled():
@@ -197,7 +198,7 @@ def worst_items(data: ReportData, curves: ItemCurves) -> str:
             )
             axes.set(ylim=(-0.03, 1.03), yticks=[0, 0.5, 1])
         for axes in grid[:, 0]:
-            axes.set_ylabel("share correct")
+            axes.set_ylabel("share of points" if scored else "share correct")
         for axes in grid[-1]:
             axes.set_xlabel("ability")
         return svg(figure, "Worst-fitting items: model curves and observed shares correct")

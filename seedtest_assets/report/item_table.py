@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from seedtest_assets.calibration import screened_out
 from seedtest_assets.irt.remarks import REVERSED, UNDETERMINED
-from seedtest_assets.item_steps import kinds_of
+from seedtest_assets.item_steps import kinds_of, parameters_by_position
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.findings import LOW_DISCRIMINATION, MISFIT, MOVED
 from seedtest_assets.report.item_curves import ItemCurves, places
@@ -47,15 +48,23 @@ class Row:
     flags: list[str]
 
 
-COLUMNS = [
-    Column("item", False),
-    Column("topic", False),
-    *(
-        Column(title)
-        for title in ("a", "SE a", "b", "SE b", "c", "answers", "correct", "RMSD", "infit", "outfit", "change of b")
-    ),
-    Column("notes", False),
-]
+OF_PARTIAL_CREDIT = ("model", "steps")
+"""Columns that a bank without partial credit does not need."""
+
+
+def table_columns(partial_credit: bool) -> list[Column]:
+    """List the table's columns. partial_credit: whether a fitted item has partial credit."""
+    share = "share of points" if partial_credit else "correct"
+    columns = [
+        Column("item", False),
+        Column("topic", False),
+        Column("model", False),
+        *map(
+            Column, ("a", "SE a", "b", "SE b", "steps", "c", "answers", share, "RMSD", "infit", "outfit", "change of b")
+        ),
+        Column("notes", False),
+    ]
+    return [column for column in columns if partial_credit or column.title not in OF_PARTIAL_CREDIT]
 
 
 def change_since(items: pd.DataFrame, previous: pd.DataFrame) -> np.ndarray:
@@ -67,58 +76,72 @@ def change_since(items: pd.DataFrame, previous: pd.DataFrame) -> np.ndarray:
 
 
 def left_out_items(data: ReportData) -> pd.DataFrame:
-    """Items with answers but no parameters: item_id, n_answers, share_correct (of all their answers)."""
+    """Items with answers but no parameters: item_id, n_answers, share_correct (of all their answers; with scores, of the points)."""
     unknown = places(data.answers["item_id"], data.items["item_id"]) < 0
     answers = pd.DataFrame(
         {
             "item_id": data.answers["item_id"].to_pandas().astype("str")[unknown],
-            "correct": data.answers["correct"].to_pandas().astype(float)[unknown],
+            "correct": _shares(data.answers)[unknown],
         }
     )
     counted = answers.groupby("item_id")["correct"].agg(["size", "mean"]).reset_index()
     return counted.set_axis(["item_id", "n_answers", "share_correct"], axis=1)
 
 
+def _shares(answers: pa.Table) -> np.ndarray:
+    """Share of its points that each answer earns, float64 [n]: 0 or 1 where it has no score."""
+    correct = answers["correct"].to_numpy().astype(float)
+    if not {"score", "max_score"} <= set(answers.column_names):
+        return correct
+    score, highest = (answers[name].to_numpy().astype(float) for name in ("score", "max_score"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where((highest > 0) & ~np.isnan(score), score / highest, correct)
+
+
 def item_rows(data: ReportData, curves: ItemCurves, left_out: pd.DataFrame, change_b: np.ndarray) -> list[Row]:
-    """A row for every item, fitted or left out, in the order of their names."""
+    """A row for every item, fitted or left out, in the order of their names; cells: those of table_columns but the notes."""
     topics = topic_of_items(data)
     screened = screened_out(data.model_spec)
-    fitted = [
-        Row(
-            [
-                str(item.item_id),
-                topics.get(item.item_id, ""),
-                number(item.a),
-                number(item.se_a),
-                number(item.b),
-                number(item.se_b),
-                number(item.c) if item.c else "–",
-                f"{item.n_responses:,}",
-                number(curves.share_correct[place], 2),
-                number(curves.misfit[place]),
-                number(curves.infit[place], 2),
-                number(curves.outfit[place], 2),
-                number(change_b[place], signed=True),
-            ],
-            list(_flags(item, curves.misfit[place], change_b[place], item.item_id in screened)),
-        )
-        for place, item in enumerate(data.items.itertuples(index=False))
-    ]
-    others = [
-        Row(
-            [
-                str(item.item_id),
-                topics.get(item.item_id, ""),
-                *["–"] * 5,
-                f"{item.n_answers:,}",
-                number(item.share_correct, 2),
-                *["–"] * 4,
-            ],
-            ["left out"],
-        )
-        for item in left_out.itertuples(index=False)
-    ]
-    return sorted(fitted + others, key=lambda row: _natural(row.cells[0]))
+    parameters = parameters_by_position(data.items)
+    titles = [column.title for column in table_columns(bool(parameters.polytomous.any()))][:-1]
+    rows = []
+    for place, item in enumerate(data.items.itertuples(index=False)):
+        scored = bool(parameters.polytomous[place])
+        cells = {
+            "item": str(item.item_id),
+            "topic": topics.get(item.item_id, ""),
+            "model": str(parameters.model[place] if scored else data.model_spec["model"]),
+            "a": number(item.a),
+            "SE a": number(item.se_a),
+            "b": number(item.b),
+            "SE b": number(item.se_b),
+            "steps": _steps(parameters.steps[place]) if scored else "–",
+            "c": number(item.c) if item.c else "–",
+            "answers": f"{item.n_responses:,}",
+            "correct": number(curves.share_correct[place], 2),
+            "share of points": number(curves.share_correct[place], 2),
+            "RMSD": number(curves.misfit[place]),
+            "infit": number(curves.infit[place], 2),
+            "outfit": number(curves.outfit[place], 2),
+            "change of b": number(change_b[place], signed=True),
+        }
+        flags = list(_flags(item, curves.misfit[place], change_b[place], item.item_id in screened))
+        rows.append(Row([cells[title] for title in titles], flags))
+    for item in left_out.itertuples(index=False):
+        cells = {
+            "item": str(item.item_id),
+            "topic": topics.get(item.item_id, ""),
+            "answers": f"{item.n_answers:,}",
+            "correct": number(item.share_correct, 2),
+        }
+        rows.append(Row([cells.get(title, "–") for title in titles], ["left out"]))
+    return sorted(rows, key=lambda row: _natural(row.cells[0]))
+
+
+def _steps(steps: np.ndarray) -> str:
+    """Write b_1, b_2, …: −∞ for a step that everybody passes, a dash for a score that nobody has."""
+    last = int(np.flatnonzero(np.isfinite(steps)).max()) + 1
+    return ", ".join("−∞" if np.isneginf(step) else number(step, 2) for step in steps[:last])
 
 
 def topic_of_items(data: ReportData) -> dict[Any, str]:

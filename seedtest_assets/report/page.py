@@ -15,7 +15,7 @@ from seedtest_assets.report.dif_pictures import dif_curves
 from seedtest_assets.report.findings import findings
 from seedtest_assets.report.flagged_items import flagged_items
 from seedtest_assets.report.item_curves import item_curves
-from seedtest_assets.report.item_table import COLUMNS, FLAGS, change_since, item_rows, left_out_items, number
+from seedtest_assets.report.item_table import FLAGS, change_since, item_rows, left_out_items, number, table_columns
 from seedtest_assets.report.rapid_guesses import RapidGuessData, rapid_guess_section
 from seedtest_assets.report.summary import cards, fit_facts
 from seedtest_assets.report.translations import KOREAN, bilingual, bilingual_reason
@@ -40,14 +40,13 @@ def calibration_page(data: ReportData, rapid: RapidGuessData | None = None) -> s
     change_b = change_since(data.items, data.previous)
     left_out = left_out_items(data)
     rows = item_rows(data, curves, left_out, change_b)
-    worst = item_pictures.worst_rows(curves)
+    categories = category_curves(data, curves)
     pictures = {
         "item_map": item_pictures.item_map(data),
         "a_b": item_pictures.discrimination_against_difficulty(data),
         "information": item_pictures.bank_information(data),
         "anchors": item_pictures.anchor_change(change) if len(change) else "",
-        "worst": item_pictures.worst_items(data, curves) if len(worst) else "",
-        "categories": category_curves(data, curves),
+        "worst": item_pictures.worst_items(data, curves) if len(item_pictures.worst_rows(curves)) else "",
         "dif": dif_curves(data.dif) if len(data.dif) else "",
         "abilities": people_pictures.ability_distribution(data),
         "person_fit": people_pictures.person_fit(data) if len(data.person_fit) else "",
@@ -68,6 +67,7 @@ def calibration_page(data: ReportData, rapid: RapidGuessData | None = None) -> s
         cards=cards(data, len(left_out)),
         findings=findings(data, curves, len(left_out), change_b),
         pictures={name: Markup(picture) for name, picture in pictures.items()},
+        categories=categories,
         change_rows=_change_rows(change[listed]),
         more_change_rows=int((~listed).sum()),
         any_screened=bool(screened_out.any()),
@@ -75,7 +75,7 @@ def calibration_page(data: ReportData, rapid: RapidGuessData | None = None) -> s
         dif_week=data.dif["partition_date"].iloc[0] if len(data.dif) else None,
         more_dif=max(len(data.dif) - MOST_DIF, 0),
         checks=data.checks,
-        columns=COLUMNS,
+        columns=table_columns(categories is not None),
         rows=rows,
         topics=sorted({row.cells[1] for row in rows} - {""}),
         flags=[flag for flag in FLAGS if any(flag in row.flags for row in rows)],

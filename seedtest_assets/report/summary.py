@@ -1,5 +1,6 @@
 """The report's numbers: the cards at the top, and the fit in full."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from seedtest_assets.calibration import linked_blocks, n_linking_items, screened_out
+from seedtest_assets.item_steps import parameters_by_position
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.findings import MISFIT, named
 from seedtest_assets.report.item_curves import ItemCurves
@@ -35,7 +37,7 @@ def cards(data: ReportData, n_left_out: int) -> list[Card]:
         else bilingual("previous calibration: {value}", value=f"{before['reliability']:.3f}")
     )
     return [
-        Card("Model", spec["model"], bilingual("{n} iterations", n=metrics.get("iterations") or "–")),
+        Card("Model", _models(data), bilingual("{n} iterations", n=metrics.get("iterations") or "–")),
         Card("Convergence", *_convergence(metrics)),
         Card(
             "Items fitted",
@@ -90,6 +92,18 @@ def fit_facts(data: ReportData, curves: ItemCurves) -> list[tuple[str, Any]]:
         ),
         ("Items with RMSD of 0.1 or more", f"{misfit} / {len(data.items):,}"),
     ]
+
+
+def _models(data: ReportData) -> str | Markup:
+    """Name the model, and where there is partial credit every model with its number of items."""
+    items = parameters_by_position(data.items)
+    if not items.polytomous.any():
+        return str(data.model_spec["model"])
+    models = Counter(np.where(items.polytomous, items.model, data.model_spec["model"]).tolist())
+    return Markup("<br>").join(
+        bilingual("{model}: 1 item" if n == 1 else "{model}: {n} items", model=model, n=f"{n:,}")
+        for model, n in models.most_common()
+    )
 
 
 def _convergence(metrics: dict[str, Any]) -> tuple[Markup, Markup, bool]:

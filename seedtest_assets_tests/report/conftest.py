@@ -19,6 +19,7 @@ from seedtest_assets.calibration import (
 from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.features.item_statistics import CalibratedItems, exposure_of_items, item_statistics_of_window
+from seedtest_assets.item_steps import steps_of
 from seedtest_assets.report.data import HISTORY_COLUMNS, CalibrationRun, CheckOutcome, ReportData
 from seedtest_assets.report.page import calibration_page
 from seedtest_assets.settings import Settings
@@ -104,8 +105,12 @@ def anchors_of(school) -> pd.DataFrame:
     """PARAMETER_COLUMNS of the questions that are tagged."""
     metas = {str(question.id): json.loads(question.meta) for question in school.questions.itertuples()}
     return pd.DataFrame(
-        [(item, meta["irt"]["a"], meta["irt"]["b"], 0.0) for item, meta in metas.items() if "irt" in meta],
-        columns=["item_id", "a", "b", "c"],
+        [
+            (item, irt["a"], irt["b"], 0.0, irt["model"], steps_of(irt))
+            for item, irt in ((item, meta.get("irt", {})) for item, meta in metas.items())
+            if "a" in irt
+        ],
+        columns=["item_id", "a", "b", "c", "model", "steps"],
     ).pipe(as_parameters)
 
 

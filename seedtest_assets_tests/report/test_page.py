@@ -98,7 +98,7 @@ def test_opens_with_the_items_that_need_a_person_worst_first(data, drifted_ancho
     rows = re.findall(r'<tr><td>(.*?)</td><td><span lang="en">(.*?)<', opening)
     assert rows == [(drifted_anchor, "drifting"), (drifted_anchor, "misfit"), (GUESSED, "not_discriminating")]
     drift = statistics.set_index("item_id").loc[drifted_anchor, "anchor_drift"]
-    assert f"{drift:+.2f} from the value that the bank has for this anchor" in opening
+    assert f"It moved by {drift:+.2f} from the value that the bank has for this anchor." in opening
     assert "앵커 태그를 떼거나 새 값을 넣으십시오." in opening
     assert "No item needs a person." in calibration_page(replace(data, statistics=data.statistics.head(0)))
     many = data.statistics.assign(flags=[["too_easy"]] * len(data.statistics))
