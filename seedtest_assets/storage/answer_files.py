@@ -22,7 +22,7 @@ from seedtest_assets.storage.parquet_columns import readable_column
 from seedtest_assets.storage.scores_as_marks import with_marks_of_scores
 from seedtest_assets.storage.text_tables import ROW, read_text_table, refuse_repeated_names
 from seedtest_assets.topic_lists import from_lists
-from seedtest_assets.usable_answers import EARLIEST, counted, encoded, split_usable, trimmed
+from seedtest_assets.usable_answers import EARLIEST, NO_MARK, counted, encoded, split_usable, trimmed
 
 ALIASES = {
     "student_id": ("student_id", "user_id"),
@@ -90,9 +90,12 @@ class AnswerFile:
         return _rows_and_cells(self.bad.index, "bad ")
 
     def remedy(self) -> str:
-        """Say what helps against the bad rows and cells; in a wide file a column may be no item at all."""
-        wide = any(isinstance(place, str) for place in self.bad.index)
-        return f"Correct them,{' take out columns that are no items,' if wide else ''} or add --skip-bad"
+        """Say what helps against the bad rows and cells, and how rows count; in a wide file a column may be no item at all."""
+        cells = [isinstance(place, str) for place in self.bad.index]
+        counting = "" if all(cells) else ". Row 1 is the first below the header"
+        return (
+            f"Correct them,{' take out columns that are no items,' if any(cells) else ''} or add --skip-bad{counting}"
+        )
 
     def count_bad(self) -> Mapping[str, int]:
         """Count the rows left out, by reason."""
@@ -143,10 +146,15 @@ def read_answer_file(
     ]
     for name in needed:
         if chosen[name] is None:
-            raise InputError(
-                f"{path} has no column {' or '.join([*ALIASES[name], *['score'] * (name == 'correct')])}. It has {', '.join(columns) or 'none'}"
-            )
+            names, hint = ALIASES[name], ""
+            if name == "correct":
+                names, hint = (
+                    (*names, "score"),
+                    ". Points belong in a column score, the highest possible ones in max_score",
+                )
+            raise InputError(f"{path} has no column {' or '.join(names)}. It has {', '.join(columns) or 'none'}{hint}")
     rows = pa.table({ROW: file.rows[ROW]} | _under_our_names(file.rows, chosen))
+    no_mark = NO_MARK if chosen["correct"] or chosen["score"] is None else "no score"
     if chosen["score"] is not None:
         rows, of_scores = with_marks_of_scores(path, rows, rules)
         chosen, notes = chosen | {"correct": chosen["correct"] or "score"}, [*notes, *of_scores]
@@ -162,6 +170,7 @@ def read_answer_file(
         rows = rows.filter(is_answer)
     split = split_usable(_typed(rows, chosen))
     bad = _bad_rows(file.misfits, split.left_out, wide=wide)
+    bad["reason"] = bad["reason"].replace(NO_MARK, no_mark)
     answers = split.usable.select(OBSERVATION_SCHEMA.names)
     n_rows = len(rows) + len(file.misfits)
     assert len(answers) + split.n_further_topics + len(bad) == n_rows, f"{path}: rows are lost"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from seedtest_assets.errors import InputError, TransientError, first_line
 from seedtest_assets.settings import HOME
 from seedtest_assets.storage.addresses import WAITING_LIMITS
-from seedtest_assets.storage.postgres_server import START_SECONDS, socket_folder, start_server, stop_server
+from seedtest_assets.storage.postgres_server import START_SECONDS, has_data, socket_folder, start_server, stop_server
 
 PLATFORM, DAGSTER = "seedtest", "dagster"
 """The two databases: the platform's tables, and Dagster's own storage."""
@@ -21,6 +21,12 @@ def embedded_address(database: str, home: Path = HOME) -> str:
     """Give the URL of a database on the embedded server, whether it runs or not. Starts nothing."""
     with _readable(home):
         return f"postgresql://postgres:@/{database}?host={quote(str(socket_folder(home.resolve())))}"
+
+
+def was_started(home: Path = HOME) -> bool:
+    """Tell whether the embedded server has been started here before, so that it has data."""
+    with _readable(home):
+        return has_data(home.resolve())
 
 
 def start_embedded(database: str, home: Path = HOME) -> str:

@@ -51,7 +51,7 @@ def import_answers(
     file = read_answer_file(path, needs_topic=True, rules=rules)
     if len(file.bad) and not skip_bad:
         raise InputError(
-            f"{path} has {file.number_of_bad()} and nothing was loaded: {file.describe_bad()}. Correct them, or add --skip-bad"
+            f"{path} has {file.number_of_bad()} and nothing was loaded: {file.describe_bad()}. {file.remedy()}"
         )
     if not len(file.answers):
         raise InputError(f"{path} has no usable answers")

@@ -78,7 +78,7 @@ def start_server(home: Path) -> None:
                 f"running as root: the embedded PostgreSQL runs as the user {user.pw_name}, "
                 f"and other files in {home} belong to root. Run seedtest as an ordinary user"
             )
-        if not (data / "PG_VERSION").exists():
+        if not has_data(home):
             _initialize(home, user)
         for name, text in _access_files(user).items():
             (data / name).write_text(text, encoding="utf-8")
@@ -95,6 +95,11 @@ def stop_server(home: Path) -> bool:
         if pid:
             _stop(data, pid)
         return pid is not None
+
+
+def has_data(home: Path) -> bool:
+    """Tell whether the server of a folder has its data, which its first start makes."""
+    return (_data_folder(home) / "PG_VERSION").exists()
 
 
 def _data_folder(home: Path) -> Path:

@@ -34,8 +34,9 @@ def with_marks_of_scores(path: str | Path, rows: pa.Table, rules: MarkRules) -> 
     rows = rows.set_column(rows.column_names.index("score"), "score", score)
     mark = rows["correct"].cast(pa.string()) if marked else pa.chunked_array([pa.nulls(len(rows), pa.string())])
     unmarked = _is_no_answer(mark, MarkRules())
+    notes = ["no row has a score"] if marked and score.null_count == len(rows) else []
     if not pc.any(unmarked).as_py():
-        return rows, []
+        return rows, notes
     of_score, highest_unknown = _marks_of(rows)
     mark = pc.if_else(unmarked, pc.coalesce(of_score, no_score, mark), mark)
     rows = (
@@ -45,7 +46,7 @@ def with_marks_of_scores(path: str | Path, rows: pa.Table, rules: MarkRules) -> 
     )
     assumed = rows["item_id"].filter(pc.and_(unmarked, highest_unknown)).cast(pa.string()).unique().drop_null()
     if not len(assumed):
-        return rows, []
+        return rows, notes
     named = f"{number_of(len(assumed), 'item')} without max_score: {first_few(assumed.to_pylist())}"
     return rows, [f"the highest score in the file counts as correct for {named}"]
 

@@ -93,6 +93,17 @@ def test_the_command_prints_levels_as_words_and_changes_nothing(old_platform, tm
     )
 
 
+def test_an_embedded_database_that_was_never_started_is_yellow_and_stays_so(tmp_path, monkeypatch):
+    for name in ("dagster.yaml", "workspace.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 0
+    assert result.output.startswith("yellow  database  there is none yet. Set DATABASE_URL to the platform's")
+    assert not (tmp_path / ".seedtest").exists()
+
+
 def test_a_database_out_of_reach_is_one_red_line(tmp_path, monkeypatch):
     for name in ("dagster.yaml", "workspace.yaml"):
         (tmp_path / name).write_text((ROOT / name).read_text())

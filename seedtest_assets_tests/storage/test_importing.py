@@ -118,7 +118,7 @@ def test_bad_rows_stop_the_load_with_reasons_and_rows_and_change_nothing(setting
         "completed_at is no time: yesterday (1 row: 6)",
         "response_time_ms is no number of milliseconds: soon (1 row: 7)",
         "the same student, item and time twice (1 row: 1)",
-        "--skip-bad",
+        "Correct them, or add --skip-bad. Row 1 is the first below the header",
     ):
         assert part in message
     assert rows_of(platform, "SELECT count(*) FROM attempt") == [(0,)]

@@ -152,7 +152,7 @@ def test_a_long_file_with_scores_and_no_marks(tmp_path):
     assert rows["correct"].to_dict() == {("u1", "a"): True, ("u2", "a"): False, ("u1", "b"): True, ("u2", "b"): False}
     assert rows["score"].to_dict() == {("u1", "a"): 2, ("u2", "a"): 1, ("u1", "b"): 3, ("u2", "b"): 2}
     assert file.bad["reason"].to_dict() == {
-        5: "no correct",
+        5: "no score",
         6: "score is no number: many",
         7: "score is above max_score",
     }
@@ -166,8 +166,19 @@ def test_a_long_file_with_scores_beside_marks(tmp_path):
 
 
 def test_a_file_without_marks_and_scores_says_what_it_lacks(tmp_path):
-    with pytest.raises(InputError, match="has no column correct or is_correct or score"):
-        read_answer_file(write(tmp_path, "user_id,item_id,grade\nu1,a,2\n"), needs_time=False)
+    message = "has no column correct or is_correct or score. It has user_id, item_id, points. Points belong in a column score,"
+    with pytest.raises(InputError, match=message):
+        read_answer_file(write(tmp_path, "user_id,item_id,points\nu1,a,2\n"), needs_time=False)
+
+
+def test_an_empty_column_of_scores_is_named_as_such(tmp_path):
+    file = read_answer_file(write(tmp_path, "user_id,item_id,score\nu1,a,\nu2,a,\n"), needs_time=False)
+    assert file.count_bad() == {"no score": 2}
+    for second in ("0", ""):  # a mark beside it, or neither
+        path = write(tmp_path, f"user_id,item_id,correct,score\nu1,a,1,\nu2,a,{second},\n")
+        file = read_answer_file(path, needs_time=False)
+        assert file.notes == ["no row has a score"]
+        assert file.count_bad() == ({} if second else {"no correct": 1})
 
 
 def test_parts_of_points_are_not_rounded_into_a_table_of_whole_ones(database, tmp_path):
@@ -223,7 +234,7 @@ def test_no_answers_and_codes_among_scores_are_no_scores(tmp_path):
     rows = file.answers.to_pandas().set_index("student_id")
     assert rows["correct"].to_dict() == {"u1": True, "u3": False, "u4": False}
     assert rows["score"].dropna().to_dict() == {"u1": 2, "u4": 1}
-    assert file.bad["reason"].to_dict() == {2: "no correct", 6: "score is no number: many"}
+    assert file.bad["reason"].to_dict() == {2: "no score", 6: "score is no number: many"}
     assert file.not_answered == {"NA": 1, "8 (not reached)": 1}
 
 

@@ -9,6 +9,8 @@ from seedtest_assets.cli.terminal import console, plain
 if TYPE_CHECKING:
     from seedtest_assets.cli.doctor.diagnosis import DoctorFinding
 
+_NEVER_STARTED = "there is none yet. Set DATABASE_URL to the platform's, or load answers into an embedded one with `seedtest import FILE`"
+
 
 def doctor() -> None:
     """Examine the platform's database and the settings; changes nothing. Exit code 1 where a line is red."""
@@ -34,10 +36,13 @@ def _findings() -> "list[DoctorFinding]":
     from seedtest_assets.errors import SeedtestError
     from seedtest_assets.settings import load_settings
     from seedtest_assets.storage.database import platform_database
+    from seedtest_assets.storage.embedded import was_started
     from seedtest_assets.storage.platform_facts import platform_facts
 
     settings = load_settings()
     try:
+        if settings.database_url is None and not was_started():
+            return [DoctorFinding(level="yellow", subject="database", text=_NEVER_STARTED)]
         facts = platform_facts(platform_database(settings), settings)
     except SeedtestError as error:
         advice = (
