@@ -190,7 +190,7 @@ def test_anchors_whose_steps_cannot_be_used_are_left_out_by_name():
     coded = code_request(CalibrationRequest(table(rows), anchors=anchors))
     assert coded.anchors.item.tolist() == [2]
     assert coded.warnings[0] == (
-        "2 of 3 anchors have no usable parameters and were left out: a (thresholds of a GRM must ascend), "
+        "anchors without usable parameters left out (2 of 3): a (thresholds of a GRM must ascend), "
         "b (b_1 is given, but model is not GRM, GPCM or PCM)"
     )
 

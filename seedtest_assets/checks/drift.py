@@ -289,7 +289,7 @@ def _step(row: Any) -> str:
 def _not_compared(kind: str, other_scores: list[str]) -> str:
     if not other_scores:
         return ""
-    return f"{len(other_scores)} {kind} have other scores or another model than before and are not compared: {first_few(other_scores)}"
+    return f"{kind} with other scores or another model than before ({len(other_scores)}) are not compared: {first_few(other_scores)}"
 
 
 def _nothing_moved(kind: str, moves: pd.DataFrame, limits: Thresholds) -> str:

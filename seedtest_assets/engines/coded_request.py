@@ -142,7 +142,7 @@ def _answers_left_out(left_out: dict[str, int]) -> tuple[str, ...]:
     if not left_out:
         return ()
     listed = ", ".join(f"{reason} ({count:,})" for reason, count in left_out.items())
-    return (f"{sum(left_out.values()):,} answers have no usable ids and were left out: {listed}",)
+    return (f"{number_of(sum(left_out.values()), 'answer')} without usable ids left out: {listed}",)
 
 
 def _anchors_left_out(anchors: pd.DataFrame, reasons: np.ndarray) -> tuple[str, ...]:
@@ -150,14 +150,12 @@ def _anchors_left_out(anchors: pd.DataFrame, reasons: np.ndarray) -> tuple[str, 
     if not unusable.any():
         return ()
     items = [f"{item} ({reason})" for item, reason in zip(anchors["item_id"][unusable], reasons[unusable], strict=True)]
-    return (f"{len(items)} of {len(anchors)} anchors have no usable parameters and were left out: {first_few(items)}",)
+    return (f"anchors without usable parameters left out ({len(items)} of {len(anchors)}): {first_few(items)}",)
 
 
 def _unmatched_anchors(usable: pd.DataFrame, item_ids: pa.Array) -> tuple[str, ...]:
     if usable.empty or not len(item_ids):
         return ()
     named, answered = (first_few([repr(item) for item in ids]) for ids in (usable["item_id"], item_ids.to_pylist()))
-    return (
-        f"none of the {len(usable)} anchors has an answer. Anchors: {named}. Items with answers: {answered}. "
-        "Write the ids in both places alike",
-    )
+    none = "the only anchor has no" if len(usable) == 1 else f"none of the {len(usable)} anchors has an"
+    return (f"{none} answer. Anchors: {named}. Items with answers: {answered}. Write the ids in both places alike",)

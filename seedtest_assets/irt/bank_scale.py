@@ -13,7 +13,7 @@ from seedtest_assets.irt.linking import SIGN_CHANGED, Linking, TooFewCommonItems
 from seedtest_assets.irt.linking_curves import MODEL_CHANGED, SCORES_CHANGED
 from seedtest_assets.irt.models import ScaleTransformation
 from seedtest_assets.irt.parameters import ItemParameters, Line, on_scale
-from seedtest_assets.irt.remarks import NAMES_SHOWN, names_of
+from seedtest_assets.irt.remarks import first_names, names_of, number_of
 from seedtest_assets.irt.screening import unconnected_blocks
 
 
@@ -133,8 +133,8 @@ def _not_comparable(linkings: Sequence[Linking], failures: dict[int, DataError],
     warnings, what = [], linking_items(target.source)
     if opposed:
         warnings.append(
-            f"{len(opposed)} {what} discriminate with the other sign than in the bank and are not "
-            f"linked to: {names_of(np.array(opposed), target.item_ids)}. Correct their a in the bank, or their keys"
+            f"{what} that discriminate with the other sign than in the bank ({len(opposed)}) are not linked to: "
+            f"{names_of(np.array(opposed), target.item_ids)}. Correct their a in the bank, or their keys"
         )
     if unlike and target.source == "anchors":  # a score that nobody had last night needs nobody
         warnings.append(
@@ -146,8 +146,7 @@ def _not_comparable(linkings: Sequence[Linking], failures: dict[int, DataError],
 
 def _with_reasons(items: list[tuple[int, str]], item_ids: np.ndarray | None) -> str:
     """List the first items, each with its reason."""
-    listed = [f"{names_of(np.array([item]), item_ids)} ({reason})" for item, reason in items[:NAMES_SHOWN]]
-    return ", ".join(listed) + (", ..." if len(items) > NAMES_SHOWN else "")
+    return first_names([f"{names_of(np.array([item]), item_ids)} ({reason})" for item, reason in items])
 
 
 def _not_linked(
@@ -162,7 +161,7 @@ def _not_linked(
         of_reason.setdefault("their blocks have fewer than 2 anchors" if few else str(error), []).append(number)
     unlinked = [(items.item[np.isin(blocks.of_items, numbers)], reason) for reason, numbers in of_reason.items()]
     return [
-        f"{len(codes)} items are not linked to the bank's scale: {names_of(codes, item_ids)}. The reason: {reason}"
+        f"{number_of(len(codes), 'item is', 'items are')} not linked to the bank's scale: {names_of(codes, item_ids)}. The reason: {reason}"
         for codes, reason in unlinked
     ]
 

@@ -1,5 +1,6 @@
 """Which answers count: of a person's answers to an item the earliest, at the same time the one with the lowest score."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -85,26 +86,42 @@ def codes_of(codes: ArrayLike, size: int | None, name: str) -> tuple[np.ndarray,
 
 def given_answers(person: np.ndarray, item: np.ndarray, score: ArrayLike, time: ArrayLike | None) -> GivenAnswers:
     """Put answers together. Raises DataError for lengths that differ, scores or times that are not possible."""
-    score = scores(score)
+    score = np.atleast_1d(score)
     if not len(person) == len(item) == len(score):
         raise DataError(f"person, item and score differ in length: {len(person)}, {len(item)}, {len(score)}")
+    score = scores(score, lambda row: f"row {row}, item {item[row]}")
     time = np.empty(0, np.int64) if time is None else _comparable(time, len(person))
     return GivenAnswers(*map(read_only, (item, score, time)))
 
 
-def scores(score: ArrayLike) -> np.ndarray:
-    """Convert scores to uint8 [n]. Raises DataError for one that is no integer from 0 to MOST_CATEGORIES - 1."""
+def scores(score: ArrayLike, place: Callable[[int], str]) -> np.ndarray:
+    """Convert scores to uint8 [n]. Raises DataError for one that is no integer from 0 to MOST_CATEGORIES - 1.
+
+    place: names the answer of a position, for the message.
+    """
     score = np.asarray(score)
     if score.dtype == bool:
         return np.ascontiguousarray(score).view(np.uint8)
+    if score.dtype.kind not in "iuf":
+        raise DataError(f"scores are {score.dtype}, not numbers. Leave out answers that were not given")
     with np.errstate(invalid="ignore"):
-        narrow = score.astype(np.uint8) if score.dtype.kind in "iuf" else None
-    if narrow is None or not np.array_equal(narrow, score) or (narrow.size and narrow.max() >= MOST_CATEGORIES):
+        narrow = score.astype(np.uint8)
+    if not np.array_equal(narrow, score) or narrow.max(initial=0) >= MOST_CATEGORIES:
+        row = int(np.argmax((narrow != score) | (narrow >= MOST_CATEGORIES)))
         raise DataError(
-            f"a score must be 0 or 1, or an integer up to {MOST_CATEGORIES - 1} where an item has partial credit. Leave out "
-            "the rows of items that were not answered"
+            f"{place(row)}: the score is {score[row]:g}, but a score is 0 or 1, or an integer up to {MOST_CATEGORIES - 1} where an "
+            f"item has partial credit. {_advice(float(score[row]))}"
         )
     return np.ascontiguousarray(narrow)
+
+
+def _advice(score: float) -> str:
+    """Say what to do about a value that is no score."""
+    if np.isnan(score) or score < 0:
+        return "Leave out answers that were not given"
+    if score != np.rint(score):
+        return "Number the scores of such an item: 0, 1, 2 for 0, 0.5, 1 point"
+    return f"Join scores of such an item, so that there are {MOST_CATEGORIES} at most"
 
 
 def _comparable(time: ArrayLike, n: int) -> np.ndarray:

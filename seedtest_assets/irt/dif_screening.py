@@ -104,7 +104,7 @@ class Study:
                 "none of the anchors can be studied: with enough answers in both groups, right and wrong ones, and no partial credit"
             )
         names = names_of(unusable, self.responses.item_ids)
-        warning = f"{len(unusable)} of {len(codes)} anchors are not used, since they are not studied: {names}"
+        warning = f"anchors not used ({len(unusable)} of {len(codes)}), since they are not studied: {names}"
         return rows[rows >= 0], (warning,) if len(unusable) else ()
 
     @property

@@ -36,7 +36,10 @@ def flag_warnings(flagged: tuple[tuple[int, str], ...], item_ids: np.ndarray | N
     if not len(reversed_keys):
         return []
     names = names_of(reversed_keys, item_ids)
-    return [f"{len(reversed_keys)} items discriminate below 0, their keys may be reversed: {names}"]
+    counted = number_of(
+        len(reversed_keys), "item discriminates below 0, its key", "items discriminate below 0, their keys"
+    )
+    return [f"{counted} may be reversed: {names}"]
 
 
 def merged_warnings(merged: tuple[tuple[int, tuple[int, ...]], ...], item_ids: np.ndarray | None) -> list[str]:
@@ -44,13 +47,11 @@ def merged_warnings(merged: tuple[tuple[int, tuple[int, ...]], ...], item_ids: n
     if not merged:
         return []
     listed = [
-        f"{names_of(np.array([item]), item_ids)} (score {', '.join(map(str, scores))})"
-        for item, scores in merged[:NAMES_SHOWN]
+        f"{names_of(np.array([item]), item_ids)} (score {', '.join(map(str, scores))})" for item, scores in merged
     ]
-    more = ", ..." if len(merged) > NAMES_SHOWN else ""
     return [
-        f"{len(merged)} items have scores that nobody got, so that their steps are merged with the next ones: "
-        f"{', '.join(listed)}{more}"
+        f"{number_of(len(merged), 'item has', 'items have')} scores that nobody got, so that their steps are merged with the "
+        f"next ones: {first_names(listed)}"
     ]
 
 
@@ -59,7 +60,8 @@ def error_warnings(items: np.ndarray, item_ids: np.ndarray | None) -> list[str]:
     if not len(items):
         return []
     names = names_of(items, item_ids)
-    return [f"{len(items)} items have infinite standard errors, because their information is not positive: {names}"]
+    counted = number_of(len(items), "item has", "items have")
+    return [f"{counted} infinite standard errors, because the information is not positive: {names}"]
 
 
 def own_block_warnings(problem: Problem, *, own_blocks: bool) -> list[str]:
@@ -75,8 +77,18 @@ def own_block_warnings(problem: Problem, *, own_blocks: bool) -> list[str]:
 
 def names_of(items: np.ndarray, item_ids: np.ndarray | None) -> str:
     """List the first items, by code, with their ids where they have some."""
-    ids = [str(item) for item in (items if item_ids is None else item_ids[items])]
-    return ", ".join(ids[:NAMES_SHOWN]) + (", ..." if len(ids) > NAMES_SHOWN else "")
+    return first_names([str(item) for item in (items if item_ids is None else item_ids[items])])
+
+
+def first_names(names: list[str]) -> str:
+    """List the first names, and say how many more there are."""
+    more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
+
+
+def number_of(count: int, one: str, several: str) -> str:
+    """Write a count with its noun and verb: 1 item has, 1,200 items have."""
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def fit_warnings(solution: Solution, problem: Problem, tolerance: float) -> list[str]:
@@ -95,11 +107,12 @@ def fit_warnings(solution: Solution, problem: Problem, tolerance: float) -> list
     n_items, n_persons = problem.answers.n_items, int(problem.answers.answered.sum())
     if n_items < 3:
         warnings.append(
-            f"{n_items} items do not determine how much they discriminate: "
+            f"{number_of(n_items, 'item does', 'items do')} not determine how much they discriminate: "
             "parameters and abilities are no more than a convention"
         )
     elif n_persons < FEW_PERSONS and problem.facts.own_slopes:
-        warnings.append(f"{n_persons} persons are few for {problem.model}: see the standard errors, or use model Rasch")
+        counted = number_of(n_persons, "person is", "persons are")
+        warnings.append(f"{counted} few for {problem.model}: see the standard errors, or use model Rasch")
     if problem.common_slope.any() and abs(float(solution.state.a[np.argmax(problem.common_slope)])) < NO_SLOPE:
         warnings.append(
             "the answers show no differences in ability: "
@@ -126,6 +139,6 @@ def mismatch_warnings(model: str, linked_to: ItemParameters) -> list[str]:
     if model_facts(model).guessing or not guessed:
         return []
     return [
-        f"{guessed} items of the bank have c above 0, but the model is {model}. Abilities are on the "
+        f"{number_of(int(guessed), 'item of the bank has', 'items of the bank have')} c above 0, but the model is {model}. Abilities are on the "
         "bank's scale, but a and b of items that are not held cannot be compared with the bank's. Use model 3PL"
     ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seedtest_assets.irt.counted_answers import close_gaps, codes_of, given_answers, keep_first
+from seedtest_assets.irt.counted_answers import close_gaps, codes_of, given_answers, keep_first, scores
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.models import STEP_NAMES
 from seedtest_assets.irt.parallel import kernel
@@ -176,9 +176,11 @@ class Responses:
             )
         person, item = np.nonzero(~np.isnan(cells))
         n_persons, n_items = cells.shape
-        responses = cls.from_answers(person, item, cells[person, item], n_persons=n_persons, n_items=n_items)
-        index, columns = getattr(matrix, "index", None), getattr(matrix, "columns", None)
-        if columns is None:
+        labels = getattr(matrix, "axes", None)  # of a DataFrame
+        index, columns = labels or (range(n_persons), range(n_items))
+        given = scores(cells[person, item], lambda row: f"row {index[person[row]]}, item {columns[item[row]]}")
+        responses = cls.from_answers(person, item, given, n_persons=n_persons, n_items=n_items)
+        if labels is None:
             return responses
         return replace(responses, person_ids=np.asarray(index, object), item_ids=np.asarray(columns, object))
 
@@ -233,8 +235,8 @@ class Responses:
             absent.append(f"{score} or {correct}")
         if absent:
             raise DataError(f"the table has no column {', '.join(absent)}. Name the columns that hold them")
-        scores = _scores(frame, score, correct)
-        frame, scores = frame[scores.notna()], scores[scores.notna()]
+        marks = _scores(frame, score, correct)
+        frame, marks = frame[marks.notna()], marks[marks.notna()]
         person_code, person_ids = pd.factorize(frame[person].to_numpy(object), sort=True)
         item_code, item_ids = pd.factorize(frame[item].to_numpy(object), sort=True)
         if (person_code < 0).any() or (item_code < 0).any():
@@ -242,7 +244,7 @@ class Responses:
         responses = cls.from_answers(
             person_code,
             item_code,
-            scores.to_numpy(np.float64),
+            scores(marks.to_numpy(np.float64), lambda row: f"row {frame.index[row]}, item {frame[item].iloc[row]}"),
             _times(frame[time]) if time in frame.columns else None,
             len(person_ids),
             len(item_ids),
@@ -300,8 +302,8 @@ def _scores(frame: "pd.DataFrame", score: str, correct: str) -> "pd.Series":
         raise DataError(f"column {correct} must be 0 or 1. Points belong in a column {score}")
     if score not in frame.columns:
         return marks
-    scores = _numbers(frame, score)
-    return scores if marks is None else scores.fillna(marks)
+    points = _numbers(frame, score)
+    return points if marks is None else points.fillna(marks)
 
 
 def _numbers(frame: "pd.DataFrame", name: str) -> "pd.Series":

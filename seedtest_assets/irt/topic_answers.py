@@ -68,7 +68,7 @@ class TopicAnswers:
         if len({len(column) for column in columns}) > 1:
             lengths = ", ".join(str(len(column)) for column in columns)
             raise DataError(f"person, topic, item, score and n_topics differ in length: {lengths}")
-        object.__setattr__(self, "score", scores(self.score) if len(self.score) else np.empty(0, np.uint8))
+        object.__setattr__(self, "score", _scores(self) if len(self.score) else np.empty(0, np.uint8))
         if self.person.min(initial=0) < 0 or self.item.min(initial=0) < 0 or self.topic.min(initial=0) < -1:
             raise DataError("person and item codes start at 0, topic codes at 0 or -1 for an answer without a topic")
 
@@ -78,6 +78,10 @@ class TopicAnswers:
     def __repr__(self) -> str:
         n_topics = len(np.unique(self.topic[self.topic >= 0]))
         return f"TopicAnswers({len(np.unique(self.person)):,} persons, {n_topics:,} topics, {len(self):,} answers)"
+
+
+def _scores(answers: TopicAnswers) -> np.ndarray:
+    return scores(answers.score, lambda row: f"row {row}, item {answers.item[row]}")
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def _anchor_warnings(parsed: ParsedCalibration) -> list[str]:
     if not n_left_out:
         return []
     n_sent = n_left_out + len(parsed.request.anchors)
-    return [f"{n_left_out} of {n_sent} fixed anchors were left out. fit_meta.anchors_left_out has the reasons"]
+    return [f"fixed anchors left out ({n_left_out} of {n_sent}): fit_meta.anchors_left_out has the reasons"]
 
 
 def _prior_warnings(extra: list[MonitoredItem]) -> list[str]:

@@ -277,7 +277,7 @@ def test_items_with_other_scores_or_another_model_are_named_and_not_compared(cha
     judgement = item_drift(DAY, partial_table(scored=[3]), published(usual), 60, LIMITS)
     assert judgement.passed
     assert judgement.numbers["judged"] == 99
-    assert "1 items have other scores or another model than before and are not compared: i3" in judgement.finding
+    assert "items with other scores or another model than before (1) are not compared: i3" in judgement.finding
     anchors = usual[["item_id", "model", "a", "b", "c", "steps"]].head(20)
     of_anchors = anchor_drift(partial_table(scored=[3]), anchors, NO_ANSWERS, published(usual), LIMITS)
     assert (of_anchors.numbers["judged"], of_anchors.numbers["other_scores"]) == (19, 1)

@@ -136,7 +136,7 @@ def test_a_variance_that_is_not_positive_is_infinite_and_the_item_is_named_by_it
     fit = irt.calibrate(irt.Responses.from_matrix(answers))
     np.testing.assert_array_equal(np.isinf(fit.se_a), [False, True, True, True, False])
     assert np.isinf(fit.se_b[[1, 3]]).all()
-    expected = "3 items have infinite standard errors, because their information is not positive: q1, q2, q3"
+    expected = "3 items have infinite standard errors, because the information is not positive: q1, q2, q3"
     assert expected in fit.warnings
 
 

@@ -126,7 +126,7 @@ def test_a_calibration_leaves_out_answers_without_ids_and_says_how_many(encoded)
     assert coded.student_ids.to_pylist() == ["u"]
     assert sorted(coded.item_ids.to_pylist()) == ["i", "j"]
     assert [coded.item_ids[code].as_py() for code in coded.anchors.item] == ["j"]
-    assert coded.warnings == ("3 answers have no usable ids and were left out: no student_id (2), no item_id (1)",)
+    assert coded.warnings == ("3 answers without usable ids left out: no student_id (2), no item_id (1)",)
 
 
 @pytest.mark.parametrize("name", ["user_id", "item_id"])

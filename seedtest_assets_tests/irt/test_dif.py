@@ -172,7 +172,7 @@ def test_answers_of_one_group_only_are_used_and_their_item_is_not_studied(refere
     dif = irt.differential_item_functioning(irt.Responses.from_matrix(matrix), focal, anchors=[*result["anchors"], 4])
     assert 4 not in dif.item
     assert set(dif.anchors.tolist()) == set(result["anchors"])
-    assert any("1 of 6 anchors are not used" in warning for warning in dif.warnings)
+    assert any("anchors not used (1 of 6)" in warning for warning in dif.warnings)
     assert dif.matched_on == "ability"
 
 
@@ -184,7 +184,7 @@ def test_items_with_partial_credit_are_left_out_and_named_and_change_nothing_els
     dif = irt.differential_item_functioning(with_points, focal, anchors=[*result["anchors"], 20])
     expected = irt.differential_item_functioning(responses, focal, anchors=result["anchors"])
     assert dif.warnings == (
-        "1 of 6 anchors are not used, since they are not studied: 20",
+        "anchors not used (1 of 6), since they are not studied: 20",
         "items not studied (1), with partial credit: 20",
     )
     np.testing.assert_array_equal(dif.item, expected.item)

@@ -267,3 +267,30 @@ def test_text_among_the_marks_is_an_error_that_quotes_it():
         irt.Responses.from_frame(table.rename(columns={"correct": "score"}))
     with pytest.raises(irt.DataError, match=r"a cell of the matrix is no number: .*maybe"):
         irt.Responses.from_matrix(table[["correct"]])
+
+
+@pytest.mark.parametrize(
+    ("score", "advice"),
+    [
+        (-1, "Leave out answers that were not given"),
+        (0.5, "Number the scores of such an item: 0, 1, 2 for 0, 0.5, 1 point"),
+        (20, "Join scores of such an item, so that there are 20 at most"),
+    ],
+)
+def test_a_score_that_is_none_is_named_with_its_row_and_item_and_what_to_do(score, advice):
+    message = rf"^row {{}}, item {{}}: the score is {score}, but a score is 0 or 1, .*\. {advice}$"
+    with pytest.raises(irt.DataError, match=message.format(1, 7)):
+        irt.Responses.from_answers(person=[0, 1], item=[0, 7], score=[1, score])
+    with pytest.raises(irt.DataError, match=message.format(2, 1)):
+        irt.Responses.from_matrix([[1, 0], [np.nan, 0], [np.nan, score]])
+    table = pd.DataFrame([[np.nan, 0], [1, score]], index=["ann", "bo"], columns=["q1", "q2"])
+    with pytest.raises(irt.DataError, match=message.format("bo", "q2")):
+        irt.Responses.from_matrix(table)
+    frame = pd.DataFrame({"student_id": ["a", "b", "c"], "item_id": ["q9", "q1", "q1"], "score": [1, None, score]})
+    with pytest.raises(irt.DataError, match=message.format(2, "q1")):
+        irt.Responses.from_frame(frame)
+
+
+def test_scores_that_are_no_numbers_are_refused():
+    with pytest.raises(irt.DataError, match=r"scores are object, not numbers\. Leave out answers that were not given"):
+        irt.Responses.from_answers(person=[0, 1], item=[0, 1], score=[1, None])

@@ -243,7 +243,7 @@ def test_topics_may_have_a_tau_of_their_own():
         ({"person": [0]}, "differ in length: 1, 2, 2, 2, 2"),
         ({"n_topics": [1, 0]}, "1 to 65,535 topics, but n_topics goes from 0 to 1"),
         ({"topic": [-2, 0]}, "topic codes at 0 or -1"),
-        ({"score": [0, 0.5]}, "a score must be 0 or 1"),
+        ({"score": [0, 0.5]}, "row 1, item 1: the score is 0.5, but a score is 0 or 1"),
         ({"item": [0.5, 1.0]}, "item codes"),
     ],
 )

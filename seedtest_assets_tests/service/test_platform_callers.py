@@ -85,7 +85,7 @@ def test_anchors_that_cannot_be_used_are_named_with_the_reason(nightly):
         ("999", True): "no answer names this item",
         ("201", True): "listed twice, and the first entry counts",
     }
-    assert nightly["fit_meta"]["warnings"][0].startswith("4 of 7 fixed anchors were left out")
+    assert nightly["fit_meta"]["warnings"][0].startswith("fixed anchors left out (4 of 7)")
 
 
 def test_night_finds_every_student_and_every_parameter_that_it_stores(nightly):

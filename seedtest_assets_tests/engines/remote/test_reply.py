@@ -217,7 +217,7 @@ def test_anchors_without_usable_values_are_not_sent_and_are_named():
         "i3": False,
         "i4": False,
     }
-    warning = "2 of 5 anchors have no usable parameters and were left out: i3 (a is missing), i4 (c is not from 0"
+    warning = "anchors without usable parameters left out (2 of 5): i3 (a is missing), i4 (c is not from 0"
     assert warning in result.warnings[0]
     assert InProcessEngine().calibrate(request).warnings[0] == result.warnings[0]
 
