@@ -76,7 +76,7 @@ def item_curves(
     n = np.where(enough, fit.group_n, 0)
     observed, expected = (np.where(enough, share, np.nan) for share in (fit.group_observed, fit.group_expected))
     with np.errstate(invalid="ignore", divide="ignore"):
-        standard_error = np.sqrt(expected * (1 - expected) / n)
+        standard_error = np.sqrt(np.where(enough, fit.group_variance, np.nan) / n)
         right = np.bincount(responses.item, weights=responses.score, minlength=len(items))
         share_correct = right / np.bincount(responses.item, minlength=len(items)) / parameters.max_score
     return ItemCurves(middle, observed, expected, standard_error, fit.rmsd, fit.infit, fit.outfit, share_correct)

@@ -16,7 +16,7 @@ from seedtest_assets_tests.irt.test_partial_credit import THREE, drawn
 
 @pytest.fixture(scope="module")
 def scored(data):
-    """The report's data with four items with partial credit and two without, their curves, and the shares of the points."""
+    """The report's data with four items with partial credit and two without, their curves, and each student's share of the points."""
     matrix, items = drawn(400, [*THREE[:2], []] * 2, ["GPCM", "GRM", ""] * 2, seed=6)
     person, item = np.nonzero(~np.isnan(matrix))
     score = matrix[person, item]
@@ -38,16 +38,23 @@ def scored(data):
     table["steps"] = steps_column(items.steps)
     abilities = pd.DataFrame({"user_id": [f"u{n}" for n in range(400)], "theta": np.linspace(-2, 2, 400)})
     curves = item_curves(answers, table, abilities)
-    return replace(data, items=table), curves, np.nanmean(matrix, axis=0) / items.max_score
+    return replace(data, items=table), curves, matrix / items.max_score
 
 
 def test_curves_of_each_item_with_partial_credit_are_drawn(scored):
     data, curves, shares = scored
-    np.testing.assert_allclose(curves.share_correct, shares)
+    np.testing.assert_allclose(curves.share_correct, shares.mean(axis=0))
     picture = category_curves(data, curves)
     titles = set(re.findall(r"q\d · \w+, 0–\d", picture.drawing))
     assert titles == {"q0 · GPCM, 0–2", "q1 · GRM, 0–3", "q3 · GPCM, 0–2", "q4 · GRM, 0–3"}
     assert (picture.n_drawn, picture.n_items) == (4, 4)
+
+
+def test_intervals_are_those_of_shares_of_points(scored):
+    """Within and between ten groups of about 40 students, the shares vary as they do among all 400."""
+    _, curves, shares = scored
+    within, between = np.nanmean(40 * curves.standard_error**2, axis=1), np.nanvar(curves.expected, axis=1)
+    np.testing.assert_allclose(within + between, shares.var(axis=0), rtol=0.25)
 
 
 def test_each_score_has_a_shade_and_a_number_of_its_own(scored):
