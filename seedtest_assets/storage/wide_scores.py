@@ -34,24 +34,29 @@ def find_wide_scores(answers: Iterable[Kind]) -> WideScores:
     """Find the items whose marks are, but for a few, integers from 0 with two or more above 0.
 
     Of an item's marks 2%, or one, may be others, such as a 0.5 or a 30, and any number may be usual codes of missing answers. With more, an
-    item is unclear: without these marks it would be another item. An item of which nobody has 0 is one if another item has
-    scores from 0: alone, its marks may be responses of multiple choice.
+    item that has two numbers above 0, such as 0.5 and 1, is unclear: without these marks it would be another item. An item of which
+    nobody has 0 is one if another such item has 0: alone, its marks may be responses of multiple choice.
     """
     of_item: dict[str | None, list[Kind]] = {}
     for kind in answers:
         of_item.setdefault(kind.item, []).append(kind)
-    found = {item: scores for item, kinds in of_item.items() if (scores := _scores(kinds))}
+    found = {item: _scores(kinds) for item, kinds in of_item.items() if _has_points(kinds)}
     if not any("0" in scores for scores in found.values()):
         return NO_WIDE_SCORES
     unclear = {item: why for item, scores in found.items() if (why := _too_many_others(of_item[item], scores))}
-    return WideScores(scores={item: scores for item, scores in found.items() if item not in unclear}, unclear=unclear)
+    scored = {item: scores for item, scores in found.items() if item not in unclear and len(scores - {"0"}) > 1}
+    return WideScores(scores=scored, unclear=unclear)
+
+
+def _has_points(kinds: Iterable[Kind]) -> bool:
+    """Tell whether an item has two or more numbers above 0 that are no usual codes."""
+    return len({kind.plain for kind in kinds if (number(kind.plain) or 0) > 0 and not is_usual_code(kind.plain)}) > 1
 
 
 def _scores(kinds: Iterable[Kind]) -> frozenset[str]:
-    """Give the marks of an item that are scores, none where fewer than two are above 0."""
+    """Give the marks of an item that are integers and may be scores."""
     integers = {kind.plain for kind in kinds if number(kind.plain) in range(MOST_CATEGORIES)}
-    scores = frozenset(mark for mark in integers if not is_usual_code(mark) or float(mark) <= len(integers))
-    return scores if len(scores - {"0"}) > 1 else frozenset()
+    return frozenset(mark for mark in integers if not is_usual_code(mark) or float(mark) <= len(integers))
 
 
 def _too_many_others(kinds: Sequence[Kind], scores: frozenset[str]) -> str | None:

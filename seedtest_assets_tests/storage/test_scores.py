@@ -295,3 +295,12 @@ def test_an_item_with_more_stray_marks_has_no_usable_answer_and_is_named(tmp_pat
     }
     assert file.answers["item_id"].unique().to_pylist() == ["b"]
     assert "1 item without a usable answer: a" in file.notes
+
+
+@pytest.mark.parametrize(("n_parts", "items"), [(2, ["a", "b"]), (30, ["b"])])
+def test_parts_of_points_in_a_wide_file_do_not_leave_a_right_or_wrong_item(tmp_path, n_parts, items):
+    cells = ["0", "1"] * 50 + ["0.5"] * n_parts
+    path = write(tmp_path, "user_id,a,b\n" + "".join(f"u{n},{cell},{n % 2}\n" for n, cell in enumerate(cells)))
+    file = read_answer_file(path, needs_time=False)
+    assert sorted(file.answers["item_id"].unique().to_pylist()) == items
+    assert len(file.bad) == (n_parts if "a" in items else len(cells))
