@@ -12,6 +12,10 @@ from seedtest_assets.irt.topic_integration import Posterior, integrate
 
 # (Student, topic) pairs that tau is estimated from; its standard error is then a few thousandths of a population SD.
 MAX_PAIRS = 200_000
+# Pairs on which the first steps are taken: they lead near the maximum of all of them, which then takes a few steps more.
+PAIRS_OF_FIRST_STEPS = 20_000
+# Where the few say that topics do not differ, all may still say that they do, a little.
+SMALLEST_START = 0.05
 # Students that a topic needs for a separate tau.
 MIN_STUDENTS = 300
 # Standard error of log tau above which a topic's separate value would reflect chance more than the topic.
@@ -157,12 +161,14 @@ def estimate(
     sample = _informative_students(answers, max_pairs)
     if len(sample.student) == 0:
         return TopicSpread.fixed(0.0)
-    counts = (sample.topic >= 0) & sample.answered
 
-    def evaluate(tau_of_pair: np.ndarray) -> Posterior:
-        return integrate(sample, items, tau_of_pair * sd, mean, sd)
+    def evaluate(answers: GroupedAnswers, tau_of_pair: np.ndarray) -> Posterior:
+        return integrate(answers, items, tau_of_pair * sd, mean, sd)
 
-    common = _common_tau(sample, counts, evaluate)
+    few = _informative_students(sample, PAIRS_OF_FIRST_STEPS)
+    first = FIRST_TAU if len(few.topic) == len(sample.topic) else _common_tau(few, evaluate, FIRST_TAU).tau[0]
+    common = _common_tau(sample, evaluate, max(first, SMALLEST_START))
+    counts = _counts(sample)
     topics = _topics_with_enough(sample, counts, common, min_students)
     separate = _separate_taus(sample, counts, topics, common, evaluate) if len(topics) else None
     best = separate or common
@@ -190,18 +196,24 @@ def _informative_students(answers: GroupedAnswers, max_pairs: int) -> GroupedAns
     return answers.take(informative[:: max(every, 1)])
 
 
-_Evaluate = Callable[[np.ndarray], Posterior]
+_Evaluate = Callable[[GroupedAnswers, np.ndarray], Posterior]
 
 
-def _common_tau(sample: GroupedAnswers, counts: np.ndarray, evaluate: _Evaluate) -> "_Maximum":
-    """Maximise over one tau for all topics. counts: bool [n_pairs], pairs with answers and a topic."""
+def _counts(sample: GroupedAnswers) -> np.ndarray:
+    """Tell which pairs have answers and a topic, bool [n_pairs]."""
+    return (sample.topic >= 0) & sample.answered
+
+
+def _common_tau(sample: GroupedAnswers, evaluate: _Evaluate, start: float) -> "_Maximum":
+    """Maximise over one tau for all topics."""
+    counts = _counts(sample)
     student_of_pair = np.repeat(np.arange(len(sample.student)), np.diff(sample.student_start))
 
     def sums(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         of_student = np.bincount(student_of_pair, np.where(counts, score, 0.0))
         return of_student.sum(keepdims=True), (of_student**2).sum(keepdims=True)
 
-    return _maximise(lambda tau: evaluate(np.repeat(tau, len(sample.topic))), sums, np.array([FIRST_TAU]))
+    return _maximise(lambda tau: evaluate(sample, np.repeat(tau, len(sample.topic))), sums, np.array([start]))
 
 
 def _topics_with_enough(
@@ -226,7 +238,7 @@ def _separate_taus(
         return first[:-1], second[:-1]
 
     start = np.repeat(common.tau, len(topics))
-    return _maximise(lambda tau: evaluate(np.append(tau, common.tau)[place_of_pair]), sums, start)
+    return _maximise(lambda tau: evaluate(sample, np.append(tau, common.tau)[place_of_pair]), sums, start)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from seedtest_assets.irt import ItemParameters, TopicAnswers, topic_abilities, topic_spread
+from seedtest_assets.irt import ItemParameters, TopicAnswers, topic_abilities, topic_spread, topic_tau
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +64,23 @@ def test_tau_is_found_again_on_any_scale():
     got = topic_spread(answers, items, population_mean=0.4, population_sd=1.3)
     assert got.tau == pytest.approx(0.5, abs=3 * got.tau_se)
     assert got.tau_se < 0.03
+
+
+@pytest.mark.parametrize("true", [0.0, 0.15, 0.6])
+def test_the_first_steps_on_a_few_pairs_lead_to_the_same_maximum(monkeypatch, true):
+    answers, items, _ = simulate(600, 4, 8, true, seed=11)
+    monkeypatch.setattr(topic_tau, "PAIRS_OF_FIRST_STEPS", 10_000)
+    whole = topic_spread(answers, items)
+    monkeypatch.setattr(topic_tau, "PAIRS_OF_FIRST_STEPS", 200)
+    in_two = topic_spread(answers, items)
+    assert in_two.tau == pytest.approx(whole.tau, rel=1e-3)
+    assert in_two.loglik == pytest.approx(whole.loglik, abs=1e-4)
+
+
+def test_where_topics_do_not_differ_few_steps_are_taken_on_all_pairs(monkeypatch):
+    answers, items, _ = simulate(600, 4, 8, 0.0, seed=11)
+    monkeypatch.setattr(topic_tau, "PAIRS_OF_FIRST_STEPS", 200)
+    assert topic_spread(answers, items).iterations <= 4
 
 
 def test_topics_with_enough_students_get_their_own_tau():
