@@ -244,11 +244,12 @@ def test_windows_cross_a_leap_day():
 
 
 def test_files_of_a_remote_lake_are_read_through_fsspec():
-    remote = fsspec.filesystem("memory")
-    with remote.open("/lake/day.parquet", "wb") as file:
-        pq.write_table(pa.Table.from_pylist([answer(0)], OBSERVATION_SCHEMA), file)
+    remote, paths = fsspec.filesystem("memory"), [f"/a teacher's lake/{number}.parquet" for number in range(3)]
+    for path in paths:
+        with remote.open(path, "wb") as file:
+            pq.write_table(pa.Table.from_pylist([answer(0)], OBSERVATION_SCHEMA), file)
     tables = TOPIC_THETA_SCHEMA.empty_table(), OVERALL_THETA_SCHEMA.empty_table()
-    assert features_for_day(DAYS[0], ["/lake/day.parquet"], *tables, filesystem=remote).num_rows == 1
+    assert features_for_day(DAYS[0], paths, *tables, filesystem=remote)["attempts"].to_pylist() == [3]
 
 
 def test_a_damaged_file_is_named(tmp_path):
