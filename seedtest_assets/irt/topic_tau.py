@@ -252,7 +252,9 @@ class _Maximum:
 
 
 def _maximise(
-    evaluate: _Evaluate, sum_scores: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], start: np.ndarray
+    evaluate: Callable[[np.ndarray], Posterior],
+    sum_scores: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    start: np.ndarray,
 ) -> _Maximum:
     """Take Newton steps on log tau, separate for each topic, with all topics moving at once.
 
