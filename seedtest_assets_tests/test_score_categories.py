@@ -165,7 +165,7 @@ def test_marks_among_scores_are_the_ends():
 
 
 def test_models_of_single_items_come_from_the_request_then_anchors_then_starts():
-    rows = [("s", item, None, 2, 2) for item in "abc"]
+    rows = [(f"u{score}", item, None, score, 2) for item in "abc" for score in range(3)]
     known = {"a": [1.0], "b": [0.0], "c": [0.0], "steps": [[0.0, 1.0]]}
     request = CalibrationRequest(
         table(rows),
@@ -179,6 +179,23 @@ def test_models_of_single_items_come_from_the_request_then_anchors_then_starts()
         "b": "PCM",
         "c": "GRM",
     }
+
+
+def test_models_of_items_that_are_right_or_wrong_are_named_and_not_used():
+    """Only where they were asked for: an anchor is compared with the bank, and an item left out has its reason."""
+    rows = [
+        ("s", "a", None, 2, 2),
+        ("t", "a", None, 1, 2),
+        ("s", "b", None, 1, 1),
+        ("s", "c", True, None, None),
+        ("s", "d", True, None, None),
+    ]
+    rows += [("s", "e", None, n / 7, 100) for n in range(100)]
+    starts = pd.DataFrame({"item_id": ["d"], "model": ["PCM"], "a": 1.0, "b": 0.0, "c": 0.0, "steps": [[0.0, 1.0]]})
+    coded = code_request(CalibrationRequest(table(rows), starts=starts, item_models=dict.fromkeys("abce", "GRM")))
+    assert coded.item_models == {0: "GRM"}
+    line = "2 items have a model of partial credit that changes nothing, since nobody has a score above 1: b, c"
+    assert [warning for warning in coded.warnings if "changes nothing" in warning] == [line]
 
 
 def test_anchors_whose_steps_cannot_be_used_are_left_out_by_name():

@@ -1,6 +1,6 @@
 """A calibration request in the codes of irt/: what every engine starts from."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -14,6 +14,7 @@ from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.codes import coded, coded_priors, codes_and_names
 from seedtest_assets.errors import first_few, number_of
 from seedtest_assets.irt.models import POLYTOMOUS_MODELS, PolytomousModel
+from seedtest_assets.irt.remarks import model_warnings
 from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
 from seedtest_assets.item_steps import reasons_of
 from seedtest_assets.score_categories import score_categories
@@ -68,6 +69,7 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
         n_persons=len(student_ids),
         n_items=len(item_ids),
     )
+    responses = replace(responses, item_ids=np.asarray(item_ids, dtype=object))
     unusable = reasons_of(request.anchors, unusable_anchors)
     usable = request.anchors[unusable == ""]
     anchors = coded(usable, item_ids)
@@ -78,20 +80,21 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
     return CodedRequest(
         answers=answers,
         categories=score,
-        responses=replace(responses, item_ids=np.asarray(item_ids, dtype=object)),
+        responses=responses,
         student_ids=student_ids,
         item_ids=item_ids,
         anchors=anchors,
         starts=starts,
         previous=previous,
         item_priors=coded_priors(request.item_priors, item_ids, request.population),
-        item_models=_models_by_code(request, item_ids),
+        item_models=_models_by_code(request, responses, item_ids),
         left_out=categories.left_out,
         units=categories.units,
         warnings=(
             *_answers_left_out(without_ids),
             *categories.warnings(item_ids),
             *_highest_scores_not_given(categories.highest, responses, item_ids),
+            *model_warnings(responses, _codes(request.item_models, item_ids).values()),
             *_anchors_left_out(request.anchors, unusable),
             *(_unmatched_anchors(usable, item_ids) if anchors is None and request.linking_method != "none" else ()),
         ),
@@ -119,8 +122,13 @@ def _marked(answers: pa.Table) -> pa.Table:
     return answers.filter(pc.or_(given, pc.is_valid(answers["score"])) if "score" in answers.column_names else given)
 
 
-def _models_by_code(request: CalibrationRequest, item_ids: pa.Array) -> dict[int, PolytomousModel]:
-    """Give the model of single items with partial credit by code: as requested, else of the anchor or the starting value."""
+def _models_by_code(
+    request: CalibrationRequest, responses: irt.Responses, item_ids: pa.Array
+) -> dict[int, PolytomousModel]:
+    """Give the model of single items with partial credit by code: as requested, else of the anchor or the starting value.
+
+    Items without a score above 1 have none.
+    """
     models: dict[str, PolytomousModel] = {}
     for known in (request.starts, request.anchors):
         if "model" in known.columns:
@@ -129,8 +137,15 @@ def _models_by_code(request: CalibrationRequest, item_ids: pa.Array) -> dict[int
     models.update(request.item_models)
     if not models:
         return {}
-    code_of = {item: code for code, item in enumerate(item_ids.to_pylist())}
-    return {code_of[item]: model for item, model in models.items() if item in code_of}
+    highest = responses.max_score
+    return {code: models[item] for item, code in _codes(models, item_ids).items() if highest[code] > 1}
+
+
+def _codes(names: Collection[str], item_ids: pa.Array) -> dict[str, int]:
+    """Give the codes of those items that have answers."""
+    if not names:
+        return {}
+    return {name: code for code, name in enumerate(item_ids.to_pylist()) if name in names}
 
 
 def times_of(answers: pa.Table) -> np.ndarray:

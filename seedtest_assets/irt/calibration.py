@@ -25,6 +25,7 @@ from seedtest_assets.irt.remarks import (
     flag_warnings,
     merged_warnings,
     mismatch_warnings,
+    model_warnings,
     own_block_warnings,
 )
 from seedtest_assets.irt.responses import Responses
@@ -56,7 +57,8 @@ def calibrate(
         partial credit model [3]_, or the partial credit model [4]_, whose items have one slope in common, with those of
         Rasch, too. A score that nobody got keeps its number; see category_curves.py.
     item_models : mapping of item code to a polytomous model, optional
-        The model of single items with partial credit.
+        The model of single items with partial credit. A code is the item's position in `responses.item_ids`. A warning names
+        items without a score above 1, for which it changes nothing.
     anchors : ItemParameters, optional
         Bank items whose parameters are trusted; the calibration is linked to them.
     previous : ItemParameters, optional
@@ -105,7 +107,8 @@ def calibrate(
     announce_compilation()
     models = _models_of_items(responses, polytomous_model, item_models or {})
     sample = Sample.of(responses, model, models, groups, options)
-    return _calibrate(sample, Bank(anchors=anchors, previous=previous, starts=starts), options)
+    calibration = _calibrate(sample, Bank(anchors=anchors, previous=previous, starts=starts), options)
+    return replace(calibration, warnings=(*model_warnings(responses, item_models or ()), *calibration.warnings))
 
 
 def _models_of_items(

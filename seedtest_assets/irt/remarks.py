@@ -1,11 +1,14 @@
 """Items to be reviewed, and warnings of one line each."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from seedtest_assets.irt.em import Solution
 from seedtest_assets.irt.models import model_facts
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.problem import Problem
+from seedtest_assets.irt.responses import Responses
 
 # Below this number of persons a discrimination's standard error is above about 0.3.
 FEW_PERSONS = 100
@@ -52,6 +55,23 @@ def merged_warnings(merged: tuple[tuple[int, tuple[int, ...]], ...], item_ids: n
     return [
         f"{number_of(len(merged), 'item has', 'items have')} scores that nobody got, so that their steps are merged with the "
         f"next ones: {first_names(listed)}"
+    ]
+
+
+def model_warnings(responses: Responses, items: Iterable[int]) -> list[str]:
+    """Write one line for the items, by code, whose answers are right or wrong, so that a model of partial credit is not used."""
+    named = np.zeros(responses.n_items, bool)
+    named[list(items)] = True
+    if not named.any():
+        return []
+    answered = np.bincount(responses.item, minlength=responses.n_items) > 0
+    plain = np.flatnonzero(named & answered & (responses.max_score <= 1))
+    if not len(plain):
+        return []
+    counted = number_of(len(plain), "item has", "items have")
+    return [
+        f"{counted} a model of partial credit that changes nothing, since nobody has a score above 1: "
+        f"{names_of(plain, responses.item_ids)}"
     ]
 
 

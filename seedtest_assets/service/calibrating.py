@@ -9,6 +9,7 @@ import msgspec
 from seedtest_assets import irt
 from seedtest_assets.calibration import LEFT_OUT_COLUMNS, CalibrationResult
 from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.errors import first_few, number_of
 from seedtest_assets.irt.models import STEP_NAMES
 from seedtest_assets.item_steps import steps_as_params
 from seedtest_assets.service.limits import Limits
@@ -105,7 +106,7 @@ def _fit_meta(result: CalibrationResult, parsed: ParsedCalibration, extra: list[
         metrics=result.metrics,
         left_out=_left_out(result, parsed.item_ids),
         anchors_left_out=parsed.anchors_left_out,
-        warnings=[*_anchor_warnings(parsed), *_prior_warnings(extra), *result.warnings],
+        warnings=[*_model_warnings(parsed), *_anchor_warnings(parsed), *_prior_warnings(extra), *result.warnings],
     )
 
 
@@ -113,6 +114,13 @@ def _left_out(result: CalibrationResult, item_ids: list[str]) -> list[LeftOutIte
     answered = [LeftOutItem(*row) for row in result.left_out[LEFT_OUT_COLUMNS].itertuples(index=False, name=None)]
     listed = set(result.items["item_id"]) | {item.item_id for item in answered}
     return answered + [LeftOutItem(item, 0, "nobody answered it") for item in item_ids if item not in listed]
+
+
+def _model_warnings(parsed: ParsedCalibration) -> list[str]:
+    unknown = sorted(parsed.request.item_models.keys() - set(parsed.item_ids))
+    if not unknown:
+        return []
+    return [f"item_models names {number_of(len(unknown), 'item')} that no answer names: {first_few(unknown)}"]
 
 
 def _anchor_warnings(parsed: ParsedCalibration) -> list[str]:

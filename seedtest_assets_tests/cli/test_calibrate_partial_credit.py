@@ -42,9 +42,11 @@ def test_long_and_wide_files_give_the_same(matrix, wide, tmp_path):
 
 def test_models_of_single_items(wide, tmp_path):
     models = tmp_path / "models.csv"
-    models.write_text("item_id,model\nq0,gpcm\nq1,PCM\n")
-    items = calibrate_file(read_log(wide), polytomous_model="gpcm", item_models=models).items()
-    assert items["model"].tolist() == ["GPCM", "PCM", "2PL", "GPCM", "GPCM", "2PL"]
+    models.write_text("item_id,model\nq0,gpcm\nq1,PCM\nq2,GRM\n")
+    calibration = calibrate_file(read_log(wide), polytomous_model="gpcm", item_models=models)
+    assert calibration.items()["model"].tolist() == ["GPCM", "PCM", "2PL", "GPCM", "GPCM", "2PL"]
+    line = "1 item has a model of partial credit that changes nothing, since nobody has a score above 1: q2"
+    assert calibration.result.warnings.count(line) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Items with partial credit: agreement with R mirt and an exact optimum, the definition, and what must not change."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from seedtest_assets import irt
@@ -248,6 +249,16 @@ def test_a_model_of_an_item_that_does_not_exist_is_refused(item):
     responses = irt.Responses.from_matrix([[0, 1], [2, 0], [1, 1]])
     with pytest.raises(irt.DataError, match=f"item_models names the item {item!r}, which is no code from 0 to 1"):
         irt.calibrate(responses, item_models={item: "GPCM"})
+
+
+def test_a_model_of_items_that_are_right_or_wrong_changes_nothing_and_says_so():
+    matrix, _ = drawn(300, [*THREE, *THREE], ["GPCM"] * 6, seed=3)
+    responses = irt.Responses.from_matrix(pd.DataFrame(matrix, columns=[f"q{n}" for n in range(6)]))
+    without = irt.calibrate(responses)
+    named = irt.calibrate(responses, item_models={2: "GRM", 5: "PCM", 0: "GRM"})
+    np.testing.assert_array_equal(named.items.b, without.items.b)
+    line = "2 items have a model of partial credit that changes nothing, since nobody has a score above 1: q2, q5"
+    assert set(named.warnings) - set(without.warnings) == {line}
 
 
 @pytest.mark.parametrize("model", ["GRM", "GPCM"])

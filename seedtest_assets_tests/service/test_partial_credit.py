@@ -65,6 +65,16 @@ def test_observations_and_rows_give_models_steps_and_errors(service):
         assert item["params"] == pytest.approx(items[item["item_id"]]["params"])
 
 
+def test_models_that_change_nothing_are_named_in_the_warnings(service):
+    body = {"observations": observations(), "item_models": {"q1": "GRM", "q2": "GRM", "zz": "PCM", "yy": "GRM"}}
+    status, reply = post(service, "/irt/calibrate", body)
+    warnings = reply["fit_meta"]["warnings"]
+    assert status == 200
+    assert "item_models names 2 items that no answer names: yy, zz" in warnings
+    line = "1 item has a model of partial credit that changes nothing, since nobody has a score above 1: q2"
+    assert warnings.count(line) == 1
+
+
 def test_scoring_by_rows_and_of_one_person_agree(service):
     plain = {"a": 1.0, "b": 0.2}
     _, by_rows = post(service, "/irt/score", {"item_params": [ITEM, plain], "responses": [[2, 1], [0, None]]})
