@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import screened_out
+from seedtest_assets.irt.linking_curves import MODEL_CHANGED, SCORES_CHANGED
 from seedtest_assets.item_steps import parameters_by_position
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.drawing import (
@@ -124,23 +125,32 @@ def bank_information(data: ReportData) -> str:
 def reference_change(data: ReportData) -> pd.DataFrame:
     """Every item that is linked by, against the values it is linked to, those that moved most first.
 
-    Columns: those of the items, a_reference, b_reference, change_a, change_b, reason (why it was screened out, else empty).
+    Columns: those of the items, a_reference, b_reference, change_a, change_b (NaN where scores or model changed, so that values
+    cannot be compared), reason (why it was screened out, else empty).
     """
     both = data.items.merge(
         data.reference[["item_id", "a", "b"]], on="item_id", how="inner", suffixes=("", "_reference")
     )
     screened = screened_out(data.model_spec)
+    reasons = [str(screened.get(item, "")) for item in both["item_id"]]
+    alike = np.array([not reason.startswith((SCORES_CHANGED, MODEL_CHANGED)) for reason in reasons], bool)
     change = both.assign(
-        change_a=both["a"] - both["a_reference"],
-        change_b=both["b"] - both["b_reference"],
-        reason=[str(screened.get(item, "")) for item in both["item_id"]],
+        change_a=(both["a"] - both["a_reference"]).where(alike),
+        change_b=(both["b"] - both["b_reference"]).where(alike),
+        reason=reasons,
     )
     order = change["change_b"].abs().sort_values(ascending=False).index
     return change.loc[order].reset_index(drop=True)
 
 
+def drawn_changes(change: pd.DataFrame) -> pd.DataFrame:
+    """Select the linking items, of reference_change, whose values can be compared."""
+    return change[change["change_b"].notna()].reset_index(drop=True)
+
+
 def anchor_change(change: pd.DataFrame) -> str:
-    """Draw the change of every linking item against its reference value; screened-out items are marked and named."""
+    """Draw the change of linking items against their reference values; screened-out items are marked and named."""
+    change = drawn_changes(change)
     with styled():
         figure, (left, right) = panels(1, 2, 4.0)
         _change_of(left, change, "b")

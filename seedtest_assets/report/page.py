@@ -103,7 +103,7 @@ def _change_rows(change: pd.DataFrame) -> list[dict[str, str]]:
 
 def _point_names(data: ReportData, change: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
     """List, for every group of points in the pictures and in their order, the item and its tooltip."""
-    items = data.items
+    items, change = data.items, item_pictures.drawn_changes(change)
     anchor = items["is_anchor"].to_numpy(bool)
     fitted = [
         (str(row.item_id), f"{row.item_id}   a {row.a:.2f}   b {row.b:.2f}") for row in items.itertuples(index=False)

@@ -106,7 +106,7 @@ KOREAN = {
     "Test information": "검사 정보",
     "Left: the information of all items together by ability, with the distribution of students in grey. Right: the standard error of an ability after a test of 10, 20 or 40 items of average information.": "왼쪽: 전체 문항이 각 능력 수준에 주는 정보량(회색은 학생 분포). 오른쪽: 평균적인 문항 10, 20, 40개로 검사했을 때 능력 추정의 표준오차.",
     "Change of every linking item": "연계 문항별 변화",
-    "New value minus the reference value, with 95% intervals. Linking items should scatter around zero. Crosses are items that were screened out and not used for linking; the table below says why. Values outside the plot are drawn at its edge.": "새 값에서 기준값을 뺀 차이와 95% 신뢰구간입니다. 연계 문항은 0 주위에 흩어져야 합니다. X 표시는 연계에서 제외된 문항이며, 이유는 아래 표에 있습니다. 범위를 벗어난 값은 가장자리에 표시됩니다.",
+    "New value minus the reference value, with 95% intervals. Linking items should scatter around zero. Crosses are items that were screened out and not used for linking; the table below says why, and has those whose scores or model changed, too. Values outside the plot are drawn at its edge.": "새 값에서 기준값을 뺀 차이와 95% 신뢰구간입니다. 연계 문항은 0 주위에 흩어져야 합니다. X 표시는 연계에서 제외된 문항이며, 이유는 아래 표에 있습니다. 점수 범주나 모형이 바뀐 문항은 표에만 있습니다. 범위를 벗어난 값은 가장자리에 표시됩니다.",
     "Linking items, largest change first": "연계 문항 목록(변화가 큰 순)",
     "{n} more items with smaller changes are not listed.": "변화가 더 작은 문항 {n}개가 더 있습니다.",
     "Nothing to compare with: there is no anchor and no earlier calibration.": "비교할 대상이 없습니다. 앵커 문항도 이전 추정도 없습니다.",

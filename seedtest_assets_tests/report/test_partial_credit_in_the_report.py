@@ -1,5 +1,6 @@
 """The report of a school whose last topic has partial credit: models, steps, shares of points, why anchors do not link."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -69,6 +70,20 @@ def test_an_item_left_out_has_the_share_of_its_points(scored):
     answers = answers[answers["item_id"] == graded]
     assert left.share_correct == pytest.approx((answers["score"] / answers["max_score"]).mean())
     assert left.share_correct != pytest.approx(answers["correct"].mean())
+
+
+def test_an_anchor_with_another_model_is_listed_without_a_change_and_not_drawn(scored, scored_page):
+    _, graded = scored
+    row = re.search(rf'<tr class="out"><td>{graded}</td>(.*?)</tr>', scored_page).group(1)
+    _, _, change, _, _ = re.findall(r'<td class="n">(.*?)</td>', row)
+    assert (change, "its model changed: GPCM in the bank, GRM now" in row) == ("–", True)
+    names = json.loads(re.search(r'id="point-names">(.*?)</script>', scored_page).group(1))
+    drawing = Page(scored_page).pictures["anchors"]
+    for parameter in "ab":
+        listed = [name for which in ("used", "out") for name, _ in names[f"anchors-{parameter}-{which}"]]
+        assert len(listed) == len(set(listed) - {graded}) == 13
+        groups = re.findall(rf'id="points-anchors-{parameter}-\w+".*?</g>\s*</g>', drawing, re.DOTALL)
+        assert sum(group.count("<use") for group in groups) == 13
 
 
 def test_findings_say_why_anchors_do_not_link(scored):
