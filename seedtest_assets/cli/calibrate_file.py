@@ -143,13 +143,13 @@ def calibrate_file(
     if anchors and linking_method != "none" and result.model_spec["linked_to"] == "none":
         raise InputError(
             f"the calibration cannot be linked to the anchors of {anchors}, and nothing was written: "
-            f"{'. '.join(result.warnings)}. Correct the anchors, or calibrate without linking by --linking none"
+            f"{'; '.join(result.warnings)}. Correct the anchors, or calibrate without linking by --linking none"
         )
     for constants in linked_blocks(result.model_spec):
         if constants.get("se_A", 0.0) >= abs(constants["A"]):
             raise InputError(
                 f"the anchors of {anchors} do not determine the scale, and nothing was written: A = {constants['A']:.3g} has a "
-                f"standard error of {constants['se_A']:.3g}. {'. '.join(result.warnings)}. Correct them, or add --linking none"
+                f"standard error of {constants['se_A']:.3g}. {'; '.join(result.warnings)}. Correct them, or add --linking none"
             )
     return FileCalibration(result, file, file, bank["item_id"].tolist())
 

@@ -61,6 +61,11 @@ def test_one_anchor_cannot_be_linked_to(folder):
     assert (done.exit_code, "2 are needed to link" in done.stderr) == (1, True)
 
 
+def test_several_reasons_read_as_a_list(folder):
+    done = calibrate("item_id,model,a,b_1,b_2\nQ01,GRM,1,-1,1\nQ02,GRM,1,-1,1\n")
+    assert (done.exit_code, "or untag them; not linked to the bank's scale: " in done.stderr) == (1, True)
+
+
 def test_every_engine_warns_of_anchors_without_answers(folder):
     answers = answers_to_calibrate(read_answer_file("wide.csv", needs_time=False).answers)
     anchors = pd.DataFrame({"item_id": ["0.0", "1.0"], "a": 1.0, "b": [-1.0, 1.0], "c": 0.0})

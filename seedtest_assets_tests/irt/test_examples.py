@@ -55,8 +55,12 @@ def test_every_public_name_can_be_imported_and_is_typed_for_checkers():
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.ko.md"])
-def test_the_readme_example_runs(page, capsys):
+def test_the_readme_examples_run(page, capsys):
     text = (ROOT / page).read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    exec(compile(code, page, "exec"), {})
+    names: dict[str, object] = {}
+    first, second = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(compile(first, page, "exec"), names)
     assert "Rasch" in capsys.readouterr().out
+    exec(compile(second, page, "exec"), names)
+    items = names["calibration"].to_frames()[0].set_index("item_id")  # type: ignore[attr-defined]
+    assert items["model"][["q0", "q19"]].tolist() == ["2PL", "GRM"]
