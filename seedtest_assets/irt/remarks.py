@@ -126,10 +126,12 @@ def fit_warnings(solution: Solution, problem: Problem, tolerance: float) -> list
         )
     n_items, n_persons = problem.answers.n_items, int(problem.answers.answered.sum())
     if n_items < 3:
-        warnings.append(
-            f"{number_of(n_items, 'item does', 'items do')} not determine how much they discriminate: "
-            "parameters and abilities are no more than a convention"
+        counted = number_of(
+            n_items,
+            "item does not determine how much it discriminates",
+            "items do not determine how much they discriminate",
         )
+        warnings.append(f"{counted}: parameters and abilities are no more than a convention")
     elif n_persons < FEW_PERSONS and problem.facts.own_slopes:
         counted = number_of(n_persons, "person is", "persons are")
         warnings.append(f"{counted} few for {problem.model}: see the standard errors, or use model Rasch")

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from seedtest_assets.irt.remarks import NAMES_SHOWN, REVERSED, error_warnings, flag_warnings, merged_warnings, names_of
+from seedtest_assets import irt
+from seedtest_assets.irt.remarks import (
+    NAMES_SHOWN,
+    REVERSED,
+    error_warnings,
+    flag_warnings,
+    merged_warnings,
+    mismatch_warnings,
+    names_of,
+)
 
 IDS = np.array([f"q{n}" for n in range(20)], object)
 
@@ -37,3 +46,11 @@ def test_warnings_of_one_item_and_of_two(warn, one, two):
 def test_a_long_list_ends_with_how_many_more_there_are():
     assert names_of(np.arange(NAMES_SHOWN), IDS) == ", ".join(IDS[:NAMES_SHOWN])
     assert names_of(np.arange(NAMES_SHOWN + 3), IDS) == f"{', '.join(IDS[:NAMES_SHOWN])} and 3 more"
+
+
+def test_a_test_of_one_item_and_a_bank_of_one_item_with_guessing():
+    fit = irt.calibrate(irt.Responses.from_matrix([[1], [0]] * 20), "Rasch")
+    assert any(line.startswith("1 item does not determine how much it discriminates") for line in fit.warnings)
+    bank = irt.ItemParameters(np.arange(2), a=np.ones(2), b=np.zeros(2), c=np.array([0.2, 0.0]))
+    (line,) = mismatch_warnings("2PL", bank)
+    assert line.startswith("1 item of the bank has c above 0, but the model is 2PL")
