@@ -229,7 +229,7 @@ def _read_rows(path: str, group: str | None) -> _FileRows:
     if len({str(table.schema) for table in tables}) > 1:  # such as ids that only a Parquet file gives by code
         tables = [_decoded(table) for table in tables]
     try:
-        rows = pa.concat_tables(tables, promote_options="default")
+        rows = _without_null_type(pa.concat_tables(tables, promote_options="permissive"))
     except pa.ArrowException as error:
         raise InputError(f"the files of {path} do not fit together: {first_line(error)}") from None
     student = _choose_columns(rows.column_names)["student_id"]
@@ -267,6 +267,14 @@ def _decoded(table: pa.Table) -> pa.Table:
     """Write dictionary-encoded columns as they are without codes."""
     types = (kind.value_type if pa.types.is_dictionary(kind) else kind for kind in table.schema.types)
     return table.cast(pa.schema(zip(table.column_names, types, strict=True)))
+
+
+def _without_null_type(table: pa.Table) -> pa.Table:
+    """Write columns of nothing but nulls, which pandas stores without a type, as text."""
+    for place, (name, kind) in enumerate(zip(table.column_names, table.schema.types, strict=True)):
+        if pa.types.is_null(kind):
+            table = table.set_column(place, name, table[name].cast(pa.string()))
+    return table
 
 
 def _choose_columns(columns: Sequence[str]) -> dict[str, str | None]:

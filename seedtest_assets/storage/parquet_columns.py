@@ -20,7 +20,7 @@ def readable_column(path: str, name: str, values: pa.ChunkedArray, meaning: str)
             return values
         return readable_column(path, name, values.cast(kind.value_type), meaning)
     if pa.types.is_null(kind):
-        return values.cast(pa.string())
+        return values  # it takes the type that the column has in other files
     if isinstance(kind, pa.UuidType):
         texts = (str(one) if one else None for one in values.to_pylist())
         return pa.chunked_array([pa.array(texts, pa.string())])

@@ -130,6 +130,18 @@ def test_a_csv_file_and_a_parquet_file_are_read_together(tmp_path):
     assert (both[:4], both[4]["student_id"]) == (marked, "9")
 
 
+def test_a_column_may_have_no_type_or_another_type_of_number_in_another_file(tmp_path):
+    log = pd.DataFrame({"student_id": STUDENTS, "item_id": ITEMS, "correct": [1, 0, 1, 0]})
+    log.iloc[:0].astype(object).to_parquet(tmp_path / "log0.parquet")
+    log.assign(score=None, topic_id="t").to_parquet(tmp_path / "log1.parquet")
+    log.assign(student_id="u", score=[2, 0, 1, 0], topic_id=None).to_parquet(tmp_path / "log2.parquet")
+    log.assign(student_id="v", score=[0.5, 0.0, 1.0, None]).to_parquet(tmp_path / "log3.parquet")
+    answers = read_answer_file(tmp_path / "log*", needs_time=False).answers
+    assert answers["student_id"].to_pylist() == [*map(str, STUDENTS), *"uuuu", *"vvvv"]
+    assert answers["score"].to_pylist() == [None] * 4 + [2.0, 0.0, 1.0, 0.0] + [0.5, 0.0, 1.0, None]
+    assert answers["topic_id"].to_pylist() == ["t"] * 4 + [None] * 8
+
+
 def test_values_of_a_long_file_stand_in_their_rows(tmp_path):
     """Longer than what DuckDB reads at a time, whose parts need not come back in order."""
     number = np.arange(400_000)
