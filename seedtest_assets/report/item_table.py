@@ -133,6 +133,7 @@ def item_rows(data: ReportData, curves: ItemCurves, left_out: pd.DataFrame, chan
             "topic": topics.get(item.item_id, ""),
             "answers": f"{item.n_answers:,}",
             "correct": number(item.share_correct, 2),
+            "share of points": number(item.share_correct, 2),
         }
         rows.append(Row([cells.get(title, "–") for title in titles], ["left out"]))
     return sorted(rows, key=lambda row: _natural(row.cells[0]))

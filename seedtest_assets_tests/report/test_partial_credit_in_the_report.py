@@ -70,6 +70,9 @@ def test_an_item_left_out_has_the_share_of_its_points(scored):
     answers = answers[answers["item_id"] == graded]
     assert left.share_correct == pytest.approx((answers["score"] / answers["max_score"]).mean())
     assert left.share_correct != pytest.approx(answers["correct"].mean())
+    titles = [column.title for column in table_columns(True)]
+    row = dict(zip(titles, Page(calibration_page(rest)).rows[graded], strict=True))
+    assert (row["share of points"], row["a"]) == (f"{left.share_correct:.2f}", "–")
 
 
 def test_an_anchor_with_another_model_is_listed_without_a_change_and_not_drawn(scored, scored_page):
