@@ -31,6 +31,8 @@ def readable_column(path: str, name: str, values: pa.ChunkedArray, meaning: str)
             raise InputError(
                 f"{path}: the column {name} holds bytes that are no UTF-8 text. Write it as text"
             ) from None
+    if meaning == "topic_id" and (pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+        return values.cast(pa.list_(kind.value_type))
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return _whole(path, name, values) if meaning in ID_COLUMNS else values
     if (

@@ -142,6 +142,12 @@ def test_a_column_may_have_no_type_or_another_type_of_number_in_another_file(tmp
     assert answers["topic_id"].to_pylist() == ["t"] * 4 + [None] * 8
 
 
+@pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.large_list(pa.large_string()), pa.list_(pa.string(), 2)])
+def test_topics_may_be_a_list_of_any_size(tmp_path, kind):
+    path = written(tmp_path, topic_id=pa.array([["b", "a"], None, ["a", "a"], ["c", None]], kind))
+    assert read_answer_file(path).answers["topic_id"].to_pylist() == ['["a","b"]', None, "a", "c"]
+
+
 def test_values_of_a_long_file_stand_in_their_rows(tmp_path):
     """Longer than what DuckDB reads at a time, whose parts need not come back in order."""
     number = np.arange(400_000)
