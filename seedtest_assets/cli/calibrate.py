@@ -129,13 +129,11 @@ def _reading(calibration: "FileCalibration") -> Iterator[tuple[str, str]]:
 
 def _summary(result: "CalibrationResult") -> Iterator[tuple[str, str]]:
     from seedtest_assets.calibration import linked_blocks
+    from seedtest_assets.errors import number_of
 
     spec, metrics = result.model_spec, result.metrics
-    partial = (
-        f"{spec['polytomous_model']} for {spec['n_items_partial_credit']:,} items with partial credit, "
-        if spec.get("n_items_partial_credit")
-        else ""
-    )
+    models = result.items.loc[result.items["steps"].notna(), "model"].value_counts()
+    partial = "".join(f"{model} for {number_of(n, 'item')} with partial credit, " for model, n in models.items())
     yield (
         "model",
         f"{spec['model']}, {partial}{spec['n_items']:,} items, {spec['n_persons']:,} persons, {spec['n_observations']:,} answers",

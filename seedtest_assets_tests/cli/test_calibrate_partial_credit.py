@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from seedtest_assets.cli.app import app
 from seedtest_assets.cli.calibrate_file import calibrate_file, read_log, score_file
 from seedtest_assets.errors import InputError
 from seedtest_assets.storage.mark_rules import mark_rules
@@ -47,6 +49,14 @@ def test_models_of_single_items(wide, tmp_path):
     assert calibration.items()["model"].tolist() == ["GPCM", "PCM", "2PL", "GPCM", "GPCM", "2PL"]
     line = "1 item has a model of partial credit that changes nothing, since nobody has a score above 1: q2"
     assert calibration.result.warnings.count(line) == 1
+
+
+def test_the_command_counts_the_items_of_each_model(wide, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models.csv").write_text("item_id,model\nq1,PCM\n")
+    done = CliRunner().invoke(app, ["calibrate", wide.name, "--item-models", "models.csv"])
+    line = "2PL, GRM for 3 items with partial credit, PCM for 1 item with partial credit, 6 items"
+    assert line in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize(
