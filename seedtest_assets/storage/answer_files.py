@@ -257,9 +257,12 @@ def _parquet_rows(path: str, group: str | None) -> pa.Table:
     if _is_wide(columns):
         chosen = {column: chosen.get(column, "correct") for column in columns}
     chosen |= dict.fromkeys(grouping, "session_id")  # an id of any type
-    for column, name in chosen.items():
-        values = readable_column(path, column, table[column], name)
-        table = table.set_column(table.column_names.index(column), column, values)
+    for place, column in enumerate(table.column_names):
+        # A column that is not read keeps its name for messages; its type may be another one in another file.
+        values = (
+            readable_column(path, column, table[column], chosen[column]) if column in chosen else pa.nulls(len(table))
+        )
+        table = table.set_column(place, column, values)
     return table.append_column(ROW, pa.array(np.arange(1, len(table) + 1)))
 
 

@@ -95,6 +95,9 @@ def test_what_cannot_be_read_is_refused_by_column_and_type(tmp_path, columns, sa
 
 def test_a_column_that_is_not_read_may_be_of_any_type(tmp_path):
     assert len(read_answer_file(written(tmp_path, extra=pa.array([{"x": 1}] * 4))).answers) == 4
+    written(tmp_path, extra=pa.array([{"x": 1}] * 4)).rename(tmp_path / "log0.parquet")
+    written(tmp_path, extra=pa.array(["x"] * 4), student_id=pa.array([*"abcd"]))
+    assert len(read_answer_file(tmp_path / "log*.parquet").answers) == 8
 
 
 def test_abilities_of_students_with_numbers_as_ids_are_their_own(tmp_path):
