@@ -66,6 +66,8 @@ class FileCalibration:
         items = _in_order(self.result.items, "item_id", self.file.items)
         steps, errors = (steps_matrix(items[name]) for name in ("steps", "se_steps"))
         n_steps = steps.shape[1]
+        # The lists end with the last known value, and the last steps may have no standard error.
+        errors = np.pad(errors, ((0, 0), (0, n_steps - errors.shape[1])), constant_values=np.nan)
         columns = {
             **{name: items[name] for name in PARAMETERS_IN_FILE},
             **{STEP_NAMES[k]: steps[:, k] for k in range(n_steps)},

@@ -1,5 +1,7 @@
 """`seedtest calibrate` of answers with partial credit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,6 +51,19 @@ def test_models_of_single_items(wide, tmp_path):
     assert calibration.items()["model"].tolist() == ["GPCM", "PCM", "2PL", "GPCM", "GPCM", "2PL"]
     line = "1 item has a model of partial credit that changes nothing, since nobody has a score above 1: q2"
     assert calibration.result.warnings.count(line) == 1
+
+
+@pytest.mark.parametrize("known", [[], [0.25]])
+def test_the_last_steps_may_have_no_standard_errors(wide, known):
+    """As where one item alone has no information about them."""
+    calibration = calibrate_file(read_log(wide))
+    fitted = calibration.result.items
+    errors = [known if steps else None for steps in fitted["steps"]]
+    result = replace(calibration.result, items=fitted.assign(se_steps=pd.Series(errors, dtype=object)))
+    items = replace(calibration, result=result).items()
+    assert items["b_3"].notna().tolist() == [False, True, False] * 2
+    assert items["se_b_1"].dropna().tolist() == known * 4
+    assert items[["se_b_2", "se_b_3"]].isna().all(axis=None)
 
 
 def test_the_command_counts_the_items_of_each_model(wide, tmp_path, monkeypatch):
