@@ -70,6 +70,11 @@ def solve(problem: Problem, state: State, stopping: Stopping) -> Solution:
         single = _single_precision(problem, stopping.tolerance, iteration)
         expected = problem.expect(state, single=single)
         objective = expected.loglik + problem.log_prior(state)
+        if not np.isfinite(objective) and not mixer.empty:
+            # A mixed state may have no likelihood, such as with thresholds of a GRM that do not ascend.
+            falls, best, state = falls + 1, -np.inf, fallback
+            mixer.clear()
+            continue
         new = _step(problem, state, expected, counts, expand=falls < MOST_FALLS and not problem.shrunk)
         before, after = state.vector(), new.vector()
         change = float(np.max(np.abs(after - before), initial=0.0))

@@ -446,3 +446,11 @@ def test_summary_and_frames_show_steps():
     assert (
         len(estimation.Sample.of(again, "2PL", np.array(["GPCM", "GRM", ""], object), None, irt.Options()).fitted) == 3
     )
+
+
+@pytest.mark.parametrize("model", ["GRM", "GPCM"])
+def test_items_with_the_same_answers_are_refused(model):
+    """Mixed steps towards the infinite slope may bring the thresholds of a GRM out of order, which have no likelihood."""
+    matrix = np.repeat(np.arange(40)[:, None] % 3, 4, axis=1)
+    with pytest.raises(irt.DataError, match="separate right from wrong perfectly"):
+        irt.calibrate(irt.Responses.from_matrix(matrix), polytomous_model=model)
