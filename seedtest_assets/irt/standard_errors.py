@@ -252,7 +252,7 @@ def _complete_information(problem: Problem, state: State, expected: Expectation)
     c = problem.curves(state).c[:, None]
     logistic = expit(state.a[:, None] * node + state.d[:, None])
     information = np.zeros((2, 2, n_items, len(node)))
-    if problem.facts.guessing:
+    if problem.facts.guessing and not problem.partial_credit.all():
         p = np.maximum(c + (1 - c) * logistic, 1e-300)
         z, g = (1 - c) * logistic * (1 - logistic), c * (1 - c) * (1 - logistic)
         wrong, right = expected.answers - expected.right, expected.right

@@ -454,3 +454,10 @@ def test_items_with_the_same_answers_are_refused(model):
     matrix = np.repeat(np.arange(40)[:, None] % 3, 4, axis=1)
     with pytest.raises(irt.DataError, match="separate right from wrong perfectly"):
         irt.calibrate(irt.Responses.from_matrix(matrix), polytomous_model=model)
+
+
+def test_3pl_changes_nothing_where_every_item_has_partial_credit():
+    matrix, _ = drawn(300, THREE[:2], ["GRM"] * 2, seed=5)
+    of_2pl, of_3pl = (irt.calibrate(irt.Responses.from_matrix(matrix), model=model) for model in ("2PL", "3PL"))
+    np.testing.assert_allclose(of_3pl.items.steps, of_2pl.items.steps, atol=1e-3)
+    np.testing.assert_allclose(of_3pl.se_steps, of_2pl.se_steps, rtol=1e-2)
