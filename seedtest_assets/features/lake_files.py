@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import duckdb
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from seedtest_assets.calibration import SCORE_SCHEMA
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
@@ -16,7 +17,7 @@ def open_answers(
     if not paths:
         connection.register("answers", OBSERVATION_SCHEMA.empty_table())
         return
-    if filesystem is not None and not isinstance(filesystem, fsspec.implementations.local.LocalFileSystem):
+    if filesystem is not None and not isinstance(filesystem, LocalFileSystem):
         connection.register_filesystem(filesystem)
         paths = [filesystem.unstrip_protocol(path) for path in paths]
     listed = ", ".join(_quoted(path) for path in paths)
