@@ -137,22 +137,9 @@ def read_answer_file(
         file = _unpivoted(path, file)
         columns = [name for name in file.rows.column_names if name != ROW]
     chosen = _choose_columns(columns)
-    needed = [
-        "student_id",
-        "item_id",
-        *["correct"] * (chosen["score"] is None),
-        *["completed_at"] * needs_time,
-        *["topic_id"] * needs_topic,
-    ]
-    for name in needed:
-        if chosen[name] is None:
-            names, hint = ALIASES[name], ""
-            if name == "correct":
-                names, hint = (
-                    (*names, "score"),
-                    ". Points belong in a column score, the highest possible ones in max_score",
-                )
-            raise InputError(f"{path} has no column {' or '.join(names)}. It has {', '.join(columns) or 'none'}{hint}")
+    mark = [] if chosen["score"] else ["correct"]
+    needed = ["student_id", "item_id", *mark, *["completed_at"] * needs_time, *["topic_id"] * needs_topic]
+    _refuse_missing(path, [name for name in needed if chosen[name] is None], columns)
     rows = pa.table({ROW: file.rows[ROW]} | _under_our_names(file.rows, chosen))
     no_mark = NO_MARK if chosen["correct"] or chosen["score"] is None else "no score"
     if chosen["score"] is not None:
@@ -188,6 +175,15 @@ def read_answer_file(
         items=_in_order(rows["item_id"]),
         groups=file.groups,
     )
+
+
+def _refuse_missing(path: str | Path, missing: Sequence[str], columns: Sequence[str]) -> None:
+    """Raise InputError naming the first missing column of our names. columns: of the file."""
+    for name in missing:
+        names, hint = ALIASES[name], ""
+        if name == "correct":
+            names, hint = (*names, "score"), ". Points belong in a column score, the highest possible ones in max_score"
+        raise InputError(f"{path} has no column {' or '.join(names)}. It has {', '.join(columns) or 'none'}{hint}")
 
 
 def _bad_rows(misfits: Sequence[tuple[int, str]], left_out: pa.Table, *, wide: bool) -> pd.DataFrame:
