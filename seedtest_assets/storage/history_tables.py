@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.statements import Run, literal, on_connection
@@ -172,9 +173,27 @@ def replace_day(cursor: Any, table: str, day: date, rows: pa.Table) -> None:
     if len(rows):
         days = pa.array([day] * len(rows), pa.date32())
         schema = HISTORY[table]
-        cursor.adbc_ingest(
-            table, rows.append_column("partition_date", days).select(schema.names).cast(schema), mode="append"
-        )
+        rows, gaps = _with_nan_in_lists(rows.append_column("partition_date", days).select(schema.names).cast(schema))
+        cursor.adbc_ingest(table, rows, mode="append")
+        for name in gaps:
+            cursor.execute(
+                f"UPDATE {table} SET {name} = array_replace({name}, 'NaN', NULL) WHERE partition_date = $1 AND 'NaN' = ANY ({name})",
+                parameters=[day],
+            )
+
+
+def _with_nan_in_lists(rows: pa.Table) -> tuple[pa.Table, list[str]]:
+    """Write NaN for null within lists of numbers, and name the columns: the driver's last version for Python 3.10 writes 0 for null."""
+    gaps = []
+    for field in rows.schema:
+        if field.type == pa.list_(pa.float64()):
+            lists = rows[field.name].combine_chunks()
+            if lists.values.null_count:
+                filled = pc.fill_null(lists.values, float("nan"))
+                lists = pa.ListArray.from_arrays(lists.offsets, filled, mask=lists.is_null())
+                rows = rows.set_column(rows.column_names.index(field.name), field, lists)
+                gaps.append(field.name)
+    return rows, gaps
 
 
 @contextmanager

@@ -184,7 +184,7 @@ def test_an_empty_column_of_scores_is_named_as_such(tmp_path):
 def test_parts_of_points_are_not_rounded_into_a_table_of_whole_ones(database, tmp_path):
     path = write(
         tmp_path,
-        "user_id,item_id,topic_id,score,responded_at\nu1,1,t,2,2025-03-01T12:00Z\nu2,1,t,0.5,2025-03-01T12:00Z\n",
+        "user_id,item_id,topic_id,score,responded_at\nu1,1,t,2,2025-03-01T12:00:00Z\nu2,1,t,0.5,2025-03-01T12:00:00Z\n",
     )
     settings = Settings(database_url=database.url)
     with database.transaction() as connection:
@@ -204,7 +204,7 @@ def test_scores_are_imported_or_refused_where_attempt_has_no_column(database, tm
             "item_id": "1",
             "topic_id": "t",
             "score": [2, 1],
-            "responded_at": ["2025-03-01T12:00Z"] * 2,
+            "responded_at": ["2025-03-01T12:00:00Z"] * 2,
         }
     )
     path = tmp_path / "answers.csv"
