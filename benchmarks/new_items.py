@@ -28,7 +28,7 @@ from seedtest_assets.irt.parameters import Line
 from seedtest_assets.irt.predicted_priors import KnownItems, predict_items
 from seedtest_assets.irt.remarks import REVERSED
 
-LOG = Path("/work/shared/data/lkt_cloze_attempts.parquet")
+LOG = Path(__file__).resolve().parents[2] / "shared/data/lkt_cloze_attempts.parquet"
 FEW = 50
 NEXT = 20
 """Answers of the next day to each new item."""
