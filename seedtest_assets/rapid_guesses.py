@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets import irt
+from seedtest_assets.encoded_columns import dictionary_of
 from seedtest_assets.errors import number_of
 
 Policy = Literal["keep", "wrong", "ignore"]
@@ -200,8 +201,5 @@ def times_of(response_time_ms: np.ndarray | pa.ChunkedArray) -> np.ndarray:
 
 def _codes(ids: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     """Number the ids of a column; the lake's have numbers already, some perhaps of no row."""
-    encoded = ids if pa.types.is_dictionary(ids.type) else ids.dictionary_encode()
-    if not encoded.num_chunks:
-        return np.empty(0, np.int32), pa.array([], pa.string())
-    combined = encoded.unify_dictionaries().combine_chunks()
-    return combined.indices.fill_null(-1).to_numpy(), combined.dictionary
+    encoded = dictionary_of(ids)
+    return encoded.indices.fill_null(-1).to_numpy(), encoded.dictionary

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from seedtest_assets.encoded_columns import dictionary_of
+
 _LIST = "["
 
 
@@ -41,9 +43,7 @@ def text_of(topics: Iterable[str]) -> str | None:
 
 def in_one_form(texts: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
     """Write equal lists in the same way: sorted, each topic once, a list of one as its topic, an empty one as null."""
-    encoded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.unify_dictionaries().combine_chunks()
+    encoded = dictionary_of(texts)
     if not pc.any(pc.starts_with(encoded.dictionary, _LIST)).as_py():
         return texts
     distinct: Sequence[str] = encoded.dictionary.to_pylist()

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets.days import day_bounds
+from seedtest_assets.encoded_columns import decoded, dictionary_of
 from seedtest_assets.topic_lists import in_one_form, text_of, topics_of
 
 # Trimmed from both ends of an id. ASCII only, so that PostgreSQL, Arrow and Python trim the same in any encoding.
@@ -65,24 +66,21 @@ def split_usable(answers: pa.Table) -> SplitAnswers:
         answers = answers.drop_columns("unreadable")
     usable = pc.is_null(reasons)
     left_out = answers.append_column("reason", reasons).filter(pc.invert(usable))
-    answers = _sorted(_filtered(answers, usable))
+    answers = _sorted(filtered(answers, usable))
     answers = _replaced(answers, "topic_id", encoded(in_one_form(answers["topic_id"])))
     repeated = _repeats_the_row_before(answers)
     answers, further = _with_topics_of_repeated_rows(answers, repeated)
     again = answers.filter(pa.array(repeated & ~further))
     again = again.append_column("reason", pa.repeat(pa.scalar(REPEATED), len(again)))
-    left_out = pa.concat_tables([_decoded(left_out), _decoded(again)])
+    left_out = pa.concat_tables([decoded(left_out), decoded(again)])
     return SplitAnswers(
-        usable=_filtered(answers, pa.array(~repeated)), left_out=left_out, n_further_topics=int(further.sum())
+        usable=filtered(answers, pa.array(~repeated)), left_out=left_out, n_further_topics=int(further.sum())
     )
 
 
 def encoded(ids: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:
     """Trim and dictionary-encode ids, which may be numbers; blanks only are null. Only distinct ids are examined."""
-    if not pa.types.is_dictionary(ids.type):
-        ids = ids.dictionary_encode()
-    if isinstance(ids, pa.ChunkedArray):
-        ids = ids.unify_dictionaries().combine_chunks() if ids.num_chunks else pa.array([], ids.type)
+    ids = dictionary_of(ids)
     distinct = trimmed(ids.dictionary.cast(pa.string()))
     if distinct.equals(ids.dictionary):
         return ids
@@ -180,8 +178,8 @@ def _reasons(answers: pa.Table) -> pa.Array:
     return pc.coalesce(*reasons) if reasons else pa.nulls(len(answers), pa.string())
 
 
-def _filtered(answers: pa.Table, chosen: pa.Array) -> pa.Table:
-    """Select rows by a mask; all of them, as usual, are not copied."""
+def filtered(answers: pa.Table, chosen: pa.Array) -> pa.Table:
+    """Select rows by a mask without nulls; all of them, as usual, are not copied."""
     return answers if pc.all(chosen).as_py() else answers.filter(chosen).combine_chunks()
 
 
@@ -241,13 +239,6 @@ def _with_topics_of_repeated_rows(answers: pa.Table, repeated: np.ndarray) -> tu
     for kept, names in more.items():
         texts[kept] = text_of(names)
     return _replaced(answers, "topic_id", pa.array(texts, pa.string()).dictionary_encode()), further
-
-
-def _decoded(answers: pa.Table) -> pa.Table:
-    """Write ids as text."""
-    for name in _IDS:
-        answers = _replaced(answers, name, answers[name].cast(pa.string()))
-    return answers
 
 
 def _replaced(answers: pa.Table, name: str, column: pa.Array) -> pa.Table:

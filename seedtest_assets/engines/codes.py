@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import ITEM_PRIOR_COLUMNS
+from seedtest_assets.encoded_columns import dictionary_of
 from seedtest_assets.irt.parameters import Line
 from seedtest_assets.item_steps import steps_matrix
 from seedtest_assets.usable_answers import trimmed
@@ -17,16 +18,12 @@ def codes_and_names(ids: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
 
     Only ids that occur in the rows get a code.
     """
-    if not pa.types.is_dictionary(ids.type):
-        ids = ids.dictionary_encode()
-    if not ids.num_chunks:
-        return np.empty(0, np.int32), pa.array([], pa.string())
-    combined = ids.unify_dictionaries().combine_chunks()
-    codes = combined.indices.fill_null(-1).to_numpy()
+    encoded = dictionary_of(ids)
+    codes = encoded.indices.fill_null(-1).to_numpy()
     # The dictionary of a slice or a filtered table still lists the ids of the rows that were dropped.
-    used = np.bincount(codes[codes >= 0], minlength=len(combined.dictionary)) > 0
+    used = np.bincount(codes[codes >= 0], minlength=len(encoded.dictionary)) > 0
     new_code = np.append(np.cumsum(used, dtype=np.int32) - 1, np.int32(-1))
-    return new_code[codes], combined.dictionary.filter(pa.array(used))
+    return new_code[codes], encoded.dictionary.filter(pa.array(used))
 
 
 def coded(parameters: pd.DataFrame, item_ids: pa.Array) -> irt.ItemParameters | None:

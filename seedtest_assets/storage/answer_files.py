@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from seedtest_assets.encoded_columns import decoded
 from seedtest_assets.errors import InputError, first_few, first_line, number_of
 from seedtest_assets.rapid_guesses import NOTHING_COUNTED, RapidCount
 from seedtest_assets.storage.answer_groups import group_column, groups_of_students
@@ -22,7 +23,7 @@ from seedtest_assets.storage.parquet_columns import readable_column
 from seedtest_assets.storage.scores_as_marks import with_marks_of_scores
 from seedtest_assets.storage.text_tables import ROW, read_text_table, refuse_repeated_names
 from seedtest_assets.topic_lists import from_lists
-from seedtest_assets.usable_answers import EARLIEST, NO_MARK, counted, encoded, split_usable, trimmed
+from seedtest_assets.usable_answers import EARLIEST, NO_MARK, counted, encoded, filtered, split_usable, trimmed
 
 ALIASES = {
     "student_id": ("student_id", "user_id"),
@@ -153,8 +154,7 @@ def read_answer_file(
     file_items = rows["item_id"]
     # A blank cell of a wide file is nothing; a long file has no row for an item that a person did not get.
     is_answer = pc.invert(marks.ignored) if not wide else pc.is_valid(marks.text)
-    if not pc.all(is_answer).as_py():
-        rows = rows.filter(is_answer)
+    rows = filtered(rows, is_answer)
     split = split_usable(_typed(rows, chosen))
     bad = _bad_rows(file.misfits, split.left_out, wide=wide)
     bad["reason"] = bad["reason"].replace(NO_MARK, no_mark)
@@ -223,7 +223,7 @@ def _read_rows(path: str, group: str | None) -> _FileRows:
             notes += [note + of_file for note in text.notes]
         tables.append(rows)
     if len({str(table.schema) for table in tables}) > 1:  # such as ids that only a Parquet file gives by code
-        tables = [_decoded(table) for table in tables]
+        tables = [decoded(table) for table in tables]
     try:
         rows = _without_null_type(pa.concat_tables(tables, promote_options="permissive"))
     except pa.ArrowException as error:
@@ -260,12 +260,6 @@ def _parquet_rows(path: str, group: str | None) -> pa.Table:
         )
         table = table.set_column(place, column, values)
     return table.append_column(ROW, pa.array(np.arange(1, len(table) + 1)))
-
-
-def _decoded(table: pa.Table) -> pa.Table:
-    """Write dictionary-encoded columns as they are without codes."""
-    types = (kind.value_type if pa.types.is_dictionary(kind) else kind for kind in table.schema.types)
-    return table.cast(pa.schema(zip(table.column_names, types, strict=True)))
 
 
 def _without_null_type(table: pa.Table) -> pa.Table:
