@@ -136,17 +136,22 @@ def scores_of_parameters(
     """Give the categories of answers, uint8 [n], and which of them the parameters know, bool [n].
 
     answers: as of `score_categories`, all of those that the parameters rest on, so that parts of points count alike; item: int [n],
-    codes of `items`, -1 for none. An answer to an item without parameters counts as known.
+    codes of `items`. An answer to an item without parameters counts as known.
     """
-    n_items = max(int(item.max(initial=-1)), int(items.item.max(initial=-1))) + 1
-    categories = score_categories(answers, item, n_items)
-    known = np.ones(len(item), bool) if categories.usable is None else categories.usable.copy()
-    scores, fitted = items.scores, np.zeros(n_items, bool)
-    possible = np.zeros((n_items, MOST_CATEGORIES), bool)
-    possible[items.item[scores.item], scores.score.astype(np.int64)] = True
-    fitted[items.item] = True
-    known &= possible[item, categories.score] | ~fitted[item]
-    return categories.score, known
+    categories = score_categories(answers, item, int(item.max(initial=-1)) + 1)
+    known = known_scores(items, item, categories.score)
+    return categories.score, known if categories.usable is None else known & categories.usable
+
+
+def known_scores(items: irt.ItemParameters, item: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Tell which answers have a score that their item has, bool [n]; those to an item without parameters do.
+
+    item, score: int [n], codes of `items` and categories below MOST_CATEGORIES.
+    """
+    has = np.ones((max(int(item.max(initial=-1)), int(items.item.max(initial=-1))) + 1, MOST_CATEGORIES), bool)
+    has[items.item] = False
+    has[items.item[items.scores.item], items.scores.score.astype(np.int64)] = True
+    return has[item, score]
 
 
 def scores_of_fitted(answers: pa.Table, item: np.ndarray, items: irt.ItemParameters) -> tuple[np.ndarray, np.ndarray]:
@@ -207,7 +212,7 @@ def _units(
 
     An odd answer is one of few whose score is no multiple of the step that all other scores of the item have in common.
     """
-    parts = ~np.isnan(score) & ~(_is_multiple(score, 1) & (np.isnan(highest) | _is_multiple(highest, 1)))
+    parts = ~np.isnan(score) & ~_are_multiples(score, highest, 1)
     rows = np.flatnonzero(~np.isnan(score) & (np.bincount(item, parts, minlength=n_items) > 0)[item])
     rows = rows[np.argsort(item[rows], kind="stable")]
     codes, starts = np.unique(item[rows], return_index=True)
@@ -215,22 +220,29 @@ def _units(
     reasons: dict[int, str] = {}
     odd = np.zeros(len(item), bool)
     for code, of_item in zip(codes.tolist(), np.split(rows, starts)[1:], strict=True):
-        scores, told = score[of_item], highest[of_item]
-        counted = _multiples_of_a_step(scores, told)
-        values = np.unique(np.round([*scores[counted], *told[counted & ~np.isnan(told)]], 9))  # 0.1 + 0.2 is 0.3
+        counted = _multiples_of_a_step(score[of_item], highest[of_item])
         if not counted.any():
-            different = np.unique(np.round([*scores, *told[~np.isnan(told)]], 9))
-            reasons[code] = (
-                f"{len(different):,} different scores, and at most {MOST_CATEGORIES} are categories"
-                if len(different) > MOST_CATEGORIES + 1  # max_score may be one more
-                else f"scores without a common step of at least 1/{MOST_STEPS_A_POINT}: {first_few([f'{value:g}' for value in different])}"
-            )
+            reasons[code] = _why_no_step(_distinct(score[of_item], highest[of_item]))
             continue
         odd[of_item] = ~counted
+        values = _distinct(score[of_item[counted]], highest[of_item[counted]])
         unit = common_step(values)
         if unit is not None and not _is_multiple(values, 1).all():
             units[code] = unit
     return units, reasons, odd
+
+
+def _distinct(score: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """List the different scores and highest possible scores of an item, in order."""
+    return np.unique(np.round(np.concatenate([score, highest[~np.isnan(highest)]]), 9))  # 0.1 + 0.2 is 0.3
+
+
+def _why_no_step(values: np.ndarray) -> str:
+    """Say why the distinct scores of an item are no categories."""
+    if len(values) > MOST_CATEGORIES + 1:  # max_score may be one more
+        return f"{len(values):,} different scores, and at most {MOST_CATEGORIES} are categories"
+    listed = first_few([f"{value:g}" for value in values])
+    return f"scores without a common step of at least 1/{MOST_STEPS_A_POINT}: {listed}"
 
 
 def _multiples_of_a_step(score: np.ndarray, highest: np.ndarray) -> np.ndarray:
@@ -238,10 +250,15 @@ def _multiples_of_a_step(score: np.ndarray, highest: np.ndarray) -> np.ndarray:
     there is none."""
     few = min(FEW_ANSWERS, int(FEW_OF_ALL * len(score)) + 1)
     for parts in range(1, MOST_STEPS_A_POINT + 1):
-        multiple = _is_multiple(score, parts) & (np.isnan(highest) | _is_multiple(highest, parts))
+        multiple = _are_multiples(score, highest, parts)
         if np.count_nonzero(~multiple) < few:
             return multiple
     return np.zeros(len(score), bool)
+
+
+def _are_multiples(score: np.ndarray, highest: np.ndarray, parts: int) -> np.ndarray:
+    """Tell which answers have a score that is a multiple of 1 / parts, and a max_score that is one or is not known, bool [n]."""
+    return _is_multiple(score, parts) & (np.isnan(highest) | _is_multiple(highest, parts))
 
 
 def _is_multiple(values: np.ndarray, parts: int) -> np.ndarray:

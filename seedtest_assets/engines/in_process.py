@@ -21,7 +21,7 @@ from seedtest_assets.engines.result_tables import (
     partial_credit_facts,
 )
 from seedtest_assets.errors import InputError, first_few, number_of
-from seedtest_assets.irt.models import MOST_CATEGORIES
+from seedtest_assets.score_categories import known_scores
 
 
 class InProcessEngine:
@@ -72,7 +72,7 @@ def score(answers: pa.Table, parameters: pd.DataFrame, mean: float, sd: float) -
     items = codes.coded(parameters, request.item_ids)
     if items is None:
         raise InputError("none of the items that were answered has parameters")
-    known = _known_scores(request.responses, items)
+    known = known_scores(items, request.responses.item, request.responses.score)
     unknown_of = request.responses.item[~known]
     request = replace(request, responses=_selected(request.responses, known))
     try:
@@ -84,14 +84,6 @@ def score(answers: pa.Table, parameters: pd.DataFrame, mean: float, sd: float) -
     named = first_few(request.item_ids.take(pa.array(np.unique(unknown_of))).to_pylist())
     line = f"{number_of(int(np.sum(~known)), 'answer')} with a score that nobody had in the calibration left out of the abilities: {named}"
     return abilities, (line,)
-
-
-def _known_scores(responses: irt.Responses, items: irt.ItemParameters) -> np.ndarray:
-    """Tell which answers have a score that their item has, or are to an item without parameters, bool [n_answers]."""
-    has = np.ones((responses.n_items, MOST_CATEGORIES), bool)
-    has[items.item] = False
-    has[items.item[items.scores.item], items.scores.score.astype(np.int64)] = True
-    return has[responses.item, responses.score]
 
 
 def _selected(responses: irt.Responses, kept: np.ndarray) -> irt.Responses:

@@ -8,6 +8,7 @@ import numpy as np
 from seedtest_assets import irt
 from seedtest_assets.irt.models import MOST_CATEGORIES
 from seedtest_assets.irt.usable_parameters import unusable_parameters
+from seedtest_assets.score_categories import known_scores
 from seedtest_assets.service.given_parameters import given_parameters
 from seedtest_assets.service.limits import Refusal
 from seedtest_assets.service.reading import NOT_ANSWERED, column_of_times, marks_and_scores
@@ -78,14 +79,12 @@ def unknown_score(items: irt.ItemParameters, codes: np.ndarray, scores: np.ndarr
     """
     if not items.steps.shape[1] and scores.max(initial=0) <= 1:
         return None
-    known = items.scores
-    has = np.zeros((int(items.item.max(initial=-1)) + 1, MOST_CATEGORIES), bool)
-    has[items.item[known.item], known.score.astype(int)] = True
-    unknown = ~has[codes, scores]
+    unknown = ~known_scores(items, codes, scores)
     if not unknown.any():
         return None
     place = int(np.argmax(unknown))
-    return place, int(scores[place]), ", ".join(map(str, np.flatnonzero(has[codes[place]])))
+    of_item = items.scores.score[items.item[items.scores.item] == codes[place]]
+    return place, int(scores[place]), ", ".join(f"{score:.0f}" for score in of_item)
 
 
 def _scores(answers: list[PersonAnswer]) -> tuple[np.ndarray, np.ndarray]:

@@ -215,8 +215,8 @@ def _highest_scores(observations: list[Observation], score: np.ndarray) -> pa.Ar
     ):
         if wrong.any():
             row = int(np.argmax(wrong))
-            told = f"observations[{row}].max_score is {highest[row]:g}"
-            raise Refusal(400, f"{told}, but the most that an item gives is {expected.format(score=score[row])}")
+            given = f"observations[{row}].max_score is {highest[row]:g}"
+            raise Refusal(400, f"{given}, but the most that an item gives is {expected.format(score=score[row])}")
     return pa.array(highest, from_pandas=True)
 
 
