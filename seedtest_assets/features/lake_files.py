@@ -8,6 +8,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from seedtest_assets.calibration import SCORE_SCHEMA
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
+from seedtest_assets.storage.statements import literal
 
 
 def open_answers(
@@ -20,14 +21,10 @@ def open_answers(
     if filesystem is not None and not isinstance(filesystem, LocalFileSystem):
         connection.register_filesystem(filesystem)
         paths = [filesystem.unstrip_protocol(path) for path in paths]
-    listed = ", ".join(_quoted(path) for path in paths)
+    listed = ", ".join(literal(path) for path in paths)
     files = f"read_parquet([{listed}], union_by_name = true)"
     # By statements: DuckDB 1 lets other threads read a Python file system only while it executes one, and would wait for ever.
     columns = [name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {files}").fetchall()]
     # Files that were written before there were scores lack the columns.
     nothing = "".join(f", NULL::DOUBLE AS {name}" for name in SCORE_SCHEMA.names if name not in columns)
     connection.execute(f"CREATE VIEW answers AS SELECT *{nothing} FROM {files}")
-
-
-def _quoted(path: str) -> str:
-    return "'" + path.replace("'", "''") + "'"

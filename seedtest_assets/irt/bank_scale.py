@@ -10,7 +10,7 @@ import numpy as np
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers
 from seedtest_assets.irt.linking import SIGN_CHANGED, Linking, TooFewCommonItems, link, linking_items, linking_warnings
-from seedtest_assets.irt.linking_curves import MODEL_CHANGED, SCORES_CHANGED
+from seedtest_assets.irt.linking_curves import is_unlike
 from seedtest_assets.irt.models import ScaleTransformation
 from seedtest_assets.irt.parameters import ItemParameters, Line, on_scale
 from seedtest_assets.irt.remarks import first_names, names_of, number_of
@@ -129,7 +129,7 @@ def _not_comparable(linkings: Sequence[Linking], failures: dict[int, DataError],
     reasons += [error.screened_out for error in failures.values() if isinstance(error, TooFewCommonItems)]
     screened = list(chain.from_iterable(reasons))
     opposed = [item for item, reason in screened if reason == SIGN_CHANGED]
-    unlike = [(item, why) for item, why in screened if why.startswith((SCORES_CHANGED, MODEL_CHANGED))]
+    unlike = [(item, why) for item, why in screened if is_unlike(why)]
     warnings, what = [], linking_items(target.source)
     if opposed:
         warnings.append(

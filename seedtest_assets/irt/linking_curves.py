@@ -12,8 +12,8 @@ from scipy.special import expit
 from seedtest_assets.irt.category_curves import GRADED, jumps
 from seedtest_assets.irt.parameters import ItemParameters, Line, category_probabilities, probability
 
-# How the reasons begin why an item cannot be compared.
-SCORES_CHANGED, MODEL_CHANGED = "its scores changed", "its model changed"
+# How the reasons of `unlike` begin.
+_SCORES_CHANGED, _MODEL_CHANGED = "its scores changed", "its model changed"
 
 
 def difficulties(items: ItemParameters) -> np.ndarray:
@@ -78,10 +78,15 @@ def unlike(new: ItemParameters, bank: ItemParameters) -> np.ndarray:
         scores, in_bank = (_scores(items, row) for items in (new, bank))
         model, model_in_bank = new.model[row], bank.model[row]
         if scores != in_bank:
-            reasons[row] = f"{SCORES_CHANGED}: {in_bank} in the bank, {scores} now"
+            reasons[row] = f"{_SCORES_CHANGED}: {in_bank} in the bank, {scores} now"
         elif (model == GRADED) != (model_in_bank == GRADED):
-            reasons[row] = f"{MODEL_CHANGED}: {model_in_bank} in the bank, {model} now"
+            reasons[row] = f"{_MODEL_CHANGED}: {model_in_bank} in the bank, {model} now"
     return reasons
+
+
+def is_unlike(reason: str) -> bool:
+    """Tell whether a reason is one of `unlike`: an item that cannot be compared, not one that moved."""
+    return reason.startswith((_SCORES_CHANGED, _MODEL_CHANGED))
 
 
 def _scores(items: ItemParameters, row: int) -> str:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from seedtest_assets.calibration import linked_blocks, n_linking_items, screened_out
 from seedtest_assets.irt.linking import SIGN_CHANGED
-from seedtest_assets.irt.linking_curves import MODEL_CHANGED, SCORES_CHANGED
+from seedtest_assets.irt.linking_curves import is_unlike
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.item_curves import ItemCurves
 from seedtest_assets.report.translations import bilingual
@@ -79,7 +79,7 @@ def _of_the_scale(data: ReportData) -> Iterator[Finding]:
 def _of_screened_items(spec: dict[str, Any]) -> Iterator[Finding]:
     by_text: dict[str, list[str]] = {}
     for item, reason in screened_out(spec).items():
-        if reason.startswith((SCORES_CHANGED, MODEL_CHANGED)):
+        if is_unlike(reason):
             text = "Linking items screened out because their scores or model changed: {n} of {of} ({names})."
         elif reason == SIGN_CHANGED or " drifted" in reason:
             text = "Linking items screened out because they moved differently from the others: {n} of {of} ({names})."

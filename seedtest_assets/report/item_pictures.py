@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import screened_out
-from seedtest_assets.irt.linking_curves import MODEL_CHANGED, SCORES_CHANGED
+from seedtest_assets.irt.linking_curves import is_unlike
 from seedtest_assets.item_steps import parameters_by_position
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.drawing import (
@@ -133,7 +133,7 @@ def reference_change(data: ReportData) -> pd.DataFrame:
     )
     screened = screened_out(data.model_spec)
     reasons = [str(screened.get(item, "")) for item in both["item_id"]]
-    alike = np.array([not reason.startswith((SCORES_CHANGED, MODEL_CHANGED)) for reason in reasons], bool)
+    alike = np.array([not is_unlike(reason) for reason in reasons], bool)
     change = both.assign(
         change_a=(both["a"] - both["a_reference"]).where(alike),
         change_b=(both["b"] - both["b_reference"]).where(alike),

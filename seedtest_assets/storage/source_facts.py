@@ -17,21 +17,20 @@ from seedtest_assets.usable_answers import usable_sql
 DAYS_READ = 7
 """Days of answers that are read: enough for every student who is active, and quick."""
 
-_BAD_ITEMS = """
+_QUESTIONS_OF_EXAMS = """exam_results AS e CROSS JOIN LATERAL jsonb_array_elements(
+    CASE WHEN jsonb_typeof(e.result_json -> 'questions') = 'array' THEN e.result_json -> 'questions' ELSE '[]' END) AS q"""
+_BAD_ITEMS = rf"""
 SELECT count(*) AS n, min(format('question_id %s in session %s', quote_literal(q ->> 'question_id'), e.session_id)) AS example
-FROM exam_results AS e CROSS JOIN LATERAL jsonb_array_elements(
-    CASE WHEN jsonb_typeof(e.result_json -> 'questions') = 'array' THEN e.result_json -> 'questions' ELSE '[]' END) AS q
-WHERE nullif(q ->> 'question_id', '') !~ '^\\s*[-+]?[0-9]{1,19}\\s*$'
+FROM {_QUESTIONS_OF_EXAMS}
+WHERE nullif(q ->> 'question_id', '') !~ '^\s*[-+]?[0-9]{{1,19}}\s*$'
 """
-_UNMARKED = """
-SELECT count(*) AS n FROM exam_results AS e CROSS JOIN LATERAL jsonb_array_elements(
-    CASE WHEN jsonb_typeof(e.result_json -> 'questions') = 'array' THEN e.result_json -> 'questions' ELSE '[]' END) AS q
+_UNMARKED = f"""
+SELECT count(*) AS n FROM {_QUESTIONS_OF_EXAMS}
 WHERE coalesce(q ->> 'is_correct', q ->> 'correct', q ->> 'score') IS NULL AND nullif(q ->> 'question_id', '') IS NOT NULL
 """
-_PARTIAL_CREDIT = """
-SELECT count(*) AS n FROM exam_results AS e CROSS JOIN LATERAL jsonb_array_elements(
-    CASE WHEN jsonb_typeof(e.result_json -> 'questions') = 'array' THEN e.result_json -> 'questions' ELSE '[]' END) AS q
-WHERE CASE WHEN q ->> 'score' ~ '^[0-9]{1,9}(\\.[0-9]*)?$' AND q ->> 'points' ~ '^[0-9]{1,9}(\\.[0-9]*)?$'
+_PARTIAL_CREDIT = rf"""
+SELECT count(*) AS n FROM {_QUESTIONS_OF_EXAMS}
+WHERE CASE WHEN q ->> 'score' ~ '^[0-9]{{1,9}}(\.[0-9]*)?$' AND q ->> 'points' ~ '^[0-9]{{1,9}}(\.[0-9]*)?$'
     THEN (q ->> 'score')::float8 > 0 AND (q ->> 'score')::float8 < (q ->> 'points')::float8 END
 """
 _UNKNOWN_IDS = """
