@@ -171,9 +171,7 @@ class Night:
     def feature_rows(self) -> pa.Table:
         lake, (first, _) = self.platform.lake, feature_windows(self.day)
         abilities = newest_abilities(self.platform.database, self.day, self.pairs)
-        rows = features_for_day(
-            self.day, [lake.observations_path(day) for day in lake.days(first, self.day)], *abilities
-        )
+        rows = features_for_day(self.day, lake.observation_files(lake.days(first, self.day)), *abilities)
         now = pa.array([datetime.now(timezone.utc)] * len(rows), pa.timestamp("us", tz="UTC"))
         return rows.append_column("computed_at", now)
 
@@ -187,7 +185,7 @@ class Night:
     def exposure(self) -> pd.DataFrame:
         lake = self.platform.lake
         days = lake.days(self.day - timedelta(days=EXPOSURE_DAYS - 1), self.day)
-        return exposure_of_items(self.day, [lake.observations_path(day) for day in days])
+        return exposure_of_items(self.day, lake.observation_files(days))
 
     def statistics(self, exposure: pd.DataFrame | None = None) -> pd.DataFrame:
         """The statistics of the items. exposure: in place of the night's."""

@@ -146,7 +146,7 @@ def compute_features(days: list[date]) -> None:
     settings, day = load_settings(), days[-1]
     database, lake = prepared_database(settings), Lake(settings.seedtest_lake)
     pairs = active_pairs(lake.read_observations([day], ["student_id", "topic_id"]))
-    paths = [lake.observations_path(past) for past in lake.days(feature_windows(day)[0], day)]
+    paths = lake.observation_files(lake.days(feature_windows(day)[0], day))
     features_for_day(day, paths, *newest_abilities(database, day, pairs))
 
 

@@ -123,6 +123,7 @@ class AnswerLake(SettingsResource):
     """The folder or bucket with the days' answers and reports, and the look-back window that calibrations read from it."""
 
     seedtest_lake: str = _setting("seedtest_lake")
+    seedtest_buckets: int = _setting("seedtest_buckets")
     mirt_lookback_days: int = _setting("mirt_lookback_days")
     mirt_max_obs: int = _setting("mirt_max_obs")
     seedtest_rapid_guesses: str = _setting("seedtest_rapid_guesses")
@@ -134,7 +135,7 @@ class AnswerLake(SettingsResource):
 
         Raises InputError for an address that cannot be opened.
         """
-        return Lake(self.seedtest_lake)
+        return Lake(self.seedtest_lake, self.seedtest_buckets)
 
     def window(self, day: date) -> Window:
         """Read the answers of the look-back window that ends with a day, rapid guesses counted by the policy."""

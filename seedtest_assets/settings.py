@@ -19,6 +19,9 @@ from seedtest_assets.thresholds import Thresholds
 HOME = Path(".seedtest")
 """Default folder of the lake and the embedded database, below the project's folder."""
 
+DEFAULT_BUCKETS = 16
+"""Buckets of students of a lake, where nothing else is set."""
+
 REPORTS_PORT = 3001
 REPORTS_URL = f"http://localhost:{REPORTS_PORT}"
 """Where `seedtest dev` serves the reports of a local lake."""
@@ -142,6 +145,14 @@ class Settings(Thresholds):
         ),
     ] = 60
     seedtest_lake: Annotated[ShownAddress, Field(description="folder or URL of the lake")] = str(HOME / "lake")
+    seedtest_buckets: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1024,
+            description="buckets of students that a lake is made with, 1 to 1024: large windows are read in as many parts, and the memory of a night grows with a part; `seedtest lake rebucket` changes them",
+        ),
+    ] = DEFAULT_BUCKETS
     seedtest_start_date: Annotated[date, Field(description="the first daily partition")] = date(2025, 1, 1)
 
     mirt_lookback_days: Annotated[

@@ -66,7 +66,7 @@ def split_usable(answers: pa.Table) -> SplitAnswers:
         answers = answers.drop_columns("unreadable")
     usable = pc.is_null(reasons)
     left_out = answers.append_column("reason", reasons).filter(pc.invert(usable))
-    answers = _sorted(filtered(answers, usable))
+    answers = in_order(filtered(answers, usable))
     answers = _replaced(answers, "topic_id", encoded(in_one_form(answers["topic_id"])))
     repeated = _repeats_the_row_before(answers)
     answers, further = _with_topics_of_repeated_rows(answers, repeated)
@@ -183,8 +183,8 @@ def filtered(answers: pa.Table, chosen: pa.Array) -> pa.Table:
     return answers if pc.all(chosen).as_py() else answers.filter(chosen).combine_chunks()
 
 
-def _sorted(answers: pa.Table) -> pa.Table:
-    """Sort answers by _ORDER; those in order already, as of a file without times, are not copied."""
+def in_order(answers: pa.Table) -> pa.Table:
+    """Sort answers by _ORDER, as far as they have the columns; those in order already are not copied."""
     times = answers["completed_at"]
     if pc.all(pc.less(times.slice(0, max(0, len(times) - 1)), times.slice(1))).as_py():
         return answers

@@ -37,7 +37,7 @@ def features_topic_daily(
         topic_theta, overall_theta = newest_abilities(database, day, active_pairs(answers))
         rows = features_for_day(
             day,
-            [lake.storage.observations_path(past) for past in lake.storage.days(feature_windows(day)[0], day)],
+            lake.storage.observation_files(lake.storage.days(feature_windows(day)[0], day)),
             topic_theta,
             overall_theta,
             include_theta=feature_rules.agg_include_theta,

@@ -56,9 +56,7 @@ def item_statistics(
                     model_spec=fit["model_spec"],
                     anchors=known_parameters(database).anchors,
                 ),
-                exposure_of_items(
-                    day, [lake.storage.observations_path(past) for past in days], lake.storage.filesystem
-                ),
+                exposure_of_items(day, lake.storage.observation_files(days), lake.storage.filesystem),
                 lake.storage.read_omissions(lake.storage.days(window.first, day)),
                 limits.thresholds,
             )

@@ -73,8 +73,8 @@ def _check_that_source_has(day: date, answers: UsableAnswers, source: str, lake:
     """Refuse to write an empty day over damaged answers."""
     if not len(answers.table):
         raise InputError(
-            f"{lake.observations_path(day)} is damaged, and {source} has no answers of {day} any more. "
-            "Restore the file from a backup, or delete it to go on without the day"
+            f"{lake.day_folder(day)} is damaged, and {source} has no answers of {day} any more. "
+            "Restore the folder from a backup, or delete it to go on without the day"
         )
 
 

@@ -16,6 +16,7 @@ from seedtest_assets.cli.doctor.command import doctor
 from seedtest_assets.cli.import_answers import import_
 from seedtest_assets.cli.init import init
 from seedtest_assets.cli.items import items
+from seedtest_assets.cli.lake import lake
 from seedtest_assets.cli.local import down, env
 from seedtest_assets.cli.publish import publish
 from seedtest_assets.cli.report import report
@@ -65,6 +66,7 @@ for command in (
     app.command()(command)
 app.command("import")(import_)
 app.add_typer(alert, name="alert")
+app.add_typer(lake, name="lake")
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -22,7 +23,7 @@ from seedtest_assets.errors import InputError, sentences
 from seedtest_assets.resources import resources_from
 from seedtest_assets.schedules import extract_job, nightly_job, requests_for
 from seedtest_assets.settings import Settings, load_settings
-from seedtest_assets.storage.database import prepared_database
+from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import last_days_counted
 from seedtest_assets.storage.locks import one_command_at_a_time
@@ -65,15 +66,25 @@ def run_day(
     settings = load_settings()
     available: dict[str, Any] = {**resources_from(settings), **(resources or {})}
     _require_partition(day, settings)
-    with one_command_at_a_time(available["platform"].database):
+    with no_run_meanwhile(instance, available["platform"].database, show):
+        available["source"].find(available["platform"])  # a missing source fails here, not after the step's retries
+        return _execute_all(instance, day, show, available, accept_failed_checks)
+
+
+@contextmanager
+def no_run_meanwhile(instance: dg.DagsterInstance, database: Database, show: ShowStep) -> Iterator[None]:
+    """Keep other commands from writing what a night writes.
+
+    Raises InputError while a run or another command does.
+    """
+    with one_command_at_a_time(database):
         _end_lost_runs(instance, show)
         active = _active_run(instance)
         if active:
             raise InputError(
                 f"run {active.run_id} ({active.job_name}) is active. Wait for its end, or cancel it in the UI"
             )
-        available["source"].find(available["platform"])  # a missing source fails here, not after the step's retries
-        return _execute_all(instance, day, show, available, accept_failed_checks)
+        yield
 
 
 def _execute_all(

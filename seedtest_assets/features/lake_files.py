@@ -1,5 +1,6 @@
 """The lake's files of answers, opened in DuckDB."""
 
+import re
 from collections.abc import Sequence
 
 import duckdb
@@ -21,10 +22,15 @@ def open_answers(
     if filesystem is not None and not isinstance(filesystem, LocalFileSystem):
         connection.register_filesystem(filesystem)
         paths = [filesystem.unstrip_protocol(path) for path in paths]
-    listed = ", ".join(literal(path) for path in paths)
+    listed = ", ".join(literal(_as_pattern(path)) for path in paths)
     files = f"read_parquet([{listed}], union_by_name = true)"
     # By statements: DuckDB 1 lets other threads read a Python file system only while it executes one, and would wait for ever.
     columns = [name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {files}").fetchall()]
     # Files that were written before there were scores lack the columns.
     nothing = "".join(f", NULL::DOUBLE AS {name}" for name in SCORE_SCHEMA.names if name not in columns)
     connection.execute(f"CREATE VIEW answers AS SELECT *{nothing} FROM {files}")
+
+
+def _as_pattern(path: str) -> str:
+    """Write a path as the pattern that only this path matches: DuckDB takes every path as one."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)

@@ -8,6 +8,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from seedtest_assets.errors import InputError, SeedtestError, TransientError, first_line
+from seedtest_assets.storage.lake_days import MANIFEST, WITHOUT_BUCKETS
 
 
 class LakeFolder:
@@ -36,17 +37,20 @@ class LakeFolder:
 
     def all_days(self) -> list[date]:
         """List every written day, oldest first."""
-        return self._days_with("observations", "answers.parquet")
+        return self._days_with("observations", MANIFEST, WITHOUT_BUCKETS)
 
-    def _days_with(self, kind: str, name: str) -> list[date]:
+    def _days_with(self, kind: str, *names: str) -> list[date]:
+        """List the days that have a file with one of the names."""
         folder = f"{self.root}/{kind}"
         try:
             self.filesystem.invalidate_cache()  # a long-lived process would go on seeing yesterday's listing
-            paths = self.filesystem.find(folder)
+            # An object store lists all of them at once; a folder is not entered further than to the files of the day itself.
+            paths = self.filesystem.find(folder, maxdepth=2 if self.is_local else None)
         except OSError as error:
             raise self.out_of_reach("read", folder, error) from error
-        matches = (re.search(rf"/date=(\d{{4}}-\d\d-\d\d)/{re.escape(name)}$", path) for path in paths)
-        return sorted(date.fromisoformat(match[1]) for match in matches if match)
+        of_day = re.compile(rf"/date=(\d{{4}}-\d\d-\d\d)/(?:{'|'.join(map(re.escape, names))})$")
+        matches = (of_day.search(path) for path in paths)
+        return sorted({date.fromisoformat(match[1]) for match in matches if match})
 
     def report_days(self) -> list[date]:
         """List the days that have a calibration report, oldest first."""

@@ -39,8 +39,8 @@ def items_by_day(database) -> dict[date, int]:
 
 def keep_items(lake: Path, item_ids: list[str]) -> None:
     """Take the answers to all other items out of the lake."""
-    for path in lake.rglob("answers.parquet"):
-        answers = pq.read_table(path)
+    for path in lake.rglob("bucket=*/*.parquet"):
+        answers = pq.read_table(path, partitioning=None)
         pq.write_table(answers.filter(pc.is_in(answers["item_id"], pa.array(item_ids))), path)
 
 

@@ -29,7 +29,7 @@ def damaged(platform, instance):
     """A day in the lake of which one bit has changed; gives the resources of a run, and the file."""
     resources = resources_from(load_settings()) | {"source": SimulatedSource()}
     assert dg.materialize([observations], partition_key=str(DAY), resources=resources, instance=instance).success
-    file = Path(AnswerLake().storage.observations_path(DAY))
+    (file,) = map(Path, AnswerLake().storage.observation_files([DAY]))
     content = bytearray(file.read_bytes())
     content[40] ^= 4
     file.write_bytes(content)
@@ -43,7 +43,7 @@ def test_it_is_to_be_extracted_and_is_not_read(damaged, monkeypatch):
     earlier = load_settings().model_copy(update={"seedtest_start_date": DAY - timedelta(days=1)})
     assert days_to_extract(lake, DAY, earlier, 3) == [DAY - timedelta(days=1), DAY]
     with pytest.raises(
-        InputError, match=r"answers.parquet is damaged: it is not what was written. Materialise the day"
+        InputError, match=r"bucket=00/\w+\.parquet is damaged: it is not what was written. Materialise the day"
     ):
         read_window(lake, DAY, load_settings())
 
@@ -80,6 +80,6 @@ def test_it_stays_where_the_source_has_its_answers_no_more(damaged, instance):
 
 def test_a_folder_in_the_place_of_the_file_is_an_error(platform):
     lake = AnswerLake().storage
-    Path(lake.observations_path(date(2025, 3, 10))).mkdir(parents=True)
-    with pytest.raises(InputError, match=r"cannot write .*answers.parquet in the lake: Is a directory"):
+    Path(lake.day_folder(date(2025, 3, 10)), "day.json").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"cannot read .*/day.json in the lake: Is a directory"):
         lake.write_observations(date(2025, 3, 10), OBSERVATION_SCHEMA.empty_table())

@@ -44,7 +44,7 @@ def test_the_first_day_of_a_platform_is_complete_alone(instance, school):
 
 def test_a_day_that_the_lake_lost_is_a_warning_and_the_night_is_written(instance, night):
     lake = AnswerLake().storage
-    lake.filesystem.rm(lake.observations_path(ANSWERED[-3]))
+    lake.filesystem.rm(lake.day_folder(ANSWERED[-3]), recursive=True)
     success, check = run_alone(instance, LAST)
     assert (success, check.passed, check.severity) == (True, False, dg.AssetCheckSeverity.WARN)
     assert check.description == "the lake lacks 1 of the 10 days of the window since 2025-03-11: 2025-03-18"
@@ -56,7 +56,7 @@ def test_where_the_source_forgot_the_days_the_lake_says_since_when_there_are_ans
     resource, platform = AnswerLake(), PlatformDatabase()
     lake = resource.storage
     for day in ANSWERED[6:8]:
-        lake.filesystem.rm(lake.observations_path(day))
+        lake.filesystem.rm(lake.day_folder(day), recursive=True)
     execute(night, "DROP TABLE IF EXISTS responses, exam_results CASCADE")
     window = resource.window(LAST)
     assert window.missing == [*ANSWERED[6:8], LAST]

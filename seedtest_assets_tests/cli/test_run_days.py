@@ -309,7 +309,8 @@ def test_the_command_that_runs_days_again(days, command):
 
 
 def test_days_are_run_oldest_first_and_stop_at_the_first_that_fails(instance, night, capsys):
-    pq.write_table(pa.table({"x": [1]}), the_lake().observations_path(LAST - timedelta(days=5)))
+    (path,) = the_lake().observation_files([LAST - timedelta(days=5)])
+    pq.write_table(pa.table({"x": [1]}), path)
     with pytest.raises(
         SeedtestError,
         match=f"of {DAY_BEFORE} failed at calibrate: .* is not a readable Parquet file.* --date {LAST} --days 2$",

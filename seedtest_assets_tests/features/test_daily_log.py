@@ -72,7 +72,7 @@ def test_every_day_agrees_with_pandas(log, lake):
     no_theta = TOPIC_THETA_SCHEMA.empty_table(), OVERALL_THETA_SCHEMA.empty_table()
     n_answers = n_improvements = 0
     for day in lake.all_days():
-        paths = [lake.observations_path(past) for past in lake.days(feature_windows(day)[0], day)]
+        paths = lake.observation_files(lake.days(feature_windows(day)[0], day))
         got = features_for_day(day, paths, *no_theta).to_pandas().set_index(["user_id", "topic_id"])
         expected = by_pandas(log, day)
         columns = list(expected.columns)

@@ -46,7 +46,9 @@ def files(answers, tmp_path_factory) -> list[str]:
     """The answers as a lake's days."""
     lake = Lake(str(tmp_path_factory.mktemp("lake")))
     days = answers["completed_at"].to_numpy().astype("datetime64[D]").astype(object)
-    return [lake.write_observations(day, answers.filter(pa.array(days == day))) for day in sorted(set(days))]
+    for day in set(days):
+        lake.write_observations(day, answers.filter(pa.array(days == day)))
+    return lake.observation_files(list(set(days)))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +95,9 @@ def test_a_time_of_0_is_none(answers, tmp_path):
     log = answers.set_column(
         answers.column_names.index("response_time_ms"), "response_time_ms", pa.array(times, pa.int32(), safe=False)
     )
-    exposure = exposure_of_items(DAY, [Lake(str(tmp_path)).write_observations(DAY, log)]).set_index("item_id")
+    lake = Lake(str(tmp_path))
+    lake.write_observations(DAY, log)
+    exposure = exposure_of_items(DAY, lake.observation_files([DAY])).set_index("item_id")
     expected = pd.Series(times[1::2]).groupby(log["item_id"].to_pandas()[1::2].to_numpy()).median()
     np.testing.assert_allclose(exposure.loc[expected.index, "median_time_ms"], expected)
 
@@ -104,7 +108,8 @@ def test_without_sessions_a_students_day_is_one(answers, tmp_path):
     unnamed = of_day.set_column(
         of_day.column_names.index("session_id"), "session_id", pa.nulls(len(of_day), pa.string())
     )
-    exposure = exposure_of_items(DAY, [lake.write_observations(DAY, unnamed)]).set_index("item_id")
+    lake.write_observations(DAY, unnamed)
+    exposure = exposure_of_items(DAY, lake.observation_files([DAY])).set_index("item_id")
     log = of_day.to_pandas()
     expected = log.groupby("item_id")["student_id"].nunique() / log["student_id"].nunique()
     np.testing.assert_allclose(exposure.loc[expected.index, "exposure_7_days"], expected)

@@ -15,6 +15,7 @@ import pytest
 from seedtest_assets.errors import InputError
 from seedtest_assets.storage.database import Database, migrate
 from seedtest_assets.storage.history import fits_before, fitted_items
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.publications import publication_state
 from seedtest_assets.storage.published_tables import PUBLISHED
 from seedtest_assets_tests.checksums import checksums
@@ -219,8 +220,14 @@ def test_a_lake_of_its_files_gives_the_same_night(night, template, tmp_path, mon
     """Its Parquet files have no digest, and everybody could read them."""
     other, lake = new_database(template, like=rows_of(night, "SELECT current_database()")[0][0]), tmp_path / "lake"
     shutil.copytree(lake, tmp_path / "old")
-    for file in (tmp_path / "old").rglob("answers.parquet"):
-        pq.write_table(pq.read_table(file).replace_schema_metadata(), file)
+    (tmp_path / "old" / "lake.json").unlink()
+    for manifest in (tmp_path / "old").rglob("day.json"):
+        manifest.unlink()
+        answers, file = OBSERVATION_SCHEMA.empty_table(), manifest.with_name("answers.parquet")
+        for bucket in manifest.parent.glob("bucket=*"):
+            answers = pq.read_table(next(bucket.iterdir()), partitioning=None).replace_schema_metadata()
+            shutil.rmtree(bucket)
+        pq.write_table(answers, file)
         file.chmod(0o644)
         assert b"seedtest.sha256" not in file.read_bytes()
     assert run_night(instance, LAST).failure is None

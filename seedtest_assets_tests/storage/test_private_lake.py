@@ -3,10 +3,11 @@
 import os
 import stat
 import tempfile
-from datetime import date
+from datetime import date, datetime, timezone
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from seedtest_assets.storage.lake import Lake
@@ -18,7 +19,13 @@ DAY = date(2025, 5, 1)
 
 def write_everything(root: Path) -> None:
     lake, frames = Lake(str(root)), {"items": pd.DataFrame({"a": [1.0]})}
-    lake.write_observations(DAY, OBSERVATION_SCHEMA.empty_table())
+    row = {
+        "student_id": "s",
+        "item_id": "i",
+        "correct": True,
+        "completed_at": datetime(2025, 5, 1, 12, tzinfo=timezone.utc),
+    }
+    lake.write_observations(DAY, pa.Table.from_pylist([row], OBSERVATION_SCHEMA))
     lake.write_report(DAY, "<p>report</p>")
     lake.keep_rejected(DAY, "run", frames, {"why": "test"})
     lake.keep_published(DAY, frames)
@@ -42,7 +49,7 @@ def test_folders_and_files_of_a_lake_are_private(tmp_path, umask_of):
     assert {mode(path) for path in paths if path.is_dir()} == {0o700}
     assert {mode(path) for path in paths if path.is_file()} == {0o600}
     names = {path.name for path in paths}
-    assert {"answers.parquet", "calibration.html", "facts.json", "items.parquet"} <= names
+    assert {"bucket=00", "day.json", "lake.json", "calibration.html", "facts.json", "items.parquet"} <= names
 
 
 def test_a_lake_that_was_open_to_all_is_closed_and_the_folders_above_stay_as_they_are(tmp_path):

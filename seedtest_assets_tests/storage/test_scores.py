@@ -110,9 +110,10 @@ def test_days_written_before_there_were_scores_are_read_as_without(tmp_path):
     row = {"student_id": "s", "item_id": "i", "correct": True, "completed_at": NOON}
     today = pa.Table.from_pylist([row | {"score": 2.0, "max_score": 2.0}], OBSERVATION_SCHEMA)
     lake.write_observations(DAY, today)
-    before = lake.observations_path(DAY - timedelta(days=1))
-    lake.filesystem.makedirs(before.rsplit("/", 1)[0])
-    pq.write_table(pa.Table.from_pylist([row], OBSERVATION_SCHEMA).drop_columns(["score", "max_score"]), before)
+    before = lake.day_folder(DAY - timedelta(days=1))
+    lake.filesystem.makedirs(before)
+    old = pa.Table.from_pylist([row], OBSERVATION_SCHEMA).drop_columns(["score", "max_score"])
+    pq.write_table(old, f"{before}/answers.parquet")
     read = lake.read_observations([DAY - timedelta(days=1), DAY], ["student_id", "score"])
     assert read["score"].to_pylist() == [None, 2.0]
 
