@@ -4,7 +4,9 @@ import codecs
 import gzip
 import re
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 from seedtest_assets.errors import InputError, first_line
 
@@ -17,59 +19,126 @@ _NO_TEXT = {
     codecs.BOM_UTF32_BE: "is UTF-32. Save it as UTF-8",
 }
 """First bytes of files that cannot be read as text, and what to say of them."""
-_WEB_PAGE = re.compile(r"\s*<(!doctype|html|head|table|\?xml|!--)", re.IGNORECASE)
-_BOM = "\ufeff"
+_WEB_PAGE = re.compile(rb"\s*<(!doctype|html|head|table|\?xml|!--)", re.IGNORECASE)
+_BOM = codecs.BOM_UTF8
+_BLOCK_BYTES = 8 << 20
+"""Read at a time."""
 
 
-def read_text(path: Path) -> tuple[str, list[str]]:
-    r"""Read a text file, compressed by gzip or not; gives its text with lines that end with \n, and notes on the encoding.
+def text_blocks(path: Path, notes: list[str]) -> Iterator[bytes]:
+    r"""Read a text file, compressed by gzip or not, in blocks of some MB of UTF-8; each ends with \n or with the text.
 
-    UTF-8, UTF-16 and CP949 are read. A byte order mark within the text is the beginning of another file that was pasted
-    there, and so of a line. Raises InputError for a file that cannot be read or is none of these.
+    UTF-8, UTF-16 and CP949 are read; what is to be said of the encoding is added to `notes`, a sentence each. A byte order mark
+    within the text is the beginning of another file that was pasted there, and so of a line.
+    Raises InputError for a file that cannot be read or is none of these.
     """
     try:
-        raw = path.read_bytes()
-        if raw.startswith(_GZIP):
-            raw = gzip.decompress(raw)
+        with _opened(path) as file:
+            yield from _blocks(path, file, notes)
     except (EOFError, zlib.error):
         raise InputError(f"{path} cannot be read: its compressed data are not whole") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or first_line(error)}") from None
+
+
+def blocks_of_lines(text: bytes) -> Iterator[bytes]:
+    r"""Cut a text into blocks of some MB; each ends with \n or with the text."""
+    start = 0
+    while start < len(text):
+        end = text.find(b"\n", start + _BLOCK_BYTES) + 1 or len(text)
+        yield text[start:end]
+        start = end
+
+
+def _opened(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        compressed = file.read(len(_GZIP)) == _GZIP
+    return cast(IO[bytes], gzip.open(path)) if compressed else path.open("rb")
+
+
+def _blocks(path: Path, file: IO[bytes], notes: list[str]) -> Iterator[bytes]:
+    raw = file.read(_BLOCK_BYTES)
+    _refuse_other_kinds(path, raw)
+    encoding = _utf_16(raw)
+    if encoding:
+        notes.append("read as UTF-16")
+        text = (raw + file.read()).decode(encoding, errors="replace").encode()
+        _refuse_web_page(path, text)
+        yield from blocks_of_lines(_with_plain_ends_of_lines(text))
+        return
+    lines, other_letters = 0, False
+    while raw:
+        if raw.endswith(b"\r"):
+            raw += file.read(1)
+        following = file.read(_BLOCK_BYTES)
+        end = max(raw.rfind(b"\n"), raw.rfind(b"\r")) + 1 if following else len(raw)
+        block, rest = raw[:end], raw[end:]
+        if not _is_utf_8(block):
+            # All blocks above are the same text in CP949 if they are ASCII.
+            block = _korean(path, block + rest + following + file.read(), lines, refused=other_letters)
+            notes.append("read as CP949")
+            rest = following = b""
+        if not lines:
+            _refuse_web_page(path, block)
+        lines += block.count(b"\n")
+        other_letters = other_letters or not block.isascii()
+        yield from blocks_of_lines(_with_plain_ends_of_lines(block))
+        raw = rest + following
+
+
+def _refuse_other_kinds(path: Path, raw: bytes) -> None:
     if not raw:
         raise InputError(f"{path} is empty")
     for first_bytes, what_it_is in _NO_TEXT.items():
         if raw.startswith(first_bytes):
             raise InputError(f"{path} {what_it_is}")
-    text, notes = _decoded(path, raw)
-    if _WEB_PAGE.match(text):
+
+
+def _refuse_web_page(path: Path, text: bytes) -> None:
+    if _WEB_PAGE.match(text.removeprefix(_BOM)):
         raise InputError(f"{path} is a web page or XML. Open it in a spreadsheet program and save it as CSV UTF-8")
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _with_plain_ends_of_lines(text: bytes) -> bytes:
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if _BOM in text:
-        text = re.sub(rf"(?<=[^\n]){_BOM}", "\n", text).replace(_BOM, "")
-    return text, notes
+        text = re.sub(rb"(?<=[^\n])" + _BOM, b"\n", text).replace(_BOM, b"")
+    return text
 
 
-def _decoded(path: Path, raw: bytes) -> tuple[str, list[str]]:
-    """Decode a text; gives a note for all but UTF-8."""
+def _utf_16(raw: bytes) -> str | None:
+    """Name the encoding of UTF-16, None for other texts."""
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return raw.decode("utf-16", errors="replace"), ["read as UTF-16"]
+        return "utf-16"
     for encoding, zeros in (("utf-16-le", raw[1:64:2]), ("utf-16-be", raw[:64:2])):
         if zeros.count(0) > len(zeros) / 2:  # names of columns are ASCII, whose other byte is 0
-            return raw.decode(encoding, errors="replace"), ["read as UTF-16"]
+            return encoding
+    return None
+
+
+def _is_utf_8(text: bytes) -> bool:
     try:
-        return raw.decode("utf-8-sig"), []
-    except UnicodeDecodeError as error:
-        fault = error
+        return text.isascii() or bool(text.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def _korean(path: Path, raw: bytes, lines_above: int, *, refused: bool) -> bytes:
+    """Read a text that is not UTF-8 as CP949; refused: whether it cannot be, because the lines above it are UTF-8."""
     try:
-        text = raw.decode("cp949")
+        text = "" if refused else raw.decode("cp949")
     except UnicodeDecodeError:
         text = ""
     if text and _is_korean(text):
-        return text, ["read as CP949"]
-    line = raw.count(b"\n", 0, fault.start) + 1
+        return text.encode()
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        line = lines_above + raw.count(b"\n", 0, error.start) + 1
+        fault = f"line {line} has the byte 0x{raw[error.start]:02X}"
     raise InputError(
-        f"{path} is neither UTF-8, UTF-16 nor CP949: line {line} has the byte 0x{raw[fault.start]:02X}. "
+        f"{path} is neither UTF-8, UTF-16 nor CP949: {fault}. "
         "It may be Latin-1 or Windows-1252. Save it as UTF-8, in Excel as CSV UTF-8"
     )
 
