@@ -22,11 +22,11 @@ from seedtest_assets.irt.own_grids import integrate as integrate_on_own_grids
 from seedtest_assets.irt.parallel import chunks, run
 from seedtest_assets.irt.parameters import ItemParameters, Line
 from seedtest_assets.irt.topic_answers import GroupedAnswers, code_and_share
-from seedtest_assets.irt.topic_kernel import LIMIT, Students, Tables, TopicMoments, integrate_each
+from seedtest_assets.irt.topic_kernel import LIMIT, MORE, Students, Tables, TopicMoments, integrate_each
 
 # Level k has the step COARSEST_STEP / 2^(k / 2): down to 1/64 of a population SD, for thousands of answers to a topic.
-COARSEST_STEP = 0.25
-FINEST_LEVEL = 8
+COARSEST_STEP = 0.5
+FINEST_LEVEL = 10
 # Posterior SDs that must lie between an ability and the last node.
 MARGIN = 5.0
 # A discrimination above this is a step at every level, and no reason for a finer one.
@@ -111,6 +111,7 @@ def _integrate_around(
         tables = Tables(node, log_p, tau, _sampled_normal(tau, node), *_quadrature(tau, step))
         given = Students(
             stride=_stride(student_width[some], step),
+            width=student_width[some],
             student_start=chunk.student_start,
             pair_start=chunk.pair_start,
             row=place[chunk.code],
@@ -181,9 +182,10 @@ def _stride(student_width: np.ndarray, step: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Shape:
-    """Shape of each pair's likelihood, float64 [n_pairs]: lower bound of its width, largest discrimination, and the steepest
-    that log L can be."""
+    """Shape of each pair's likelihood, float64 [n_pairs]: upper bound of its information, lower bound of its width, largest
+    discrimination, and the steepest that log L can be."""
 
+    information: np.ndarray
     width: np.ndarray
     largest_slope: np.ndarray
     steepness: np.ndarray
@@ -205,7 +207,8 @@ def _narrowest(answers: GroupedAnswers, curves: Curves) -> _Shape:
     steepest = np.zeros(len(answers.topic))
     if len(slope):
         steepest[answers.answered] = np.maximum.reduceat(slope, answers.pair_start[:-1][answers.answered])
-    return _Shape(1 / np.sqrt(np.maximum(information + 0.75 * steepest**2, 1e-6)), steepest, steepness)
+    width = 1 / np.sqrt(np.maximum(information + 0.75 * steepest**2, 1e-6))
+    return _Shape(information, width, steepest, steepness)
 
 
 def _combined(width: np.ndarray, tau: np.ndarray) -> np.ndarray:
@@ -228,16 +231,20 @@ def _level(answers: GroupedAnswers, tau: np.ndarray, shape: _Shape) -> tuple[np.
     between = np.where(tau <= 0.5 * width, 0.4 / np.maximum(shape.largest_slope, 1e-6), 0.0)
     step = np.maximum(_combined(width, tau), between)
     narrowest_pair = np.minimum.reduceat(step, answers.student_start[:-1]) if len(step) else step
-    precision = np.concatenate([[0.0], np.cumsum(1 / (width**2 + tau**2))])[answers.student_start]
-    student_width = 1 / np.sqrt(1 + np.diff(precision))
-    finest = np.maximum(np.minimum(narrowest_pair, student_width), COARSEST_STEP / 2**FINEST_LEVEL)
+    # The messages of all topics add up, and the steepest item's counts as in _narrowest.
+    information, steep = (known / (1 + known * tau**2) for known in (shape.information, 0.75 * shape.largest_slope**2))
+    of_students = np.diff(np.concatenate([[0.0], np.cumsum(information)])[answers.student_start])
+    if len(steep):
+        of_students += np.maximum.reduceat(steep, answers.student_start[:-1])
+    student_width = 1 / np.sqrt(1 + of_students)
+    finest = np.maximum(np.minimum(narrowest_pair, student_width), COARSEST_STEP / 2 ** (FINEST_LEVEL / 2))
     level = np.ceil(2 * np.log2(COARSEST_STEP / finest) - 1e-9)
     return np.clip(level, 0, FINEST_LEVEL).astype(np.int64), student_width
 
 
 def _sampled_normal(tau: np.ndarray, node: np.ndarray) -> np.ndarray:
-    """Tabulate weights z^k phi(z) at the distances between nodes, float64 [n_tau, 3, 2 n_nodes - 1], k = 0, 1, 2."""
-    distance = (np.arange(2 * len(node) - 1) - (len(node) - 1)) * (node[1] - node[0])
+    """Tabulate weights z^k phi(z) at the distances between nodes, float64 [n_tau, 3, 2 n_nodes - 1 + MORE], k = 0, 1, 2."""
+    distance = (np.arange(2 * len(node) - 1 + MORE) - (len(node) - 1)) * (node[1] - node[0])
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(distance == 0, 0.0, distance / tau[:, None])
         weight = np.exp(-0.5 * z**2)

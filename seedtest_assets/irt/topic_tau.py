@@ -24,7 +24,9 @@ LARGEST_ERROR = 0.25
 SMALLEST_TAU = 0.01
 LARGEST_TAU = 3.0
 FIRST_TAU = 0.4
-TOLERANCE = 1e-4
+# Largest step at which tau is taken to be found: in standard errors of log tau, but between these steps of log tau.
+TOLERANCE = 0.003
+TOLERANCES = (1e-4, 1e-3)
 MAX_ITERATIONS = 60
 
 
@@ -180,7 +182,7 @@ def estimate(
         topic_tau_se=separate.se * sd if separate else np.empty(0),
         n_students=len(sample.student),
         n_pairs=int(counts.sum()),
-        loglik=best.loglik,
+        loglik=float(best.posterior.student_loglik.sum()),
         iterations=common.iterations + (separate.iterations if separate else 0),
         converged=common.converged and best.converged,
     )
@@ -221,7 +223,7 @@ def _topics_with_enough(
 ) -> np.ndarray:
     """Find the topics with enough students and information for a separate tau."""
     n_students = np.bincount(sample.topic[counts])
-    information = np.bincount(sample.topic[counts], common.score[counts] ** 2) if common.tau[0] > 0 else 0.0
+    information = np.bincount(sample.topic[counts], common.posterior.score[counts] ** 2) if common.tau[0] > 0 else 0.0
     return np.flatnonzero((n_students >= min_students) & (information >= LARGEST_ERROR**-2))
 
 
@@ -237,16 +239,17 @@ def _separate_taus(
         first, second = (np.bincount(place_of_pair, score**power, minlength=len(topics) + 1) for power in (1, 2))
         return first[:-1], second[:-1]
 
-    start = np.repeat(common.tau, len(topics))
-    return _maximise(lambda tau: evaluate(sample, np.append(tau, common.tau)[place_of_pair]), sums, start)
+    def at(tau: np.ndarray) -> Posterior:
+        return evaluate(sample, np.append(tau, common.tau)[place_of_pair])
+
+    return _maximise(at, sums, np.repeat(common.tau, len(topics)), at_start=common.posterior)
 
 
 @dataclass(frozen=True)
 class _Maximum:
     tau: np.ndarray
     se: np.ndarray
-    score: np.ndarray
-    loglik: float
+    posterior: Posterior
     iterations: int
     converged: bool
 
@@ -255,8 +258,9 @@ def _maximise(
     evaluate: Callable[[np.ndarray], Posterior],
     sum_scores: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     start: np.ndarray,
+    at_start: Posterior | None = None,
 ) -> _Maximum:
-    """Take Newton steps on log tau, separate for each topic, with all topics moving at once.
+    """Take Newton steps on log tau, separate for each topic, with all topics moving at once. at_start: evaluate(start).
 
     The score of a pair about log tau is E[(theta_topic - theta_student)^2 | answers] / tau^2 - 1 (Fisher's identity).
     The first curvature is the sum of squared scores (Berndt, Hall, Hall & Hausman, 1974), later ones are secants.
@@ -264,8 +268,8 @@ def _maximise(
     low, high = np.log(SMALLEST_TAU), np.log(LARGEST_TAU)
     x = np.log(start)
     previous: tuple[np.ndarray, np.ndarray] | None = None
-    for iteration in range(1, MAX_ITERATIONS + 1):  # noqa: B007
-        posterior = evaluate(np.exp(x))
+    for iteration in range(1, MAX_ITERATIONS + 1):
+        posterior = at_start if at_start is not None and iteration == 1 else evaluate(np.exp(x))
         gradient, squares = sum_scores(posterior.score)
         curvature = np.maximum(squares, 1e-12)
         if previous is not None:
@@ -275,8 +279,9 @@ def _maximise(
             curvature = np.where(trusted, secant, curvature)
         step = np.clip(gradient / curvature, -1.0, 1.0)
         new = np.clip(x + step, low, high)
-        largest_change = np.abs(new - x).max()
-        if largest_change < TOLERANCE:
+        tolerance = np.clip(TOLERANCE / np.sqrt(np.maximum(squares, 1e-12)), *TOLERANCES)
+        converged = bool((np.abs(new - x) < tolerance).all())
+        if converged:
             break
         previous, x = (x, gradient), new
     at_zero = (x <= low) & (gradient <= 0)
@@ -286,8 +291,7 @@ def _maximise(
     return _Maximum(
         tau,
         tau / np.sqrt(np.maximum(squares, 1e-12)),
-        posterior.score,
-        float(posterior.student_loglik.sum()),
+        posterior,
         iteration,
-        bool(largest_change < TOLERANCE),
+        converged,
     )

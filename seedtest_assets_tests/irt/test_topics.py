@@ -81,7 +81,7 @@ def test_agrees_with_adaptive_integration(tau, guessing, mean, sd):
     assert (got.student_theta[0], got.student_se[0]) == pytest.approx(student, abs=1e-6)
 
 
-@pytest.mark.parametrize("tau", [0.02, 0.15, 0.4])
+@pytest.mark.parametrize("tau", [0.02, 0.15, 0.4, 1.5])
 def test_agrees_for_a_student_with_hundreds_of_answers_that_contradict_each_other(tau):
     items = some_items(200, seed=5)
     topic, item = np.repeat([0, 1], [150, 200]), np.concatenate([np.arange(150), np.arange(200)])
@@ -103,6 +103,21 @@ def test_agrees_where_a_topic_is_weighed_far_from_its_own_peak(tau):
     topics, _ = by_brute_force(items, topic, item, correct, tau)
     assert got.theta == pytest.approx([topics[0][0], topics[1][0]], abs=1e-7)
     assert got.se == pytest.approx([topics[0][1], topics[1][1]], abs=1e-7)
+
+
+def test_agrees_where_the_posterior_has_two_peaks_far_apart():
+    """An easy item is wrong and twenty hard ones are right, by guessing or not."""
+    items = ItemParameters(np.arange(21), [3.0] + [6.0] * 20, [-2.0] + [2.0] * 20, [0.0] + [0.45] * 20)
+    item, topic, correct = np.arange(21), np.zeros(21, int), np.array([0] + [1] * 20)
+    got = topic_abilities(TopicAnswers(topic, topic, item, correct), items, tau=0.0)
+    node = np.linspace(-9, 9, 20_001)
+    density = np.exp(loglik_of(items, item, correct, node)) * norm.pdf(node)
+    density /= density.sum()
+    rises = np.diff(np.sign(np.diff(density))) < 0
+    assert rises.sum() == 2
+    theta = density @ node
+    assert got.student_theta[0] == pytest.approx(theta, abs=1e-7)
+    assert got.student_se[0] == pytest.approx(np.sqrt(density @ (node - theta) ** 2), abs=1e-7)
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.1, 0.6])
