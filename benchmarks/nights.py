@@ -128,7 +128,7 @@ class Night:
         settings = self.platform.settings
         first = self.day - timedelta(days=settings.mirt_lookback_days - 1)
         calibrated = CalibratedDay(
-            window=Window(first, self.day, self.window, []),
+            window=Window(first, self.day, [self.window], []),
             answers_since=first,
             result=result or self.result,
             anchors=self.anchors,

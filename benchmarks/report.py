@@ -117,7 +117,7 @@ def with_rapid_guesses(answers: pa.Table) -> pa.Table:
 
 def rapid_guess_data(data: ReportData) -> RapidGuessData:
     """Find the rapid guesses and calibrate without them, as the step does."""
-    rapid = find_rapid_guesses(data.answers)
+    rapid = find_rapid_guesses([data.answers])
     _, count = apply_policy(data.answers, rapid, "keep")
     answers, _ = apply_policy(data.answers, rapid, "ignore")
     result = InProcessEngine().calibrate(CalibrationRequest(answers_to_calibrate(answers), anchors=data.reference))

@@ -6,7 +6,7 @@ from seedtest_assets.assets.calibrate_priors import calibrate_with_priors
 from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, answers_to_calibrate
 from seedtest_assets.errors import InputError
 from seedtest_assets.irt.models import Model
-from seedtest_assets.rapid_guesses import RapidCount, find_rapid_guesses
+from seedtest_assets.rapid_guesses import RapidCount
 from seedtest_assets.report.rapid_guesses import BY_A_SERVICE, NOT_POSSIBLE, OtherPolicy, RapidGuessData, other_policy
 from seedtest_assets.report.translations import bilingual
 from seedtest_assets.settings import Settings
@@ -27,7 +27,7 @@ def rapid_guess_data(
 
     if not count.n:
         return None
-    rapid, policy = find_rapid_guesses(given.answers), other_policy(count.policy)
+    policy = other_policy(count.policy)
     if fit["metrics"].get("engine") != InProcessEngine.name:
         # The difference would be that of two programs, too.
         other = OtherPolicy(policy=policy, why_not=bilingual(BY_A_SERVICE))
@@ -38,7 +38,7 @@ def rapid_guess_data(
             other = OtherPolicy(policy=policy, result=result)
         except InputError as error:
             other = OtherPolicy(policy=policy, why_not=bilingual(NOT_POSSIBLE, reason=str(error)))
-    return RapidGuessData(rapid=rapid, count=count, other=other)
+    return RapidGuessData(rapid=given.rapid, count=count, other=other)
 
 
 def _calibrate(database: Database, settings: Settings, window: Window, model: Model) -> CalibrationResult:

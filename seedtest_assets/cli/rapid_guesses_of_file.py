@@ -16,7 +16,7 @@ def with_rapid_guesses(file: AnswerFile, policy: str, path: Path) -> AnswerFile:
     """
     if policy not in get_args(Policy):
         raise InputError(f"--rapid-guesses {policy} is not known. Choose keep, wrong or ignore")
-    rapid = find_rapid_guesses(file.answers)
+    rapid = find_rapid_guesses([file.answers])
     if policy != "keep" and not rapid.n_timed.any():
         raise InputError(
             f"{path} has no response times, which --rapid-guesses {policy} needs. Add a column response_time_ms, or leave the option out"

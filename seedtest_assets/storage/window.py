@@ -1,33 +1,45 @@
 """The look-back window: the days that end with a day, and their answers in the lake."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 
 import pyarrow as pa
 
 from seedtest_assets.days import days_up_to
 from seedtest_assets.errors import InputError
-from seedtest_assets.rapid_guesses import NOTHING_COUNTED, Policy, RapidCount, apply_policy, find_rapid_guesses
+from seedtest_assets.rapid_guesses import (
+    NOTHING_COUNTED,
+    Policy,
+    RapidCount,
+    RapidGuesses,
+    apply_policy,
+    find_rapid_guesses,
+    sum_of_counts,
+)
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import Source
+from seedtest_assets.storage.window_parts import LakeParts, ReadParts, newest_answers
+from seedtest_assets.usable_answers import in_order
 
 COLUMNS = ["student_id", "item_id", "topic_id", "correct", "completed_at", "response_time_ms", "score", "max_score"]
 
 
 @dataclass(frozen=True)
 class Window:
-    """The answers of the window, oldest first, with COLUMNS; and its days that the lake does not have.
+    """The answers of the window with COLUMNS, and its days that the lake does not have.
 
-    rapid_guesses: how many were counted and what became of them; none while the answers are as they were given.
+    given: the answers as they were given, in parts with all answers of their students each, oldest first. policy: how rapid
+    guesses are counted; None: not looked for.
     """
 
     first: date
     last: date
-    answers: pa.Table
+    given: Sequence[pa.Table]
     missing: list[date]
-    rapid_guesses: RapidCount = NOTHING_COUNTED
+    policy: Policy | None = None
 
     @property
     def n_days(self) -> int:
@@ -35,9 +47,52 @@ class Window:
         return (self.last - self.first).days + 1
 
     def with_policy(self, policy: Policy) -> "Window":
-        """Count the rapid guesses of answers that are as they were given as the policy says."""
-        answers, count = apply_policy(self.answers, find_rapid_guesses(self.answers), policy)
-        return replace(self, answers=answers, rapid_guesses=count)
+        """Count the rapid guesses of the answers as the policy says."""
+        return replace(self, policy=policy)
+
+    @cached_property
+    def buckets(self) -> Sequence[pa.Table]:
+        """The answers, rapid guesses counted, in parts that no two students share; each is read when it is asked for."""
+        if len(self.given) == 1:  # a small window, which stays in memory
+            return [self._counted(self.given[0])]
+        return ReadParts(len(self.given), self._part)
+
+    @cached_property
+    def answers(self) -> pa.Table:
+        """All answers as one table, oldest first, rapid guesses counted; as large as the window."""
+        if isinstance(self.given, LakeParts):
+            return self._counted(self.given.together())
+        return self.buckets[0] if len(self.given) == 1 else in_order(pa.concat_tables(self.buckets))
+
+    @property
+    def n_answers(self) -> int:
+        """The number of its answers, without those that the policy leaves out."""
+        given = self.given.n_answers if isinstance(self.given, LakeParts) else sum(map(len, self.given))
+        return given - self.rapid_guesses.n_left_out if self.policy == "ignore" else given
+
+    @cached_property
+    def rapid(self) -> RapidGuesses:
+        """What is a rapid guess among the answers as they were given."""
+        if isinstance(self.given, LakeParts):
+            return find_rapid_guesses(self.given.select(["item_id", "response_time_ms"]))
+        return find_rapid_guesses(self.given)
+
+    @cached_property
+    def rapid_guesses(self) -> RapidCount:
+        """How many rapid guesses were counted, and what became of them; none without a policy."""
+        if self.policy is None:
+            return NOTHING_COUNTED
+        if self.policy == "ignore":
+            return sum_of_counts(self.policy, (apply_policy(part, self.rapid, self.policy)[1] for part in self.given))
+        return RapidCount(policy=self.policy, n_timed=int(self.rapid.n_timed.sum()), n=int(self.rapid.n_rapid.sum()))
+
+    def _part(self, number: int) -> pa.Table:
+        return self._counted(self.given[number])
+
+    def _counted(self, answers: pa.Table) -> pa.Table:
+        if self.policy in (None, "keep"):
+            return answers
+        return apply_policy(answers, self.rapid, self.policy)[0]
 
 
 def missing_days(lake: Lake, day: date, settings: Settings, n_days: int) -> list[date]:
@@ -60,12 +115,14 @@ def read_window(lake: Lake, day: date, settings: Settings) -> Window:
 
 
 def read_answers_as_given(lake: Lake, day: date, settings: Settings) -> Window:
-    """Read the answers of the look-back window that ends with `day`, the newest MIRT_MAX_OBS of them where that is set."""
+    """Find the answers of the look-back window that ends with `day`, the newest MIRT_MAX_OBS of them where that is set.
+
+    Raises InputError for a lake with another number of buckets than SEEDTEST_BUCKETS.
+    """
     days = days_up_to(day, settings.mirt_lookback_days)
-    answers = lake.read_observations(lake.days(days[0], day), COLUMNS)
-    if settings.mirt_max_obs:
-        answers = answers.slice(max(0, len(answers) - settings.mirt_max_obs))
-    return Window(days[0], day, answers, missing_days(lake, day, settings, settings.mirt_lookback_days))
+    answers = newest_answers(lake, lake.days(days[0], day), COLUMNS, settings.mirt_max_obs)
+    given = answers if len(answers) > 1 else list(answers)
+    return Window(days[0], day, given, missing_days(lake, day, settings, settings.mirt_lookback_days))
 
 
 def answers_since(window: Window, lake: Lake, settings: Settings, find_source: Callable[[], Source]) -> date:

@@ -14,7 +14,7 @@ IN_PROCESS, SERVICE = ({"metrics": {"engine": name}, "model_spec": {"model": "2P
 
 @pytest.fixture
 def given() -> Window:
-    return Window(DAY_BEFORE, LAST, school_with_rapid_guesses().answers, [])
+    return Window(DAY_BEFORE, LAST, [school_with_rapid_guesses().answers], [])
 
 
 def refuse(*_given):
@@ -24,7 +24,7 @@ def refuse(*_given):
 def test_a_service_is_not_asked_again(given, monkeypatch):
     monkeypatch.setattr(other_rapid_policy, "_calibrate", lambda *_: pytest.fail("calibrated"))
     found = rapid_guess_data(None, None, given, given.with_policy("keep").rapid_guesses, SERVICE)
-    assert found.count.n == found.rapid.is_rapid.sum() > 0
+    assert found.count.n == found.rapid.n_rapid.sum() > 0
     assert found.other.result is None
     assert "it was not run again with another policy" in found.other.why_not
 

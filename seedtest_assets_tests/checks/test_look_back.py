@@ -7,7 +7,7 @@ import pytest
 from seedtest_assets.checks.judgement import Verdict
 from seedtest_assets.checks.look_back import window_complete
 from seedtest_assets.days import days_up_to
-from seedtest_assets.storage.window import COLUMNS, Window
+from seedtest_assets.storage.window import Window
 from seedtest_assets.thresholds import Thresholds
 from seedtest_assets_tests.checks.made import DAY, calibration, fits
 
@@ -15,7 +15,7 @@ WINDOW = days_up_to(DAY, 60)
 
 
 def judged(missing, since=WINDOW[0], before=(), limits=None):
-    window = Window(WINDOW[0], DAY, {column: [] for column in COLUMNS}, missing)
+    window = Window(WINDOW[0], DAY, [], missing)
     return window_complete(window, since, before, limits or Thresholds())
 
 

@@ -27,7 +27,7 @@ def guessed():
     """The report's data of a school with rapid guesses that were kept, and those ignored."""
     school = school_with_rapid_guesses()
     answers, anchors = school.answers.sort_by("completed_at"), anchors_of(school)
-    rapid = find_rapid_guesses(answers)
+    rapid = find_rapid_guesses([answers])
     _, count = apply_policy(answers, rapid, "keep")
     others, _ = apply_policy(answers, rapid, "ignore")
     result = InProcessEngine().calibrate(CalibrationRequest(answers_to_calibrate(others), anchors=anchors))

@@ -132,7 +132,7 @@ def test_a_rapid_guess_that_counts_as_wrong_has_no_points():
         for n, (_, ms, score) in enumerate([*others, ("guess", 300, 3.0)])
     ]
     answers = pa.Table.from_pylist(rows, OBSERVATION_SCHEMA)
-    counted, count = apply_policy(answers, find_rapid_guesses(answers), "wrong")
+    counted, count = apply_policy(answers, find_rapid_guesses([answers]), "wrong")
     assert count.n == 1
     assert counted["score"].to_pylist() == [3.0] * 40 + [0.0]
 
