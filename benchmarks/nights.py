@@ -163,7 +163,7 @@ class Night:
     def topic_rows(self) -> pd.DataFrame:
         spec = self.result.model_spec
         active = self.platform.lake.read_observations([self.day], ["student_id", "topic_id"])
-        rows = topic_theta(self.window, active, self.result.items, spec["group_mean"], spec["group_sd"]).rows
+        rows = topic_theta([self.window], active, self.result.items, spec["group_mean"], spec["group_sd"]).rows
         now = datetime.now(timezone.utc)
         return rows.assign(model=spec["model"], fitted_at=now)
 

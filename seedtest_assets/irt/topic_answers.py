@@ -1,5 +1,6 @@
 """Answers with topics: as they come, and grouped by student, then by topic."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,12 +8,14 @@ from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.counted_answers import integers, scores
 from seedtest_assets.irt.errors import DataError
-from seedtest_assets.irt.parallel import kernel
+from seedtest_assets.irt.parallel import chunks, kernel, run
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.screening import NO_SUCH_SCORE, NOT_CHOSEN
 
 MOST_TOPICS = 65_535
 """Topics that one answer may belong to."""
+ASKED_FOR = -1
+"""Code of a row that only gives a pair its place."""
 
 
 @dataclass(frozen=True, init=False)
@@ -107,6 +110,24 @@ class GroupedAnswers:
         """Whether each pair has answers, bool [n_pairs]."""
         return np.diff(self.pair_start) > 0
 
+    @property
+    def n_topics(self) -> np.ndarray:
+        """The number of topics with a name in which each student has answers, int64 [n_students]."""
+        before = np.concatenate([[0], np.cumsum((self.topic >= 0) & self.answered)])
+        return np.diff(before[self.student_start])
+
+    def between(self, low: int, high: int) -> "GroupedAnswers":
+        """Select the students at the positions low .. high - 1, without a copy of their answers."""
+        pairs = slice(self.student_start[low], self.student_start[high])
+        pair_start = self.pair_start[pairs.start : pairs.stop + 1]
+        return GroupedAnswers(
+            self.student[low:high],
+            self.student_start[low : high + 1] - pairs.start,
+            self.topic[pairs],
+            pair_start - pair_start[0],
+            self.code[pair_start[0] : pair_start[-1]],
+        )
+
     def take(self, students: np.ndarray) -> "GroupedAnswers":
         """Select students, by position."""
         student_start, pairs = _gather(self.student_start, students)
@@ -128,31 +149,56 @@ def group_by_student_and_topic(
     pairs: (person codes, topic codes) that get a place even without answers.
     """
     person, topic, code = _to_known_items(answers, items)
-    n_answers = len(person)
     if pairs is not None:
         asked_person, asked_topic = (np.ascontiguousarray(integers(codes, "pairs"), np.int32) for codes in pairs)
         if len(asked_person) != len(asked_topic) or asked_person.min(initial=0) < 0 or asked_topic.min(initial=0) < 0:
             raise DataError("pairs must be as many person codes as topic codes, all from 0")
         person, topic = np.concatenate([person, asked_person]), np.concatenate([topic, asked_topic])
 
-    # Rows that come last, the pairs only asked for, mark a place and hold no answer.
-    order = _stable_order(person, _stable_order(topic + 1, None))
-    person, topic, is_answer = person[order], topic[order], order < n_answers
-    new_pair = np.ones(len(order), bool)
-    new_pair[1:] = (person[1:] != person[:-1]) | (topic[1:] != topic[:-1])
-    first_of_pair = np.flatnonzero(new_pair)
-    answers_before = np.concatenate([[0], np.cumsum(is_answer)])
-    pair_start = answers_before[np.append(first_of_pair, len(order))]
-    pair_person = person[first_of_pair]
-    first_of_student = np.flatnonzero(np.append(True, pair_person[1:] != pair_person[:-1])[: len(pair_person)])
-    rows = order[is_answer]
+        code = np.concatenate([code, np.full(len(asked_person), ASKED_FOR, np.int32)])
+
+    start = np.concatenate([[0], np.cumsum(np.bincount(person))])
+    topic, code = _by_person(person, topic, code, start)
+    run(lambda low, high: _sort_by_topic(low, high, start, topic, code), chunks(start))
+    new_pair = np.ones(len(topic), bool)
+    new_pair[1:] = topic[1:] != topic[:-1]
+    student = np.flatnonzero(np.diff(start))
+    new_pair[start[student]] = True
+    first_of_pair = np.append(np.flatnonzero(new_pair), len(topic))
+    topic = topic[first_of_pair[:-1]]
+    student_start = np.searchsorted(first_of_pair, np.append(start[student], len(new_pair)))
+    pair_start = first_of_pair
+    if pairs is not None:
+        is_answer = code != ASKED_FOR
+        pair_start = np.concatenate([[0], np.cumsum(is_answer)])[first_of_pair]
+        code = code[is_answer]
     return GroupedAnswers(
-        student=pair_person[first_of_student],
-        student_start=np.append(first_of_student, len(pair_person)).astype(np.int64),
-        topic=topic[first_of_pair],
+        student=student.astype(np.int32),
+        student_start=student_start.astype(np.int64),
+        topic=topic,
         pair_start=pair_start.astype(np.int64),
-        code=code[rows],
+        code=code,
     )
+
+
+def join_groups(parts: Sequence[GroupedAnswers]) -> GroupedAnswers:
+    """Put groups of answers of different students one after the other, as they are numbered."""
+    return GroupedAnswers(
+        np.concatenate([part.student for part in parts]),
+        _joined_starts([part.student_start for part in parts]),
+        np.concatenate([part.topic for part in parts]),
+        _joined_starts([part.pair_start for part in parts]),
+        np.concatenate([part.code for part in parts]),
+    )
+
+
+_START = np.zeros(1, np.int64)
+NO_GROUPS = GroupedAnswers(np.empty(0, np.int32), _START, np.empty(0, np.int32), _START, np.empty(0, np.int32))
+
+
+def _joined_starts(starts: Sequence[np.ndarray]) -> np.ndarray:
+    sizes = np.concatenate([np.diff(start) for start in starts])
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
 def _to_known_items(answers: TopicAnswers, items: ItemParameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -188,17 +234,37 @@ def _gather(start: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return new_start, np.arange(new_start[-1]) + np.repeat(start[chosen] - new_start[:-1], size)
 
 
-def _stable_order(key: np.ndarray, order: np.ndarray | None) -> np.ndarray:
-    """Sort non-negative keys by counting, keeping the order given so far, in time linear in their number."""
-    cursor = np.concatenate([[0], np.cumsum(np.bincount(key))])
-    sorted_rows = np.empty(len(key), np.int64)
-    _place(key, np.arange(len(key)) if order is None else order, cursor, sorted_rows)
-    return sorted_rows
+def _by_person(
+    person: np.ndarray, topic: np.ndarray, code: np.ndarray, start: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sort topics and codes by person, keeping their order, in time linear in their number."""
+    sorted_topic, sorted_code = np.empty(len(topic), np.int32), np.empty(len(code), np.int32)
+    _place(person, topic, code, start[:-1].copy(), sorted_topic, sorted_code)
+    return sorted_topic, sorted_code
 
 
 @kernel
-def _place(key: np.ndarray, order: np.ndarray, cursor: np.ndarray, sorted_rows: np.ndarray) -> None:
-    for row in order:
-        k = key[row]
-        sorted_rows[cursor[k]] = row
-        cursor[k] += 1
+def _place(
+    person: np.ndarray,
+    topic: np.ndarray,
+    code: np.ndarray,
+    cursor: np.ndarray,
+    sorted_topic: np.ndarray,
+    sorted_code: np.ndarray,
+) -> None:
+    for row in range(person.size):
+        at = cursor[person[row]]
+        sorted_topic[at], sorted_code[at] = topic[row], code[row]
+        cursor[person[row]] = at + 1
+
+
+@kernel
+def _sort_by_topic(low: int, high: int, start: np.ndarray, topic: np.ndarray, code: np.ndarray) -> None:
+    """Sort the answers of the persons low .. high - 1 by topic, keeping their order, in place."""
+    for p in range(low, high):
+        of_person, codes = topic[start[p] : start[p + 1]], code[start[p] : start[p + 1]]
+        for k in range(1, of_person.size):
+            if of_person[k] < of_person[k - 1]:
+                order = np.argsort(of_person, kind="mergesort")
+                of_person[:], codes[:] = of_person[order], codes[order]
+                break

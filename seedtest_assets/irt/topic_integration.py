@@ -12,6 +12,7 @@ at h = w (Trefethen & Weideman, 2014). So h follows from the narrowest function 
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -27,6 +28,8 @@ from seedtest_assets.irt.topic_kernel import LIMIT, MORE, Students, Tables, Topi
 # Level k has the step COARSEST_STEP / 2^(k / 2): down to 1/64 of a population SD, for thousands of answers to a topic.
 COARSEST_STEP = 0.5
 FINEST_LEVEL = 10
+# Answers that are integrated at a time.
+ANSWERS_A_BLOCK = 1_000_000
 # Posterior SDs that must lie between an ability and the last node.
 MARGIN = 5.0
 # A discrimination above this is a step at every level, and no reason for a finer one.
@@ -54,6 +57,12 @@ class Posterior:
     student_se: np.ndarray
     student_loglik: np.ndarray
 
+    def between(self, pairs: slice, students: slice) -> "Posterior":
+        """Select consecutive students and their pairs, as views."""
+        of_pairs = (values[pairs] for values in (self.theta, self.se, self.score))
+        of_students = (values[students] for values in (self.student_theta, self.student_se, self.student_loglik))
+        return Posterior(*of_pairs, *of_students)
+
 
 def integrate(
     answers: GroupedAnswers, items: ItemParameters, tau_of_pair: np.ndarray, mean: float, sd: float
@@ -64,20 +73,40 @@ def integrate(
     """
     tau, kind = np.unique(tau_of_pair / sd, return_inverse=True)
     items = Line(sd, mean).undo(items)
-    everybody, origin = np.arange(len(answers.student)), np.zeros(len(answers.student))
     result = Posterior(*_zeros(len(answers.topic), len(answers.student)))
-    limit = LIMIT * np.sqrt(1 + tau.max(initial=0.0) ** 2)
-    _integrate_around(origin, limit, everybody, answers, items, (tau, kind), result)
-    far = _at_an_end(answers, result, limit)
-    if len(far):
-        place = _places(far, answers, items, tau[kind])
-        _integrate_around(place, 2 * limit, far, answers, items, (tau, kind), result)
+    for low, high in _blocks(answers):
+        pairs = slice(answers.student_start[low], answers.student_start[high])
+        block = answers.between(low, high)
+        _integrate_block(block, items, (tau, kind[pairs]), result.between(pairs, slice(low, high)))
     for theta in (result.theta, result.student_theta):
         theta *= sd
         theta += mean
     for se in (result.se, result.student_se):
         se *= sd
     return result
+
+
+def _integrate_block(
+    answers: GroupedAnswers, items: ItemParameters, kinds: tuple[np.ndarray, np.ndarray], result: Posterior
+) -> None:
+    """Compute the posterior of some students, in population SDs, into `result`."""
+    tau, kind = kinds
+    everybody, origin = np.arange(len(answers.student)), np.zeros(len(answers.student))
+    limit = LIMIT * np.sqrt(1 + tau.max(initial=0.0) ** 2)
+    _integrate_around(origin, limit, everybody, answers, items, kinds, result)
+    far = _at_an_end(answers, result, limit)
+    if len(far):
+        place = _places(far, answers, items, tau[kind])
+        _integrate_around(place, 2 * limit, far, answers, items, kinds, result)
+
+
+def _blocks(answers: GroupedAnswers) -> list[tuple[int, int]]:
+    """Cut students into ranges of positions with about ANSWERS_A_BLOCK answers, so that copies of them stay small."""
+    start = answers.pair_start[answers.student_start]
+    n_blocks = max(int(start[-1]) // ANSWERS_A_BLOCK, 1)
+    bounds = np.unique(np.searchsorted(start, np.linspace(0, start[-1], n_blocks + 1)[1:-1]))
+    edges = [0, *bounds.tolist(), len(answers.student)]
+    return [(low, high) for low, high in pairwise(edges) if low < high]
 
 
 def _integrate_around(

@@ -92,7 +92,7 @@ class TopicSpread:
 
 
 def topic_spread(
-    answers: TopicAnswers,
+    answers: TopicAnswers | GroupedAnswers,
     items: ItemParameters,
     *,
     population_mean: float = 0.0,
@@ -104,7 +104,7 @@ def topic_spread(
 
     Parameters
     ----------
-    answers : TopicAnswers
+    answers : TopicAnswers, or GroupedAnswers with these items' codes
         Those to items without parameters are left out.
     items : ItemParameters
     population_mean, population_sd : float
@@ -141,7 +141,7 @@ def topic_spread(
     True
     """
     check_population(population_mean, population_sd)
-    grouped = group_by_student_and_topic(answers, items)
+    grouped = answers if isinstance(answers, GroupedAnswers) else group_by_student_and_topic(answers, items)
     return estimate(grouped, items, population_mean, population_sd, max_pairs, min_students)
 
 
@@ -190,9 +190,7 @@ def estimate(
 
 def _informative_students(answers: GroupedAnswers, max_pairs: int) -> GroupedAnswers:
     """Select students with answers in two named topics or more; every k-th where they have more than max_pairs."""
-    named = (answers.topic >= 0) & answers.answered
-    before = np.concatenate([[0], np.cumsum(named)])
-    n_topics = np.diff(before[answers.student_start])
+    n_topics = answers.n_topics
     informative = np.flatnonzero(n_topics >= 2)
     every = -(-int(n_topics[informative].sum()) // max_pairs)
     return answers.take(informative[:: max(every, 1)])

@@ -59,7 +59,7 @@ class TopicAbilities:
 
 
 def topic_abilities(
-    answers: TopicAnswers,
+    answers: TopicAnswers | GroupedAnswers,
     items: ItemParameters,
     *,
     population_mean: float = 0.0,
@@ -71,7 +71,7 @@ def topic_abilities(
 
     Parameters
     ----------
-    answers : TopicAnswers
+    answers : TopicAnswers, or GroupedAnswers with these items' codes
         Those to items without parameters are left out.
     items : ItemParameters
     population_mean, population_sd : float
@@ -79,7 +79,7 @@ def topic_abilities(
     tau : float or TopicSpread, optional
         The SD of topic abilities within a student; by default it is estimated from these answers.
     pairs : (person codes, topic codes), optional
-        Pairs to be scored even without answers: they get the student's ability with the wider error
+        Pairs to be scored even without answers, of TopicAnswers: they get the student's ability with the wider error
         sqrt(se_student^2 + tau^2).
 
     Returns
@@ -108,7 +108,7 @@ def topic_abilities(
     array([ 0.41, -0.41])
     """
     check_population(population_mean, population_sd)
-    grouped = group_by_student_and_topic(answers, items, pairs)
+    grouped = answers if isinstance(answers, GroupedAnswers) else group_by_student_and_topic(answers, items, pairs)
     if tau is None:
         spread = estimate(grouped, items, population_mean, population_sd)
     else:

@@ -1,6 +1,7 @@
 """Which answers count and who gets a row, against a slow reference over dictionaries."""
 
 import math
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -26,11 +27,13 @@ def table(rows, names):
     )
 
 
-def run(window, active, mean=0.0, sd=1.0):
+def run(window, active, mean=0.0, sd=1.0, n_buckets=1, items=ITEMS):
+    answers = table(window, ["student_id", "item_id", "topic_id", "correct"])
+    bucket = np.array([zlib.crc32(row[0].encode()) % n_buckets for row in window], int)
     return topic_theta(
-        table(window, ["student_id", "item_id", "topic_id", "correct"]),
+        [answers.filter(pa.array(bucket == k)) for k in range(n_buckets)],
         table(active, ["student_id", "topic_id"]),
-        ITEMS,
+        items,
         mean,
         sd,
     )
@@ -49,10 +52,10 @@ def expected_counts(window, active):
 
 
 @settings(max_examples=60, deadline=None)
-@given(window=answers, n_active=st.integers(0, 10))
-def test_first_answers_to_fitted_items_of_the_active(window, n_active):
+@given(window=answers, n_active=st.integers(0, 10), n_buckets=st.integers(1, 3))
+def test_first_answers_to_fitted_items_of_the_active(window, n_active, n_buckets):
     active = [(who, topic) for who, _, topic, _ in window[len(window) - min(n_active, len(window)) :]]
-    rows = run(window, active).rows
+    rows = run(window, active, n_buckets=n_buckets).rows
     got = {(row.user_id, row.topic_id): row.n_responses for row in rows.itertuples()}
     fitted = any(item != "i9" for _, item, _, _ in window)
     assert got == (expected_counts(window, active) if fitted else {})
@@ -76,3 +79,47 @@ def test_a_student_whom_the_window_does_not_have_gets_no_row():
 def test_a_population_that_cannot_be_is_refused_in_one_line():
     with pytest.raises(InputError, match="SD nan"):
         run([("s1", "i1", "t1", True)], [("s1", "t1")], sd=math.nan)
+
+
+def random_window(n_students, seed):
+    """Answers of students to 40 items in 4 topics, and their parameters."""
+    random = np.random.default_rng(seed)
+    items = pd.DataFrame({"item_id": [f"i{j}" for j in range(40)], "a": 1.2, "b": random.normal(0, 1, 40), "c": 0.0})
+    student, item = np.repeat(np.arange(n_students), 30), random.integers(0, 40, 30 * n_students)
+    theta = random.normal(size=(n_students, 1)) + 0.6 * random.normal(size=(n_students, 4))
+    chance = 1 / (1 + np.exp(-1.2 * (theta[student, item % 4] - items["b"].to_numpy()[item])))
+    correct = random.random(len(student)) < chance
+    order = random.permutation(len(student))
+    rows = [(f"s{student[k]}", f"i{item[k]}", f"t{item[k] % 4}", bool(correct[k])) for k in order]
+    return rows, items
+
+
+@pytest.mark.parametrize("max_pairs", [200_000, 900])
+def test_the_number_of_buckets_makes_no_difference(monkeypatch, max_pairs):
+    monkeypatch.setattr("seedtest_assets.features.topic_theta.MAX_PAIRS", max_pairs)
+    window, items = random_window(400, seed=1)
+    active = [(who, topic) for who, _, topic, _ in window[-300:]]
+    results = [run(window, active, n_buckets=n, items=items) for n in (1, 3, 16)]
+    frames = [result.rows.sort_values(["user_id", "topic_id"], ignore_index=True) for result in results]
+    assert len(frames[0]) > 500
+    assert results[0].spread.n_pairs == min(1600, max_pairs)
+    assert len(results[0].spread.topic) == (4 if max_pairs > 1600 else 0)
+    for result, frame in zip(results[1:], frames[1:], strict=True):
+        assert result.spread.tau == pytest.approx(results[0].spread.tau, rel=1e-9)
+        pd.testing.assert_frame_equal(frame, frames[0], rtol=1e-9, atol=1e-9)
+
+
+def test_parts_of_points_count_alike_in_every_bucket():
+    """Steps of half a point follow from the answers of both students: apart, one of them would have whole points."""
+    buckets = [
+        table([(student, "i1", "t1", None)], ["student_id", "item_id", "topic_id", "correct"])
+        .append_column("score", pa.array([score]))
+        .append_column("max_score", pa.array([1.0]))
+        for student, score in (("s1", 0.5), ("s2", 1.0))
+    ]
+    items = pd.DataFrame({"item_id": ["i1"], "a": 1.0, "b": 0.0, "c": 0.0, "steps": [[-0.5, 0.5]], "model": "GPCM"})
+    apart = topic_theta(buckets, pa.concat_tables(buckets), items, 0.0, 1.0).rows
+    together = topic_theta([pa.concat_tables(buckets)], pa.concat_tables(buckets), items, 0.0, 1.0).rows
+    pd.testing.assert_frame_equal(apart, together)
+    assert apart["theta"][0] == pytest.approx(0, abs=1e-9)
+    assert apart["theta"][1] > 0.3

@@ -29,7 +29,7 @@ answers = small_school().answers.rename_columns({"completed_at": "answered_at"})
 result = InProcessEngine().calibrate(CalibrationRequest(answers))
 anchors = result.items[PARAMETER_COLUMNS].head(8)
 result = InProcessEngine().calibrate(CalibrationRequest(answers, anchors=anchors))
-topic_theta(answers, answers, result.items, 0.0, 1.0)
+topic_theta([answers], answers, result.items, 0.0, 1.0)
 item_curves(small_school().answers, result.items, result.abilities, "2PL", mean=0.0, sd=1.0)
 assert len(before) > 15, before
 print(*sorted(compiled() - before), sep="\\n")
