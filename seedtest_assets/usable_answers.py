@@ -48,18 +48,20 @@ class SplitAnswers:
 def split_usable(answers: pa.Table) -> SplitAnswers:
     """Separate usable answers from the others.
 
-    answers: student_id, item_id, topic_id, correct, response_time_ms, completed_at, any of them null; perhaps score and
-        max_score; and any other columns. A column `unreadable` gives the reason of a row that its reader could not read, else null.
+    answers: student_id, item_id, correct, completed_at, any of them null; perhaps topic_id, response_time_ms, score and max_score; and
+        any other columns. A column `unreadable` gives the reason of a row that its reader could not read, else null.
 
     A topic of blanks is none. A negative response time is unknown. Of the same answer with two marks or scores the incorrect or lowest one is
     kept, as in the calibration. Rows of the same answer and mark with different topics are one answer of these topics.
     """
     for name in _IDS:
-        answers = _replaced(answers, name, encoded(answers[name]))
+        if name in answers.column_names:
+            answers = _replaced(answers, name, encoded(answers[name]))
     answers = answers.combine_chunks()
-    milliseconds = answers["response_time_ms"]
-    known = pc.if_else(pc.less(milliseconds, 0), pa.scalar(None, milliseconds.type), milliseconds)
-    answers = _replaced(answers, "response_time_ms", known)
+    if "response_time_ms" in answers.column_names:
+        milliseconds = answers["response_time_ms"]
+        known = pc.if_else(pc.less(milliseconds, 0), pa.scalar(None, milliseconds.type), milliseconds)
+        answers = _replaced(answers, "response_time_ms", known)
     reasons = _reasons(answers)
     if "unreadable" in answers.column_names:
         reasons = pc.coalesce(answers["unreadable"], reasons)
@@ -67,7 +69,8 @@ def split_usable(answers: pa.Table) -> SplitAnswers:
     usable = pc.is_null(reasons)
     left_out = answers.append_column("reason", reasons).filter(pc.invert(usable))
     answers = in_order(filtered(answers, usable))
-    answers = _replaced(answers, "topic_id", encoded(in_one_form(answers["topic_id"])))
+    if "topic_id" in answers.column_names:
+        answers = _replaced(answers, "topic_id", encoded(in_one_form(answers["topic_id"])))
     repeated = _repeats_the_row_before(answers)
     answers, further = _with_topics_of_repeated_rows(answers, repeated)
     again = answers.filter(pa.array(repeated & ~further))
@@ -153,29 +156,38 @@ def usable_sql(answers: str) -> str:
 def _reasons(answers: pa.Table) -> pa.Array:
     """Say of each row why it cannot be used, null where it can; the first reason counts."""
     times = answers["completed_at"]
-    nothing = pa.nulls(len(answers), pa.float64())
-    score, highest = (answers[name] if name in answers.column_names else nothing for name in ("score", "max_score"))
-    ids = {name: answers[name].combine_chunks() for name in _IDS}
-    topics = ids["topic_id"]
     faults = {
         NO_MARK: answers["correct"].is_null(),
         "no completed_at": times.is_null(),
         f"completed_at is before {EARLIEST.year}": pc.less(times, pa.scalar(EARLIEST, times.type)),
         "completed_at is later than tomorrow": pc.greater_equal(times, pa.scalar(usable_until(), times.type)),
-        f"topic_id is longer than {MAX_ID_BYTES:,} bytes": _too_long(topics.dictionary).take(topics.indices),
-        "topic_id holds a zero byte": pc.match_substring(topics.dictionary, "\0").take(topics.indices),
-        "score is no number from 0": pc.or_(pc.less(score, 0), pc.invert(pc.is_finite(score))),
-        "max_score is no number above 0": pc.and_(
-            pc.is_valid(score), pc.or_(pc.less_equal(highest, 0), pc.invert(pc.is_finite(highest)))
-        ),
-        "score is above max_score": pc.greater(score, highest),
+        **(_faults_of_topics(answers["topic_id"].combine_chunks()) if "topic_id" in answers.column_names else {}),
+        **(_faults_of_scores(answers) if "score" in answers.column_names else {}),
     }
-    reasons = [_why_unusable(ids[name], name) for name in ("student_id", "item_id")]
+    reasons = [_why_unusable(answers[name].combine_chunks(), name) for name in ("student_id", "item_id")]
     found = {reason: rows for reason, rows in faults.items() if pc.any(rows).as_py()}
     if found:
         reasons.append(pc.case_when(pc.make_struct(*found.values()), *found))
     reasons = [of_rows for of_rows in reasons if of_rows is not None]
     return pc.coalesce(*reasons) if reasons else pa.nulls(len(answers), pa.string())
+
+
+def _faults_of_topics(topics: pa.DictionaryArray) -> dict[str, pa.Array]:
+    return {
+        f"topic_id is longer than {MAX_ID_BYTES:,} bytes": _too_long(topics.dictionary).take(topics.indices),
+        "topic_id holds a zero byte": pc.match_substring(topics.dictionary, "\0").take(topics.indices),
+    }
+
+
+def _faults_of_scores(answers: pa.Table) -> dict[str, pa.Array]:
+    score = answers["score"]
+    faults = {"score is no number from 0": pc.or_(pc.less(score, 0), pc.invert(pc.is_finite(score)))}
+    if "max_score" in answers.column_names:
+        highest = answers["max_score"]
+        of_highest = pc.or_(pc.less_equal(highest, 0), pc.invert(pc.is_finite(highest)))
+        faults["max_score is no number above 0"] = pc.and_(pc.is_valid(score), of_highest)
+        faults["score is above max_score"] = pc.greater(score, highest)
+    return faults
 
 
 def filtered(answers: pa.Table, chosen: pa.Array) -> pa.Table:
@@ -223,6 +235,8 @@ def _with_topics_of_repeated_rows(answers: pa.Table, repeated: np.ndarray) -> tu
     if not len(at):
         return answers, further
     first = np.flatnonzero(~repeated)[np.cumsum(~repeated)[at] - 1]
+    if "topic_id" not in answers.column_names:
+        return answers, further
     marks, topics = answers["correct"], answers["topic_id"]
     same_mark = pc.equal(marks.take(pa.array(at)), marks.take(pa.array(first))).to_numpy()
     at, first = at[same_mark], first[same_mark]

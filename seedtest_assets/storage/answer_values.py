@@ -2,6 +2,7 @@
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,7 +16,7 @@ _TIME = r"""CASE
     ELSE coalesce(try_cast(completed_at AS TIMESTAMPTZ), CASE
         WHEN regexp_full_match(completed_at, '[0-9]{9,10}([.][0-9]+)?') THEN to_timestamp(try_cast(completed_at AS DOUBLE))
         WHEN regexp_full_match(completed_at, '[0-9]{12,13}([.][0-9]+)?') THEN to_timestamp(try_cast(completed_at AS DOUBLE) / 1e3)
-        WHEN regexp_full_match(completed_at, '[0-9]{15,16}') THEN to_timestamp(try_cast(completed_at AS DOUBLE) / 1e6)
+        WHEN regexp_full_match(completed_at, '[0-9]{15,16}([.]0)?') THEN to_timestamp(try_cast(completed_at AS DOUBLE) / 1e6)
         ELSE try_cast(regexp_replace(completed_at, '^([0-9]{4})[.] ?([0-9]{1,2})[.] ?([0-9]{1,2})[.]?', '\1-\2-\3') AS TIMESTAMPTZ)
     END) END"""
 # SQL of each column, and the reason of a value that cannot be read.
@@ -33,44 +34,58 @@ _READ = {
     "max_score": ("try_cast(max_score AS DOUBLE)", "max_score is no number"),
 }
 VALUE_COLUMNS = tuple(_READ)
+UNREADABLE = tuple(reason for _, reason in _READ.values())
+"""Beginnings of the reasons of values that cannot be read; the value is behind a colon."""
 
 
 class Reasons:
     """Why rows cannot be read, string [n], null where they can; the first reason of a row counts."""
 
-    def __init__(self, of_rows: pa.ChunkedArray) -> None:
-        self.of_rows = of_rows
+    def __init__(self, n_rows: int) -> None:
+        self.of_rows: pa.Array = pa.nulls(n_rows, pa.string())
 
-    def add(self, reason: str, rows: pa.Array | pa.ChunkedArray) -> None:
+    def add(self, rows: pa.Array, reason: str | pa.Array) -> None:
         """Give a reason to those of some rows, bool [n], that have none."""
         self.of_rows = pc.coalesce(self.of_rows, pc.if_else(rows, reason, pa.scalar(None, pa.string())))
 
 
-def read_values(columns: pa.Table, reasons: Reasons) -> dict[str, pa.ChunkedArray]:
-    """Read columns of VALUE_COLUMNS in the types of OBSERVATION_SCHEMA.
+class ValueReader:
+    """Reads columns of VALUE_COLUMNS in the types of OBSERVATION_SCHEMA."""
 
-    A value that cannot be read is null, and quoted in the reason of its row; blanks are null without one.
-    """
-    names = columns.column_names
-    if not names:
-        return {}
-    given = ", ".join(f"{_given(name, columns[name].type)} AS {name}" for name in names)
-    read = ", ".join(
-        f"{_read(name, columns[name].type)} AS {name}, given.{name} IS NULL AS no_{name}" for name in names
-    )
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("file", columns.append_column("place", pa.array(np.arange(len(columns)))))
-        values = connection.sql(
-            f"SELECT {read} FROM (SELECT place, {given} FROM file) AS given ORDER BY place"
-        ).to_arrow_table()
-    for name in names:
-        unread = pc.and_not(pc.is_null(values[name]), values[f"no_{name}"])
-        if pc.any(unread).as_py():
-            without_reason = pc.and_(unread, pc.is_null(reasons.of_rows))
-            quoted = columns[name].filter(without_reason).cast(pa.string()).unique().to_pylist()
-            reasons.add(f"{_READ[name][1]}: {first_few(quoted)}", unread)
-    return {name: values[name] for name in names}
+    def __init__(self) -> None:
+        self._connection = duckdb.connect()
+
+    def read(self, columns: pa.Table, reasons: Reasons) -> dict[str, pa.Array]:
+        """Read some rows. A value that cannot be read is null, and quoted in the reason of its row; blanks are null without one."""
+        names = columns.column_names
+        if not names:
+            return {}
+        given = ", ".join(f"{_given(name, columns[name].type)} AS {name}" for name in names)
+        read = ", ".join(
+            f"{_read(name, columns[name].type)} AS {name}, given.{name} IS NULL AS no_{name}" for name in names
+        )
+        rows = columns.append_column("place", pa.array(np.arange(len(columns), dtype=np.int32)))
+        with self._connection.cursor() as connection:  # of this call: several threads may read
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.register("file", rows)
+            values = connection.sql(
+                f"SELECT {read} FROM (SELECT place, {given} FROM file) AS given ORDER BY place"
+            ).to_arrow_table()
+        for name in names:
+            unread = pc.and_not(pc.is_null(values[name]), values[f"no_{name}"]).combine_chunks()
+            if pc.any(unread).as_py():
+                quoted = columns[name].cast(pa.string()).combine_chunks()
+                reasons.add(unread, pc.binary_join_element_wise(_READ[name][1], quoted, ": "))
+        return {name: values[name].combine_chunks() for name in names}
+
+
+def with_quotes_together(reasons: pd.Series) -> pd.Series:
+    """Give the rows with unreadable values of the same column one reason, which quotes the first few values."""
+    for unreadable in UNREADABLE:
+        rows = reasons.str.startswith(f"{unreadable}: ")
+        quoted = reasons[rows].str.slice(len(unreadable) + 2).unique().tolist()
+        reasons = reasons.mask(rows, f"{unreadable}: {first_few(quoted)}")
+    return reasons
 
 
 def _given(name: str, kind: pa.DataType) -> str:

@@ -1,9 +1,10 @@
 """What the marks of an answer file mean: correct, incorrect, no answer, or nothing that can be read."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,7 +21,6 @@ from seedtest_assets.storage.mark_names import BLANK, CORRECT, INCORRECT, NO_ANS
 from seedtest_assets.storage.mark_rules import MarkRules
 from seedtest_assets.storage.unread_marks import reasons_of, refuse_responses
 from seedtest_assets.storage.wide_scores import NO_WIDE_SCORES, WideScores, find_wide_scores
-from seedtest_assets.usable_answers import trimmed
 
 _NOTHING, _IGNORED = "(no answer)", "(ignored)"
 # What a mark is that cannot be read, and what to add where it is a number of points.
@@ -33,27 +33,67 @@ _NOT_A_SCORE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Marks:
-    """What marks mean.
+    """What the marks of some rows mean.
 
-    text: "true", "false", null for no answer, else why the mark cannot be read. ignored: rows that are no answers by a
-    code. no_answer: how often which mark was no answer. notes: what to tell, a sentence each. score: marks that are scores of
-    items with partial credit, as text; None where no item has any.
+    correct: null for no answer, and for marks that cannot be read, of which `unreadable` says why; unreadable is None where all can.
+    ignored: rows that are no answers by a code. score: marks that are scores of items with partial credit, as text; None where no
+    item has any.
     """
 
-    text: pa.ChunkedArray
-    ignored: pa.ChunkedArray
-    no_answer: Mapping[str, int]
-    notes: Sequence[str]
-    score: pa.ChunkedArray | None = None
+    correct: pa.Array
+    unreadable: pa.Array | None
+    ignored: pa.Array
+    score: pa.Array | None
+
+    @property
+    def is_answer(self) -> pa.Array:
+        """Which rows have a mark, readable or not."""
+        given = self.correct.is_valid()
+        return given if self.unreadable is None else pc.or_(given, self.unreadable.is_valid())
 
 
-def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules, *, scored: bool = False) -> Marks:
-    """Read the marks of a file, each distinct one of an item once. items: the items' ids.
+class MarkCounts:
+    """How often each mark of a file occurs, over all its parts. by_item: whether marks of different items are counted apart."""
+
+    def __init__(self, rules: MarkRules) -> None:
+        self.by_item = bool(rules.key)
+        self._codes = rules.codes.keys()
+        self._counts: Counter[tuple[str | None, str | None]] = Counter()
+
+    def count(self, parts: Callable[[], Iterable[tuple[pa.DictionaryArray, pa.DictionaryArray]]]) -> list[Kind]:
+        """Count the marks of all parts. parts: gives the marks and the items' ids of each, as often as it is called."""
+        if not self.by_item:
+            for marks, _ in parts():
+                self._add(marks, marks.dictionary, np.bincount(_codes(marks), minlength=len(marks.dictionary) + 1))
+            # Marks such as 1 and 0 need no look at the items.
+            different = {plain(mark or "") for _, mark in self._counts} - {"0", "1"} - self._codes
+            self.by_item = any(number(mark) is not None for mark in different)
+            if self.by_item:
+                self._counts.clear()
+        if self.by_item:
+            for marks, items in parts():
+                for (item, mark), n_rows in _pairs(marks, items)[0].items():
+                    self._counts[item, mark] += n_rows
+        return [Kind(item, mark or BLANK, plain(mark or ""), n_rows) for (item, mark), n_rows in self._counts.items()]
+
+    def _add(self, marks: pa.DictionaryArray, dictionary: pa.Array, counts: np.ndarray) -> None:
+        for mark, n_rows in zip([*dictionary.to_pylist(), None], counts.tolist(), strict=True):
+            if n_rows:
+                self._counts[None, mark] += n_rows
+
+
+def _codes(values: pa.DictionaryArray) -> np.ndarray:
+    """Give the codes of values; that of null is the one after the last."""
+    codes: np.ndarray = values.indices.fill_null(len(values.dictionary)).to_numpy()
+    return codes
+
+
+def read_marks(kinds: Sequence[Kind], rules: MarkRules, *, by_item: bool, scored: bool = False) -> "Meanings":
+    """Find what the marks of a file mean, each distinct one of an item once. kinds, by_item: of MarkCounts.
 
     scored: whether marks may be the scores 0..m of an item with partial credit. Its highest is right.
     Raises InputError where the marks are not what the rules say, or more needs to be known.
     """
-    kinds, codes = _kinds(marks, items, rules)
     answers = [kind for kind in kinds if not _is_no_answer(kind, rules)]
     notes = _not_in_file(kinds, rules)
     partial = find_wide_scores(answers) if scored and not rules.key and not rules.full_mark else NO_WIDE_SCORES
@@ -72,21 +112,64 @@ def read_marks(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules,
     meanings = [(kind, _meaning(kind, rules, full_marks.get(kind.item), partial)) for kind in kinds]
     reasons = _reasons([kind for kind, meaning in meanings if meaning is None], partial)
     no_answer: Counter[str] = Counter()
-    text: list[str | None] = []
     for kind, meaning in meanings:
         if meaning in (_NOTHING, _IGNORED):
             no_answer[_named(kind, rules)] += kind.n_rows
-            text.append(None)
-        else:
-            text.append(meaning or reasons[kind])
-    ignored = [meaning == _IGNORED for _, meaning in meanings]
-    return Marks(
-        text=pa.chunked_array([pa.array(text, pa.string()).take(codes)]),
-        ignored=pa.chunked_array([pa.array(ignored, pa.bool_()).take(codes)]),
+    return Meanings(
+        of_kind={(kind.item, kind.mark): meaning or reasons[kind] for kind, meaning in meanings},
+        by_item=by_item,
         no_answer=no_answer,
         notes=notes,
-        score=_scores(kinds, codes, partial) if partial.scores else None,
+        partial=partial,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meanings:
+    """What the marks of a file mean.
+
+    of_kind: by item (null where marks mean the same in all) and mark: true, false, no answer, ignored, or why it cannot be read.
+    no_answer: how often which mark was no answer. notes: what to tell, a sentence each.
+    """
+
+    of_kind: Mapping[tuple[str | None, str], str]
+    by_item: bool
+    no_answer: Mapping[str, int]
+    notes: Sequence[str]
+    partial: WideScores
+
+    def of_rows(self, marks: pa.DictionaryArray, items: pa.DictionaryArray) -> Marks:
+        """Give the meanings of some rows."""
+        if self.by_item:
+            pairs, codes = _pairs(marks, items)
+            kinds = [(item, mark or BLANK) for item, mark in pairs]
+        else:
+            codes = _codes(marks)
+            kinds = [(None, mark or BLANK) for mark in [*marks.dictionary.to_pylist(), None]]
+        # A dictionary may have marks that no row has.
+        meanings = [self.of_kind.get(kind, _NOTHING) for kind in kinds]
+        correct = [meaning == "true" if meaning in ("true", "false") else None for meaning in meanings]
+        reasons = [None if meaning in ("true", "false", _NOTHING, _IGNORED) else meaning for meaning in meanings]
+        scores = [_score(*kind, self.partial) for kind in kinds] if self.partial.scores else []
+        return Marks(
+            correct=pa.array(correct, pa.bool_()).take(codes := pa.array(codes)),
+            unreadable=pa.array(reasons, pa.string()).take(codes) if any(reasons) else None,
+            ignored=pa.array([meaning == _IGNORED for meaning in meanings], pa.bool_()).take(codes),
+            score=pa.array(scores, pa.string()).take(codes) if self.partial.scores else None,
+        )
+
+
+def _pairs(
+    marks: pa.DictionaryArray, items: pa.DictionaryArray
+) -> tuple[dict[tuple[str | None, str | None], int], np.ndarray]:
+    """Count the pairs of an item and a mark in some rows, and give each row the place of its pair."""
+    n_marks = len(marks.dictionary) + 1
+    encoded = pa.array(_codes(items).astype(np.int64) * n_marks + _codes(marks)).dictionary_encode()
+    places = encoded.indices.to_numpy()
+    item, mark = np.divmod(encoded.dictionary.to_numpy(), n_marks)
+    item_names, mark_names = [*items.dictionary.to_pylist(), None], [*marks.dictionary.to_pylist(), None]
+    names = [(item_names[i], mark_names[m]) for i, m in zip(item.tolist(), mark.tolist(), strict=True)]
+    return dict(zip(names, np.bincount(places, minlength=len(names)).tolist(), strict=True)), places
 
 
 def _reasons(unread: Sequence[Kind], partial: WideScores) -> dict[Kind, str]:
@@ -100,31 +183,10 @@ def _reasons(unread: Sequence[Kind], partial: WideScores) -> dict[Kind, str]:
     return reasons
 
 
-def _scores(kinds: Sequence[Kind], codes: pa.Array, partial: WideScores) -> pa.ChunkedArray:
-    """Give the scores of the answers to items with partial credit, null elsewhere."""
-    scores = [kind.plain if kind.plain in partial.scores.get(kind.item, ()) else None for kind in kinds]
-    return pa.chunked_array([pa.array(scores, pa.string()).take(codes)])
-
-
-def _kinds(marks: pa.ChunkedArray, items: pa.ChunkedArray, rules: MarkRules) -> tuple[list[Kind], pa.Array]:
-    """Give the distinct marks of the items, and the number of its kind for each row."""
-    encoded = trimmed(marks.cast(pa.string())).dictionary_encode(null_encoding="encode").combine_chunks()
-    distinct = [BLANK if mark is None else mark for mark in encoded.dictionary.to_pylist()]
-    as_plain = [plain(mark) for mark in distinct]
-    names: list[str | None] = [None]
-    codes = pc.cast(encoded.indices, pa.int64())
-    # Marks such as 1 and 0 need no look at the items, which takes longer than all else.
-    if rules.key or any(number(mark) is not None for mark in set(as_plain) - {"0", "1"} - rules.codes.keys()):
-        of_items = trimmed(items.cast(pa.string())).dictionary_encode(null_encoding="encode").combine_chunks()
-        names = of_items.dictionary.to_pylist()
-        codes = pc.add(pc.multiply(pc.cast(of_items.indices, pa.int64()), len(distinct)), codes)
-    pairs = codes.dictionary_encode()
-    counts = dict(zip(*(column.to_pylist() for column in pc.value_counts(pairs.indices).flatten()), strict=True))
-    kinds = []
-    for code, pair in enumerate(pairs.dictionary.to_pylist()):
-        item, mark = divmod(pair, len(distinct))
-        kinds.append(Kind(names[item], distinct[mark], as_plain[mark], counts[code]))
-    return kinds, pairs.indices
+def _score(item: str | None, mark: str, partial: WideScores) -> str | None:
+    """Give the score of an answer to an item with partial credit, None for others."""
+    as_plain = plain(mark)
+    return as_plain if as_plain in partial.scores.get(item, ()) else None
 
 
 def _is_no_answer(kind: Kind, rules: MarkRules) -> bool:

@@ -102,7 +102,7 @@ def _refuse_web_page(path: Path, text: bytes) -> None:
 def _with_plain_ends_of_lines(text: bytes) -> bytes:
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if _BOM in text:
+    if not text.isascii() and _BOM in text:
         text = re.sub(rb"(?<=[^\n])" + _BOM, b"\n", text).replace(_BOM, b"")
     return text
 

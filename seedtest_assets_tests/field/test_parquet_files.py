@@ -112,25 +112,36 @@ def test_abilities_of_students_with_numbers_as_ids_are_their_own(tmp_path):
     assert (abilities["n_responses"] == 6).all()
 
 
-def test_a_csv_file_and_a_parquet_file_are_read_together(tmp_path):
+def test_files_of_a_glob_may_have_other_types_and_other_names_of_the_same_columns(tmp_path):
     written(tmp_path).rename(tmp_path / "log1.parquet")
-    (tmp_path / "log2.csv").write_text("student_id,item_id,correct,completed_at\n9,1,1,2025-03-09 13:00:00\n")
     marked = read_answer_file(tmp_path / "log1.parquet").answers.to_pylist()
-    with pytest.raises(InputError, match="do not fit together"):
+    (tmp_path / "log2.csv").write_text("user_id,item_id,is_correct,completed_at\n9,1,1,2025-03-09 13:00:00\n")
+    texts = pa.table({"user_id": ["8"], "item_id": ["1"], "correct": [True], "responded_at": ["2025-03-09 14:00"]})
+    pq.write_table(texts, tmp_path / "log3.parquet")
+    file = read_answer_file(tmp_path / "log*")
+    answers = file.answers.to_pylist()
+    assert answers[:4] == marked
+    assert [(row["student_id"], row["item_id"], row["correct"]) for row in answers[4:]] == [
+        ("9", "1", True),
+        ("8", "1", True),
+    ]
+    assert not len(file.bad)
+
+
+def test_a_file_of_a_glob_without_a_needed_column_is_named(tmp_path):
+    written(tmp_path).rename(tmp_path / "log1.parquet")
+    (tmp_path / "log2.csv").write_text("user_id,item,is_correct,completed_at\n9,1,1,2025-03-09 13:00:00\n")
+    with pytest.raises(InputError, match=r"log2\.csv has no column item_id\. It has user_id, item, "):
         read_answer_file(tmp_path / "log*")
-    pq.write_table(
-        pa.table(
-            {
-                "student_id": STUDENTS,
-                "item_id": ITEMS,
-                "correct": ["1", "0", "1", "0"],
-                "completed_at": list(map(str, TIMES)),
-            }
-        ),
-        tmp_path / "log1.parquet",
-    )
-    both = read_answer_file(tmp_path / "log*").answers.to_pylist()
-    assert (both[:4], both[4]["student_id"]) == (marked, "9")
+
+
+@pytest.mark.parametrize("factor", [1, 1e3, 1e6])
+def test_times_since_1970_may_be_floats(tmp_path, factor):
+    seconds = np.array([1_741_514_400, 1_741_514_401]) * factor
+    log = {"student_id": ["a", "b"], "item_id": ["1", "1"], "correct": [1, 0], "completed_at": seconds.astype(float)}
+    pq.write_table(pa.table(log), tmp_path / "log.parquet")
+    times = read_answer_file(tmp_path / "log.parquet").answers["completed_at"].to_pylist()
+    assert [time.isoformat() for time in times] == ["2025-03-09T10:00:00+00:00", "2025-03-09T10:00:01+00:00"]
 
 
 def test_a_column_may_have_no_type_or_another_type_of_number_in_another_file(tmp_path):
