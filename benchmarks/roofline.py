@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.data_sets import load
 from seedtest_assets.irt import Responses
+from seedtest_assets.irt.answer_shards import AnswerShards
 from seedtest_assets.irt.parallel import aligned_zeros, kernel, spread, threads
 from seedtest_assets.irt.problem import Problem, starting_values
 from seedtest_assets.irt.screening import answers_to
@@ -38,7 +39,7 @@ def main(names: list[str]) -> None:
         answers = answers_to(
             Responses.from_answers(data.person, data.item, data.correct), np.arange(data.n_items, dtype=np.int32)
         )
-        problem = Problem(answers, "2PL", np.ones(data.n_items, bool))
+        problem = Problem(AnswerShards.here(answers), "2PL", np.ones(data.n_items, bool))
         state = starting_values(answers.count, answers.scores)
         seconds = _fastest(lambda problem=problem, state=state: problem.expect(state, single=True))
         n = len(answers.code)

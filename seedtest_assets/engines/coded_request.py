@@ -15,6 +15,7 @@ from seedtest_assets.engines.codes import coded, coded_priors, codes_and_names
 from seedtest_assets.errors import first_few, number_of
 from seedtest_assets.irt.models import POLYTOMOUS_MODELS, PolytomousModel
 from seedtest_assets.irt.remarks import model_warnings
+from seedtest_assets.irt.screening import score_counts
 from seedtest_assets.irt.usable_parameters import unusable_anchors, unusable_parameters
 from seedtest_assets.item_steps import reasons_of
 from seedtest_assets.score_categories import score_categories
@@ -94,7 +95,9 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
             *_answers_left_out(without_ids),
             *categories.warnings(item_ids),
             *_highest_scores_not_given(categories.highest, responses, item_ids),
-            *model_warnings(responses, _codes(request.item_models, item_ids).values()),
+            *model_warnings(
+                score_counts(responses), _codes(request.item_models, item_ids).values(), responses.item_ids
+            ),
             *_anchors_left_out(request.anchors, unusable),
             *(_unmatched_anchors(usable, item_ids) if anchors is None and request.linking_method != "none" else ()),
         ),

@@ -70,6 +70,7 @@ def abilities(
 
     A person without answers has the population's mean and SD.
     """
+    moments = Moments(*(values.copy() for values in moments))
     integrate(poor, answers.lists, curves, populations, moments)
     mean, sd = populations.mean[answers.group], populations.sd[answers.group]
     return np.where(answers.answered, moments.theta, mean), np.where(answers.answered, moments.theta_se, sd)

@@ -7,6 +7,7 @@ from itertools import chain
 
 import numpy as np
 
+from seedtest_assets.irt.answer_shards import AnswerShards
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers
 from seedtest_assets.irt.linking import SIGN_CHANGED, Linking, TooFewCommonItems, link, linking_items, linking_warnings
@@ -15,28 +16,48 @@ from seedtest_assets.irt.models import ScaleTransformation
 from seedtest_assets.irt.parameters import ItemParameters, Line, on_scale
 from seedtest_assets.irt.remarks import first_names, names_of, number_of
 from seedtest_assets.irt.screening import unconnected_blocks
+from seedtest_assets.irt.shards import Shards
 
 
 @dataclass(frozen=True, kw_only=True)
 class Blocks:
-    """The block of each item and of each person, int64 [n_items] and [n_persons]; block 0 of persons without answers."""
+    """The block of each item, int64 [n_items], and of each person, int32 [n_persons] of each shard, 0 of those without answers.
+
+    n_persons: int64 [n_groups, n_blocks], persons with answers of each population.
+    """
 
     of_items: np.ndarray
-    of_persons: np.ndarray
+    of_persons: Shards[np.ndarray]
+    n_persons: np.ndarray
 
     @classmethod
-    def of(cls, answers: Answers) -> "Blocks":
+    def of(cls, answers: AnswerShards) -> "Blocks":
         """Number the blocks of items, the one with most items first."""
         block = unconnected_blocks(answers)
         of_items = np.argsort(np.argsort(-np.bincount(block), kind="stable"))[block]
-        of_persons = np.zeros(len(answers.group), np.int64)
-        first_item = answers.scores.item[answers.code[answers.start[:-1][answers.answered]]]
-        of_persons[answers.answered] = of_items[first_item]
-        return cls(of_items=of_items, of_persons=of_persons)
+        of_persons = answers.shards.derive(_block_of_persons, of_items)
+        n_persons = answers.shards.total(_persons_of_blocks, of_persons, int(block.max(initial=0)) + 1, add=np.add)
+        return cls(of_items=of_items, of_persons=of_persons, n_persons=n_persons)
 
     @property
     def n(self) -> int:
         return int(self.of_items.max(initial=0)) + 1
+
+
+def _block_of_persons(answers: Answers, of_items: np.ndarray) -> np.ndarray:
+    of_persons = np.zeros(len(answers.group), np.int32)
+    first_item = answers.scores.item[answers.code[answers.start[:-1][answers.answered]]]
+    of_persons[answers.answered] = of_items[first_item]
+    return of_persons
+
+
+def _itself(of_persons: np.ndarray) -> np.ndarray:
+    return of_persons
+
+
+def _persons_of_blocks(answers: Answers, block: np.ndarray, n_blocks: int) -> np.ndarray:
+    cell = (answers.group.astype(np.int64) * n_blocks + block)[answers.answered]
+    return np.bincount(cell, minlength=answers.n_groups * n_blocks).reshape(-1, n_blocks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +102,9 @@ class BankScale:
 
     @property
     def of_persons(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.A[self.blocks.of_persons], self.B[self.blocks.of_persons]
+        """A and B of each person, of one shard after the other."""
+        block = np.concatenate(self.blocks.of_persons.each(_itself))
+        return self.A[block], self.B[block]
 
     def apply(self, items: ItemParameters) -> ItemParameters:
         return on_scale(items, *self.of_items)
@@ -97,7 +120,7 @@ class Target:
     item_ids: np.ndarray | None = None
 
 
-def link_blocks(items: ItemParameters, errors: np.ndarray, target: Target, answers: Answers) -> BankScale:
+def link_blocks(items: ItemParameters, errors: np.ndarray, target: Target, answers: AnswerShards) -> BankScale:
     """Link the blocks of items one by one; what cannot be linked is named in the warnings.
 
     errors: standard errors of a, b and steps, float64 [2 + n_steps, n_items]; answers: to `items`, by position.

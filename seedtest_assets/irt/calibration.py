@@ -1,6 +1,6 @@
 """Calibration: from a list of answers to item parameters on the bank's scale, abilities, and how far to trust them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike
 from seedtest_assets.irt.ability import abilities, reliability
 from seedtest_assets.irt.bank_scale import BankScale, Blocks, Target, link_blocks, mixture
 from seedtest_assets.irt.errors import DataError
+from seedtest_assets.irt.estep import Answers
 from seedtest_assets.irt.estimation import Bank, Estimate, HeldAnchors, Sample, estimate_maximum, screen_anchors
+from seedtest_assets.irt.kernel_arguments import Curves, Populations
 from seedtest_assets.irt.linking import Linking, link_target
 from seedtest_assets.irt.models import POLYTOMOUS_MODELS, Model, PolytomousModel, model_facts, scale_transformation
 from seedtest_assets.irt.options import Options
-from seedtest_assets.irt.own_grids import FOR_ABILITIES
+from seedtest_assets.irt.own_grids import FOR_ABILITIES, Posteriors
 from seedtest_assets.irt.parallel import announce_compilation
 from seedtest_assets.irt.parameters import SAME_SCALE, ItemParameters
 from seedtest_assets.irt.remarks import (
@@ -28,13 +30,14 @@ from seedtest_assets.irt.remarks import (
     model_warnings,
     own_block_warnings,
 )
+from seedtest_assets.irt.response_shards import ResponseShards
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.result import Calibration
 from seedtest_assets.irt.standard_errors import ItemErrors, n_parameters, standard_errors
 
 
 def calibrate(
-    responses: Responses,
+    responses: Responses | ResponseShards,
     model: Model = "2PL",
     *,
     polytomous_model: PolytomousModel = "GRM",
@@ -49,7 +52,7 @@ def calibrate(
 
     Parameters
     ----------
-    responses : Responses
+    responses : Responses or ResponseShards
     model : {"Rasch", "2PL", "3PL"}
         Of the items that are right or wrong.
     polytomous_model : {"GRM", "GPCM", "PCM"}
@@ -105,14 +108,17 @@ def calibrate(
     options = options or Options()
     options.check(model)
     announce_compilation()
-    models = _models_of_items(responses, polytomous_model, item_models or {})
-    sample = Sample.of(responses, model, models, groups, options)
+    shards = ResponseShards.here(responses) if isinstance(responses, Responses) else responses
+    models = _models_of_items(shards, polytomous_model, item_models or {})
+    sample = Sample.of(shards, model, models, groups, options)
     calibration = _calibrate(sample, Bank(anchors=anchors, previous=previous, starts=starts), options)
-    return replace(calibration, warnings=(*model_warnings(responses, item_models or ()), *calibration.warnings))
+    return replace(
+        calibration, warnings=(*model_warnings(shards.count, item_models or (), shards.item_ids), *calibration.warnings)
+    )
 
 
 def _models_of_items(
-    responses: Responses, polytomous_model: PolytomousModel, item_models: Mapping[int, PolytomousModel]
+    responses: ResponseShards, polytomous_model: PolytomousModel, item_models: Mapping[int, PolytomousModel]
 ) -> np.ndarray:
     """Give the model of each item with partial credit, "" of the others, object [n_items]."""
     for model in (polytomous_model, *item_models.values()):
@@ -177,8 +183,7 @@ def _scale_of(held: HeldAnchors, estimate: Estimate) -> BankScale:
         screenings = [linking for linking in held.linkings if np.isin(linking.used, codes).any()]
         if not screenings:
             continue
-        persons = answers.answered & (blocks.of_persons == number)
-        mean, sd = mixture(np.bincount(answers.group[persons], minlength=answers.n_groups), state.mean, state.sd)
+        mean, sd = mixture(blocks.n_persons[:, number], state.mean, state.sd)
         drifted = tuple(chain.from_iterable(linking.screened_out for linking in screenings))
         worst = max((linking.errors for linking in screenings), key=lambda errors: np.nan_to_num(errors.residual_z))
         A, B = held.line.A * sd, held.line.A * mean + held.line.B
@@ -193,19 +198,23 @@ def _assemble(
 ) -> Calibration:
     """Score the persons and put everything on the bank's scale."""
     sample, problem, state = estimate.sample, estimate.problem, estimate.state
-    answered = problem.answers.answered
-    expected = estimate.expected
-    poor = np.concatenate(problem.unresolved(state, expected.moments, FOR_ABILITIES))
-    theta, theta_se = abilities(expected.moments, poor, problem.answers, problem.curves(state), state.populations)
-    items = scale.apply(estimate.items)
-    (item_A, _), (person_A, person_B) = scale.of_items, scale.of_persons
-    theta, theta_se = person_A * theta + person_B, person_A * theta_se
+    items, (item_A, _) = scale.apply(estimate.items), scale.of_items
     groups_mean, groups_sd, mean, sd = _populations(estimate, scale)
-    if not groups_given:  # nobody knows to which of the populations that were found a person without answers belongs
-        theta, theta_se = np.where(answered, theta, mean), np.where(answered, theta_se, sd)
-    elif scale.blocks.n > 1:  # the scale of no block is theirs, but that of their group
-        group = problem.answers.group
-        theta, theta_se = np.where(answered, theta, groups_mean[group]), np.where(answered, theta_se, groups_sd[group])
+    # Nobody knows to which of the populations that were found a person without answers belongs.
+    unknown = (
+        (groups_mean, groups_sd) if groups_given else (np.full_like(groups_mean, mean), np.full_like(groups_sd, sd))
+    )
+    of_shards = estimate.posteriors.each(
+        _abilities,
+        problem.answers.shards,
+        problem.unresolved(state, estimate.posteriors, FOR_ABILITIES),
+        scale.blocks.of_persons,
+        problem.curves(state),
+        state.populations,
+        (scale.A, scale.B),
+        unknown,
+    )
+    theta, theta_se, answered = (np.concatenate(values) for values in zip(*of_shards, strict=True))
     size = n_parameters(problem)
     flagged = flag(items, errors.a / item_A)
     return Calibration(
@@ -221,9 +230,9 @@ def _assemble(
         left_out=tuple(sorted(sample.left_out)),
         flagged=flagged,
         merged=sample.merged,
-        loglik=expected.loglik,
-        aic=2 * size - 2 * expected.loglik,
-        bic=float(size * np.log(answered.sum()) - 2 * expected.loglik),
+        loglik=estimate.loglik,
+        aic=2 * size - 2 * estimate.loglik,
+        bic=float(size * np.log(problem.answers.n_answered) - 2 * estimate.loglik),
         n_parameters=size,
         iterations=estimate.solution.iterations,
         converged=estimate.solution.converged and estimate.solution.at_maximum,
@@ -249,11 +258,31 @@ def _assemble(
     )
 
 
+def _abilities(
+    posteriors: Posteriors,
+    answers: Answers,
+    poor: Sequence[np.ndarray] | None,
+    block: np.ndarray,
+    curves: Curves,
+    populations: Populations,
+    lines: tuple[np.ndarray, np.ndarray],
+    unknown: tuple[np.ndarray, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Score the persons of a shard: abilities and their errors on the bank's scale, and who answered, [n_persons] each.
+
+    lines: A and B of each block; unknown: mean and SD of each population, for persons without answers.
+    """
+    persons = np.empty(0, np.int64) if poor is None else np.concatenate(poor)
+    theta, theta_se = abilities(posteriors.moments, persons, answers, curves, populations)
+    A, B = (of_block[block] for of_block in lines)
+    mean, sd = (of_group[answers.group] for of_group in unknown)
+    answered = answers.answered
+    return np.where(answered, A * theta + B, mean), np.where(answered, A * theta_se, sd), answered
+
+
 def _populations(estimate: Estimate, scale: BankScale) -> tuple[np.ndarray, np.ndarray, float, float]:
     """Give mean and SD of each group, float64 [n_groups], and of all who answered, on the bank's scale."""
-    state, answers, n_blocks = estimate.state, estimate.problem.answers, scale.blocks.n
-    cell = (answers.group * n_blocks + scale.blocks.of_persons)[answers.answered]
-    count = np.bincount(cell, minlength=answers.n_groups * n_blocks).reshape(-1, n_blocks)
+    state, count, n_blocks = estimate.state, scale.blocks.n_persons, scale.blocks.n
     means, sds = np.multiply.outer(state.mean, scale.A) + scale.B, np.multiply.outer(state.sd, scale.A)
     mean, sd = mixture(count.ravel(), means.ravel(), sds.ravel())
     # A group in which nobody answered is given on the scale of the largest block.

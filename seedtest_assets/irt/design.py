@@ -12,12 +12,14 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
+from seedtest_assets.irt.answer_shards import AnswerShards
 from seedtest_assets.irt.curves import code_tables
 from seedtest_assets.irt.estep import Answers
 from seedtest_assets.irt.grid import Grid
 from seedtest_assets.irt.item_scores import share_of
 from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves
 from seedtest_assets.irt.parallel import kernel
+from seedtest_assets.irt.shards import Shards
 
 MOST_GROUPS = 10
 LEAST_PERSONS = 200  # in a group
@@ -33,10 +35,16 @@ LEAST_IN_CELL = 20
 LEAST_ASSOCIATION = 0.6
 
 
-def groups_by_items(answers: Answers, difficulty: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Group persons by the items they were given, int32 [n_persons], and place each item on the axis that orders them.
+class Grouping(NamedTuple):
+    """Populations of persons, int32 [n_persons] of each shard, and the place of each item on the axis that orders them."""
 
-    None when the choice of items has no direction.
+    groups: Shards[np.ndarray]
+    n_groups: int
+    place: np.ndarray
+
+
+def groups_by_items(answers: AnswerShards, difficulty: np.ndarray) -> Grouping | None:
+    """Group persons by the items they were given; None when the choice of items has no direction, or all are in one group.
 
     The direction is the first axis of a correspondence analysis of who answered what (reciprocal averaging, Hill,
     1973): an item's place is the mean of its persons', a person's the mean of their items'. It has one when places of
@@ -45,47 +53,68 @@ def groups_by_items(answers: Answers, difficulty: np.ndarray) -> tuple[np.ndarra
 
     difficulty: float64 [n_items], from which the search starts.
     """
-    n_persons = int(np.count_nonzero(np.diff(answers.start)))
-    n_groups = min(MOST_GROUPS, n_persons // LEAST_PERSONS)
+    n_groups = min(MOST_GROUPS, answers.n_answered // LEAST_PERSONS)
     if n_groups < 2:
         return None
-    place = np.clip(difficulty, -4, 4)
-    if not _has_direction(_spread_over(answers), answers, place, 8):
+    start = np.clip(difficulty, -4, 4)
+    if _direction(AnswerShards.here(answers.sample(SAMPLE)), start, 8) is None:
         return None
-    if not _has_direction(np.flatnonzero(answers.answered), answers, place, 60):
+    place = _direction(answers, start, 60)
+    if place is None:
         return None
-    person = _person_places(answers.lists, place)
-    cuts = np.unique(np.quantile(person[answers.answered], np.arange(1, n_groups) / n_groups))
-    group = np.searchsorted(cuts, person, side="right")
-    return np.unique(group, return_inverse=True)[1].astype(np.int32), place
+    person = answers.shards.derive(_person_places_of, place)
+    everybody = np.concatenate(person.each(_of_answered, answers.shards))
+    cuts = np.unique(np.quantile(everybody, np.arange(1, n_groups) / n_groups))
+    present = np.unique(np.searchsorted(cuts, everybody, side="right"))
+    if len(present) < 2:
+        return None
+    return Grouping(person.derive(_groups_of, cuts, present), len(present), place)
 
 
-def harder_after_right(answers: Answers, place: np.ndarray, group: np.ndarray) -> bool:
+def _person_places_of(answers: Answers, place: np.ndarray) -> np.ndarray:
+    return _person_places(answers.lists, place)
+
+
+def _of_answered(place: np.ndarray, answers: Answers) -> np.ndarray:
+    return place[answers.answered]
+
+
+def _groups_of(place: np.ndarray, cuts: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Number the groups that have persons; persons without answers come into one of them."""
+    group = np.searchsorted(cuts, place, side="right")
+    return np.minimum(np.searchsorted(present, group), len(present) - 1).astype(np.int32)
+
+
+def harder_after_right(answers: AnswerShards, place: np.ndarray) -> bool:
     """Test whether items after a right answer differ from those before it, as in an adaptive test.
 
     z of sum y_t (place_(t + 1) - place_(t - 1)) over persons' answers in order of time, both as deviations from their
-    means over the persons of the same group (int32 [n_persons]) who had the same item: 0 when the items do not follow
-    from the answers. Without the groups, forms handed out by ability would differ after a right answer, too.
+    means over the persons of the same group who had the same item: 0 when the items do not follow from the answers.
+    Without the groups, forms handed out by ability would differ after a right answer, too.
 
     False where times do not tell: without times, at equal times, and where everybody has the items in the same order.
+
+    answers: with the groups.
     """
-    if not len(answers.order):
+    sample = answers.sample(SAMPLE)
+    if not len(sample.order):
         return False
-    person, code = _in_time(answers, _spread_over(answers))
+    person, code = _in_time(sample)
     if _same_order(person, answers.scores.item[code], answers.n_items):
         return False
     now = 1 + np.flatnonzero((person[2:] == person[:-2]) & (person[:-2] >= 0))
     item, share = answers.scores.item, share_of(answers.scores)
     place_of = place[item[code]]
     right, change = share[code[now]], place_of[now + 1] - place_of[now - 1]
-    _, cell = np.unique(item[code[now]].astype(np.int64) * (group.max() + 1) + group[person[now]], return_inverse=True)
+    group = sample.group[person[now]]
+    _, cell = np.unique(item[code[now]].astype(np.int64) * answers.n_groups + group, return_inverse=True)
     for values in (right, change):
         values -= (np.bincount(cell, values) / np.bincount(cell))[cell]
     of_person = np.bincount(person[now], right * change)
     return bool(abs(of_person.sum()) > ADAPTIVE_Z * np.sqrt(np.sum(of_person**2)))
 
 
-def items_follow_answers(answers: Answers, curves: Curves, grid: Grid) -> bool:
+def items_follow_answers(answers: AnswerShards, curves: Curves, grid: Grid) -> bool:
     """Test whether answers within a group hang together less than the group's abilities explain, as in a staged test.
 
     Where ability alone decides who gets which items, answers of a group are as associated as its spread of ability
@@ -95,35 +124,33 @@ def items_follow_answers(answers: Answers, curves: Curves, grid: Grid) -> bool:
 
     answers: with the groups; curves, grid: estimated with a population for each group.
     """
-    group = np.repeat(answers.group, np.diff(answers.start))
-    cell = group.astype(np.int64) * answers.n_items + answers.scores.item[answers.code]
-    size, of_code = answers.n_groups * answers.n_items, share_of(answers.scores)
-    given = np.bincount(cell, minlength=size).reshape(answers.n_groups, -1)
-    right = np.bincount(cell, of_code[answers.code], minlength=size).reshape(answers.n_groups, -1)
+    given = answers.shards.total(_count_in_groups, add=np.add)
+    of_code, first = share_of(answers.scores), answers.scores.first[:-1]
+    right, given = np.add.reduceat(given * of_code, first, axis=1), np.add.reduceat(given, first, axis=1)
     shared = (given >= LEAST_IN_CELL) & (np.count_nonzero(given >= LEAST_IN_CELL, axis=0) > 1)
     share = right / np.maximum(given, 1)
-    p = np.add.reduceat(of_code[:, None] * np.exp(code_tables(curves, grid.node)), curves.scores.first[:-1], axis=0)
+    p = np.add.reduceat(of_code[:, None] * np.exp(code_tables(curves, grid.node)), first, axis=0)
     tables = _Residuals(share, grid.weight @ p.T, p, shared)
-    observed, expected = _products(answers.take(_spread_over(answers)).lists, tables, np.atleast_2d(grid.weight))
+    observed, expected = _products(answers.sample(SAMPLE).lists, tables, np.atleast_2d(grid.weight))
     return bool(observed < LEAST_ASSOCIATION * expected)
 
 
-def _spread_over(answers: Answers) -> np.ndarray:
-    """Choose at most SAMPLE of the persons with answers, int64, from all over the list: it may be sorted by form."""
-    answered = np.flatnonzero(answers.answered)
-    return answered[np.linspace(0, len(answered) - 1, min(SAMPLE, len(answered))).astype(np.int64)]
+def _count_in_groups(answers: Answers) -> np.ndarray:
+    """Count the answers with each code in each group, int64 [n_groups, n_codes]."""
+    n_codes = len(answers.count)
+    cell = np.repeat(answers.group, np.diff(answers.start)).astype(np.int64) * n_codes + answers.code
+    return np.bincount(cell, minlength=answers.n_groups * n_codes).reshape(-1, n_codes)
 
 
-def _in_time(answers: Answers, persons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """List the answers of some persons in order of time: person and code, int [n]; person -1 where times are equal."""
-    chosen = answers.take(persons)
-    person = np.repeat(persons, np.diff(chosen.start))
-    at = np.lexsort((chosen.order, person))
-    order, person = chosen.order[at], person[at]
+def _in_time(answers: Answers) -> tuple[np.ndarray, np.ndarray]:
+    """List answers in order of time: person and code, int [n]; person -1 where times are equal."""
+    person = np.repeat(np.arange(len(answers.group)), np.diff(answers.start))
+    at = np.lexsort((answers.order, person))
+    order, person = answers.order[at], person[at]
     tied = np.zeros(len(at), bool)
     tied[1:] = (order[1:] == order[:-1]) & (person[1:] == person[:-1])
     tied[:-1] |= tied[1:]
-    return np.where(tied, -1, person), chosen.code[at]
+    return np.where(tied, -1, person), answers.code[at]
 
 
 def _same_order(person: np.ndarray, item: np.ndarray, n_items: int) -> bool:
@@ -134,51 +161,41 @@ def _same_order(person: np.ndarray, item: np.ndarray, n_items: int) -> bool:
     return bool(connected_components(graph, connection="strong", return_labels=False) == n_items)
 
 
-def _has_direction(persons: np.ndarray, answers: Answers, place: np.ndarray, steps: int) -> bool:
-    """Average reciprocally over some persons, from `place` (in place), and test whether the correlation is twice what
-    random choice gives."""
-    lists = answers.lists
-    times = _times_given(persons, lists, answers.n_items)
+def _direction(answers: AnswerShards, start: np.ndarray, steps: int) -> np.ndarray | None:
+    """Average reciprocally from `start`; gives the items' places, None unless the correlation is twice what random choice gives."""
+    times, place = answers.n_answers.astype(np.float64), start.copy()
     n_answers, used = times.sum(), np.count_nonzero(times)
     correlation = 0.0
     for _ in range(steps):
         place -= times @ place / n_answers
         size = np.sqrt(times @ place**2 / n_answers)
         if size < 1e-9:
-            return False
+            return None
         place /= size
-        before = place.copy()
-        _average(persons, lists, place, times)
+        before = place
+        place = answers.shards.total(_sum_of_places, place, add=np.add) / np.maximum(times, 1)
         correlation = np.sqrt(max(times @ (before * place) / n_answers, 0.0))
-    by_chance = np.sqrt(len(persons) / n_answers) + np.sqrt(used / n_answers)
-    return bool(correlation > min(2 * by_chance, 0.9) and correlation > 0.2)
+    by_chance = np.sqrt(answers.n_answered / n_answers) + np.sqrt(used / n_answers)
+    return place if correlation > min(2 * by_chance, 0.9) and correlation > 0.2 else None
+
+
+def _sum_of_places(answers: Answers, place: np.ndarray) -> np.ndarray:
+    return _sum_over_persons(answers.lists, place)
 
 
 @kernel
-def _times_given(persons: np.ndarray, answers: AnswerLists, n_items: int) -> np.ndarray:
-    """Count how many of some persons were given each item."""
-    start, code = answers.start, answers.code
-    times = np.zeros(n_items)
-    for p in persons:
-        for k in range(start[p], start[p + 1]):
-            times[answers.item[code[k]]] += 1
-    return times
-
-
-@kernel
-def _average(persons: np.ndarray, answers: AnswerLists, place: np.ndarray, times: np.ndarray) -> None:
-    """Move each item to the mean, over those persons who have it, of the mean place of their items."""
+def _sum_over_persons(answers: AnswerLists, place: np.ndarray) -> np.ndarray:
+    """Sum, for each item over those persons who have it, the mean place of their items."""
     start, code = answers.start, answers.code
     total = np.zeros(place.size)
-    for p in persons:
+    for p in range(start.size - 1):
         mean = 0.0
         for k in range(start[p], start[p + 1]):
             mean += place[answers.item[code[k]]]
-        mean /= start[p + 1] - start[p]
+        mean /= max(start[p + 1] - start[p], 1)
         for k in range(start[p], start[p + 1]):
             total[answers.item[code[k]]] += mean
-    for j in range(place.size):
-        place[j] = total[j] / max(times[j], 1)
+    return total
 
 
 class _Residuals(NamedTuple):

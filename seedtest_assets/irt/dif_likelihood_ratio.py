@@ -6,10 +6,12 @@ each starts from another.
 """
 
 from dataclasses import dataclass, field, replace
+from operator import add
 
 import numpy as np
 from scipy.special import logit
 
+from seedtest_assets.irt.answer_shards import AnswerShards
 from seedtest_assets.irt.dif_answers import GroupedAnswers
 from seedtest_assets.irt.em import Stopping, solve
 from seedtest_assets.irt.estep import Answers
@@ -17,10 +19,11 @@ from seedtest_assets.irt.grid import Grid, nodes_for, normal_grid
 from seedtest_assets.irt.item_scores import right_or_wrong, right_or_wrong_curves
 from seedtest_assets.irt.kernel_arguments import Curves
 from seedtest_assets.irt.models import Model
-from seedtest_assets.irt.own_grids import FOR_ESTIMATES
+from seedtest_assets.irt.own_grids import FOR_ESTIMATES, loglik_of
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.priors import NO_PRIORS, Priors
 from seedtest_assets.irt.problem import Problem, starting_values
+from seedtest_assets.irt.shards import Shards
 from seedtest_assets.irt.state import SLOPE_LIMIT, State
 
 REFERENCE, FOCAL = 0, 1
@@ -32,7 +35,8 @@ AT_THE_LIMIT = 0.999
 class GroupFit:
     """A fit in which the items `equal`, bool [n_items], have the same parameters in both groups.
 
-    items: int32 [n_items], codes in the responses; state: of 2 n_items codes, both groups together at mean 0 and SD 1. poor: persons whom the common grid does not serve.
+    items: int32 [n_items], codes in the responses; state: of 2 n_items codes, both groups together at mean 0 and SD 1.
+    poor: persons whom the common grid does not serve, None for nobody.
     """
 
     items: np.ndarray
@@ -41,7 +45,7 @@ class GroupFit:
     state: State
     loglik: float
     converged: bool
-    poor: np.ndarray
+    poor: Shards[list[np.ndarray]] | None
 
     def parameters(self, group: int, row: int) -> ItemParameters:
         """Give the parameters of an item in a group on the scale on which the reference group is N(0, 1)."""
@@ -92,7 +96,7 @@ class GroupModel:
         start = starting_values(answers.count, answers.scores, 2)
         if self.priors.fixed_c is not None:
             start.g[:] = logit(self.priors.fixed_c)
-        return self._fit(equal, start, np.array([], np.int64))
+        return self._fit(equal, start, None)
 
     def fit(self, equal: np.ndarray, start: GroupFit) -> GroupFit:
         """Fit from another fit; an item that was equal starts with the same parameters in both groups."""
@@ -120,24 +124,26 @@ class GroupModel:
             order=np.empty(0, np.uint16),
         )
         n_nodes = nodes_for(float(np.quantile(np.diff(given.start), 0.95)))
-        return Problem(answers, self.model, np.ones(2 * n, bool), n_nodes=n_nodes, priors=self.priors)
+        return Problem(
+            AnswerShards.here(answers), self.model, np.ones(2 * n, bool), n_nodes=n_nodes, priors=self.priors
+        )
 
-    def _fit(self, equal: np.ndarray, start: State, poor: np.ndarray) -> GroupFit:
+    def _fit(self, equal: np.ndarray, start: State, poor: Shards[list[np.ndarray]] | None) -> GroupFit:
         problem = self._problem(equal)
-        if len(poor):
-            problem = problem.resolving([poor], start)
+        if poor is not None:
+            problem = problem.resolving(poor, start)
         solution = solve(problem, start, self.stopping)
-        expected = problem.expect(solution.state, counts=False, abilities=True)
-        if not len(poor):
-            poor = problem.unresolved(solution.state, expected.moments, FOR_ESTIMATES)[0]
-            if len(poor):
+        posteriors = problem.posteriors(solution.state)
+        if poor is None:
+            poor = problem.unresolved(solution.state, posteriors, FOR_ESTIMATES)
+            if poor is not None:
                 return self._fit(equal, solution.state, poor)
         return GroupFit(
             items=self.answers.items,
             equal=equal,
             problem=problem,
             state=solution.state,
-            loglik=expected.loglik,
+            loglik=posteriors.total(loglik_of, add=add),
             converged=solution.converged,
             poor=poor,
         )

@@ -21,6 +21,8 @@ Progress = Callable[[int, float, float], None]
 
 # Tolerance from which single precision is harmless; docs/method.md says what it changes.
 SINGLE_PRECISION_FROM = 2e-5
+# Times the tolerance: the last steps are done in double precision, so that the estimates do not depend on the order of sums.
+DOUBLE_PRECISION_WITHIN = 100
 # A calibration that needs more steps has an item that is hard to estimate.
 SINGLE_PRECISION_STEPS = 15
 # Steps that an item may take to come back from the limit of its slope.
@@ -64,10 +66,10 @@ def solve(problem: Problem, state: State, stopping: Stopping) -> Solution:
     weight = np.sqrt(np.concatenate([np.tile(n_answers, 3), of_extra, np.full(2 * len(state.mean), n_answers.sum())]))
     mixer = _Mixer(weight)
     fallback, best = state, -np.inf
-    iteration, falls = 0, 0
+    iteration, falls, change = 0, 0, np.inf
     while iteration < stopping.max_iterations:
         iteration += 1
-        single = _single_precision(problem, stopping.tolerance, iteration)
+        single = _single_precision(problem, stopping.tolerance, iteration, change)
         expected = problem.expect(state, single=single)
         objective = expected.loglik + problem.log_prior(state)
         if not np.isfinite(objective) and not mixer.empty:
@@ -80,7 +82,7 @@ def solve(problem: Problem, state: State, stopping: Stopping) -> Solution:
         change = float(np.max(np.abs(after - before), initial=0.0))
         if stopping.progress is not None:
             stopping.progress(iteration, change, expected.loglik)
-        if change <= stopping.tolerance:
+        if change <= stopping.tolerance and not single:
             return Solution(new, iteration, True)
         if iteration >= PATIENCE and (problem.free & (np.abs(new.a) >= SLOPE_LIMIT)).any():
             return Solution(new, iteration, False)
@@ -96,8 +98,10 @@ def solve(problem: Problem, state: State, stopping: Stopping) -> Solution:
     return Solution(fallback, iteration, False)
 
 
-def _single_precision(problem: Problem, tolerance: float, iteration: int) -> bool:
-    return tolerance >= SINGLE_PRECISION_FROM and not problem.guessing.any() and iteration <= SINGLE_PRECISION_STEPS
+def _single_precision(problem: Problem, tolerance: float, iteration: int, change: float) -> bool:
+    if change <= DOUBLE_PRECISION_WITHIN * tolerance or problem.guessing.any():
+        return False
+    return tolerance >= SINGLE_PRECISION_FROM and iteration <= SINGLE_PRECISION_STEPS
 
 
 def _step(problem: Problem, state: State, expected: Expectation, counts: np.ndarray, expand: bool) -> State:

@@ -8,7 +8,7 @@ graded one, or guessing, needs a row for each score. Neighbours with the same it
 both passes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike
 
 from seedtest_assets.irt.curves import log_categories, log_wrong_and_right
 from seedtest_assets.irt.grid import Grid
-from seedtest_assets.irt.item_scores import PARTIAL_CREDIT, RIGHT_OR_WRONG, graded_codes, share_of
+from seedtest_assets.irt.item_scores import GRADED_RESPONSE, PARTIAL_CREDIT, RIGHT_OR_WRONG, graded_codes, share_of
 from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves, ItemScores, Moments, Nodes
 from seedtest_assets.irt.parallel import aligned_zeros, chunks, exponential, kernel, run, spread
 
@@ -80,7 +80,8 @@ class Expectation:
 
     node: [n_nodes], the abilities; answers: [n_items, n_nodes], expected answers at each ability; right: the same for
     right answers, with guessing only; right_theta: [n_items], sum of the posterior means over right answers, or of them times
-    the scores above the lowest, without guessing only; graded: [n_codes of items with a GRM, n_nodes], expected answers with
+    the scores above the lowest, without guessing only; lowest_theta: [n_items], the same sum over answers with the lowest
+    score; graded: [n_codes of items with a GRM, n_nodes], expected answers with
     each score; mass: [n_groups, n_nodes], expected persons; loglik: of the persons' answers; moments: of each person's
     posterior, empty unless asked for.
     """
@@ -89,6 +90,7 @@ class Expectation:
     answers: np.ndarray
     right: np.ndarray
     right_theta: np.ndarray
+    lowest_theta: np.ndarray
     graded: np.ndarray
     mass: np.ndarray
     loglik: float
@@ -125,10 +127,8 @@ def _looked_up(code: Any, rows: Any) -> Any:
 
 
 class _Sums(NamedTuple):
-    """What persons add up to. `row`: expected answers in the table's precision, zero before and after a chunk; the sums
-    are in `total`."""
+    """What persons add up to, in double precision, so that their order does not matter; total: expected answers, by row."""
 
-    row: np.ndarray
     total: np.ndarray
     theta: np.ndarray
     mass: np.ndarray
@@ -151,7 +151,6 @@ def expect(
 
     def new_sums() -> _Sums:
         return _Sums(
-            aligned_zeros((n_rows, len(nodes.node)), nodes.node.dtype),
             aligned_zeros((n_rows, len(nodes.node)), np.float64),
             np.zeros(len(curves.intercept)),
             np.zeros((answers.n_groups, len(nodes.node))),
@@ -166,18 +165,33 @@ def expect(
     mass = _added([part.mass for part in parts])[:, : len(grid.node)]
     loglik = float(sum(part.loglik[0] for part in parts)) + float(answers.count @ plan.added_intercepts(curves))
     theta = _added([part.theta for part in parts])
-    if single and counts:  # rounding must not drown the few answers that place an extreme item
-        n_answers = np.bincount(plan.row, answers.count, minlength=n_rows)
-        total *= (n_answers / np.maximum(total.sum(axis=1), 1e-300))[:, None]
     if not counts:
-        return Expectation(grid.node, total, total[:0], np.zeros(answers.n_items), total[:0], mass, loglik, moments)
+        none = np.zeros(answers.n_items)
+        return Expectation(grid.node, total, total[:0], none, none, total[:0], mass, loglik, moments)
     of_items, right, graded = plan.of_items(total)
-    right_theta = plan.right_theta(theta)
-    if single and not len(right):
-        marked = answers.scores.first[:-1]
-        mostly_right = (answers.count[marked] < answers.count[marked + 1]) & (answers.scores.kind == RIGHT_OR_WRONG)
-        right_theta = np.where(mostly_right, of_items @ grid.node - theta[marked], right_theta)
-    return Expectation(grid.node, of_items, right, right_theta, graded, mass, loglik, moments)
+    lowest_theta = theta[answers.scores.first[:-1]]
+    return Expectation(grid.node, of_items, right, plan.right_theta(theta), lowest_theta, graded, mass, loglik, moments)
+
+
+def with_exact_counts(expected: Expectation, count: np.ndarray, scores: ItemScores) -> Expectation:
+    """Undo what the rounding of single precision does to sums: it must not drown the few answers that place an extreme item.
+
+    count: int64 [n_codes], answers with each code; scores: of the items, none of which has guessing.
+    """
+    first = scores.first[:-1]
+    answers = _adding_up_to(expected.answers, np.add.reduceat(count, first))
+    graded = _adding_up_to(expected.graded, count[graded_codes(scores)])
+    of_graded = np.flatnonzero(scores.kind == GRADED_RESPONSE)
+    if len(of_graded):
+        n_codes = np.diff(scores.first)[of_graded]
+        answers[of_graded] = np.add.reduceat(graded, np.cumsum(n_codes) - n_codes, axis=0)
+    mostly_right = (count[first] < count[first + 1]) & (scores.kind == RIGHT_OR_WRONG)
+    right_theta = np.where(mostly_right, answers @ expected.node - expected.lowest_theta, expected.right_theta)
+    return replace(expected, answers=answers, graded=graded, right_theta=right_theta)
+
+
+def _adding_up_to(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    return total * (count / np.maximum(total.sum(axis=1), 1e-300))[:, None]
 
 
 @dataclass(frozen=True)
@@ -309,7 +323,7 @@ def _expect(
     moments: Moments,
 ) -> None:
     """Do the E-step of the persons low .. high - 1. Answers are counted where `sums` has rows for them."""
-    counting = sums.row.shape[0] > 0
+    counting = sums.total.shape[0] > 0
     start, code, group = answers.start, answers.code, answers.group
     slope, node = table.slope, nodes.node
     width = node.size
@@ -326,7 +340,7 @@ def _expect(
             continue
         if leader < 0 or not _same_rows(code, start[leader], start[leader + 1], first, last, rows):
             if counting and leader >= 0:
-                _add_rows(sums.row, code, start[leader], start[leader + 1], rows, pending, part)
+                _add_rows(sums.total, code, start[leader], start[leader + 1], rows, pending)
             leader = p
             _sum_rows(table.row, code, first, last, rows, part, base)
             for q in range(width):
@@ -364,10 +378,8 @@ def _expect(
                 persons[q] += posterior[q]
             for k in range(first, last):
                 sums.theta[code[k]] += mean
-    if counting:
-        if leader >= 0:
-            _add_rows(sums.row, code, start[leader], start[leader + 1], rows, pending, part)
-        _flush(sums.row, sums.total)
+    if counting and leader >= 0:
+        _add_rows(sums.total, code, start[leader], start[leader + 1], rows, pending)
 
 
 @kernel(inline="always")
@@ -410,16 +422,12 @@ def _sum_rows(
 
 
 @kernel(fastmath=True)
-def _add_rows(
-    count: np.ndarray, code: np.ndarray, first: int, last: int, rows: Any, pending: np.ndarray, part: np.ndarray
-) -> None:
-    """Add `pending`, by way of `part` in the table's precision, to the rows of the answers first .. last - 1."""
-    for q in range(part.size):
-        part[q] = pending[q]
+def _add_rows(count: np.ndarray, code: np.ndarray, first: int, last: int, rows: Any, pending: np.ndarray) -> None:
+    """Add `pending` to the rows of the answers first .. last - 1."""
     for k in range(first, last):
         row = count[row_of(code[k], rows)]
-        for q in range(part.size):
-            row[q] += part[q]
+        for q in range(pending.size):
+            row[q] += pending[q]
 
 
 @kernel(fastmath=True)
@@ -428,13 +436,3 @@ def _sd(posterior: np.ndarray, node: np.ndarray, mean: float) -> float:
     for q in range(node.size):
         variance += posterior[q] * (node[q] - mean) ** 2
     return np.sqrt(variance)
-
-
-@kernel(fastmath=True)
-def _flush(count: np.ndarray, total: np.ndarray) -> None:
-    """Move the counts to the totals in double precision."""
-    for j in range(count.shape[0]):
-        row, sums = count[j], total[j]
-        for q in range(row.size):
-            sums[q] += row[q]
-            row[q] = 0

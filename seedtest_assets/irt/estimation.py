@@ -3,27 +3,29 @@
 import contextlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import add
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from seedtest_assets.irt.answer_shards import AnswerShards
 from seedtest_assets.irt.bank_scale import Blocks, Target, link_blocks
 from seedtest_assets.irt.design import FINE, groups_by_items, harder_after_right, items_follow_answers
 from seedtest_assets.irt.em import Solution, Stopping, solve
 from seedtest_assets.irt.errors import DataError
-from seedtest_assets.irt.estep import Answers, Expectation
 from seedtest_assets.irt.grid import nodes_for
 from seedtest_assets.irt.item_scores import extra_codes, intercepts, rows_of_steps, split_intercepts
 from seedtest_assets.irt.kernel_arguments import Curves, ItemScores
 from seedtest_assets.irt.linking import Linking, link, link_target, near_standard
 from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.options import Options
-from seedtest_assets.irt.own_grids import FOR_ESTIMATES
+from seedtest_assets.irt.own_grids import FOR_ESTIMATES, Posteriors, loglik_of, mirrored, mirrored_parts
 from seedtest_assets.irt.parameters import ItemParameters, Line
 from seedtest_assets.irt.priors import Priors
 from seedtest_assets.irt.problem import PriorAnswers, Problem, starting_values
-from seedtest_assets.irt.responses import Responses
-from seedtest_assets.irt.screening import answers_to, fittable_items, score_counts, scores_given, unconnected_blocks
+from seedtest_assets.irt.response_shards import ResponseShards
+from seedtest_assets.irt.screening import fittable_items, scores_given, unconnected_blocks
+from seedtest_assets.irt.shards import Shards
 from seedtest_assets.irt.standard_errors import Optimum, standard_errors, uphill
 from seedtest_assets.irt.state import SLOPE_LIMIT, State
 
@@ -49,36 +51,36 @@ class Sample:
     """What is calibrated: the answers to the items `fitted` (codes, int32, ascending), and who gave them.
 
     model: of the items that are right or wrong; models: object [n_items of the responses], "GRM", "GPCM" or "PCM" of those
-    with partial credit, "" of the others; group: int32 [n_persons], population of each person; grouped: whether that was given, or found by the choice of
-    items, so that nothing more is looked for; left_out: (item code, number of answers, reason) of the other items.
+    with partial credit, "" of the others; groups: population of each person, int32 [n_persons] of each shard; grouped: whether that was given, or found by the
+    choice of items, so that nothing more is looked for; left_out: (item code, number of answers, reason) of the other items.
     """
 
-    responses: Responses
+    responses: ResponseShards
     model: Model
     models: np.ndarray
     fitted: np.ndarray
     left_out: tuple[tuple[int, int, str], ...]
-    group: np.ndarray
+    groups: Shards[np.ndarray]
     n_groups: int
     grouped: bool
     warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, responses: Responses, model: Model, models: np.ndarray, groups: ArrayLike | None, options: Options
+        cls, responses: ResponseShards, model: Model, models: np.ndarray, groups: ArrayLike | None, options: Options
     ) -> "Sample":
         """Find the items that can be fitted and check the groups."""
-        group, n_groups = _groups(groups, responses.n_persons)
+        of_persons, n_groups = (responses.one_group(), 1) if groups is None else responses.groups_of(groups)
         least, bound = max(options.min_responses, 2), options.bound(model)
         with_prior = np.empty(0, np.int32) if options.by_item is None else options.by_item.item
-        fitted, left_out = fittable_items(responses, least, bound, with_prior)
+        fitted, left_out = fittable_items(responses.count, least, bound, with_prior)
         return cls(
             responses=responses,
             model=model,
             models=models,
             fitted=fitted,
             left_out=tuple(left_out),
-            group=group,
+            groups=of_persons,
             n_groups=n_groups,
             grouped=groups is not None,
         )
@@ -87,7 +89,7 @@ class Sample:
     def merged(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
         """(item code, scores that nobody got) of the fitted items with partial credit that have such."""
         with_steps = self.fitted[self.models[self.fitted] != ""]
-        count = score_counts(self.responses)[with_steps]
+        count = self.responses.count[with_steps]
         below = np.arange(count.shape[1]) < self.responses.max_score[with_steps, None]
         unused = [(int(item), np.flatnonzero(row)) for item, row in zip(with_steps, below & (count == 0), strict=True)]
         return tuple((item, tuple(scores.tolist())) for item, scores in unused if len(scores))
@@ -95,11 +97,16 @@ class Sample:
     @property
     def scores(self) -> ItemScores:
         """The scores that were given to the fitted items."""
-        return scores_given(self.responses, self.fitted, self.models[self.fitted])
+        return scores_given(self.responses.count, self.fitted, self.models[self.fitted])
+
+    @property
+    def answers(self) -> AnswerShards:
+        """The answers to the fitted items."""
+        return self.responses.answers_to(self.fitted, self.scores, self.groups, self.n_groups)
 
     def with_both_marks(self, options: Options) -> "Sample":
         """Leave out items that only a prior can estimate, with only right or only wrong answers."""
-        fitted, _ = fittable_items(self.responses, max(options.min_responses, 2))
+        fitted, _ = fittable_items(self.responses.count, max(options.min_responses, 2))
         return replace(self, fitted=np.intersect1d(self.fitted, fitted))
 
     def without(self, unbounded: np.ndarray, n_answers: np.ndarray) -> "Sample":
@@ -150,13 +157,14 @@ class HeldAnchors:
 class Estimate:
     """Estimated parameters of a sample, on the scale of its persons, or of held anchors.
 
-    expected: what the E-step at the solution gives, abilities included.
+    posteriors: of the persons, at the solution; loglik: of their answers.
     """
 
     sample: Sample
     problem: Problem
     solution: Solution
-    expected: Expectation
+    posteriors: Shards[Posteriors]
+    loglik: float
 
     @classmethod
     def of(cls, sample: Sample, problem: Problem, start: State, stopping: Stopping) -> "Estimate":
@@ -165,13 +173,14 @@ class Estimate:
         for _ in range(MOST_GRIDS):
             solution = solve(problem, start, replace(stopping, max_iterations=stopping.max_iterations - iterations))
             iterations += solution.iterations
-            expected = problem.expect(solution.state, counts=False, abilities=True)
-            poor = problem.unresolved(solution.state, expected.moments, FOR_ESTIMATES)
-            if not any(len(persons) for persons in poor) or iterations >= stopping.max_iterations:
+            posteriors = problem.posteriors(solution.state)
+            poor = problem.unresolved(solution.state, posteriors, FOR_ESTIMATES)
+            if poor is None or iterations >= stopping.max_iterations:
                 break
             problem, start = problem.resolving(poor, solution.state), solution.state
         solution = replace(solution, iterations=iterations)
-        return cls(sample=sample, problem=problem, solution=solution, expected=expected)
+        loglik = posteriors.total(loglik_of, add=add)
+        return cls(sample=sample, problem=problem, solution=solution, posteriors=posteriors, loglik=loglik)
 
     @property
     def state(self) -> State:
@@ -185,7 +194,7 @@ class Estimate:
     @property
     def objective(self) -> float:
         """What is maximised: the log-likelihood, with the priors."""
-        return self.expected.loglik + self.problem.log_prior(self.state)
+        return self.loglik + self.problem.log_prior(self.state)
 
     @property
     def items(self) -> ItemParameters:
@@ -287,30 +296,21 @@ def estimate_items(sample: Sample, bank: Bank, held: HeldAnchors | None, options
         sample = sample.without(unbounded, estimate.problem.answers.n_answers)
 
 
-def _groups(groups: ArrayLike | None, n_persons: int) -> tuple[np.ndarray, int]:
-    if groups is None:
-        return np.zeros(n_persons, np.int32), 1
-    groups = np.asarray(groups)
-    if groups.shape != (n_persons,) or groups.dtype.kind not in "iu" or (groups.size and groups.min() < 0):
-        raise DataError(f"groups must be {n_persons} integer codes from 0, one a person")
-    return groups.astype(np.int32), int(groups.max(initial=0)) + 1
-
-
 def _with_population_a_block(sample: Sample, held: HeldAnchors) -> Sample:
     """Give each block of items that no person connects a population of its own, where held anchors place each."""
-    blocks = Blocks.of(answers_to(sample.responses, sample.fitted, sample.scores))
+    blocks = Blocks.of(sample.answers)
     anchored = np.unique(blocks.of_items[np.isin(sample.fitted, held.items.item)])
     if len(anchored) < blocks.n:
         return sample
-    return replace(sample, group=blocks.of_persons.astype(np.int32), n_groups=blocks.n)
+    return replace(sample, groups=blocks.of_persons, n_groups=blocks.n)
 
 
 def _problem(
     sample: Sample, known: list[ItemParameters], held: HeldAnchors | None, options: Options
 ) -> tuple[Problem, State]:
     """Pose the problem, and start from what is known of an item, else from its share of right answers."""
-    scores = sample.scores
-    answers = answers_to(sample.responses, sample.fitted, scores, sample.group, sample.n_groups)
+    answers = sample.answers
+    scores = answers.scores
     common = np.isin(sample.models[sample.fitted], ["PCM"])
     state = starting_values(answers.count, scores, sample.n_groups)
     for items in known:
@@ -323,17 +323,19 @@ def _problem(
         common &= free
     priors = Priors(**options.given, by_item=options.by_item)
     problem = Problem(
-        answers, sample.model, free, common, n_nodes=_n_nodes(answers), priors=priors, codes=sample.fitted
+        answers,
+        sample.model,
+        free,
+        common,
+        n_nodes=nodes_for(answers.length_quantile(0.95)),
+        priors=priors,
+        codes=sample.fitted,
     )
     if held is not None:
         _hold(held.items, np.searchsorted(sample.fitted, held.items.item), state, problem)
     elif problem.common_slope.any():
         state.a[problem.common_slope] = np.abs(state.a[problem.common_slope]).mean()
     return problem, state
-
-
-def _n_nodes(answers: Answers) -> int:
-    return nodes_for(float(np.quantile(np.diff(answers.start), 0.95)))
 
 
 def _start_from(items: ItemParameters, state: State, fitted: np.ndarray, scores: ItemScores, *, centred: bool) -> None:
@@ -405,17 +407,19 @@ def _with_populations(estimate: Estimate, stopping: Stopping) -> Estimate:
         return estimate
     difficulty = (state.discrimination_and_difficulty[1] - state.mean.mean()) / state.sd.mean()
     grouping = groups_by_items(problem.answers, difficulty)
-    if grouping is None or grouping[0].max() == 0 or harder_after_right(problem.answers, grouping[1], grouping[0]):
+    if grouping is None:
         return estimate
-    group, n_groups = grouping[0], int(grouping[0].max()) + 1
-    answers = replace(problem.answers, group=group, n_groups=n_groups)
-    grouped = replace(problem, answers=answers, n_nodes=max(problem.n_nodes, FINE), own=())
+    n_groups = grouping.n_groups
+    answers = problem.answers.in_groups(grouping.groups, n_groups)
+    if harder_after_right(answers, grouping.place):
+        return estimate
+    grouped = replace(problem, answers=answers, n_nodes=max(problem.n_nodes, FINE), own=None)
     if problem.anchored:
         start = replace(state, mean=np.full(n_groups, state.mean.mean()), sd=np.full(n_groups, state.sd.mean()))
     else:
         start = replace(starting_values(answers.count, answers.scores, n_groups), g=state.g)
     rough = solve(grouped, start, Stopping(100 * stopping.tolerance, 50, stopping.progress))
-    gain = grouped.expect(rough.state, counts=False).loglik - estimate.expected.loglik
+    gain = grouped.expect(rough.state, counts=False).loglik - estimate.loglik
     if gain < GAIN_A_GROUP * n_groups:
         return estimate
     if items_follow_answers(answers, grouped.curves(rough.state), grouped.grid(rough.state)):
@@ -426,7 +430,9 @@ def _with_populations(estimate: Estimate, stopping: Stopping) -> Estimate:
         f"separate populations (means {low:+.2f} to {high:+.2f}). Give the times of the answers, so that an adaptive "
         "test is recognised, or pass groups"
     )
-    sample = replace(sample, group=group, n_groups=n_groups, grouped=True, warnings=(*sample.warnings, warning))
+    sample = replace(
+        sample, groups=grouping.groups, n_groups=n_groups, grouped=True, warnings=(*sample.warnings, warning)
+    )
     return Estimate.of(sample, grouped, rough.state, stopping)
 
 
@@ -488,8 +494,6 @@ def _turned(items: ItemParameters, anchors: ItemParameters) -> bool:
 def _mirrored(estimate: Estimate) -> Estimate:
     """Turn the ability axis around."""
     solution = replace(estimate.solution, state=estimate.state.mirrored())
-    own, priors = tuple(part.mirrored() for part in estimate.problem.own), estimate.problem.priors.mirrored()
-    problem = replace(estimate.problem, own=own, priors=priors)
-    moments = estimate.expected.moments
-    expected = replace(estimate.expected, moments=moments._replace(theta=-moments.theta))
-    return replace(estimate, problem=problem, solution=solution, expected=expected)
+    own = None if estimate.problem.own is None else estimate.problem.own.derive(mirrored_parts)
+    problem = replace(estimate.problem, own=own, priors=estimate.problem.priors.mirrored())
+    return replace(estimate, problem=problem, solution=solution, posteriors=estimate.posteriors.derive(mirrored))

@@ -8,6 +8,7 @@ it does not get a grid that reaches as far as their posterior does, with steps b
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,18 +41,21 @@ MOST_NODES = 10_000
 # Factors 1 + exp(-|z|), each at most 2, that are multiplied before their logarithm is taken.
 FACTORS = 512
 PERSONS_A_CHUNK = 16
+COMMON = -1
 
 
 @dataclass(frozen=True)
 class Part:
     """Persons who are integrated over the same nodes.
 
-    persons: int64 [n]; answers: theirs; node: float64, ascending in equal steps, None for those of the common grid.
+    persons: int64 [n]; answers: theirs; node: float64, ascending in equal steps, None for those of the common grid; halvings:
+    how often the step of the common grid was halved, COMMON for that grid itself.
     """
 
     persons: np.ndarray
     answers: Answers
-    node: np.ndarray | None
+    node: np.ndarray | None = None
+    halvings: int = COMMON
 
     def grid(self, common: Grid, populations: Populations) -> Grid:
         """Weight the nodes; `common`: the common grid."""
@@ -60,6 +64,11 @@ class Part:
     def mirrored(self) -> "Part":
         """Turn the ability axis around."""
         return self if self.node is None else replace(self, node=-self.node[::-1])
+
+
+def whole(answers: Answers) -> tuple[Part, ...]:
+    """Put all persons on the common grid."""
+    return (Part(np.arange(len(answers.group)), answers),)
 
 
 def own_parts(
@@ -72,7 +81,8 @@ def own_parts(
 ) -> tuple[Part, ...]:
     """Move persons whom their grid does not serve to nodes that do.
 
-    Those who need about the same step share their nodes, which reach as far as the furthest of them.
+    Those who need about the same step share their nodes, which reach as far as the furthest of them. They are whole
+    multiples of the step, so that persons of other shards have the same ones.
 
     poor: such persons of each part; step: of the common grid, which is halved as often as needed.
     """
@@ -84,18 +94,18 @@ def own_parts(
     )
     halvings = np.ceil(np.log2(np.maximum(step / largest, 1))).astype(np.int64)
     rest = np.setdiff1d(parts[0].persons, moved)
-    own = [Part(rest, answers.take(rest), None)]
+    own = [Part(rest, answers.take(rest))]
     for k in np.unique(halvings):
         some = halvings == k
         h = step / 2**k
         node = h * np.arange(np.floor(low[some].min() / h), np.ceil(high[some].max() / h) + 1)
-        own.append(Part(moved[some], answers.take(moved[some]), node))
+        own.append(Part(moved[some], answers.take(moved[some]), node, int(k)))
     return tuple(own)
 
 
 def resolved(answers: Answers, curves: Curves, populations: Populations, common: Grid) -> list[tuple[Part, Grid]]:
     """List all persons by the grids that serve them: the common grid, and others where it does not."""
-    parts: tuple[Part, ...] = (Part(np.arange(len(answers.group)), answers, None),)
+    parts = whole(answers)
     moments = expect(answers, curves, common, counts=False, abilities=True).moments
     poor = unresolved(answers, curves, common, moments, FOR_ESTIMATES)
     if len(poor):
@@ -103,24 +113,142 @@ def resolved(answers: Answers, curves: Curves, populations: Populations, common:
     return [(part, part.grid(common, populations)) for part in parts]
 
 
-def merged(expectations: Sequence[Expectation], parts: Sequence[Part]) -> Expectation:
-    """Put the E-steps of several parts side by side."""
+class Posteriors(NamedTuple):
+    """Moments of the persons' posteriors, and the log-likelihood of their answers."""
+
+    moments: Moments
+    loglik: float
+
+
+class EStep(NamedTuple):
+    """What the E-step of a part depends on besides the answers."""
+
+    curves: Curves
+    common: Grid
+    populations: Populations
+    single: bool = False
+    counts: bool = True
+
+
+def expected_by_step(parts: Sequence[Part], estep: EStep) -> dict[int, Expectation]:
+    """Do the E-step of each part, by how often its step was halved; see estep.expect."""
+    return {
+        part.halvings: expect(
+            part.answers,
+            estep.curves,
+            part.grid(estep.common, estep.populations),
+            single=estep.single,
+            counts=estep.counts,
+        )
+        for part in parts
+    }
+
+
+def added(one: dict[int, Expectation], other: dict[int, Expectation]) -> dict[int, Expectation]:
+    """Add the E-steps of two shards."""
+    total = one | other
+    for k in one.keys() & other.keys():
+        node = one[k].node if k == COMMON else np.union1d(one[k].node, other[k].node)
+        total[k] = _sum(_over(node, one[k]), _over(node, other[k]))
+    return total
+
+
+def _over(node: np.ndarray, expectation: Expectation) -> Expectation:
+    """Extend to more nodes, where nobody is expected."""
+    if len(node) == len(expectation.node):
+        return expectation
+    first = int(np.searchsorted(node, expectation.node[0]))
+    after = len(node) - first - len(expectation.node)
+
+    def extended(values: np.ndarray) -> np.ndarray:
+        return np.pad(values, ((0, 0), (first, after)))
+
+    return replace(
+        expectation,
+        node=node,
+        answers=extended(expectation.answers),
+        right=extended(expectation.right),
+        graded=extended(expectation.graded),
+        mass=extended(expectation.mass),
+    )
+
+
+def _sum(one: Expectation, other: Expectation) -> Expectation:
+    return Expectation(
+        node=one.node,
+        answers=one.answers + other.answers,
+        right=one.right + other.right,
+        right_theta=one.right_theta + other.right_theta,
+        lowest_theta=one.lowest_theta + other.lowest_theta,
+        graded=one.graded + other.graded,
+        mass=one.mass + other.mass,
+        loglik=one.loglik + other.loglik,
+        moments=one.moments,
+    )
+
+
+def side_by_side(expectations: Sequence[Expectation]) -> Expectation:
+    """Put the E-steps over several sets of nodes side by side."""
+    if len(expectations) == 1:
+        return expectations[0]
 
     def together(field: str) -> np.ndarray:
         return np.concatenate([getattr(each, field) for each in expectations], axis=-1)
 
-    person = np.argsort(np.concatenate([part.persons for part in parts]))
-    moments = [np.concatenate(values) for values in zip(*(each.moments for each in expectations), strict=True)]
     return Expectation(
         node=together("node"),
         answers=together("answers"),
         right=together("right"),
         graded=together("graded"),
         right_theta=np.sum([each.right_theta for each in expectations], axis=0),
+        lowest_theta=np.sum([each.lowest_theta for each in expectations], axis=0),
         mass=together("mass"),
         loglik=sum(each.loglik for each in expectations),
-        moments=Moments(*(values[person] if len(values) else values for values in moments)),
+        moments=expectations[0].moments,
     )
+
+
+def posteriors(parts: Sequence[Part], estep: EStep) -> Posteriors:
+    """Compute the moments of the persons of all parts, in the order of the persons."""
+    expectations = [
+        expect(part.answers, estep.curves, part.grid(estep.common, estep.populations), counts=False, abilities=True)
+        for part in parts
+    ]
+    person = np.argsort(np.concatenate([part.persons for part in parts]))
+    moments = [np.concatenate(values)[person] for values in zip(*(each.moments for each in expectations), strict=True)]
+    return Posteriors(Moments(*moments), sum(each.loglik for each in expectations))
+
+
+def loglik_of(posteriors: Posteriors) -> float:
+    """Give the log-likelihood of a shard."""
+    return posteriors.loglik
+
+
+def mirrored(posteriors: Posteriors) -> Posteriors:
+    """Turn the ability axis around."""
+    moments = posteriors.moments
+    return posteriors._replace(moments=moments._replace(theta=-moments.theta))
+
+
+def mirrored_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Turn the ability axis around."""
+    return tuple(part.mirrored() for part in parts)
+
+
+def poor_of_parts(posteriors: Posteriors, parts: Sequence[Part], estep: EStep, most_at_ends: float) -> list[np.ndarray]:
+    """Find the persons of each part whom its grid does not serve, int64; see unresolved."""
+    return [
+        part.persons[
+            unresolved(
+                part.answers,
+                estep.curves,
+                part.grid(estep.common, estep.populations),
+                posteriors.moments.take(part.persons),
+                most_at_ends,
+            )
+        ]
+        for part in parts
+    ]
 
 
 def unresolved(answers: Answers, curves: Curves, grid: Grid, moments: Moments, most_at_ends: float) -> np.ndarray:

@@ -6,8 +6,9 @@ from functools import cached_property
 import numpy as np
 from scipy.special import expit
 
+from seedtest_assets.irt.answer_shards import AnswerShards
 from seedtest_assets.irt.curves import code_tables
-from seedtest_assets.irt.estep import Answers, Expectation, expect
+from seedtest_assets.irt.estep import Expectation, with_exact_counts
 from seedtest_assets.irt.grid import N_NODES, Grid, normal_grid
 from seedtest_assets.irt.item_priors import ItemPriors, item_priors
 from seedtest_assets.irt.item_scores import (
@@ -18,11 +19,23 @@ from seedtest_assets.irt.item_scores import (
     intercepts,
     split_intercepts,
 )
-from seedtest_assets.irt.kernel_arguments import Curves, ItemScores, Moments
+from seedtest_assets.irt.kernel_arguments import Curves, ItemScores
 from seedtest_assets.irt.models import Model, ModelFacts, model_facts
-from seedtest_assets.irt.own_grids import Part, merged, own_parts, unresolved
+from seedtest_assets.irt.own_grids import (
+    EStep,
+    Part,
+    Posteriors,
+    added,
+    expected_by_step,
+    own_parts,
+    poor_of_parts,
+    posteriors,
+    side_by_side,
+    whole,
+)
 from seedtest_assets.irt.prior_densities import log_prior
 from seedtest_assets.irt.priors import GUESSING_MEAN, Priors
+from seedtest_assets.irt.shards import Shards
 from seedtest_assets.irt.state import State
 
 # A held item with less guessing than this has none.
@@ -55,11 +68,11 @@ class Problem:
     those of model Rasch, bool [n_items].
 
     With held items the populations' means and SDs are estimated on the held items' scale, otherwise the persons
-    together have mean 0 and SD 1. `codes`: of the items, int32 [n_items], by which they have priors. `own`: all persons by the nodes that serve them, where the common grid does not
-    serve all.
+    together have mean 0 and SD 1. `codes`: of the items, int32 [n_items], by which they have priors. `own`: the persons of each
+    shard by the nodes that serve them, where the common grid does not serve all.
     """
 
-    answers: Answers
+    answers: AnswerShards
     model: Model
     free: np.ndarray
     common: np.ndarray | None = None
@@ -67,7 +80,7 @@ class Problem:
     prior: PriorAnswers | None = None
     priors: Priors = field(default_factory=Priors)
     codes: np.ndarray | None = None
-    own: tuple[Part, ...] = ()
+    own: Shards[tuple[Part, ...]] | None = None
 
     @property
     def facts(self) -> ModelFacts:
@@ -135,39 +148,44 @@ class Problem:
         """Make the grid that holds the populations at `state`."""
         return normal_grid(state.mean, state.sd, self.n_nodes)
 
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """All persons, by the nodes over which they are integrated."""
-        return self.own or (Part(np.arange(len(self.answers.group)), self.answers, None),)
+    @cached_property
+    def parts(self) -> Shards[tuple[Part, ...]]:
+        """All persons of each shard, by the nodes over which they are integrated."""
+        return self.answers.shards.derive(whole) if self.own is None else self.own
 
-    def grids(self, state: State) -> list[Grid]:
-        """Make the grid of each part."""
-        return [part.grid(self.grid(state), state.populations) for part in self.parts]
-
-    def expect(self, state: State, **wanted: bool) -> Expectation:
+    def expect(self, state: State, *, single: bool = False, counts: bool = True) -> Expectation:
         """Do the E-step at `state`, with the prior's answers added; see estep.expect."""
-        curves, grids = self.curves(state), self.grids(state)
-        first, *others = [
-            self._as_model(expect(part.answers, curves, grid, **wanted), wanted.get("counts", True))
-            for part, grid in zip(self.parts, grids, strict=True)
-        ]
-        if self.prior is not None and wanted.get("counts", True):
-            first = self._with_prior(first)
-        return merged([first, *others], self.parts) if others else first
+        estep = self._estep(state)._replace(single=single, counts=counts)
+        by_step = self.parts.total(expected_by_step, estep, add=added)
+        expected = self._as_model(side_by_side([by_step[halvings] for halvings in sorted(by_step)]), counts)
+        if counts and single:
+            expected = with_exact_counts(expected, self.answers.count, self.scores)
+        return expected if self.prior is None or not counts else self._with_prior(expected, len(estep.common.node))
 
-    def unresolved(self, state: State, moments: Moments, most_at_ends: float) -> list[np.ndarray]:
-        """Find the persons of each part whom its grid does not serve at `state`, int64; see own_grids.unresolved."""
-        curves = self.curves(state)
-        return [
-            part.persons[unresolved(part.answers, curves, grid, moments.take(part.persons), most_at_ends)]
-            for part, grid in zip(self.parts, self.grids(state), strict=True)
-        ]
+    def posteriors(self, state: State) -> Shards[Posteriors]:
+        """Compute the posteriors of all persons at `state`."""
+        return self.parts.derive(posteriors, self._estep(state))
 
-    def resolving(self, poor: list[np.ndarray], state: State) -> "Problem":
+    def unresolved(
+        self, state: State, posteriors: Shards[Posteriors], most_at_ends: float
+    ) -> Shards[list[np.ndarray]] | None:
+        """Find the persons of each part whom its grid does not serve at `state`, see own_grids.poor_of_parts; None for nobody."""
+        poor = posteriors.derive(poor_of_parts, self.parts, self._estep(state), most_at_ends)
+        return poor if any(poor.each(_has_persons)) else None
+
+    def resolving(self, poor: Shards[list[np.ndarray]], state: State) -> "Problem":
         """Give persons whom their grid does not serve, by part, other nodes."""
         node = self.grid(state).node
         step = float(node[1] - node[0])
-        return replace(self, own=own_parts(self.answers, self.parts, poor, step, self.curves(state), state.populations))
+        own = self.answers.shards.derive(own_parts, self.parts, poor, step, self.curves(state), state.populations)
+        return replace(self, own=own)
+
+    def without_persons(self) -> "Problem":
+        """Keep what is known without looking at a person."""
+        return replace(self, answers=self.answers.without_persons(), own=None)
+
+    def _estep(self, state: State) -> EStep:
+        return EStep(self.curves(state), self.grid(state), state.populations)
 
     def _as_model(self, expected: Expectation, counted: bool) -> Expectation:
         """Sum the abilities of right answers for an M-step without guessing, where held items have guessing."""
@@ -176,10 +194,12 @@ class Problem:
         marked = np.where(self.partial_credit, expected.right_theta, expected.right @ expected.node)
         return replace(expected, right=expected.right[:0], right_theta=marked)
 
-    def _with_prior(self, expected: Expectation) -> Expectation:
+    def _with_prior(self, expected: Expectation, n_common: int) -> Expectation:
+        """Add the prior's answers at the nodes of the common grid, the first ones."""
         assert self.prior is not None
-        by_code = self.prior.at(expected.node)
         scores = self.scores
+        by_code = np.zeros((len(scores.item), len(expected.node)))
+        by_code[:, :n_common] = self.prior.at(expected.node[:n_common])
         above = scores.score - scores.score[scores.first[:-1]][scores.item]
         theta = np.bincount(scores.item, above * (by_code @ expected.node), minlength=len(self.free))
         return replace(
@@ -203,6 +223,10 @@ class Problem:
         if self.prior is None:
             return of_parameters
         return of_parameters + self.prior.log_likelihood(self.curves(state), self.grid(state).node)
+
+
+def _has_persons(of_parts: list[np.ndarray]) -> bool:
+    return any(len(persons) for persons in of_parts)
 
 
 def starting_values(count: np.ndarray, scores: ItemScores, n_groups: int = 1) -> State:

@@ -8,7 +8,6 @@ from seedtest_assets.irt.em import Solution
 from seedtest_assets.irt.models import model_facts
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.problem import Problem
-from seedtest_assets.irt.responses import Responses
 
 # Below this number of persons a discrimination's standard error is above about 0.3.
 FEW_PERSONS = 100
@@ -58,20 +57,19 @@ def merged_warnings(merged: tuple[tuple[int, tuple[int, ...]], ...], item_ids: n
     ]
 
 
-def model_warnings(responses: Responses, items: Iterable[int]) -> list[str]:
+def model_warnings(count: np.ndarray, items: Iterable[int], item_ids: np.ndarray | None) -> list[str]:
     """Write one line for the items, by code, whose answers are right or wrong, so that a model of partial credit is not used."""
-    named = np.zeros(responses.n_items, bool)
+    named = np.zeros(len(count), bool)
     named[list(items)] = True
     if not named.any():
         return []
-    answered = np.bincount(responses.item, minlength=responses.n_items) > 0
-    plain = np.flatnonzero(named & answered & (responses.max_score <= 1))
+    plain = np.flatnonzero(named & count.any(axis=1) & ~count[:, 2:].any(axis=1))
     if not len(plain):
         return []
     counted = number_of(len(plain), "item has", "items have")
     return [
         f"{counted} a model of partial credit that changes nothing, since nobody has a score above 1: "
-        f"{names_of(plain, responses.item_ids)}"
+        f"{names_of(plain, item_ids)}"
     ]
 
 
@@ -124,7 +122,7 @@ def fit_warnings(solution: Solution, problem: Problem, tolerance: float) -> list
             "not at a maximum: the likelihood still rises in some direction. The answers may have nothing in common, or "
             "the model may not suit them"
         )
-    n_items, n_persons = problem.answers.n_items, int(problem.answers.answered.sum())
+    n_items, n_persons = problem.answers.n_items, problem.answers.n_answered
     if n_items < 3:
         counted = number_of(
             n_items,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from seedtest_assets.irt.answer_shards import AnswerShards
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers
 from seedtest_assets.irt.item_scores import item_scores, right_or_wrong
@@ -20,24 +21,23 @@ LeftOut = list[tuple[int, int, str]]
 
 
 def fittable_items(
-    responses: Responses, min_responses: int, one_kind: bool = False, with_prior: ArrayLike = ()
+    count: np.ndarray, min_responses: int, one_kind: bool = False, with_prior: ArrayLike = ()
 ) -> tuple[np.ndarray, LeftOut]:
     """Find the codes of the items that can be fitted, int32, and list the others that have answers.
 
-    one_kind: whether an item with only right or only wrong answers can be fitted; with_prior: codes of items with a prior
+    count: of answers with each score, see score_counts; one_kind: whether an item with only right or only wrong answers can be fitted; with_prior: codes of items with a prior
     of their own, for which one answer is enough. An item with partial credit needs two scores in any case.
     Raises DataError when there is none.
     """
-    if responses.n_answers == 0:
+    if not count.any():
         raise DataError("there are no answers to calibrate")
-    count = score_counts(responses)
-    n_answers, highest = count.sum(axis=1), responses.max_score
+    n_answers, partial_credit = count.sum(axis=1), count[:, 2:].any(axis=1)
     few, known = (n_answers > 0) & (n_answers < min_responses), np.zeros(len(n_answers), bool)
     known[np.intersect1d(with_prior, np.arange(len(known))).astype(np.int64)] = True
-    determined = (known if not one_kind else np.ones_like(known)) & (highest == 1)
+    determined = (known if not one_kind else np.ones_like(known)) & ~partial_credit
     alike = (np.count_nonzero(count, axis=1) == 1) & ~determined
     reasons = np.select(
-        [few & ~known, alike & (highest > 1), alike & (count[:, 0] == 0), alike],
+        [few & ~known, alike & partial_credit, alike & (count[:, 0] == 0), alike],
         [
             f"fewer than {min_responses} answers",
             "all answers have the same score",
@@ -63,12 +63,12 @@ def score_counts(responses: Responses) -> np.ndarray:
     return count
 
 
-def scores_given(responses: Responses, items: np.ndarray, models: np.ndarray) -> ItemScores:
+def scores_given(count: np.ndarray, items: np.ndarray, models: np.ndarray) -> ItemScores:
     """Find the scores that answers to some items have, by their codes, int32 [n].
 
-    models: object [n], "GRM", "GPCM" or "PCM" of items with partial credit, "" of the others, which are right or wrong.
+    count: of answers with each score, see score_counts; models: object [n], "GRM", "GPCM" or "PCM" of items with partial credit, "" of the others, which are right or wrong.
     """
-    used = score_counts(responses)[items] > 0
+    used = count[items] > 0
     used[models == "", :2] = True
     return item_scores(used, models)
 
@@ -110,12 +110,24 @@ def answers_to(
     return replace(recoded, code=recoded.code[:n], order=recoded.order[:n])
 
 
-def unconnected_blocks(answers: Answers) -> np.ndarray:
+def unconnected_blocks(answers: AnswerShards) -> np.ndarray:
     """Number the block of each item, int64 [n_items].
 
     Items are in one block when persons who answered both, or a chain of such, connect them.
     """
-    return np.unique(_blocks(answers.lists, answers.n_items), return_inverse=True)[1]
+    return np.unique(answers.shards.total(_blocks_of, add=_joined), return_inverse=True)[1]
+
+
+def _blocks_of(answers: Answers) -> np.ndarray:
+    """Name the block of each item by one of its items, int64 [n_items]."""
+    return _blocks(answers.lists, answers.n_items)
+
+
+def _joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Join blocks that have an item in common in one of two lists of them."""
+    root = one.copy()
+    _join(root, other)
+    return root
 
 
 @kernel
@@ -152,6 +164,16 @@ def _root(root: np.ndarray, item: int) -> int:
         root[item] = root[root[item]]
         item = root[item]
     return item
+
+
+@kernel
+def _join(root: np.ndarray, other: np.ndarray) -> None:
+    for j in range(root.size):
+        first, second = _root(root, j), _root(root, other[j])
+        if first != second:
+            root[max(first, second)] = min(first, second)
+    for j in range(root.size):
+        root[j] = _root(root, j)
 
 
 @kernel

@@ -7,9 +7,9 @@ coefficients on the polynomials that are orthonormal under that person's posteri
 instead of one for each node.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -27,6 +27,7 @@ from seedtest_assets.irt.lost_information import (
     posterior_covariance,
 )
 from seedtest_assets.irt.mstep import step_data
+from seedtest_assets.irt.own_grids import Part
 from seedtest_assets.irt.parallel import aligned_zeros, chunks, spread
 from seedtest_assets.irt.prior_densities import prior_information
 from seedtest_assets.irt.problem import Problem
@@ -83,6 +84,11 @@ class Optimum:
     @cached_property
     def size(self) -> int:
         return _index(self.problem)[1]
+
+    @property
+    def here(self) -> "Optimum":
+        """The point, without persons, for functions that go to shards."""
+        return Optimum(self.problem.without_persons(), self.state)
 
     @property
     def beyond_whole(self) -> bool:
@@ -212,7 +218,7 @@ def _index(problem: Problem) -> tuple[np.ndarray, int]:
         index[:n_items, 0][problem.common_slope] = size
         size += 1
     if problem.anchored or n_groups > 1:
-        present = np.unique(problem.answers.group[problem.answers.answered])
+        present = np.flatnonzero(problem.answers.persons_of_group)
         index[n_items + present, :2] = size + np.arange(2 * len(present)).reshape(-1, 2)
         size += 2 * len(present)
     return index, size
@@ -297,18 +303,10 @@ def _whole_matrix(optimum: Optimum) -> np.ndarray | None:
 def _information(optimum: Optimum) -> np.ndarray:
     """Form the observed information, its lower triangle, float64 [size, size]."""
     answers, index = optimum.problem.answers, optimum.index
-    populations = optimum.state.populations
-    lengths = np.diff(answers.start)
-    degree = DEGREE if np.quantile(lengths[lengths > 0], 0.05) > SHORT_TEST else DEGREE_OF_SHORT_TESTS
-
-    def work(lists: AnswerLists, tables: ScoreTables, nodes: Nodes, low: int, high: int, lost: np.ndarray) -> None:
-        posterior_covariance(low, high, lists, tables, nodes, populations, index, degree, lost)
-
-    parts = _lost(optimum, work, lambda: np.zeros((optimum.size, optimum.size)))
-    information = parts.pop(0)
-    while parts:
-        information += parts.pop()
-    np.negative(information, out=information)
+    short = answers.length_quantile(0.05, answered=True) <= SHORT_TEST
+    degree = DEGREE_OF_SHORT_TESTS if short else DEGREE
+    information = optimum.problem.parts.total(_lost_information, optimum.here, degree, add=np.add)
+    information = np.negative(information, out=information)
     complete = optimum.complete
     for x in range(index.shape[1]):
         for y in range(index.shape[1]):
@@ -380,6 +378,25 @@ def _own_blocks(optimum: Optimum) -> np.ndarray:
 
 def _lost_by_item(optimum: Optimum) -> OwnBlocks:
     """Sum what each item's information loses because abilities are not known."""
+    return optimum.problem.parts.total(_lost_blocks, optimum.here, add=_add_blocks)
+
+
+def _lost_information(parts: Sequence[Part], optimum: Optimum, degree: int) -> np.ndarray:
+    """Sum the posterior covariance of the scores of a shard's persons, float64 [size, size]."""
+    index, populations, size = optimum.index, optimum.state.populations, optimum.size
+
+    def work(lists: AnswerLists, tables: ScoreTables, nodes: Nodes, low: int, high: int, lost: np.ndarray) -> None:
+        posterior_covariance(low, high, lists, tables, nodes, populations, index, degree, lost)
+
+    buffers = _lost(parts, optimum, work, lambda: np.zeros((size, size)))
+    lost = buffers.pop(0)
+    while buffers:
+        lost += buffers.pop()
+    return lost
+
+
+def _lost_blocks(parts: Sequence[Part], optimum: Optimum) -> OwnBlocks:
+    """Sum what the information of each item loses by a shard's persons."""
     n_items, n_each, slope = optimum.problem.answers.n_items, optimum.index.shape[1], optimum.state.a
     n_stretched = max(int(np.diff(optimum.problem.scores.first).max()) - 1, 1)
 
@@ -389,21 +406,24 @@ def _lost_by_item(optimum: Optimum) -> OwnBlocks:
     def new_buffers() -> OwnBlocks:
         return OwnBlocks(np.zeros((n_items, n_each, n_each)), np.zeros((n_items, n_stretched)), np.zeros((2, 2)))
 
-    parts = _lost(optimum, work, new_buffers)
-    return OwnBlocks(*(np.asarray(sum(arrays)) for arrays in zip(*parts, strict=True)))
+    return reduce(_add_blocks, _lost(parts, optimum, work, new_buffers))
 
 
-def _lost(optimum: Optimum, work: Callable[..., None], new_buffers: Callable[[], T]) -> list[T]:
-    """Call `work(answers, tables, nodes, low, high, buffers)` for all persons, and return the buffers.
+def _add_blocks(one: OwnBlocks, other: OwnBlocks) -> OwnBlocks:
+    return OwnBlocks(*map(np.add, one, other))
+
+
+def _lost(parts: Sequence[Part], optimum: Optimum, work: Callable[..., None], new_buffers: Callable[[], T]) -> list[T]:
+    """Call `work(answers, tables, nodes, low, high, buffers)` for the persons of all parts, and return the buffers.
 
     The tables are those of the nodes of one part of the persons after the other.
     """
-    problem, buffers = optimum.problem, []
-    curves = problem.curves(optimum.state)
+    problem, state, buffers = optimum.problem, optimum.state, []
+    curves, common = problem.curves(state), problem.grid(state)
     slope = int(optimum.index[np.argmax(problem.common_slope), 0]) if problem.common_slope_free else -1
-    for part, grid in zip(problem.parts, problem.grids(optimum.state), strict=True):
-        nodes = padded(grid, np.float64)
-        scores = _scores(problem, optimum.state, nodes.node)
+    for part in parts:
+        nodes = padded(part.grid(common, state.populations), np.float64)
+        scores = _scores(problem, state, nodes.node)
         tables = ScoreTables(code_tables(curves, nodes.node), scores, slope)
         buffers += spread(partial(work, part.answers.lists, tables, nodes), chunks(part.answers.start), new_buffers)
     return buffers

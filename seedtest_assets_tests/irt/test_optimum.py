@@ -6,6 +6,7 @@ import pytest
 
 from seedtest_assets import irt
 from seedtest_assets.irt import em, standard_errors
+from seedtest_assets.irt.answer_shards import AnswerShards
 from seedtest_assets.irt.parallel import _exponential_double, _exponential_single
 from seedtest_assets.irt.problem import Problem
 from seedtest_assets.irt.screening import answers_to
@@ -160,7 +161,7 @@ def test_exponentials_are_as_exact_as_they_say():
 def test_posteriors_add_up_to_the_answers():
     truth = simulate(500, 10, 8, seen=0.6)
     answers = answers_to(truth.responses, truth.items.item)
-    problem = Problem(answers, "2PL", np.ones(10, bool))
+    problem = Problem(AnswerShards.here(answers), "2PL", np.ones(10, bool))
     state = State(truth.items.a, truth.items.d, np.zeros(10), np.zeros(1), np.ones(1))
     for single, exactness in ((False, 1e-12), (True, 1e-6)):
         expected = problem.expect(state, single=single)
@@ -179,7 +180,7 @@ def test_neighbours_with_the_same_items_are_counted_as_if_they_were_apart(single
     for order in (np.arange(400), alternating):
         right = np.where(seen, truth.right, np.nan)[order]
         answers = answers_to(responses_of(right), truth.items.item)
-        problem = Problem(answers, "2PL", np.ones(12, bool))
+        problem = Problem(AnswerShards.here(answers), "2PL", np.ones(12, bool))
         state = State(truth.items.a, truth.items.d, np.zeros(12), np.zeros(1), np.ones(1))
         results.append(problem.expect(state, single=single))
     first, second = results

@@ -6,6 +6,7 @@ import pytest
 
 from seedtest_assets import irt
 from seedtest_assets.irt import estimation, standard_errors
+from seedtest_assets.irt.response_shards import ResponseShards
 from seedtest_assets_tests.irt.reference import answers_of, numbers, patterns_of, result_of
 from seedtest_assets_tests.irt.simulate import simulate
 from seedtest_assets_tests.irt.test_optimum import differences
@@ -206,7 +207,7 @@ def test_items_of_one_step_are_the_2pl(model, monkeypatch):
     truth = simulate(1500, 12, 7, seen=0.7)
     responses = truth.responses
     expected = irt.calibrate(responses, options=TIGHT)
-    monkeypatch.setattr(irt.Responses, "max_score", property(lambda self: np.full(self.n_items, 2)))
+    monkeypatch.setattr(ResponseShards, "max_score", property(lambda self: np.full(self.n_items, 2)))
     polytomous = irt.calibrate(responses, polytomous_model=model, options=TIGHT)
     assert polytomous.items.polytomous.all()
     assert polytomous.loglik == pytest.approx(expected.loglik, abs=1e-8)
@@ -442,7 +443,7 @@ def test_summary_and_frames_show_steps():
     items = fit.to_frames().items
     assert items["model"].tolist() == ["GPCM", "GRM", "2PL"]
     assert items["b_2"].isna().tolist() == [False, False, True]
-    again = irt.Responses.from_matrix(matrix)
+    again = ResponseShards.here(irt.Responses.from_matrix(matrix))
     assert (
         len(estimation.Sample.of(again, "2PL", np.array(["GPCM", "GRM", ""], object), None, irt.Options()).fitted) == 3
     )

@@ -14,7 +14,7 @@ from seedtest_assets.calibration import ANSWER_SCHEMA, CalibrationRequest
 from seedtest_assets.engines.coded_request import CodedRequest, times_of
 from seedtest_assets.engines.codes import codes_and_names
 from seedtest_assets.irt.linking import link_target
-from seedtest_assets.irt.screening import fittable_items
+from seedtest_assets.irt.screening import fittable_items, score_counts
 from seedtest_assets.item_steps import steps_as_params, steps_column
 
 DEFAULT_METHOD = "stocking_lord"
@@ -59,7 +59,7 @@ def write_request(request: CalibrationRequest, coded: CodedRequest) -> ServiceRe
 
     Raises irt.DataError when no item can be fitted.
     """
-    fitted, left_out = fittable_items(coded.responses, irt.MIN_RESPONSES)
+    fitted, left_out = fittable_items(score_counts(coded.responses), irt.MIN_RESPONSES)
     n_answers = np.bincount(coded.responses.item, minlength=coded.responses.n_items)[fitted]
     target, source, warnings = link_target(coded.anchors, coded.previous, fitted, request.linking_method)
     anchors_sent = target is not None and source == "anchors"

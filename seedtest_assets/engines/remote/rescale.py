@@ -13,6 +13,7 @@ from seedtest_assets.engines.remote.estimates import Estimates
 from seedtest_assets.engines.remote.reply import AppliedLinking
 from seedtest_assets.engines.remote.request import ServiceRequest
 from seedtest_assets.engines.result_tables import constants_of_blocks, linking_constants, linking_uncertainty
+from seedtest_assets.irt.answer_shards import AnswerShards
 from seedtest_assets.irt.bank_scale import BankScale, Target, link_blocks, mixture
 from seedtest_assets.irt.linking import linking_warnings
 from seedtest_assets.irt.models import scale_transformation
@@ -73,7 +74,7 @@ def on_bank_scale(
         kept = _linked_by_service(estimates, applied, here, request, coded, sent)
         return replace(kept, warnings=(*warnings, *kept.warnings))
     return Rescaled(
-        estimates=_linked(estimates, here, coded),
+        estimates=_linked(estimates, here),
         linked_to=sent.link_source,
         linking_constants=linking_constants(coded, here.linkings),
         n_items_not_linked=int(here.not_linked.sum()),
@@ -95,7 +96,7 @@ def _link(
         method=scale_transformation(request.linking_method),
         item_ids=coded.responses.item_ids,
     )
-    answers = answers_to(coded.responses, estimates.items.item, estimates.items.scores)
+    answers = AnswerShards.here(answers_to(coded.responses, estimates.items.item, estimates.items.scores))
     errors = np.concatenate([estimates.standard_errors[:2], estimates.se_steps.T])
     return link_blocks(estimates.items, errors, target, answers)
 
@@ -118,9 +119,9 @@ def _moved(estimates: Estimates, A: float, B: float) -> Estimates:
     return _transformed(estimates, line, line, group)
 
 
-def _linked(estimates: Estimates, scale: BankScale, coded: CodedRequest) -> Estimates:
+def _linked(estimates: Estimates, scale: BankScale) -> Estimates:
     """Transform each block of items, and the persons who answered them, to the bank's scale."""
-    persons = np.bincount(scale.blocks.of_persons[coded.answered], minlength=scale.blocks.n)
+    persons = scale.blocks.n_persons.sum(axis=0)
     means, sds = scale.A * estimates.group_mean + scale.B, scale.A * estimates.group_sd
     return _transformed(estimates, scale.of_items, scale.of_persons, mixture(persons, means, sds))
 
