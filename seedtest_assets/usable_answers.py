@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -54,6 +54,13 @@ def split_usable(answers: pa.Table) -> SplitAnswers:
     A topic of blanks is none. A negative response time is unknown. Of the same answer with two marks or scores the incorrect or lowest one is
     kept, as in the calibration. Rows of the same answer and mark with different topics are one answer of these topics.
     """
+    rows, left_out = usable_rows(answers)
+    once = each_once(rows)
+    return replace(once, left_out=pa.concat_tables([left_out, once.left_out]))
+
+
+def usable_rows(answers: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Separate usable rows, as of `split_usable` but perhaps several of the same answer, from the others."""
     for name in _IDS:
         if name in answers.column_names:
             answers = _replaced(answers, name, encoded(answers[name]))
@@ -71,14 +78,29 @@ def split_usable(answers: pa.Table) -> SplitAnswers:
     answers = in_order(filtered(answers, usable))
     if "topic_id" in answers.column_names:
         answers = _replaced(answers, "topic_id", encoded(in_one_form(answers["topic_id"])))
-    repeated = _repeats_the_row_before(answers)
-    answers, further = _with_topics_of_repeated_rows(answers, repeated)
+    return answers, decoded(left_out)
+
+
+def each_once(rows: pa.Table) -> SplitAnswers:
+    """Decide which of several rows of the same answer counts. rows: usable ones, in the order of `split_usable`."""
+    repeated = repeats_the_row_before(rows)
+    answers, further = _with_topics_of_repeated_rows(rows, repeated)
     again = answers.filter(pa.array(repeated & ~further))
-    again = again.append_column("reason", pa.repeat(pa.scalar(REPEATED), len(again)))
-    left_out = pa.concat_tables([decoded(left_out), decoded(again)])
     return SplitAnswers(
-        usable=filtered(answers, pa.array(~repeated)), left_out=left_out, n_further_topics=int(further.sum())
+        usable=filtered(answers, pa.array(~repeated)),
+        left_out=decoded(again.append_column("reason", pa.repeat(pa.scalar(REPEATED), len(again)))),
+        n_further_topics=int(further.sum()),
     )
+
+
+def in_order(answers: pa.Table) -> pa.Table:
+    """Sort answers by _ORDER, as far as they have the columns; those in order already are not copied."""
+    times = answers["completed_at"]
+    if pc.all(pc.less(times.slice(0, max(0, len(times) - 1)), times.slice(1))).as_py():
+        return answers
+    keys = pa.table({name: _sortable(answers[name]) for name in _ORDER if name in answers.column_names})
+    place = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
+    return answers.take(place).combine_chunks()
 
 
 def encoded(ids: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:
@@ -195,16 +217,6 @@ def filtered(answers: pa.Table, chosen: pa.Array) -> pa.Table:
     return answers if pc.all(chosen).as_py() else answers.filter(chosen).combine_chunks()
 
 
-def in_order(answers: pa.Table) -> pa.Table:
-    """Sort answers by _ORDER, as far as they have the columns; those in order already are not copied."""
-    times = answers["completed_at"]
-    if pc.all(pc.less(times.slice(0, max(0, len(times) - 1)), times.slice(1))).as_py():
-        return answers
-    keys = pa.table({name: _sortable(answers[name]) for name in _ORDER if name in answers.column_names})
-    place = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
-    return answers.take(place).combine_chunks()
-
-
 def _sortable(values: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Give numbers in the order of values; of ids their places among the sorted ones, which compare faster than text."""
     if not pa.types.is_dictionary(values.type):
@@ -219,7 +231,7 @@ def _too_long(ids: pa.Array) -> pa.Array:
     return pc.greater(pc.binary_length(ids), MAX_ID_BYTES)
 
 
-def _repeats_the_row_before(answers: pa.Table) -> np.ndarray:
+def repeats_the_row_before(answers: pa.Table) -> np.ndarray:
     """Tell of rows in order whether student, item and time are those of the row before, bool [n]."""
     repeated = np.zeros(len(answers), bool)
     student, item = (answers[name].combine_chunks().indices.to_numpy() for name in ("student_id", "item_id"))

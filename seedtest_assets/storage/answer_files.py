@@ -54,27 +54,49 @@ class AnswerFile:
 
     def describe_bad(self) -> str:
         """List the reasons with their counts and first rows, in one line."""
-        parts = []
-        for reason, bad in self.bad.groupby("reason", sort=False):
-            parts.append(f"{reason} ({_rows_and_cells(bad.index)}: {first_few(bad.index.tolist())})")
-        more = len(parts) - REASONS_SHOWN
-        return "; ".join(parts[:REASONS_SHOWN]) + (f"; {more} more kinds of fault" if more > 0 else "")
+        return BadRows(self.bad).describe()
 
     def number_of_bad(self) -> str:
         """Write how many rows, and cells of a wide file, are bad."""
-        return _rows_and_cells(self.bad.index, "bad ")
+        return BadRows(self.bad).number()
 
     def remedy(self) -> str:
-        """Say what helps against the bad rows and cells, and how rows count; in a wide file a column may be no item at all."""
-        cells = [isinstance(place, str) for place in self.bad.index]
-        counting = "" if all(cells) else ". Row 1 is the first below the header"
-        return (
-            f"Correct them,{' take out columns that are no items,' if any(cells) else ''} or add --skip-bad{counting}"
-        )
+        """Say what helps against the bad rows and cells."""
+        return BadRows(self.bad).remedy()
 
     def count_bad(self) -> Mapping[str, int]:
         """Count the rows left out, by reason."""
         return counted(self.bad["reason"])
+
+
+class BadRows:
+    """What to say of the rows that are left out. rows: as of an AnswerFile."""
+
+    def __init__(self, rows: pd.DataFrame) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def describe(self) -> str:
+        """List the reasons with their counts and first rows, in one line."""
+        parts = []
+        for reason, bad in self._rows.groupby("reason", sort=False):
+            parts.append(f"{reason} ({_rows_and_cells(bad.index)}: {first_few(bad.index.tolist())})")
+        more = len(parts) - REASONS_SHOWN
+        return "; ".join(parts[:REASONS_SHOWN]) + (f"; {more} more kinds of fault" if more > 0 else "")
+
+    def number(self) -> str:
+        """Write how many rows, and cells of a wide file, are bad."""
+        return _rows_and_cells(self._rows.index, "bad ")
+
+    def remedy(self) -> str:
+        """Say what helps against the bad rows and cells, and how rows count; in a wide file a column may be no item at all."""
+        cells = [isinstance(place, str) for place in self._rows.index]
+        counting = "" if all(cells) else ". Row 1 is the first below the header"
+        return (
+            f"Correct them,{' take out columns that are no items,' if any(cells) else ''} or add --skip-bad{counting}"
+        )
 
 
 def _rows_and_cells(places: pd.Index, adjective: str = "") -> str:

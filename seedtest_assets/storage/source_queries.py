@@ -32,13 +32,14 @@ _NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
 _OPTIONAL_OF_ATTEMPT = {"topic_id": (), "response_time_ms": WHOLE_NUMBERS, "hint_used": _BOOLEAN, "session_id": ()}
 _SCORE = (*WHOLE_NUMBERS, "numeric", "real", "double precision")
 _SCORES: dict[str, tuple[str, ...]] = {"score": _SCORE, "max_score": _SCORE}
-_SQL_TYPES = {
+SQL_TYPES = {
     "string": "text",
     "bool": "boolean",
     "int32": "integer",
     "double": "double precision",
-    "timestamp[us, tz=UTC]": "timestamptz",
+    "timestamp[us, tz=UTC]": "timestamp with time zone",
 }
+"""Of the columns of OBSERVATION_SCHEMA, by their types, as PostgreSQL names them."""
 
 
 def answers_query(
@@ -126,7 +127,7 @@ def _attempt_query(columns: dict[str, str], omitted_is_wrong: bool) -> str:
         values["correct"] = f"coalesce(correct, score >= coalesce({values['max_score']}, 1))"
     if omitted_is_wrong:
         values["correct"] = f"coalesce({values['correct']}, false)"
-    selected = [f"{values[field.name]}::{_SQL_TYPES[str(field.type)]} AS {field.name}" for field in OBSERVATION_SCHEMA]
+    selected = [f"{values[field.name]}::{SQL_TYPES[str(field.type)]} AS {field.name}" for field in OBSERVATION_SCHEMA]
     return f"SELECT {', '.join(selected)} FROM attempt WHERE completed_at >= :first AND completed_at < :end"
 
 
