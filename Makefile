@@ -58,10 +58,10 @@ lint: install
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy --no-error-summary
 
-bench: install  ## benchmarks: the engine and other packages, the stages of a night, topics, features, the service, the report
+bench: install  ## benchmarks: the engine and other packages, whole nights, topics, features, the service, the report
 	$(BIN)/python -m pip install --quiet 'mirt==1.2.0; python_version >= "3.11"' 'girth==0.8.0'
 	$(BIN)/python -m benchmarks.calibration
-	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.night
 	$(BIN)/python -m benchmarks.topic_abilities
 	$(BIN)/python -m benchmarks.features_daily
 	$(BIN)/python -m benchmarks.irt_service calibrate

@@ -41,7 +41,7 @@ def student_topic_theta(
             )
         specification = fit["model_spec"]
         abilities = topic_theta(
-            [lake.window(day).answers],
+            lake.window(day).buckets,
             active,
             item_parameters(database, day),
             specification["group_mean"],

@@ -263,8 +263,27 @@ def _sort_by_topic(low: int, high: int, start: np.ndarray, topic: np.ndarray, co
     """Sort the answers of the persons low .. high - 1 by topic, keeping their order, in place."""
     for p in range(low, high):
         of_person, codes = topic[start[p] : start[p + 1]], code[start[p] : start[p + 1]]
-        for k in range(1, of_person.size):
-            if of_person[k] < of_person[k - 1]:
-                order = np.argsort(of_person, kind="mergesort")
-                of_person[:], codes[:] = of_person[order], codes[order]
-                break
+        key = np.empty(of_person.size, np.int64)  # topic, then place
+        in_order = True
+        for k in range(key.size):
+            key[k] = ((np.int64(of_person[k]) + 1) << 32) + k
+            in_order &= k == 0 or of_person[k] >= of_person[k - 1]
+        if not in_order:
+            _sort(key)
+            before = codes.copy()
+            for k in range(key.size):
+                of_person[k], codes[k] = (key[k] >> 32) - 1, before[key[k] & 0xFFFFFFFF]
+
+
+@kernel
+def _sort(key: np.ndarray) -> None:
+    """Sort in place, by Shell's method: numpy's takes numba seconds to compile."""
+    gap = key.size
+    while gap > 1:
+        gap = max(int(gap / 2.25), 1)
+        for k in range(gap, key.size):
+            value, at = key[k], k
+            while at >= gap and key[at - gap] > value:
+                key[at] = key[at - gap]
+                at -= gap
+            key[at] = value
