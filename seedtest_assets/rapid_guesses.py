@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from seedtest_assets import irt
 from seedtest_assets.encoded_columns import dictionary_of
 from seedtest_assets.errors import number_of
+from seedtest_assets.medians import grouped_medians
 
 Policy = Literal["keep", "wrong", "ignore"]
 """What a rapid guess counts as: the answer it is, an incorrect one, or none."""
@@ -33,12 +34,6 @@ MOST_MILLISECONDS = 10_000
 # With log-normal times of SD 0.6 the median of 30 answers, and so the threshold, has a standard error of 14%. With fewer
 # answers, some of which may be guesses themselves, a threshold says more about these answers than about the item.
 LEAST_TIMED_ANSWERS = 30
-
-# Longer times need not be told apart: with one of them in the middle the threshold is MOST_MILLISECONDS.
-_LONGEST = 2 * PARTS_OF_THE_MEDIAN * MOST_MILLISECONDS
-_WIDTH = 512
-_N_BINS = _LONGEST // _WIDTH + 1
-"""Bins of times, so that medians are found by counting, in memory that does not grow with the answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,31 +237,10 @@ class _TimedAnswers:
 
 def _thresholds(answers: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Compute the thresholds of items, float64 [n_items]. answers: item and milliseconds of timed answers, gone through twice."""
-    coarse = np.zeros((0, _N_BINS), np.int64)
-    for item, milliseconds in answers:
-        n_items = max(len(coarse), int(item.max(initial=-1)) + 1)
-        counts = _counts(item, np.minimum(milliseconds, _LONGEST) // _WIDTH, n_items, _N_BINS)
-        counts[: len(coarse)] += coarse
-        coarse = counts
-    n, up_to, rows = coarse.sum(axis=1), coarse.cumsum(axis=1), np.arange(len(coarse))
-    ranks = np.stack([(n - 1) // 2, n // 2])  # of the two in the middle, the same one if n is odd
-    bins = np.minimum((up_to <= ranks[:, :, None]).sum(axis=2), _N_BINS - 1)
-    fine = np.zeros((2, len(coarse), _WIDTH), np.int64)
-    for item, milliseconds in answers:
-        of_bin, within = np.divmod(np.minimum(milliseconds, _LONGEST), _WIDTH)
-        for middle, its_bin in zip(fine, bins, strict=True):
-            here = of_bin == its_bin[item]
-            middle += _counts(item[here], within[here], len(coarse), _WIDTH)
-    left = ranks - (up_to - coarse)[rows, bins]
-    middle_times = bins * _WIDTH + (fine.cumsum(axis=2) <= left[:, :, None]).sum(axis=2)
+    medians, n = grouped_medians(answers)
     # Divided, not multiplied by 0.1: the threshold of a median of 70 ms is 7 ms exactly.
-    thresholds = np.minimum(middle_times.mean(axis=0) / PARTS_OF_THE_MEDIAN, MOST_MILLISECONDS)
+    thresholds = np.minimum(medians / PARTS_OF_THE_MEDIAN, MOST_MILLISECONDS)
     return np.where(n >= LEAST_TIMED_ANSWERS, thresholds, np.nan)
-
-
-def _counts(item: np.ndarray, value: np.ndarray, n_items: int, n_values: int) -> np.ndarray:
-    """Count the values of each item, int64 [n_items, n_values]."""
-    return np.bincount(item * n_values + value, minlength=n_items * n_values).reshape(n_items, n_values)
 
 
 def _codes(ids: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets.days import FEATURE_WINDOW_DAYS, feature_windows
-from seedtest_assets.features.daily import features_for_day
+from seedtest_assets.features.daily import ANSWER_COLUMNS, features_of_parts
 from seedtest_assets.features.topics_of_answers import active_pairs
 from seedtest_assets.report.pictures import histogram
 from seedtest_assets.resources import AnswerLake, FeatureRules, PlatformDatabase
@@ -18,6 +18,7 @@ from seedtest_assets.step.metadata import picture, previewed, table_metadata
 from seedtest_assets.storage.abilities import newest_abilities
 from seedtest_assets.storage.publishing import write_features
 from seedtest_assets.storage.retention import drop_old_history
+from seedtest_assets.storage.window_parts import newest_answers
 
 
 @dg.asset(
@@ -35,14 +36,14 @@ def features_topic_daily(
         database, day = platform.database, date.fromisoformat(context.partition_key)
         answers = lake.storage.read_observations([day], ["student_id", "topic_id"])
         topic_theta, overall_theta = newest_abilities(database, day, active_pairs(answers))
-        rows = features_for_day(
+        days = lake.storage.days(feature_windows(day)[0], day)
+        rows = features_of_parts(
             day,
-            lake.storage.observation_files(lake.storage.days(feature_windows(day)[0], day)),
+            newest_answers(lake.storage, days, ANSWER_COLUMNS),
             topic_theta,
             overall_theta,
             include_theta=feature_rules.agg_include_theta,
             use_theta=feature_rules.metrics_use_irt_theta,
-            filesystem=lake.storage.filesystem,
         )
         computed_at = pa.array([datetime.now(timezone.utc)] * len(rows), pa.timestamp("us", tz="UTC"))
         rows_to_write = rows.append_column("computed_at", computed_at)

@@ -7,12 +7,24 @@ from importlib.resources import files
 import duckdb
 import fsspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from seedtest_assets.days import day_bounds, feature_windows
+from seedtest_assets.encoded_columns import dictionary_of
 from seedtest_assets.errors import InputError, first_line
 from seedtest_assets.features.lake_files import open_answers
 from seedtest_assets.storage.abilities import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA
 
+ANSWER_COLUMNS = (
+    "student_id",
+    "topic_id",
+    "correct",
+    "response_time_ms",
+    "hint_used",
+    "completed_at",
+    "score",
+    "max_score",
+)
 FEATURE_SCHEMA = pa.schema(
     [
         ("user_id", pa.string()),
@@ -33,7 +45,7 @@ FEATURE_SCHEMA = pa.schema(
 
 def features_for_day(
     day: date,
-    observations: Sequence[str],
+    observations: Sequence[str] | pa.Table,
     topic_theta: pa.Table,
     overall_theta: pa.Table,
     *,
@@ -43,8 +55,8 @@ def features_for_day(
 ) -> pa.Table:
     """Compute rows of FEATURE_SCHEMA for the (student, topic) pairs with answers on a UTC day, by user, then topic.
 
-    observations: Parquet files of OBSERVATION_SCHEMA that hold the days of both windows; days that are not there are
-        days without answers. Answers outside the windows and answers without a topic make no difference.
+    observations: Parquet files of OBSERVATION_SCHEMA that hold the days of both windows, or a table with ANSWER_COLUMNS; days
+        that are not there are days without answers. Answers outside the windows and answers without a topic make no difference.
     topic_theta, overall_theta: TOPIC_THETA_SCHEMA and OVERALL_THETA_SCHEMA, of both windows; the newest of each counts.
     include_theta: False leaves theta_estimate and theta_sd NULL. use_theta: False rests improvement on accuracy alone.
     filesystem: where the files are, if not on the local disk.
@@ -73,3 +85,22 @@ def features_for_day(
         except duckdb.Error as error:
             raise InputError(f"the features of {day} cannot be computed: {first_line(error)}") from None
     return rows.cast(FEATURE_SCHEMA)
+
+
+def features_of_parts(
+    day: date, parts: Sequence[pa.Table], topic_theta: pa.Table, overall_theta: pa.Table, **options: bool
+) -> pa.Table:
+    """Compute as features_for_day from tables that no two students share; one of them is in memory at a time.
+
+    options: of features_for_day.
+    """
+    rows = []
+    for part in parts:
+        students = dictionary_of(part["student_id"]).dictionary
+        abilities = (
+            table.filter(pc.is_in(table["user_id"], students)) if len(parts) > 1 else table
+            for table in (topic_theta, overall_theta)
+        )
+        rows.append(features_for_day(day, part, *abilities, **options))
+    ordered = [("user_id", "ascending"), ("topic_id", "ascending")]
+    return rows[0] if len(rows) == 1 else pa.concat_tables(rows).sort_by(ordered)

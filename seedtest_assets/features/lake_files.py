@@ -1,10 +1,11 @@
-"""The lake's files of answers, opened in DuckDB."""
+"""The lake's answers, opened in DuckDB."""
 
 import re
 from collections.abc import Sequence
 
 import duckdb
 import fsspec
+import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
 from seedtest_assets.calibration import SCORE_SCHEMA
@@ -13,9 +14,15 @@ from seedtest_assets.storage.statements import literal
 
 
 def open_answers(
-    connection: duckdb.DuckDBPyConnection, paths: Sequence[str], filesystem: fsspec.AbstractFileSystem | None
+    connection: duckdb.DuckDBPyConnection,
+    observations: Sequence[str] | pa.Table,
+    filesystem: fsspec.AbstractFileSystem | None,
 ) -> None:
-    """Name the files `answers`. filesystem: where they are, if not on the local disk."""
+    """Name the files, or the table, `answers`. filesystem: where the files are, if not on the local disk."""
+    if isinstance(observations, pa.Table):
+        connection.register("answers", observations)
+        return
+    paths = observations
     if not paths:
         connection.register("answers", OBSERVATION_SCHEMA.empty_table())
         return

@@ -73,7 +73,7 @@ class LakeParts(ReadParts):
         return pa.concat_tables([begun, answers]).unify_dictionaries()
 
 
-def newest_answers(lake: Lake, days: Sequence[date], columns: Sequence[str], most: int) -> LakeParts:
+def newest_answers(lake: Lake, days: Sequence[date], columns: Sequence[str], most: int = 0) -> LakeParts:
     """Find the newest answers of some days, at most `most` of them; 0 is all.
 
     Raises InputError for a lake with another number of buckets than SEEDTEST_BUCKETS.

@@ -7,9 +7,17 @@ import pytest
 
 from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.days import feature_windows
-from seedtest_assets.features.daily import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, features_for_day
+from seedtest_assets.features.daily import (
+    ANSWER_COLUMNS,
+    OVERALL_THETA_SCHEMA,
+    TOPIC_THETA_SCHEMA,
+    features_for_day,
+    features_of_parts,
+)
+from seedtest_assets.storage import student_buckets
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import FileSource
+from seedtest_assets.storage.window_parts import newest_answers
 from seedtest_assets_tests.conftest import NO_REAL_LOG, SHARED
 
 REAL_LOG = SHARED / "data" / "lkt_cloze_attempts.parquet"
@@ -37,7 +45,7 @@ def log(path):
 
 @pytest.fixture(scope="module")
 def lake(path, log, tmp_path_factory):
-    lake, source = Lake(str(tmp_path_factory.mktemp("lake"))), FileSource(str(path))
+    lake, source = Lake(str(tmp_path_factory.mktemp("lake")), 3), FileSource(str(path))
     days = log["completed_at"].dt.date
     for day, answers in source.answers_by_day(days.min(), days.max()):
         if len(answers.table):
@@ -68,12 +76,18 @@ def by_pandas(log, day):
 
 
 @pytest.mark.slow
-def test_every_day_agrees_with_pandas(log, lake):
+def test_every_day_agrees_with_pandas(log, lake, monkeypatch):
+    monkeypatch.setattr(student_buckets, "ANSWERS_OF_A_PART", 1)
     no_theta = TOPIC_THETA_SCHEMA.empty_table(), OVERALL_THETA_SCHEMA.empty_table()
     n_answers = n_improvements = 0
     for day in lake.all_days():
-        paths = lake.observation_files(lake.days(feature_windows(day)[0], day))
-        got = features_for_day(day, paths, *no_theta).to_pandas().set_index(["user_id", "topic_id"])
+        days = lake.days(feature_windows(day)[0], day)
+        of_files = features_for_day(day, lake.observation_files(days), *no_theta)
+        parts = newest_answers(lake, days, ANSWER_COLUMNS)
+        assert len(parts) == 3
+        rows = features_of_parts(day, parts, *no_theta)
+        assert rows == of_files
+        got = rows.to_pandas().set_index(["user_id", "topic_id"])
         expected = by_pandas(log, day)
         columns = list(expected.columns)
         pd.testing.assert_frame_equal(got[columns], expected, check_dtype=False, check_index_type=False, rtol=1e-12)
