@@ -5,6 +5,7 @@ scores and of its highest possible score.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
 from typing import NamedTuple
@@ -30,7 +31,7 @@ class ScoreCategories(NamedTuple):
     n_marked: answers without a score to items that have scores elsewhere; odd: scores that are no steps of an item and that hardly
     any of its answers has, (item code, scores); tops: items with several max_score, (item code, lowest, highest); impossible: answers to the other items with a score below
     0 or above max_score, (item code, number); highest: the category of all points of each item, int64 [n_items], 1 of those that were
-    left out."""
+    left out; rules: how scores were counted, None without any."""
 
     score: np.ndarray
     usable: np.ndarray | None
@@ -41,6 +42,7 @@ class ScoreCategories(NamedTuple):
     impossible: tuple[tuple[int, int], ...] = ()
     odd: tuple[tuple[int, tuple[float, ...]], ...] = ()
     tops: tuple[tuple[int, float, float], ...] = ()
+    rules: "ScoreRules | None" = None
 
     def warnings(self, item_ids: pa.Array) -> tuple[str, ...]:
         """Describe what was not as it came, a line each. item_ids: of the codes."""
@@ -82,22 +84,61 @@ class ScoreCategories(NamedTuple):
         return tuple(lines)
 
 
-def score_categories(answers: pa.Table, item: np.ndarray, n_items: int) -> ScoreCategories:
+@dataclass(frozen=True, kw_only=True)
+class ScoreRules:
+    """How the scores of items become categories; of each item, [n_items].
+
+    parts: a score that is no multiple of 1 / this is odd, 0 where none is. plain: it is right or wrong, whatever the points.
+    top: the highest possible score, 0 for an item without scores. unit: the points of a step. refused: its scores are no categories.
+    """
+
+    parts: np.ndarray
+    plain: np.ndarray
+    top: np.ndarray
+    unit: np.ndarray
+    refused: np.ndarray
+
+    def categories(self, answers: pa.Table, item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give the categories of answers, uint8 [n], and which of them can be used, bool [n]; item: int [n], codes."""
+        given = _given_scores(answers)
+        odd = _odd(item, given, self.parts)
+        scored = ~np.isnan(given.score) & ~odd
+        score = np.where(self.plain[item], given.score > 0, given.score)
+        category = np.where(scored, np.rint(score / self.unit[item]), self._of_marks(answers, item))
+        usable = given.possible & ~odd & ~self.refused[item]
+        return np.where(usable, category, 0).astype(np.uint8), usable
+
+    def _of_marks(self, answers: pa.Table, item: np.ndarray) -> np.ndarray:
+        """Give the category of an answer that is only marked: the item's highest or 0, and 1 or 0 where it has no scores."""
+        top = np.where(self.top > 0, np.rint(self.top / self.unit), 1.0)
+        return np.where(_marks(answers), top[item], 0.0)
+
+
+class _GivenScores(NamedTuple):
+    """score: float64 [n], NaN for none and for an impossible one; highest: as told, NaN for none; possible: bool [n]."""
+
+    score: np.ndarray
+    highest: np.ndarray
+    possible: np.ndarray
+
+
+def score_categories(
+    answers: pa.Table, item: np.ndarray, n_items: int, n_answers: np.ndarray | None = None
+) -> ScoreCategories:
     """Turn marks and scores into categories.
 
     answers: `correct`, and where the source tells them `score` and `max_score`, null where it only tells right or wrong; item:
-    int [n], codes.
+    int [n], codes. n_answers: int64 [n], how many answers each row stands for, by default 1.
     """
-    score, highest = _numbers(answers, "score"), _numbers(answers, "max_score")
-    if score is None or np.isnan(score).all():
+    if not has_scores(answers):
         return ScoreCategories(_marks(answers).astype(np.uint8), None, (), {}, 0, np.ones(n_items, np.int64))
-    highest = np.full(len(score), np.nan) if highest is None else highest
-    possible = ~((score < 0) | (score > highest + NEAR))
-    score = np.where(possible, score, np.nan)
+    weight = np.ones(len(item), np.int64) if n_answers is None else n_answers
+    given = _given_scores(answers)
+    units, parts, reasons = _units(item, given, n_items, weight)
+    odd = _odd(item, given, parts)
+    odd_item, odd_score = item[odd], np.round(given.score[odd], 9)
+    score, highest = np.where(odd, np.nan, given.score), given.highest
     scored = ~np.isnan(score)
-    units, reasons, odd = _units(item, score, highest, n_items)
-    odd_item, odd_score = item[odd], np.round(score[odd], 9)
-    possible, scored, score = possible & ~odd, scored & ~odd, np.where(odd, np.nan, score)
     plain = _all_or_nothing(item, n_items, score, highest)
     score, highest = np.where(plain[item] & scored, score > 0, score), np.where(plain[item] & scored, 1.0, highest)
     units = {code: step for code, step in units.items() if not plain[code]}
@@ -111,22 +152,24 @@ def score_categories(answers: pa.Table, item: np.ndarray, n_items: int) -> Score
     for many in np.flatnonzero(graded & (n_scores > MOST_CATEGORIES)).tolist():
         found = f"0 to {tops[many]:g} are {n_scores[many]:.0f} categories, and at most {MOST_CATEGORIES} are possible"
         reasons.setdefault(many, found)
-    category = np.where(scored, np.rint(score / unit[item]), _of_marks(answers, item, graded, tops, unit))
     refused = np.zeros(n_items, bool)
     refused[list(reasons)] = True
-    usable = possible & ~refused[item]
-    n_answers = np.bincount(item, minlength=n_items)
-    impossible = np.bincount(item[~possible & ~odd & ~refused[item]], minlength=n_items)
+    rules = ScoreRules(parts=parts, plain=plain, top=tops, unit=unit, refused=refused)
+    category, usable = rules.categories(answers, item)
+    n_of_item = np.bincount(item, weight, n_items).astype(np.int64)
+    wrong = ~given.possible & ~refused[item]
+    impossible = np.bincount(item[wrong], weight[wrong], n_items).astype(np.int64)
     return ScoreCategories(
-        score=np.where(usable, category, 0).astype(np.uint8),
+        score=category,
         usable=None if usable.all() else usable,
-        left_out=tuple((code, int(n_answers[code]), reasons[code]) for code in sorted(reasons)),
+        left_out=tuple((code, int(n_of_item[code]), reasons[code]) for code in sorted(reasons)),
         units={code: step for code, step in units.items() if code not in reasons},
-        n_marked=int(np.sum(usable & ~scored & (graded & (n_scores > 2))[item])),
+        n_marked=int(weight[usable & ~scored & (graded & (n_scores > 2))[item]].sum()),
         impossible=tuple((int(code), int(impossible[code])) for code in np.flatnonzero(impossible)),
         odd=tuple((int(code), tuple(np.unique(odd_score[odd_item == code]))) for code in np.unique(odd_item)),
         tops=_several_tops(item, n_items, np.where(scored, highest, np.nan)),
         highest=np.where(graded & ~refused, n_scores - 1, 1).astype(np.int64),
+        rules=rules,
     )
 
 
@@ -165,10 +208,32 @@ def scores_of_fitted(answers: pa.Table, item: np.ndarray, items: irt.ItemParamet
     return score, known
 
 
+def has_scores(answers: pa.Table) -> bool:
+    """Tell whether some answer has a score."""
+    return _numbers(answers, "score") is not None
+
+
+def _given_scores(answers: pa.Table) -> _GivenScores:
+    nothing = np.full(len(answers), np.nan)
+    score, highest = _numbers(answers, "score"), _numbers(answers, "max_score")
+    score, highest = nothing if score is None else score, nothing if highest is None else highest
+    possible = ~((score < 0) | (score > highest + NEAR))
+    return _GivenScores(np.where(possible, score, np.nan), highest, possible)
+
+
+def _odd(item: np.ndarray, given: _GivenScores, parts: np.ndarray) -> np.ndarray:
+    """Tell which answers have an odd score, bool [n]. parts: as of ScoreRules."""
+    found = np.zeros(len(item), bool)
+    rows = np.flatnonzero(~np.isnan(given.score) & (parts > 0)[item])
+    found[rows] = ~_are_multiples(given.score[rows], given.highest[rows], parts[item[rows]])
+    return found
+
+
 def _numbers(answers: pa.Table, name: str) -> np.ndarray | None:
     if name not in answers.column_names or answers[name].null_count == len(answers):
         return None
-    return answers[name].to_numpy(zero_copy_only=False).astype(np.float64)
+    values = answers[name].to_numpy(zero_copy_only=False).astype(np.float64)
+    return None if np.isnan(values).all() else values
 
 
 def _marks(answers: pa.Table) -> np.ndarray:
@@ -189,14 +254,6 @@ def _all_or_nothing(item: np.ndarray, n_items: int, score: np.ndarray, highest: 
     return np.bincount(item, partial, minlength=n_items) == 0
 
 
-def _of_marks(
-    answers: pa.Table, item: np.ndarray, graded: np.ndarray, tops: np.ndarray, unit: np.ndarray
-) -> np.ndarray:
-    """Give the category of an answer that is only marked: the item's highest or 0, and 1 or 0 where it has no scores."""
-    top = np.where(graded, np.rint(tops / unit), 1.0)
-    return np.where(_marks(answers), top[item], 0.0)
-
-
 def _several_tops(item: np.ndarray, n_items: int, highest: np.ndarray) -> tuple[tuple[int, float, float], ...]:
     """Find the items whose answers tell different highest possible scores: code, lowest and highest of these."""
     low, high = np.full(n_items, np.inf), np.full(n_items, -np.inf)
@@ -206,30 +263,31 @@ def _several_tops(item: np.ndarray, n_items: int, highest: np.ndarray) -> tuple[
 
 
 def _units(
-    item: np.ndarray, score: np.ndarray, highest: np.ndarray, n_items: int
-) -> tuple[dict[int, Fraction], dict[int, str], np.ndarray]:
-    """Find the unit of each item with parts of points, the reasons of those that have none, and the odd answers, bool [n].
+    item: np.ndarray, given: _GivenScores, n_items: int, weight: np.ndarray
+) -> tuple[dict[int, Fraction], np.ndarray, dict[int, str]]:
+    """Find the unit of each item with parts of points, the parts of ScoreRules, and the reasons of items that have no unit.
 
     An odd answer is one of few whose score is no multiple of the step that all other scores of the item have in common.
     """
-    parts = ~np.isnan(score) & ~_are_multiples(score, highest, 1)
-    rows = np.flatnonzero(~np.isnan(score) & (np.bincount(item, parts, minlength=n_items) > 0)[item])
+    score, highest = given.score, given.highest
+    fractions = ~np.isnan(score) & ~_are_multiples(score, highest, 1)
+    rows = np.flatnonzero(~np.isnan(score) & (np.bincount(item, fractions, minlength=n_items) > 0)[item])
     rows = rows[np.argsort(item[rows], kind="stable")]
     codes, starts = np.unique(item[rows], return_index=True)
     units: dict[int, Fraction] = {}
     reasons: dict[int, str] = {}
-    odd = np.zeros(len(item), bool)
+    parts = np.zeros(n_items, np.int64)
     for code, of_item in zip(codes.tolist(), np.split(rows, starts)[1:], strict=True):
-        counted = _multiples_of_a_step(score[of_item], highest[of_item])
-        if not counted.any():
+        parts[code] = _parts_of_a_point(score[of_item], highest[of_item], weight[of_item])
+        if not parts[code]:
             reasons[code] = _why_no_step(_distinct(score[of_item], highest[of_item]))
             continue
-        odd[of_item] = ~counted
-        values = _distinct(score[of_item[counted]], highest[of_item[counted]])
+        counted = of_item[_are_multiples(score[of_item], highest[of_item], parts[code])]
+        values = _distinct(score[counted], highest[counted])
         unit = common_step(values)
         if unit is not None and not _is_multiple(values, 1).all():
             units[code] = unit
-    return units, reasons, odd
+    return units, parts, reasons
 
 
 def _distinct(score: np.ndarray, highest: np.ndarray) -> np.ndarray:
@@ -245,23 +303,21 @@ def _why_no_step(values: np.ndarray) -> str:
     return f"scores without a common step of at least 1/{MOST_STEPS_A_POINT}: {listed}"
 
 
-def _multiples_of_a_step(score: np.ndarray, highest: np.ndarray) -> np.ndarray:
-    """Tell which answers have multiples of 1/1, 1/2, ... of a point, of the first of these that all but a few have; bool [n], none if
-    there is none."""
-    few = min(FEW_ANSWERS, int(FEW_OF_ALL * len(score)) + 1)
+def _parts_of_a_point(score: np.ndarray, highest: np.ndarray, weight: np.ndarray) -> int:
+    """Find the first of 1, 2, ... parts of a point of which all but a few answers have multiples; 0 if there is none."""
+    few = min(FEW_ANSWERS, int(FEW_OF_ALL * weight.sum()) + 1)
     for parts in range(1, MOST_STEPS_A_POINT + 1):
-        multiple = _are_multiples(score, highest, parts)
-        if np.count_nonzero(~multiple) < few:
-            return multiple
-    return np.zeros(len(score), bool)
+        if weight[~_are_multiples(score, highest, parts)].sum() < few:
+            return parts
+    return 0
 
 
-def _are_multiples(score: np.ndarray, highest: np.ndarray, parts: int) -> np.ndarray:
+def _are_multiples(score: np.ndarray, highest: np.ndarray, parts: int | np.ndarray) -> np.ndarray:
     """Tell which answers have a score that is a multiple of 1 / parts, and a max_score that is one or is not known, bool [n]."""
     return _is_multiple(score, parts) & (np.isnan(highest) | _is_multiple(highest, parts))
 
 
-def _is_multiple(values: np.ndarray, parts: int) -> np.ndarray:
+def _is_multiple(values: np.ndarray, parts: int | np.ndarray) -> np.ndarray:
     """Tell which values are multiples of 1 / parts, but for rounding, bool [n]; NaN is none."""
     with np.errstate(invalid="ignore"):
         near: np.ndarray = np.abs(values * parts - np.rint(values * parts)) <= NEAR * parts
