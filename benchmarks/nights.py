@@ -27,12 +27,9 @@ from seedtest_assets.days import feature_windows
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.features.daily import features_for_day
 from seedtest_assets.features.group_comparison import compare_group, comparison_table
-from seedtest_assets.features.item_statistics import (
-    EXPOSURE_DAYS,
-    CalibratedItems,
-    exposure_of_items,
-    item_statistics_of_window,
-)
+from seedtest_assets.features.item_exposure import ANSWER_COLUMNS as EXPOSURE_COLUMNS
+from seedtest_assets.features.item_exposure import EXPOSURE_DAYS, exposure_of_items
+from seedtest_assets.features.item_statistics import CalibratedItems, item_statistics_of_window
 from seedtest_assets.features.topic_theta import topic_theta
 from seedtest_assets.features.topics_of_answers import active_pairs
 from seedtest_assets.item_flags import NEED_A_PERSON
@@ -49,6 +46,7 @@ from seedtest_assets.storage.publications import Publishing
 from seedtest_assets.storage.publishing import write_calibration, write_features, write_topic_theta
 from seedtest_assets.storage.table_facts import table_facts
 from seedtest_assets.storage.window import Window, read_window
+from seedtest_assets.storage.window_parts import newest_answers
 
 LATE = 0.001
 """Share of a day's answers that come a day late on a healthy platform."""
@@ -185,7 +183,7 @@ class Night:
     def exposure(self) -> pd.DataFrame:
         lake = self.platform.lake
         days = lake.days(self.day - timedelta(days=EXPOSURE_DAYS - 1), self.day)
-        return exposure_of_items(self.day, lake.observation_files(days))
+        return exposure_of_items(self.day, newest_answers(lake, days, EXPOSURE_COLUMNS))
 
     def statistics(self, exposure: pd.DataFrame | None = None) -> pd.DataFrame:
         """The statistics of the items. exposure: in place of the night's."""
@@ -196,7 +194,7 @@ class Night:
             anchors=self.anchors,
         )
         exposure = self.exposure if exposure is None else exposure
-        return item_statistics_of_window(self.window, calibrated, exposure, None, self.platform.settings)
+        return item_statistics_of_window([self.window], calibrated, exposure, None, self.platform.settings)
 
     def of_items(self, statistics: pd.DataFrame) -> list[Judgement]:
         database, settings = self.platform.database, self.platform.settings

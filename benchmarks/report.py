@@ -14,7 +14,8 @@ import pyarrow as pa
 from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate
 from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.features.item_statistics import CalibratedItems, exposure_of_items, item_statistics_of_window
+from seedtest_assets.features.item_exposure import exposure_of_items
+from seedtest_assets.features.item_statistics import CalibratedItems, item_statistics_of_window
 from seedtest_assets.rapid_guesses import apply_policy, find_rapid_guesses
 from seedtest_assets.report.data import CalibrationRun, ReportData
 from seedtest_assets.report.page import calibration_page
@@ -91,11 +92,11 @@ def report_data(n_items: int, n_students: int) -> ReportData:
         runs,
         [],
         item_statistics_of_window(
-            answers,
+            [answers],
             CalibratedItems(
                 items=result.items, abilities=result.abilities, model_spec=result.model_spec, anchors=anchors
             ),
-            exposure_of_items(DAY, []),
+            exposure_of_items(DAY, [answers.slice(0, 0)]),
             None,
             Settings(),
         ),

@@ -126,7 +126,7 @@ def find_rapid_guesses(parts: Sequence[pa.Table]) -> RapidGuesses:
 
     parts: item_id, response_time_ms of some of the answers each; read three times, one after the other.
     """
-    answers = _TimedAnswers(parts)
+    answers = TimedAnswers(parts)
     of_timed = _thresholds(answers)
     thresholds = np.full(len(answers.item_ids), np.nan)
     thresholds[: len(of_timed)] = of_timed
@@ -217,8 +217,11 @@ def times_of(response_time_ms: np.ndarray | pa.ChunkedArray) -> np.ndarray:
     return np.nan_to_num(response_time_ms).astype(np.int64)
 
 
-class _TimedAnswers:
-    """Item and milliseconds of the answers that have a time, part by part; items are numbered as they come."""
+class TimedAnswers:
+    """Item and milliseconds of the answers that have a time, part by part; items are numbered as they come.
+
+    A time of 0 is none: platforms write it where they recorded none.
+    """
 
     def __init__(self, parts: Sequence[pa.Table]) -> None:
         self.item_ids = pa.array([], pa.string())

@@ -12,8 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from seedtest_assets import irt
+from seedtest_assets.calibration import SCORE_SCHEMA
+from seedtest_assets.encoded_columns import decoded, dictionary_of
 from seedtest_assets.errors import first_few, number_of
 from seedtest_assets.irt.models import MOST_CATEGORIES
 
@@ -23,6 +26,9 @@ NEAR = 1e-6
 # A few scores, fewer than this many answers of an item and at most this share of them, do not change how an item is counted.
 FEW_ANSWERS = 30
 FEW_OF_ALL = 0.02
+
+SCORED_COLUMNS = ("item_id", "correct", *SCORE_SCHEMA.names)
+"""What `item_scores` reads."""
 
 
 class ScoreCategories(NamedTuple):
@@ -206,6 +212,50 @@ def scores_of_fitted(answers: pa.Table, item: np.ndarray, items: irt.ItemParamet
     score, known = np.zeros(len(item), np.uint8), np.zeros(len(item), bool)
     score[fitted], known[fitted] = scores_of_parameters(answers.filter(pa.array(fitted)), item[fitted], items)
     return score, known
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemScores:
+    """Items of answers that come in parts, and how their scores count: by all answers to an item.
+
+    item_ids: of the items; highest: as of ScoreCategories, int64 [n_items]; rules: None where no answer has a score.
+    """
+
+    item_ids: pa.Array
+    highest: np.ndarray
+    rules: ScoreRules | None
+
+    def coded(self, answers: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Give the items of answers as codes, their categories, and which of them can be used: int64, uint8, bool [n]."""
+        items = dictionary_of(answers["item_id"])
+        code = pc.index_in(items.dictionary.cast(pa.string()), self.item_ids).fill_null(-1).to_numpy()
+        item = code.astype(np.int64)[items.indices.to_numpy()] if len(code) else np.empty(0, np.int64)
+        if self.rules is None:
+            return item, _marks(answers).astype(np.uint8), np.ones(len(item), bool)
+        return item, *self.rules.categories(answers, item)
+
+
+def item_scores(parts: Iterable[pa.Table]) -> ItemScores:
+    """Find how the scores of items count.
+
+    parts: item_id, correct, and perhaps score and max_score of some of the answers each; gone through once.
+    """
+    names = ["item_id", "correct", "score", "max_score"]
+    counted = [_distinct_answers(part) for part in parts]
+    schema = pa.schema([(names[0], pa.string()), (names[1], pa.bool_()), *SCORE_SCHEMA, ("n", pa.int64())])
+    rows = pa.concat_tables([schema.empty_table(), *counted], promote_options="default")
+    rows = rows.group_by(names, use_threads=False).aggregate([("n", "sum")])
+    items = dictionary_of(rows["item_id"])
+    n_answers = rows["n_sum"].to_numpy()
+    found = score_categories(rows, items.indices.to_numpy(), len(items.dictionary), n_answers)
+    return ItemScores(item_ids=items.dictionary, highest=found.highest, rules=found.rules)
+
+
+def _distinct_answers(answers: pa.Table) -> pa.Table:
+    """Count the answers of each item with the same mark, score and highest score."""
+    keys = ["item_id", "correct", *(SCORE_SCHEMA.names if has_scores(answers) else ())]
+    counts = answers.group_by(keys, use_threads=False).aggregate([([], "count_all")])
+    return decoded(counts.rename_columns([*keys, "n"]))
 
 
 def has_scores(answers: pa.Table) -> bool:

@@ -8,13 +8,9 @@ import dagster as dg
 import pandas as pd
 
 from seedtest_assets.days import days_up_to
-from seedtest_assets.features.item_statistics import (
-    COLUMNS,
-    EXPOSURE_DAYS,
-    CalibratedItems,
-    exposure_of_items,
-    item_statistics_of_window,
-)
+from seedtest_assets.features.item_exposure import ANSWER_COLUMNS as EXPOSURE_COLUMNS
+from seedtest_assets.features.item_exposure import EXPOSURE_DAYS, exposure_of_items
+from seedtest_assets.features.item_statistics import COLUMNS, CalibratedItems, item_statistics_of_window
 from seedtest_assets.item_flags import NEED_A_PERSON, reason_of, with_flags, worst_first
 from seedtest_assets.report.pictures import histogram
 from seedtest_assets.resources import AnswerLake, CheckLimits, PlatformDatabase
@@ -25,6 +21,7 @@ from seedtest_assets.storage.history import abilities, fit_meta, fitted_items
 from seedtest_assets.storage.history_tables import HISTORY
 from seedtest_assets.storage.item_statistics import TABLE, write_item_statistics
 from seedtest_assets.storage.questions import known_parameters
+from seedtest_assets.storage.window_parts import newest_answers
 
 ITEMS_SHOWN = 10
 """Items that need a person, in the metadata. `seedtest items` lists all."""
@@ -44,19 +41,19 @@ def item_statistics(
     with failures_in_one_line():
         database, day = platform.database, date.fromisoformat(context.partition_key)
         fit, window = fit_meta(database, day), lake.window(day)
-        if fit is None or not len(window.answers):
+        if fit is None or not window.n_answers:
             statistics = pd.DataFrame(columns=COLUMNS)
         else:
             days = lake.storage.days(days_up_to(day, EXPOSURE_DAYS)[0], day)
             statistics = item_statistics_of_window(
-                window.answers,
+                window.buckets,
                 CalibratedItems(
                     items=fitted_items(database, day),
                     abilities=abilities(database, day),
                     model_spec=fit["model_spec"],
                     anchors=known_parameters(database).anchors,
                 ),
-                exposure_of_items(day, lake.storage.observation_files(days), lake.storage.filesystem),
+                exposure_of_items(day, newest_answers(lake.storage, days, EXPOSURE_COLUMNS)),
                 lake.storage.read_omissions(lake.storage.days(window.first, day)),
                 limits.thresholds,
             )

@@ -32,7 +32,7 @@ def person_fit(context: dg.AssetExecutionContext, platform: PlatformDatabase, la
         if fit is not None:
             active = lake.storage.read_observations([day], ["student_id"])
             items = item_parameters(database, day)
-            rows = features.person_fit(lake.window(day).answers, active, items, fit["model_spec"])
+            rows = features.person_fit(lake.window(day).buckets, active, items, fit["model_spec"])
         write_person_fit(database, day, rows, datetime.now(timezone.utc))
         return dg.MaterializeResult(metadata=_described(rows, calibrated=fit is not None))
 

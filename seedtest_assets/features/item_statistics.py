@@ -1,33 +1,28 @@
 """The statistics of every item that was answered in the look-back window, and its flags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
-import duckdb
-import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets import irt
-from seedtest_assets.days import day_bounds
 from seedtest_assets.engines.codes import coded, codes_and_names
-from seedtest_assets.errors import InputError, first_line
 from seedtest_assets.features.flagging import flags_of
-from seedtest_assets.features.lake_files import open_answers
+from seedtest_assets.irt.classical import ClassicalSums, classical_statistics_of, classical_sums
+from seedtest_assets.irt.fit_statistics import answered_by, fit_sums, group_limits, item_fit_of
 from seedtest_assets.irt.remarks import REVERSED
 from seedtest_assets.item_steps import kinds_of
-from seedtest_assets.score_categories import score_categories, scores_of_parameters
+from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores, known_scores
 from seedtest_assets.storage.history_tables import HISTORY
 from seedtest_assets.storage.lake import Omissions
+from seedtest_assets.storage.window_parts import narrowed
 from seedtest_assets.thresholds import Thresholds
 
-EXPOSURE_DAYS = 60
-WEEK = 7
+ANSWER_COLUMNS = ("student_id", "completed_at", *SCORED_COLUMNS)
 COLUMNS = [name for name in HISTORY["item_statistics_history"].names if name not in ("partition_date", "computed_at")]
 
 
@@ -45,7 +40,7 @@ class CalibratedItems:
 
 
 def item_statistics_of_window(
-    answers: pa.Table,
+    parts: Sequence[pa.Table],
     calibrated: CalibratedItems,
     exposure: pd.DataFrame,
     omissions: Omissions | None,
@@ -53,25 +48,16 @@ def item_statistics_of_window(
 ) -> pd.DataFrame:
     """Compute COLUMNS, a row an item in the order of the ids.
 
-    answers: student_id, item_id, correct, completed_at, perhaps score and max_score of the look-back window; exposure: as of
-    `exposure_of_items`; omissions: answers without a mark, None where they were not counted.
+    parts: student_id, item_id, correct, completed_at, perhaps score and max_score of the look-back window, no student in two of them;
+    exposure: as of `exposure_of_items`; omissions: answers without a mark, None where they were not counted.
     """
-    person, students = codes_and_names(answers["student_id"])
-    item, names = codes_and_names(answers["item_id"])
-    parameters, categories = coded(calibrated.items, names), score_categories(answers, item, len(names))
-    score, counts = categories.score, categories.usable
-    if parameters is not None:
-        score, counts = scores_of_parameters(answers, item, parameters)
-    if counts is not None and not counts.all():
-        answers, person, item, score = answers.filter(pa.array(counts)), person[counts], item[counts], score[counts]
-    responses = irt.Responses.from_answers(
-        person, item, score, answers["completed_at"].to_numpy(), n_persons=len(students), n_items=len(names)
-    )
-    highest = np.maximum(categories.highest, responses.max_score)
-    classical = irt.classical_statistics(responses, highest)
+    scores = item_scores(narrowed(parts, SCORED_COLUMNS))
+    names, parameters = scores.item_ids, coded(calibrated.items, scores.item_ids)
+    of_parts = _CodedParts(narrowed(parts, ANSWER_COLUMNS), scores, parameters, calibrated)
+    classical, score_counts, theta = _first_sums(of_parts)
     rows = pd.DataFrame({"item_id": pd.Series(names.to_pandas(), dtype=object), **classical._asdict()})
-    rows["n_rarest_score"] = _n_rarest_score(responses, highest)
-    rows = rows.merge(_fit(responses, parameters, names, students, calibrated), on="item_id", how="left")
+    rows["n_rarest_score"] = _n_rarest_score(score_counts, scores.highest)
+    rows = rows.merge(_fit(of_parts, group_limits(theta)), on="item_id", how="left")
     rows = rows.merge(exposure, on="item_id", how="left")
     rows["anchor_drift"] = rows["b"] - rows["item_id"].map(_comparable_anchors(calibrated)["b"])
     rows["omission_share"] = _omission_share(rows["item_id"], omissions)
@@ -79,32 +65,70 @@ def item_statistics_of_window(
     return rows.sort_values("item_id", ignore_index=True)[COLUMNS]
 
 
-def exposure_of_items(
-    day: date, observations: Sequence[str], filesystem: fsspec.AbstractFileSystem | None = None
-) -> pd.DataFrame:
-    """Compute item_id, exposure_7_days, exposure_60_days (shares of sessions) and median_time_ms.
+class _Persons(NamedTuple):
+    """The answers of a part that count. theta: of its persons, float64 [n_persons]."""
 
-    observations: Parquet files of OBSERVATION_SCHEMA of the 60 days that end with `day`.
-
-    Raises InputError for files that cannot be read.
-    """
-    week = day_bounds(day - timedelta(days=WEEK - 1))[0]
-    statement = files("seedtest_assets.features").joinpath("item_exposure.sql").read_text(encoding="utf-8")
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        try:
-            open_answers(connection, observations, filesystem)
-            return connection.sql(statement, params={"week": week}).df()
-        except duckdb.Error as error:
-            raise InputError(f"the exposure of items up to {day} cannot be computed: {first_line(error)}") from None
+    responses: irt.Responses
+    theta: np.ndarray
 
 
-def _n_rarest_score(responses: irt.Responses, highest: np.ndarray) -> np.ndarray:
-    """Count the answers with the score that fewest have, of each item with partial credit; NaN for the others."""
+class _CodedParts:
+    """Parts of the window with students and items as numbers, made anew each time they are gone through; one part is kept."""
+
+    def __init__(
+        self,
+        parts: Sequence[pa.Table],
+        scores: ItemScores,
+        parameters: irt.ItemParameters | None,
+        calibrated: CalibratedItems,
+    ) -> None:
+        self.scores, self.parameters, self.calibrated = scores, parameters, calibrated
+        self._parts = parts
+        self._one = [self._persons_of(parts[0])] if len(parts) == 1 else None
+
+    def __iter__(self) -> Iterator[_Persons]:
+        yield from self._one or map(self._persons_of, self._parts)
+
+    def _persons_of(self, answers: pa.Table) -> _Persons:
+        item, score, counts = self.scores.coded(answers)
+        if self.parameters is not None:
+            counts = counts & known_scores(self.parameters, item, score)
+        if not counts.all():
+            answers, item, score = answers.filter(pa.array(counts)), item[counts], score[counts]
+        person, students = codes_and_names(answers["student_id"])
+        responses = irt.Responses.from_answers(
+            person,
+            item,
+            score,
+            answers["completed_at"].to_numpy(),
+            n_persons=len(students),
+            n_items=len(self.scores.item_ids),
+        )
+        return _Persons(responses, _abilities_of(students, self.calibrated))
+
+
+def _first_sums(parts: _CodedParts) -> tuple[irt.ClassicalStatistics, np.ndarray, np.ndarray]:
+    """Compute what needs no model, how often each item has each score, int64 [n_items, width], and the abilities of the persons
+    with answers to calibrated items."""
+    highest = parts.scores.highest
     width = int(highest.max(initial=1)) + 1
-    counts = np.bincount(responses.item.astype(np.int64) * width + responses.score, minlength=len(highest) * width)
-    possible = np.arange(width) <= highest[:, None]
-    rarest = np.where(possible, counts.reshape(-1, width), np.iinfo(np.int64).max).min(axis=1)
+    sums: ClassicalSums | None = None
+    counts, theta = np.zeros((len(highest), width), np.int64), [np.empty(0)]
+    for responses, ability in parts:
+        of_part = classical_sums(responses, highest)
+        sums = of_part if sums is None else sums.plus(of_part)
+        cells = responses.item.astype(np.int64) * width + responses.score
+        counts += np.bincount(cells, minlength=counts.size).reshape(counts.shape)
+        if parts.parameters is not None:
+            theta.append(ability[answered_by(responses, parts.parameters)])
+    assert sums is not None  # a window has a part, if only one without answers
+    return classical_statistics_of(sums), counts, np.concatenate(theta)
+
+
+def _n_rarest_score(counts: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """Count the answers with the score that fewest have, of each item with partial credit; NaN for the others."""
+    possible = np.arange(counts.shape[1]) <= highest[:, None]
+    rarest = np.where(possible, counts, np.iinfo(np.int64).max).min(axis=1)
     return np.where(highest > 1, rarest, np.nan)
 
 
@@ -115,27 +139,21 @@ def _comparable_anchors(calibrated: CalibratedItems) -> pd.DataFrame:
     return anchors[alike].set_index("item_id")
 
 
-def _fit(
-    responses: irt.Responses,
-    parameters: irt.ItemParameters | None,
-    names: pa.Array,
-    students: pa.Array,
-    calibrated: CalibratedItems,
-) -> pd.DataFrame:
+def _fit(parts: _CodedParts, limit: np.ndarray) -> pd.DataFrame:
     """Compute item_id, a, b, se_b, reversed_key, infit, outfit, rmsd and p of the calibrated items."""
     columns = ["item_id", "a", "b", "se_b", "reversed_key", "infit", "outfit", "rmsd", "p"]
+    parameters, calibrated = parts.parameters, parts.calibrated
     if parameters is None:
         return pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[1:], float))
-    specification = calibrated.model_spec
-    fit = irt.item_fit(
-        responses,
-        parameters,
-        _abilities_of(students, calibrated),
-        n_parameters=irt.free_parameters(parameters, specification["model"]),
-        mean=specification["group_mean"],
-        sd=specification["group_sd"],
-    )
-    fitted = calibrated.items.set_index("item_id").loc[names.take(pa.array(parameters.item)).to_pylist()].reset_index()
+    specification, sums = calibrated.model_spec, None
+    population = {"mean": specification["group_mean"], "sd": specification["group_sd"]}
+    for responses, theta in parts:
+        of_part = fit_sums(responses, parameters, theta, limit, **population)
+        sums = of_part if sums is None else sums.plus(of_part)
+    assert sums is not None
+    fit = item_fit_of(sums, limit, irt.free_parameters(parameters, specification["model"]))
+    names = parts.scores.item_ids.take(pa.array(parameters.item)).to_pylist()
+    fitted = calibrated.items.set_index("item_id").loc[names].reset_index()
     return fitted.assign(
         reversed_key=fitted["flag"] == REVERSED, infit=fit.infit, outfit=fit.outfit, rmsd=fit.rmsd, p=fit.p
     )[columns]

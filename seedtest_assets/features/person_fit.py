@@ -1,34 +1,51 @@
 """Person fit by name: lz* of the students who are active."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets import irt
 from seedtest_assets.engines.codes import coded, codes_and_names, is_one_of
-from seedtest_assets.score_categories import scores_of_parameters
+from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores, known_scores
+from seedtest_assets.storage.window_parts import narrowed
 
 ABERRANT = -1.645
 """lz* below which a pattern of answers is aberrant."""
 EXPECTED_SHARE = 0.05
 """Of a standard normal variable below ABERRANT."""
 COLUMNS = ["student_id", "lz_star", "n_answers"]
+ANSWER_COLUMNS = ("student_id", "completed_at", *SCORED_COLUMNS)
 
 
-def person_fit(answers: pa.Table, active: pa.Table, items: pd.DataFrame, model_spec: Mapping[str, Any]) -> pd.DataFrame:
+def person_fit(
+    parts: Sequence[pa.Table], active: pa.Table, items: pd.DataFrame, model_spec: Mapping[str, Any]
+) -> pd.DataFrame:
     """Compute COLUMNS of the active students from their answers of the window.
 
-    answers: student_id, item_id, correct, completed_at, perhaps score and max_score of the window; active: student_id of the day's answers; items:
-    PARAMETER_COLUMNS; model_spec: of the fit, for the population.
+    parts: student_id, item_id, correct, completed_at, perhaps score and max_score of the window, no student in two of them; active:
+    student_id of the day's answers; items: PARAMETER_COLUMNS; model_spec: of the fit, for the population.
     """
     _, students = codes_and_names(active["student_id"])
-    item, item_names = codes_and_names(answers["item_id"])
-    parameters = coded(items, item_names)
+    scores = item_scores(narrowed(parts, SCORED_COLUMNS))
+    parameters = coded(items, scores.item_ids)
     if parameters is None:
         return pd.DataFrame(columns=COLUMNS)
-    score, known = scores_of_parameters(answers, item, parameters)
+    rows = [_of_part(part, students, scores, parameters, model_spec) for part in narrowed(parts, ANSWER_COLUMNS)]
+    return pd.concat(rows, ignore_index=True)
+
+
+def _of_part(
+    answers: pa.Table,
+    students: pa.Array,
+    scores: ItemScores,
+    parameters: irt.ItemParameters,
+    model_spec: Mapping[str, Any],
+) -> pd.DataFrame:
+    item, score, usable = scores.coded(answers)
+    known = usable & known_scores(parameters, item, score)
     wanted = known & is_one_of(answers["student_id"], students).to_numpy(zero_copy_only=False)
     of_active = answers.filter(pa.array(wanted))
     person, names = codes_and_names(of_active["student_id"])
@@ -38,8 +55,8 @@ def person_fit(answers: pa.Table, active: pa.Table, items: pd.DataFrame, model_s
         score[wanted],
         of_active["completed_at"].to_numpy(),
         n_persons=len(names),
-        n_items=len(item_names),
+        n_items=len(scores.item_ids),
     )
     lz_star = irt.person_fit(responses, parameters, mean=model_spec["group_mean"], sd=model_spec["group_sd"])
-    n_answers = pd.Series(responses.person_start).diff().iloc[1:].to_numpy(int)
+    n_answers = np.diff(responses.person_start)
     return pd.DataFrame({"student_id": names.to_pandas().astype(object), "lz_star": lz_star, "n_answers": n_answers})

@@ -72,23 +72,56 @@ def classical_statistics(responses: Responses, max_score: ArrayLike | None = Non
     >>> irt.classical_statistics(irt.Responses.from_matrix(marks)).point_biserial.round(2)
     array([ 0.85,  0.85,  0.52,  0.73,  0.85, -0.42])
     """
-    item, n_items = responses.item, responses.n_items
     highest = responses.max_score if max_score is None else np.asarray(max_score)
-    correct = responses.score / highest[item]
+    return classical_statistics_of(classical_sums(responses, highest))
+
+
+class ClassicalSums(NamedTuple):
+    """What classical statistics rest on, float64 [n_items] each; those of persons who are apart add up.
+
+    n_answers, correct: of all answers, and sum of their shares of the highest score. n, x, y, xx, yy, xy: of the answers with a
+    rest score y, sums over these and the shares x.
+    """
+
+    n_answers: np.ndarray
+    correct: np.ndarray
+    n: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    xx: np.ndarray
+    yy: np.ndarray
+    xy: np.ndarray
+
+    def plus(self, other: "ClassicalSums") -> "ClassicalSums":
+        """Add the sums of other persons."""
+        return ClassicalSums(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+def classical_sums(responses: Responses, max_score: np.ndarray) -> ClassicalSums:
+    """Sum up persons for `classical_statistics_of`. max_score: of each item."""
+    item, n_items = responses.item, responses.n_items
+    correct = responses.score / max_score[item]
     n_of_person = np.diff(responses.person_start)
     person = np.repeat(np.arange(responses.n_persons), n_of_person)
     right_of_person = np.bincount(person, weights=correct, minlength=responses.n_persons)
-    n_answers = np.bincount(item, minlength=n_items)
+    of_answers = (np.bincount(item, weights=weight, minlength=n_items) for weight in (None, correct))
     with np.errstate(divide="ignore", invalid="ignore"):
-        share_correct = np.bincount(item, weights=correct, minlength=n_items) / n_answers
         counts = (n_of_person > LEAST_OTHER_ANSWERS)[person]
         rest = ((right_of_person[person] - correct) / (n_of_person[person] - 1))[counts]
-        item, mark = item[counts], correct[counts]
-        n, x, y, xx, yy, xy = (
-            np.bincount(item, weights=weight, minlength=n_items)
-            for weight in (None, mark, rest, mark**2, rest**2, mark * rest)
-        )
+    of_item, mark = item[counts], correct[counts]
+    of_rest = (
+        np.bincount(of_item, weights=weight, minlength=n_items)
+        for weight in (None, mark, rest, mark**2, rest**2, mark * rest)
+    )
+    return ClassicalSums(*of_answers, *of_rest)
+
+
+def classical_statistics_of(sums: ClassicalSums) -> ClassicalStatistics:
+    """Compute the classical statistics of each item from sums over persons."""
+    n_answers, correct, n, x, y, xx, yy, xy = sums
+    with np.errstate(divide="ignore", invalid="ignore"):
         covariance = xy - x * y / n
         variances = (xx - x**2 / n) * (yy - y**2 / n)
         point_biserial = np.where(variances > 1e-12, covariance / np.sqrt(variances), np.nan)
-    return ClassicalStatistics(n_answers, share_correct, point_biserial, n.astype(np.int64))
+        share_correct = correct / n_answers
+    return ClassicalStatistics(n_answers.astype(np.int64), share_correct, point_biserial, n.astype(np.int64))

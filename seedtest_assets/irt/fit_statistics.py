@@ -155,13 +155,48 @@ def item_fit(
     >>> irt.item_fit(responses, items, theta, n_parameters=0)
     ItemFit(8 items, 0 of them with p below 0.01)
     """
+    limit = group_limits(theta[answered_by(responses, items)])
+    sums = fit_sums(responses, items, theta, limit, mean=mean, sd=sd)
+    return item_fit_of(sums, limit, free_parameters(items) if n_parameters is None else n_parameters)
+
+
+class FitSums(NamedTuple):
+    """What the fit of items rests on; the sums of persons who are apart add up.
+
+    residuals: float64 [n_items, 6], as of `_residual_sums`; groups: float64 [n_items, n_groups, 5], as of `_left_one_out`.
+    """
+
+    residuals: np.ndarray
+    groups: np.ndarray
+
+    def plus(self, other: "FitSums") -> "FitSums":
+        """Add the sums of other persons."""
+        return FitSums(self.residuals + other.residuals, self.groups + other.groups)
+
+
+def answered_by(responses: Responses, items: ItemParameters) -> np.ndarray:
+    """Tell which persons have answers to the items, bool [n_persons]."""
+    of_items = np.concatenate([[0], np.cumsum(np.isin(responses.item, items.item))])[responses.person_start]
+    return np.diff(of_items) > 0
+
+
+def fit_sums(
+    responses: Responses, items: ItemParameters, theta: np.ndarray, limit: np.ndarray, *, mean: float, sd: float
+) -> FitSums:
+    """Sum up persons for `item_fit_of`.
+
+    theta, mean, sd: as of `item_fit`; limit: abilities between the groups, as of `group_limits`, the same for all persons.
+    """
     answers, curves = answers_to(responses, items.item, items.scores), items.curves
-    mean_squares = _mean_squares(_residual_sums(answers, curves, theta))
-    limit = _group_limits(theta[answers.answered])
-    groups = _left_one_out(answers, curves, Populations(np.array([float(mean)]), np.array([float(sd)])), limit)
-    count, observed, expected, variance, square = np.moveaxis(groups, 2, 0)
-    n_parameters = free_parameters(items) if n_parameters is None else np.asarray(n_parameters)
-    chi_square, df = _chi_square(observed - expected, variance, n_parameters)
+    populations = Populations(np.array([float(mean)]), np.array([float(sd)]))
+    return FitSums(_residual_sums(answers, curves, theta), _left_one_out(answers, curves, populations, limit))
+
+
+def item_fit_of(sums: FitSums, limit: np.ndarray, n_parameters: ArrayLike) -> ItemFit:
+    """Compute the fit of items from sums over persons. n_parameters: as of `item_fit`."""
+    mean_squares = _mean_squares(sums.residuals)
+    count, observed, expected, variance, square = np.moveaxis(sums.groups, 2, 0)
+    chi_square, df = _chi_square(observed - expected, variance, np.asarray(n_parameters))
     with np.errstate(divide="ignore", invalid="ignore"):
         return ItemFit(
             *mean_squares, chi_square, df, np.where(df > 0, chdtrc(df, chi_square), np.nan),
@@ -169,8 +204,8 @@ def item_fit(
         )  # fmt: skip
 
 
-def _group_limits(theta: np.ndarray) -> np.ndarray:
-    """Divide abilities into groups of equal size, float64 [N_GROUPS - 1]."""
+def group_limits(theta: np.ndarray) -> np.ndarray:
+    """Divide abilities of persons with answers into groups of equal size, float64 [N_GROUPS - 1]."""
     return np.quantile(theta, np.arange(1, N_GROUPS) / N_GROUPS) if theta.size else np.zeros(N_GROUPS - 1)
 
 

@@ -21,7 +21,7 @@ from seedtest_assets.rapid_guesses import (
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import Source
-from seedtest_assets.storage.window_parts import LakeParts, ReadParts, newest_answers
+from seedtest_assets.storage.window_parts import AnswerParts, LakeParts, narrowed, newest_answers
 from seedtest_assets.usable_answers import in_order
 
 COLUMNS = ["student_id", "item_id", "topic_id", "correct", "completed_at", "response_time_ms", "score", "max_score"]
@@ -54,14 +54,14 @@ class Window:
     def buckets(self) -> Sequence[pa.Table]:
         """The answers, rapid guesses counted, in parts that no two students share; each is read when it is asked for."""
         if len(self.given) == 1:  # a small window, which stays in memory
-            return [self._counted(self.given[0])]
-        return ReadParts(len(self.given), self._part)
+            return [self.counted(self.given[0])]
+        return self.given if self.policy in (None, "keep") else CountedParts(self)
 
     @cached_property
     def answers(self) -> pa.Table:
         """All answers as one table, oldest first, rapid guesses counted; as large as the window."""
         if isinstance(self.given, LakeParts):
-            return self._counted(self.given.together())
+            return self.counted(self.given.together())
         return self.buckets[0] if len(self.given) == 1 else in_order(pa.concat_tables(self.buckets))
 
     @property
@@ -73,9 +73,7 @@ class Window:
     @cached_property
     def rapid(self) -> RapidGuesses:
         """What is a rapid guess among the answers as they were given."""
-        if isinstance(self.given, LakeParts):
-            return find_rapid_guesses(self.given.select(["item_id", "response_time_ms"]))
-        return find_rapid_guesses(self.given)
+        return find_rapid_guesses(narrowed(self.given, ["item_id", "response_time_ms"]))
 
     @cached_property
     def rapid_guesses(self) -> RapidCount:
@@ -86,13 +84,29 @@ class Window:
             return sum_of_counts(self.policy, (apply_policy(part, self.rapid, self.policy)[1] for part in self.given))
         return RapidCount(policy=self.policy, n_timed=int(self.rapid.n_timed.sum()), n=int(self.rapid.n_rapid.sum()))
 
-    def _part(self, number: int) -> pa.Table:
-        return self._counted(self.given[number])
-
-    def _counted(self, answers: pa.Table) -> pa.Table:
+    def counted(self, answers: pa.Table) -> pa.Table:
+        """Count the rapid guesses of some of the answers as the policy says."""
         if self.policy in (None, "keep"):
             return answers
         return apply_policy(answers, self.rapid, self.policy)[0]
+
+
+@dataclass(frozen=True)
+class CountedParts(AnswerParts):
+    """The parts of a window with its rapid guesses counted. columns: None for all."""
+
+    window: Window
+    columns: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.window.given)
+
+    def read(self, number: int) -> pa.Table:
+        answers = self.window.counted(self.window.given[number])
+        return answers if self.columns is None else answers.select(self.columns)
+
+    def select(self, columns: Sequence[str]) -> "CountedParts":
+        return replace(self, columns=tuple(columns))
 
 
 def missing_days(lake: Lake, day: date, settings: Settings, n_days: int) -> list[date]:

@@ -1,6 +1,8 @@
 """The answers of a window, read from the lake part by part, so that only one part is in memory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import overload
 
@@ -11,15 +13,16 @@ from seedtest_assets.storage.lake_days import DayFiles
 from seedtest_assets.storage.student_buckets import EVERYBODY, Bucket, answers_in, buckets_of_a_window
 
 
-class ReadParts(Sequence[pa.Table]):
-    """Tables that are read when they are asked for. read: gives the table of a number below n_parts."""
+class AnswerParts(Sequence[pa.Table], ABC):
+    """Tables of answers, each read when it is asked for."""
 
-    def __init__(self, n_parts: int, read: Callable[[int], pa.Table]) -> None:
-        self._n_parts = n_parts
-        self._read_part = read
+    @abstractmethod
+    def read(self, number: int) -> pa.Table:
+        """Read a part; number: from 0."""
 
-    def __len__(self) -> int:
-        return self._n_parts
+    @abstractmethod
+    def select(self, columns: Sequence[str]) -> Sequence[pa.Table]:
+        """Give the parts with fewer columns."""
 
     @overload
     def __getitem__(self, part: int) -> pa.Table: ...
@@ -27,50 +30,51 @@ class ReadParts(Sequence[pa.Table]):
     def __getitem__(self, part: slice) -> Sequence[pa.Table]: ...
     def __getitem__(self, part: int | slice) -> pa.Table | Sequence[pa.Table]:
         """Read a part, or several."""
-        chosen = range(self._n_parts)[part]
-        return self._read_part(chosen) if isinstance(chosen, int) else [self._read_part(number) for number in chosen]
+        chosen = range(len(self))[part]
+        return self.read(chosen) if isinstance(chosen, int) else [self.read(number) for number in chosen]
 
 
-class LakeParts(ReadParts):
+@dataclass(frozen=True, kw_only=True)
+class LakeParts(AnswerParts):
     """The answers of some days in parts, each with all answers of its students, oldest first.
 
     days: their files, oldest day first. begun: answers of a day before these, of which the window has only some, None without.
     n_answers: of all parts.
     """
 
-    def __init__(
-        self,
-        lake: Lake,
-        days: Mapping[date, DayFiles],
-        begun: pa.Table | None,
-        *,
-        columns: Sequence[str],
-        n_answers: int,
-        n_parts: int,
-    ) -> None:
-        super().__init__(n_parts, self._read_bucket)
-        self.n_answers = n_answers
-        self._lake, self._days, self._begun, self._columns = lake, days, begun, list(columns)
+    lake: Lake
+    days: Mapping[date, DayFiles]
+    begun: pa.Table | None
+    columns: tuple[str, ...]
+    n_answers: int
+    n_parts: int
+
+    def __len__(self) -> int:
+        return self.n_parts
+
+    def read(self, number: int) -> pa.Table:
+        return self._read(Bucket(number=number, n_buckets=self.n_parts))
 
     def select(self, columns: Sequence[str]) -> "LakeParts":
-        """Read fewer columns."""
-        return LakeParts(
-            self._lake, self._days, self._begun, columns=columns, n_answers=self.n_answers, n_parts=len(self)
-        )
+        return replace(self, columns=tuple(columns))
 
     def together(self) -> pa.Table:
         """Read all parts as one table, oldest first."""
         return self._read(EVERYBODY)
 
-    def _read_bucket(self, number: int) -> pa.Table:
-        return self._read(Bucket(number=number, n_buckets=len(self)))
-
     def _read(self, bucket: Bucket) -> pa.Table:
-        answers = self._lake.read_files(self._days, self._columns, bucket)
-        if self._begun is None:
+        answers = self.lake.read_files(self.days, self.columns, bucket)
+        if self.begun is None:
             return answers
-        begun = answers_in(self._begun, bucket).select(self._columns)
+        begun = answers_in(self.begun, bucket).select(self.columns)
         return pa.concat_tables([begun, answers]).unify_dictionaries()
+
+
+def narrowed(parts: Sequence[pa.Table], columns: Sequence[str]) -> Sequence[pa.Table]:
+    """Give parts with fewer columns, of those that they have; what is read from files is read with fewer."""
+    if isinstance(parts, AnswerParts):
+        return parts.select(columns)
+    return [part.select([name for name in columns if name in part.column_names]) for part in parts]
 
 
 def newest_answers(lake: Lake, days: Sequence[date], columns: Sequence[str], most: int = 0) -> LakeParts:
@@ -91,10 +95,10 @@ def newest_answers(lake: Lake, days: Sequence[date], columns: Sequence[str], mos
         del files[day]
     n_answers = min(n_answers, most or n_answers)
     return LakeParts(
-        lake,
-        files,
-        begun,
-        columns=columns,
+        lake=lake,
+        days=files,
+        begun=begun,
+        columns=tuple(columns),
         n_answers=n_answers,
         n_parts=buckets_of_a_window(n_answers, lake.n_buckets()),
     )

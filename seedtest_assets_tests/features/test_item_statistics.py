@@ -10,14 +10,16 @@ import pytest
 from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate, no_parameters
 from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.features.item_exposure import exposure_of_items
 from seedtest_assets.features.item_statistics import (
     COLUMNS,
     CalibratedItems,
-    exposure_of_items,
     item_statistics_of_window,
 )
+from seedtest_assets.features.person_fit import person_fit
 from seedtest_assets.settings import Settings
-from seedtest_assets.storage.lake import Lake, Omissions
+from seedtest_assets.storage.lake import Omissions
+from seedtest_assets.storage.student_buckets import Bucket, answers_in
 
 DAY = date(2025, 3, 20)
 LIMITS = Settings()
@@ -42,18 +44,8 @@ def calibrated(answers) -> CalibratedItems:
 
 
 @pytest.fixture(scope="module")
-def files(answers, tmp_path_factory) -> list[str]:
-    """The answers as a lake's days."""
-    lake = Lake(str(tmp_path_factory.mktemp("lake")))
-    days = answers["completed_at"].to_numpy().astype("datetime64[D]").astype(object)
-    for day in set(days):
-        lake.write_observations(day, answers.filter(pa.array(days == day)))
-    return lake.observation_files(list(set(days)))
-
-
-@pytest.fixture(scope="module")
-def statistics(answers, calibrated, files) -> pd.DataFrame:
-    return item_statistics_of_window(answers, calibrated, exposure_of_items(DAY, files), None, LIMITS).set_index(
+def statistics(answers, calibrated) -> pd.DataFrame:
+    return item_statistics_of_window([answers], calibrated, exposure_of_items(DAY, [answers]), None, LIMITS).set_index(
         "item_id", drop=False
     )
 
@@ -89,49 +81,70 @@ def test_exposure_and_time_are_those_of_a_count_in_pandas(statistics, answers):
         assert row["exposure_7_days"] == pytest.approx(in_week / week["session_id"].nunique())
 
 
-def test_a_time_of_0_is_none(answers, tmp_path):
+@pytest.mark.parametrize("n_parts", [3, 16])
+def test_in_parts_they_are_the_same(answers, calibrated, statistics, n_parts):
+    shared = pa.array([f"class {n % 5}" if n % 4 else name for n, name in enumerate(answers["session_id"].to_pylist())])
+    with_classes = answers.set_column(answers.column_names.index("session_id"), "session_id", shared)
+    buckets = [Bucket(number=number, n_buckets=n_parts) for number in range(n_parts)]
+    for table in (answers, with_classes):
+        parts = [answers_in(table, bucket) for bucket in buckets]
+        exposure, whole = exposure_of_items(DAY, parts), exposure_of_items(DAY, [table])
+        pd.testing.assert_frame_equal(exposure, whole)
+    rows = item_statistics_of_window(parts, calibrated, exposure_of_items(DAY, [answers]), None, LIMITS)
+    pd.testing.assert_frame_equal(rows.set_index("item_id", drop=False), statistics, rtol=1e-9)
+
+
+def test_a_time_of_0_is_none(answers):
     times = answers["response_time_ms"].to_numpy(zero_copy_only=False).astype("float64")
     times[::2] = 0
     log = answers.set_column(
         answers.column_names.index("response_time_ms"), "response_time_ms", pa.array(times, pa.int32(), safe=False)
     )
-    lake = Lake(str(tmp_path))
-    lake.write_observations(DAY, log)
-    exposure = exposure_of_items(DAY, lake.observation_files([DAY])).set_index("item_id")
+    exposure = exposure_of_items(DAY, [log]).set_index("item_id")
     expected = pd.Series(times[1::2]).groupby(log["item_id"].to_pandas()[1::2].to_numpy()).median()
     np.testing.assert_allclose(exposure.loc[expected.index, "median_time_ms"], expected)
 
 
-def test_without_sessions_a_students_day_is_one(answers, tmp_path):
-    lake = Lake(str(tmp_path))
+def test_without_sessions_a_students_day_is_one(answers):
     of_day = answers.filter(pa.array(answers["completed_at"].to_numpy() >= np.datetime64(DAY)))
     unnamed = of_day.set_column(
         of_day.column_names.index("session_id"), "session_id", pa.nulls(len(of_day), pa.string())
     )
-    lake.write_observations(DAY, unnamed)
-    exposure = exposure_of_items(DAY, lake.observation_files([DAY])).set_index("item_id")
+    exposure = exposure_of_items(DAY, [unnamed]).set_index("item_id")
     log = of_day.to_pandas()
     expected = log.groupby("item_id")["student_id"].nunique() / log["student_id"].nunique()
     np.testing.assert_allclose(exposure.loc[expected.index, "exposure_7_days"], expected)
-    assert exposure_of_items(DAY, []).empty
+    assert exposure_of_items(DAY, [answers.slice(0, 0)]).empty
 
 
-def test_omissions_are_a_share_of_the_answers_since_they_are_counted(answers, calibrated, files):
+def test_omissions_are_a_share_of_the_answers_since_they_are_counted(answers, calibrated):
     omissions = Omissions(
         since=DAY - timedelta(days=2), n_omitted=pd.Series({"1": 7, "2": 5}), n_given=pd.Series({"1": 21, "4": 30})
     )
-    rows = item_statistics_of_window(answers, calibrated, exposure_of_items(DAY, files), omissions, LIMITS)
+    rows = item_statistics_of_window([answers], calibrated, exposure_of_items(DAY, [answers]), omissions, LIMITS)
     shares = rows.set_index("item_id")["omission_share"]
     assert shares[["1", "2", "4"]].tolist() == [0.25, 1.0, 0.0]
 
 
-def test_a_day_without_a_calibrated_item_has_classical_statistics(answers, calibrated, files):
+def test_a_day_without_a_calibrated_item_has_classical_statistics(answers, calibrated):
     none = CalibratedItems(
         items=calibrated.items.head(0),
         abilities=calibrated.abilities,
         model_spec=calibrated.model_spec,
         anchors=no_parameters(),
     )
-    rows = item_statistics_of_window(answers, none, exposure_of_items(DAY, files), None, LIMITS)
+    rows = item_statistics_of_window([answers], none, exposure_of_items(DAY, [answers]), None, LIMITS)
     assert rows["a"].isna().all()
     assert rows["share_correct"].notna().all()
+
+
+@pytest.mark.parametrize("n_parts", [3, 16])
+def test_person_fit_in_parts_is_the_same(answers, calibrated, n_parts):
+    active = answers.filter(pa.array(answers["completed_at"].to_numpy() >= np.datetime64(DAY)))
+    parts = [answers_in(answers, Bucket(number=number, n_buckets=n_parts)) for number in range(n_parts)]
+    in_parts, whole = (
+        person_fit(given, active, calibrated.items, calibrated.model_spec).set_index("student_id").sort_index()
+        for given in (parts, [answers])
+    )
+    assert len(whole) == len(active["student_id"].unique())
+    pd.testing.assert_frame_equal(in_parts, whole)

@@ -10,11 +10,15 @@ import pytest
 from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate, as_parameters
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.features.item_statistics import CalibratedItems, exposure_of_items, item_statistics_of_window
+from seedtest_assets.features.item_exposure import exposure_of_items
+from seedtest_assets.features.item_statistics import CalibratedItems, item_statistics_of_window
 from seedtest_assets.settings import Settings
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
+from seedtest_assets.storage.student_buckets import Bucket, answers_in
 
 DAY = date(2025, 3, 20)
 N_STUDENTS, N_ITEMS, HIGHEST = 800, 12, 3
+NO_EXPOSURE = exposure_of_items(DAY, [OBSERVATION_SCHEMA.empty_table()])
 REVERSED, NEVER_FULL, RIGHT_OR_WRONG = 0, 1, 2
 
 
@@ -66,7 +70,7 @@ def calibrated(answers) -> CalibratedItems:
 
 @pytest.fixture(scope="module")
 def statistics(answers, calibrated) -> pd.DataFrame:
-    rows = item_statistics_of_window(answers, calibrated, exposure_of_items(DAY, []), None, Settings())
+    rows = item_statistics_of_window([answers], calibrated, NO_EXPOSURE, None, Settings())
     return rows.set_index("item_id")
 
 
@@ -113,6 +117,17 @@ def test_scores_of_which_the_calibration_knows_nothing_do_not_count(answers, cal
     known = CalibratedItems(
         items=other, abilities=calibrated.abilities, model_spec=calibrated.model_spec, anchors=calibrated.anchors
     )
-    rows = item_statistics_of_window(answers, known, exposure_of_items(DAY, []), None, Settings()).set_index("item_id")
+    rows = item_statistics_of_window([answers], known, NO_EXPOSURE, None, Settings()).set_index("item_id")
     assert 0 < rows.loc["i6", "n_answers"] < N_STUDENTS
     assert rows.loc["i7", "n_answers"] == N_STUDENTS
+
+
+def test_in_parts_they_are_the_same(answers, calibrated, statistics):
+    """Most parts have no right answer for full marks, and some no score that says what a step is."""
+    halves = answers.set_column(
+        answers.column_names.index("score"), "score", pa.compute.divide(answers["score"], 2.0)
+    ).set_column(answers.column_names.index("max_score"), "max_score", pa.compute.divide(answers["max_score"], 2.0))
+    for table in (answers, halves):
+        parts = [answers_in(table, Bucket(number=number, n_buckets=160)) for number in range(160)]
+        rows = item_statistics_of_window(parts, calibrated, NO_EXPOSURE, None, Settings()).set_index("item_id")
+        pd.testing.assert_frame_equal(rows, statistics, rtol=1e-9)
