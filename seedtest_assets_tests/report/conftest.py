@@ -18,7 +18,8 @@ from seedtest_assets.calibration import (
 )
 from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.features.item_statistics import CalibratedItems, exposure_of_items, item_statistics_of_window
+from seedtest_assets.features.item_exposure import exposure_of_items
+from seedtest_assets.features.item_statistics import CalibratedItems, item_statistics_of_window
 from seedtest_assets.item_steps import steps_of
 from seedtest_assets.report.data import HISTORY_COLUMNS, CalibrationRun, CheckOutcome, ReportData
 from seedtest_assets.report.page import calibration_page
@@ -92,9 +93,9 @@ def calibrated(answers: pa.Table, anchors: pd.DataFrame, model: str = "2PL", **m
             CheckOutcome("anchor_drift", "mirt_item_params", False, "WARN", "1 anchor drifted"),
         ],
         statistics=item_statistics_of_window(
-            answers,
+            [answers],
             CalibratedItems(items=result.items, abilities=result.abilities, model_spec=spec, anchors=anchors),
-            exposure_of_items(DAY, []),
+            exposure_of_items(DAY, [answers.slice(0, 0)]),
             None,
             Settings(),
         ),
