@@ -21,6 +21,7 @@ from seedtest_assets.report.data import CalibrationRun, ReportData
 from seedtest_assets.report.page import calibration_page
 from seedtest_assets.report.rapid_guesses import OtherPolicy, RapidGuessData
 from seedtest_assets.settings import Settings
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.window import COLUMNS
 
 DAY, N_DAYS = date(2025, 6, 30), 60
@@ -96,7 +97,7 @@ def report_data(n_items: int, n_students: int) -> ReportData:
             CalibratedItems(
                 items=result.items, abilities=result.abilities, model_spec=result.model_spec, anchors=anchors
             ),
-            exposure_of_items(DAY, [answers.slice(0, 0)]),
+            exposure_of_items(DAY, [OBSERVATION_SCHEMA.empty_table()]),
             None,
             Settings(),
         ),

@@ -24,6 +24,7 @@ from seedtest_assets.item_steps import steps_of
 from seedtest_assets.report.data import HISTORY_COLUMNS, CalibrationRun, CheckOutcome, ReportData
 from seedtest_assets.report.page import calibration_page
 from seedtest_assets.settings import Settings
+from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 
 DAY, N_DAYS = date(2025, 6, 30), 20
 GUESSED, ALL_RIGHT = "5", "7"
@@ -95,7 +96,7 @@ def calibrated(answers: pa.Table, anchors: pd.DataFrame, model: str = "2PL", **m
         statistics=item_statistics_of_window(
             [answers],
             CalibratedItems(items=result.items, abilities=result.abilities, model_spec=spec, anchors=anchors),
-            exposure_of_items(DAY, [answers.slice(0, 0)]),
+            exposure_of_items(DAY, [OBSERVATION_SCHEMA.empty_table()]),
             None,
             Settings(),
         ),
