@@ -9,6 +9,8 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
 
 from seedtest_assets.calibration import (
     CalibrationRequest,
@@ -47,6 +49,8 @@ class FileCalibration:
     @property
     def anchors_without_answers(self) -> list[str]:
         """Anchors that no answer of the file names, in the order of their file."""
+        if not self.anchors:
+            return []
         answered = set(self.file.answers["item_id"].unique().to_pylist())
         return [item for item in self.anchors if item not in answered]
 
@@ -231,8 +235,19 @@ def _text_columns(path: Path) -> pd.DataFrame:
 
 
 def _in_order(table: pd.DataFrame, column: str, ids: Sequence[str]) -> pd.DataFrame:
-    position = {name: at for at, name in enumerate(ids)}
-    return table.sort_values(column, key=lambda names: names.map(position), ignore_index=True)
+    position = pc.index_in(pa.array(table[column], pa.string()), pa.array(ids, pa.string())).to_numpy()
+    return table.take(np.argsort(position, kind="stable")).reset_index(drop=True)
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table of many rows, the first column of which is text; Arrow takes a tenth of the time of pandas."""
+    rows = pa.Table.from_pandas(table, preserve_index=False)
+    # Arrow writes quotes around each text, or around none.
+    quotes = pc.any(pc.match_substring_regex(rows.column(0), '[",\\r\\n]')).as_py()
+    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed" if quotes else "none")
+    with path.open("wb") as file:
+        file.write((",".join(table.columns) + "\n").encode())
+        pyarrow.csv.write_csv(rows, file, options)
 
 
 def write_files(calibration: FileCalibration, folder: Path) -> list[Path]:
@@ -242,7 +257,7 @@ def write_files(calibration: FileCalibration, folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / name for name in ("item_params.csv", "abilities.csv", "fit_meta.json")]
         calibration.items().to_csv(paths[0], index=False)
-        calibration.abilities().to_csv(paths[1], index=False)
+        _write_csv(calibration.abilities(), paths[1])
         facts = {
             "model_spec": result.model_spec,
             "metrics": result.metrics,

@@ -137,7 +137,7 @@ class AnswerParts:
 
     def _keep(self, files: Mapping[str, FileRows], rules: MarkRules) -> Mapping[str, str]:
         """Read all files into parts, and give the groups of students."""
-        reader = ValueReader()
+        reader = ValueReader() if self._has.intersection(VALUE_COLUMNS) else None
         pairs: list[pa.Table] = []
         for name, file in files.items():
             grouping = [] if self._group is None else [group_column(name, self._group, list(file.names))]
@@ -169,7 +169,9 @@ class AnswerParts:
         together = pa.concat_tables([pair.cast(_PAIR) for pair in pairs])
         return groups_of_students(self._path, together["student"], together["group"])
 
-    def _part(self, raw: pa.Table, *, chosen: Mapping[str, str], reader: ValueReader, rules: MarkRules) -> pa.Table:
+    def _part(
+        self, raw: pa.Table, *, chosen: Mapping[str, str], reader: ValueReader | None, rules: MarkRules
+    ) -> pa.Table:
         """Type the rows of a part under our names: with the columns that any of the files has.
 
         Ids and marks are dictionary-encoded; `unreadable` says why a value could not be read; with scores, has_score and no_score
@@ -198,7 +200,8 @@ class AnswerParts:
             rows = rows.set_column(rows.column_names.index("score"), "score", score)
         elif self._scores is not None:
             columns |= {"no_score": pa.nulls(n_rows, _ENCODED_TEXT), "has_score": pa.repeat(False, n_rows)}
-        values = reader.read(rows.select([name for name in VALUE_COLUMNS if name in rows.column_names]), reasons)
+        given = [name for name in VALUE_COLUMNS if name in rows.column_names]
+        values = reader.read(rows.select(given), reasons) if reader is not None and given else {}
         for name in VALUE_COLUMNS:
             if name in self._has or (name == "max_score" and self._scores is not None):
                 kind = OBSERVATION_SCHEMA.field(name).type

@@ -1,6 +1,5 @@
 """The times, numbers and hints of an answer file, from text or from the types of Parquet."""
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -53,13 +52,14 @@ class ValueReader:
     """Reads columns of VALUE_COLUMNS in the types of OBSERVATION_SCHEMA."""
 
     def __init__(self) -> None:
+        # Here: a file of ids and marks alone has no use for it.
+        import duckdb
+
         self._connection = duckdb.connect()
 
     def read(self, columns: pa.Table, reasons: Reasons) -> dict[str, pa.Array]:
         """Read some rows. A value that cannot be read is null, and quoted in the reason of its row; blanks are null without one."""
         names = columns.column_names
-        if not names:
-            return {}
         given = ", ".join(f"{_given(name, columns[name].type)} AS {name}" for name in names)
         read = ", ".join(
             f"{_read(name, columns[name].type)} AS {name}, given.{name} IS NULL AS no_{name}" for name in names
