@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from seedtest_assets.storage.student_buckets import EVERYBODY, Bucket
+from seedtest_assets.storage.bucket import EVERYBODY, Bucket
 
 MANIFEST = "day.json"
 WITHOUT_BUCKETS = "answers.parquet"

@@ -1,37 +1,19 @@
 """Buckets of students: the CRC-32 of the id says which one a student is in, the same on every machine."""
 
-from dataclasses import dataclass
-from math import gcd
 from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
 
 from seedtest_assets.encoded_columns import dictionary_of
+from seedtest_assets.storage.bucket import EVERYBODY, Bucket
+
+__all__ = ["EVERYBODY", "Bucket", "answers_in", "bucket_numbers", "buckets_of_a_day", "buckets_of_a_window"]
 
 # A file costs about as much to open as 10,000 answers to read: a small school keeps a file a day.
 ANSWERS_OF_A_FILE = 10_000
 # Such a part of a window takes some 20 MB; smaller ones save no memory worth the work of reading them apart.
 ANSWERS_OF_A_PART = 500_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bucket:
-    """The students whose id has a CRC-32 (of its UTF-8) of `number` modulo `n_buckets`."""
-
-    number: int
-    n_buckets: int
-
-    def meets(self, other: "Bucket") -> bool:
-        """Tell whether a student may be in both."""
-        return (self.number - other.number) % gcd(self.n_buckets, other.n_buckets) == 0
-
-    def contains(self, other: "Bucket") -> bool:
-        """Tell whether all students of another one are in this one."""
-        return other.n_buckets % self.n_buckets == 0 and self.meets(other)
-
-
-EVERYBODY = Bucket(number=0, n_buckets=1)
 
 
 def bucket_numbers(student_id: pa.ChunkedArray, n_buckets: int) -> np.ndarray:
