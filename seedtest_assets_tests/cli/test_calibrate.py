@@ -71,3 +71,11 @@ def test_answers_not_reached_are_ignored_in_the_calibration_and_wrong_in_abiliti
     np.testing.assert_allclose(abilities["theta"], expected, atol=1e-6)
     assert (abilities["theta"] < ignored[1]["theta"] - 0.1)[~reached].all()
     assert abilities["n_responses"].tolist() == [0 if person == "p7" else 4 for person in table.index]
+
+
+def test_ids_with_quotes_and_commas_are_written_as_csv(calibrate):
+    table = pd.read_csv("wide.csv").rename(columns={"q1": "q,1"}).replace({"user_id": {"p9": 'p "9"', "p8": "p,8"}})
+    table.to_csv("wide.csv", index=False)
+    assert calibrate("--model", "Rasch").exit_code == 0
+    assert pd.read_csv("out/abilities.csv")["user_id"].tolist() == table["user_id"].tolist()
+    assert pd.read_csv("out/item_params.csv")["item_id"].tolist() == table.columns[1:].tolist()
