@@ -23,6 +23,10 @@ from seedtest_assets.irt.models import MOST_CATEGORIES
 # Steps that a fraction may be made of: 1/3 of a point is one, 0.137 is a measurement.
 MOST_STEPS_A_POINT = 12
 NEAR = 1e-6
+# Parts that have no end in decimals may be rounded: any to three decimals, as 0.333 or 0.143; to two only thirds and sixths, as
+# 0.33 and 0.17, because 0.45 is rather a measurement than 5/11.
+_ROUNDED_TO_TWO = (3, 6)
+_EQUAL = 1e-9
 # A few scores, fewer than this many answers of an item and at most this share of them, do not change how an item is counted.
 FEW_ANSWERS = 30
 FEW_OF_ALL = 0.02
@@ -368,16 +372,19 @@ def _are_multiples(score: np.ndarray, highest: np.ndarray, parts: int | np.ndarr
 
 
 def _is_multiple(values: np.ndarray, parts: int | np.ndarray) -> np.ndarray:
-    """Tell which values are multiples of 1 / parts, but for rounding, bool [n]; NaN is none."""
+    """Tell which values are multiples of 1 / parts, perhaps rounded, bool [n]; NaN is none."""
     with np.errstate(invalid="ignore"):
-        near: np.ndarray = np.abs(values * parts - np.rint(values * parts)) <= NEAR * parts
-    return near
+        multiple = np.rint(values * parts) / parts
+        found: np.ndarray = np.abs(values - multiple) <= NEAR
+        found |= np.abs(values - np.round(multiple, 3)) <= _EQUAL
+        found |= np.isin(parts, _ROUNDED_TO_TWO) & (np.abs(values - np.round(multiple, 2)) <= _EQUAL)
+    return found
 
 
 def common_step(values: Iterable[float]) -> Fraction | None:
     """Find the greatest number of which all values are multiples; None where they have none that is a simple fraction."""
     fractions = [Fraction(float(value)).limit_denominator(MOST_STEPS_A_POINT) for value in values]
-    if any(abs(float(part) - value) > NEAR for part, value in zip(fractions, values, strict=True)):
+    if not all(_is_multiple(np.array(value), part.denominator) for part, value in zip(fractions, values, strict=True)):
         return None
     denominator = lcm(*(part.denominator for part in fractions))
     if denominator > MOST_STEPS_A_POINT:

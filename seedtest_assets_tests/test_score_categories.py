@@ -59,6 +59,30 @@ def test_common_steps(values, step):
     assert common_step(np.array(values)) == step
 
 
+@pytest.mark.parametrize(
+    ("scores", "unit"),
+    [
+        ([0, 0.33, 0.67, 1], Fraction(1, 3)),
+        ([0, 0.17, 0.33, 0.5, 1], Fraction(1, 6)),
+        ([0, 0.333, 0.667, 1], Fraction(1, 3)),
+        ([0, 0.143, 0.857, 1], Fraction(1, 7)),
+    ],
+)
+def test_rounded_parts_of_points_are_the_parts_and_the_warning_says_which(scores, unit):
+    rows = [(f"s{n}", "q", None, score, 1.0) for n, score in enumerate(scores * 40)]
+    assert categories_of(rows)[: len(scores)] == [round(score / unit) for score in scores]
+    assert (
+        f"which count as their steps: q (steps of {unit})" in code_request(CalibrationRequest(table(rows))).warnings[0]
+    )
+
+
+@pytest.mark.parametrize("scores", [[0, 0.45, 0.55, 1], [0, 0.34, 0.67, 1], [0, 0.137, 1]])
+def test_measurements_near_parts_of_points_are_no_parts(scores):
+    rows = [(f"s{n}", "q", None, score, 1.0) for n, score in enumerate(scores * 40)]
+    ((_, _, reason),) = code_request(CalibrationRequest(table(rows))).left_out
+    assert reason.startswith("scores without a common step of at least 1/12")
+
+
 def test_scores_that_are_no_categories_leave_the_item_out_by_name():
     rows = [("s", "percent", None, 87, 100), ("s", "odd", None, 0.137, 1), ("s", "q", True, None, None)]
     coded = code_request(CalibrationRequest(table(rows)))
