@@ -95,7 +95,8 @@ class CalibrationRequest:
     """A calibration to be run.
 
     answers: table of ANSWER_SCHEMA, and of SCORE_SCHEMA where there is partial credit, in any order; later answers of a
-        student to the same item are set aside.
+        student to the same item are set aside. Or a sequence of such tables without a common student, each of which is read
+        when it is asked for.
     model: "Rasch", "2PL" or "3PL", of items that are right or wrong.
     polytomous_model: "GRM", "GPCM" or "PCM", of items with partial credit; item_models: of single ones of them, by item id.
     anchors: PARAMETER_COLUMNS of the items whose bank parameters are trusted; may be empty. Anchors without usable
@@ -110,7 +111,7 @@ class CalibrationRequest:
     attempt: number of the attempt of the step, from 1, for logs and metrics.
     """
 
-    answers: pa.Table
+    answers: pa.Table | Sequence[pa.Table]
     model: Model = "2PL"
     anchors: pd.DataFrame = field(default_factory=no_parameters)
     starts: pd.DataFrame = field(default_factory=no_parameters)
@@ -122,6 +123,21 @@ class CalibrationRequest:
     attempt: int = 1
     polytomous_model: PolytomousModel = "GRM"
     item_models: Mapping[str, PolytomousModel] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> Sequence[pa.Table]:
+        """The answers, in parts without a common student."""
+        return [self.answers] if isinstance(self.answers, pa.Table) else self.answers
+
+    @property
+    def item_ids(self) -> list[str]:
+        """The items that were answered, each once."""
+        return sorted({name for part in self.parts for name in part["item_id"].unique().drop_null().to_pylist()})
+
+    @property
+    def table(self) -> pa.Table:
+        """All answers."""
+        return self.answers if isinstance(self.answers, pa.Table) else pa.concat_tables(list(self.answers))
 
 
 @dataclass(frozen=True)

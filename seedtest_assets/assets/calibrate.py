@@ -10,7 +10,7 @@ import dagster as dg
 
 from seedtest_assets.assets.calibrate_metadata import materializations, nothing_to_do, with_metrics
 from seedtest_assets.assets.calibrate_priors import calibrate_with_priors
-from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, Progress, answers_to_calibrate
+from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, Progress
 from seedtest_assets.checks import catalogue
 from seedtest_assets.checks.calibration_checks import (
     NEVER_ACCEPTED,
@@ -93,7 +93,7 @@ def calibrate(
         window, thresholds = lake.window(day), limits.thresholds
         with one_calibration_at_a_time(database):
             earlier = earlier_partitions(database, day, thresholds.history_partitions)
-            if not len(window.answers) and not earlier.fits:
+            if not window.n_answers and not earlier.fits:
                 clear_calibration(database, day)
                 yield from nothing_to_do(window)
                 return
@@ -132,7 +132,7 @@ def _calibrate(
     known = known_parameters(database)
     previous_day, previous = previous_item_parameters(database, window.last)
     request = CalibrationRequest(
-        answers=answers_to_calibrate(window.answers),
+        answers=window.to_calibrate,
         model=options.mirt_model,
         polytomous_model=options.mirt_polytomous_model,
         anchors=known.anchors,

@@ -120,7 +120,7 @@ def _item_priors(specification: Mapping[str, Any]) -> dict[str, Any]:
 def _window(window: Window) -> dict[str, Any]:
     return {
         "window": f"{window.first} to {window.last}",
-        "answers": len(window.answers),
+        "answers": window.n_answers,
         "rapid_guesses": window.rapid_guesses.summary,
         "days_missing_in_lake": dg.MetadataValue.json([day.isoformat() for day in window.missing]),
     }

@@ -49,7 +49,7 @@ def _priors(
     priors = feature_priors(
         CalibratedBank(items=fitted_items(database, bank_day), model_spec=fit["model_spec"]),
         features.items,
-        request.answers["item_id"].unique().to_pylist(),
+        request.item_ids,
         request.anchors["item_id"].tolist(),
         request.model,
     )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from seedtest_assets.assets.calibrate_priors import calibrate_with_priors
-from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, answers_to_calibrate
+from seedtest_assets.calibration import CalibrationRequest, CalibrationResult
 from seedtest_assets.errors import InputError
 from seedtest_assets.irt.models import Model
 from seedtest_assets.rapid_guesses import RapidCount
@@ -47,7 +47,7 @@ def _calibrate(database: Database, settings: Settings, window: Window, model: Mo
     previous_day, previous = previous_item_parameters(database, window.last)
     known = known_parameters(database)
     request = CalibrationRequest(
-        answers=answers_to_calibrate(window.answers),
+        answers=window.to_calibrate,
         model=model,
         polytomous_model=settings.mirt_polytomous_model,
         anchors=known.anchors,

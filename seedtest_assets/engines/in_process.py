@@ -11,7 +11,8 @@ import pyarrow as pa
 from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, Progress
 from seedtest_assets.engines import codes
-from seedtest_assets.engines.coded_request import CodedRequest, code_request
+from seedtest_assets.engines.coded_parts import code_here
+from seedtest_assets.engines.coded_request import CodedItems, code_request
 from seedtest_assets.engines.result_tables import (
     ability_table,
     item_table,
@@ -35,8 +36,8 @@ class InProcessEngine:
     def calibrate(self, request: CalibrationRequest, progress: Progress | None = None) -> CalibrationResult:
         """Fit, estimate and link; raises InputError for data that cannot be calibrated."""
         started = time.perf_counter()
-        coded = code_request(request)
-        if coded.left_out and not coded.responses.n_answers:
+        coded = code_here(request)
+        if coded.left_out and not coded.n_responses.any():
             raise InputError(f"no answer can be calibrated: {'. '.join(coded.warnings)}")
         try:
             calibration = irt.calibrate(
@@ -74,7 +75,8 @@ def score(answers: pa.Table, parameters: pd.DataFrame, mean: float, sd: float) -
         raise InputError("none of the items that were answered has parameters")
     known = known_scores(items, request.responses.item, request.responses.score)
     unknown_of = request.responses.item[~known]
-    request = replace(request, responses=_selected(request.responses, known))
+    responses = _selected(request.responses, known)
+    request = replace(request, responses=responses, n_responses=np.diff(responses.person_start))
     try:
         abilities = ability_table(request, *irt.expected_a_posteriori(request.responses, items, mean, sd))
     except irt.DataError as error:
@@ -99,7 +101,7 @@ def _selected(responses: irt.Responses, kept: np.ndarray) -> irt.Responses:
     )
 
 
-def result_of(calibration: irt.Calibration, coded: CodedRequest, model: str, seconds: float) -> CalibrationResult:
+def result_of(calibration: irt.Calibration, coded: CodedItems, model: str, seconds: float) -> CalibrationResult:
     """Translate a calibration back to ids."""
     standard_errors = np.array([calibration.se_a, calibration.se_b, calibration.se_c])
     items = item_table(
@@ -120,7 +122,7 @@ def result_of(calibration: irt.Calibration, coded: CodedRequest, model: str, sec
         **{name: float(getattr(calibration, name)) for name in ("loglik", "aic", "bic", "reliability")},
         **{name: int(getattr(calibration, name)) for name in ("n_parameters", "iterations")},
         "converged": bool(calibration.converged),
-        "n_set_aside": coded.responses.n_set_aside,
+        "n_set_aside": coded.n_set_aside,
         "n_items_left_out": len(calibration.left_out) + len(coded.left_out),
         "seconds": round(seconds, 3),
     }

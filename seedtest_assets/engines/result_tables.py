@@ -8,13 +8,13 @@ import pandas as pd
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, LEFT_OUT_COLUMNS, CalibrationRequest
-from seedtest_assets.engines.coded_request import CodedRequest
+from seedtest_assets.engines.coded_request import CodedItems
 from seedtest_assets.irt.remarks import flag
 from seedtest_assets.item_steps import steps_column
 
 
 def item_table(
-    coded: CodedRequest,
+    coded: CodedItems,
     items: irt.ItemParameters,
     standard_errors: np.ndarray,
     n_responses: np.ndarray,
@@ -53,25 +53,25 @@ def item_table(
     return pd.DataFrame(columns)[ITEM_COLUMNS]
 
 
-def ability_table(coded: CodedRequest, theta: np.ndarray, standard_error: np.ndarray) -> pd.DataFrame:
+def ability_table(coded: CodedItems, theta: np.ndarray, standard_error: np.ndarray) -> pd.DataFrame:
     """Lay out ABILITY_COLUMNS, a row for every person of the request."""
     columns = {
         "user_id": np.asarray(coded.student_ids, dtype=object),
         "theta": theta,
         "se": standard_error,
-        "n_responses": np.diff(coded.responses.person_start),
+        "n_responses": coded.n_responses,
     }
     return pd.DataFrame(columns)[ABILITY_COLUMNS]
 
 
-def left_out_table(coded: CodedRequest, left_out: tuple[tuple[int, int, str], ...]) -> pd.DataFrame:
+def left_out_table(coded: CodedItems, left_out: tuple[tuple[int, int, str], ...]) -> pd.DataFrame:
     """Lay out LEFT_OUT_COLUMNS from (item code, number of answers, reason)."""
     item_ids = item_ids_of(coded)
     rows = [(item_ids[item], n_answers, reason) for item, n_answers, reason in left_out]
     return pd.DataFrame(rows, columns=LEFT_OUT_COLUMNS)
 
 
-def linking_constants(coded: CodedRequest, linkings: Sequence[irt.Linking]) -> dict[str, Any]:
+def linking_constants(coded: CodedItems, linkings: Sequence[irt.Linking]) -> dict[str, Any]:
     """Describe the linkings of blocks by item id: that of the first, and those of the others under other_blocks.
 
     Where there are several, `anchors` names what each rests on.
@@ -105,7 +105,7 @@ def linking_uncertainty(linking: irt.Linking) -> dict[str, Any]:
 
 
 def model_specification(
-    coded: CodedRequest,
+    coded: CodedItems,
     model: str,
     n_items: int,
     group: tuple[float, float],
@@ -122,8 +122,8 @@ def model_specification(
     specification = {
         "model": model,
         "n_items": n_items,
-        "n_persons": coded.responses.n_persons,
-        "n_observations": coded.responses.n_answers,
+        "n_persons": len(coded.student_ids),
+        "n_observations": int(coded.n_responses.sum()),
         "linked_to": linked_to,
         "group_mean": float(group_mean),
         "group_sd": float(group_sd),
@@ -133,7 +133,7 @@ def model_specification(
     return specification | ({"linking_constants": constants} if constants else {})
 
 
-def partial_credit_facts(request: CalibrationRequest, coded: CodedRequest, items: irt.ItemParameters) -> dict[str, Any]:
+def partial_credit_facts(request: CalibrationRequest, coded: CodedItems, items: irt.ItemParameters) -> dict[str, Any]:
     """Describe for model_spec how items with partial credit were fitted; nothing where there are none.
 
     points_per_step: of the items that are counted in parts of points, by id.
@@ -144,6 +144,6 @@ def partial_credit_facts(request: CalibrationRequest, coded: CodedRequest, items
     return facts | ({"points_per_step": units} if units else {})
 
 
-def item_ids_of(coded: CodedRequest) -> np.ndarray:
+def item_ids_of(coded: CodedItems) -> np.ndarray:
     """Give the id of each item code, object [n_items]."""
     return np.asarray(coded.item_ids, dtype=object)

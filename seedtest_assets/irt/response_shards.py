@@ -68,8 +68,7 @@ class ResponseShards:
     @property
     def max_score(self) -> np.ndarray:
         """Highest score given to each item, int64 [n_items]: 1 of one that is only right or wrong."""
-        given = (self.count > 0) * np.arange(self.count.shape[1])
-        return np.maximum(given.max(axis=1, initial=1), 1)
+        return highest_scores(self.count)
 
     def answers_to(
         self, items: np.ndarray, scores: ItemScores, groups: Shards[np.ndarray], n_groups: int
@@ -88,6 +87,11 @@ class ResponseShards:
             raise DataError(f"groups must be {n_persons} integer codes from 0, one a person")
         of_shards = np.split(groups.astype(np.int32), np.cumsum(self.n_persons)[:-1])
         return self.shards.derive(_given, ShardsHere(of_shards)), int(groups.max(initial=0)) + 1
+
+
+def highest_scores(count: np.ndarray) -> np.ndarray:
+    """Find the highest score given to each item, int64 [n_items], at least 1. count: of answers with each score."""
+    return ((count > 0) * np.arange(count.shape[1])).max(axis=1, initial=1)
 
 
 def _sizes(responses: Responses) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Who answered what, with which score: the sparse list of answers that everything else works on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -137,6 +138,40 @@ class Responses:
             n_items,
             kept.order[:n_kept].copy(),
             n_set_aside,
+        )
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Responses]") -> "Responses":
+        """Put the persons of several lists into one, in their order.
+
+        Parameters
+        ----------
+        parts : sequence of Responses
+            At least one; without a common person, of the same items, and with times in all of them or in none.
+
+        Returns
+        -------
+        Responses
+            Without the ids of persons.
+
+        Examples
+        --------
+        >>> from seedtest_assets import irt
+        >>> irt.Responses.joined([irt.Responses.from_matrix([[1, 0]]), irt.Responses.from_matrix([[0, 1], [1, 1]])])
+        Responses(3 persons, 2 items, 6 answers)
+        """
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        lengths = np.concatenate([np.diff(part.person_start) for part in parts])
+        return cls(
+            person_start=np.concatenate([[0], np.cumsum(lengths)]),
+            item=np.concatenate([part.item for part in parts]),
+            score=np.concatenate([part.score for part in parts]),
+            n_items=first.n_items,
+            order=np.concatenate([part.order for part in parts]),
+            n_set_aside=sum(part.n_set_aside for part in parts),
+            item_ids=first.item_ids,
         )
 
     @classmethod

@@ -42,7 +42,7 @@ def calibrate(body: bytes, limits: Limits) -> tuple[CalibrationReply, dict[str, 
         fit_meta=_fit_meta(result, parsed, extra),
     )
     facts = {
-        "answers": parsed.request.answers.num_rows,
+        "answers": parsed.request.table.num_rows,
         "persons": len(parsed.user_ids),
         "items": len(items),
         "left_out": len(reply.fit_meta.left_out),

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
+from seedtest_assets.calibration import answers_to_calibrate
 from seedtest_assets.days import days_up_to
 from seedtest_assets.errors import InputError
 from seedtest_assets.rapid_guesses import (
@@ -65,6 +66,11 @@ class Window:
         return self.buckets[0] if len(self.given) == 1 else in_order(pa.concat_tables(self.buckets))
 
     @property
+    def to_calibrate(self) -> Sequence[pa.Table]:
+        """The answers as a calibration takes them, in the same parts; a process that it is sent to reads them itself."""
+        return ReadParts(len(self.given), self._part_to_calibrate)
+
+    @property
     def n_answers(self) -> int:
         """The number of its answers, without those that the policy leaves out."""
         given = self.given.n_answers if isinstance(self.given, LakeParts) else sum(map(len, self.given))
@@ -83,6 +89,9 @@ class Window:
         if self.policy == "ignore":
             return sum_of_counts(self.policy, (apply_policy(part, self.rapid, self.policy)[1] for part in self.given))
         return RapidCount(policy=self.policy, n_timed=int(self.rapid.n_timed.sum()), n=int(self.rapid.n_rapid.sum()))
+
+    def _part_to_calibrate(self, number: int) -> pa.Table:
+        return answers_to_calibrate(self.buckets[number])
 
     def counted(self, answers: pa.Table) -> pa.Table:
         """Count the rapid guesses of some of the answers as the policy says."""
