@@ -7,7 +7,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from seedtest_assets.calibration import answers_to_calibrate
+from seedtest_assets.calibration import SCORE_SCHEMA, answers_to_calibrate
 from seedtest_assets.days import days_up_to
 from seedtest_assets.errors import InputError
 from seedtest_assets.rapid_guesses import (
@@ -25,6 +25,7 @@ from seedtest_assets.storage.sources import Source
 from seedtest_assets.storage.window_parts import AnswerParts, LakeParts, narrowed, newest_answers
 from seedtest_assets.usable_answers import in_order
 
+CALIBRATED = ["student_id", "item_id", "correct", "completed_at", *SCORE_SCHEMA.names]
 COLUMNS = ["student_id", "item_id", "topic_id", "correct", "completed_at", "response_time_ms", "score", "max_score"]
 
 
@@ -68,7 +69,7 @@ class Window:
     @property
     def to_calibrate(self) -> Sequence[pa.Table]:
         """The answers as a calibration takes them, in the same parts; a process that it is sent to reads them itself."""
-        return ReadParts(len(self.given), self._part_to_calibrate)
+        return PartsToCalibrate(narrowed(self.buckets, CALIBRATED))
 
     @property
     def n_answers(self) -> int:
@@ -90,14 +91,27 @@ class Window:
             return sum_of_counts(self.policy, (apply_policy(part, self.rapid, self.policy)[1] for part in self.given))
         return RapidCount(policy=self.policy, n_timed=int(self.rapid.n_timed.sum()), n=int(self.rapid.n_rapid.sum()))
 
-    def _part_to_calibrate(self, number: int) -> pa.Table:
-        return answers_to_calibrate(self.buckets[number])
-
     def counted(self, answers: pa.Table) -> pa.Table:
         """Count the rapid guesses of some of the answers as the policy says."""
         if self.policy in (None, "keep"):
             return answers
         return apply_policy(answers, self.rapid, self.policy)[0]
+
+
+@dataclass(frozen=True)
+class PartsToCalibrate(AnswerParts):
+    """Answers as a calibration takes them. parts: the same with CALIBRATED."""
+
+    parts: Sequence[pa.Table]
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def read(self, number: int) -> pa.Table:
+        return answers_to_calibrate(self.parts[number])
+
+    def select(self, columns: Sequence[str]) -> Sequence[pa.Table]:
+        return [part.select(columns) for part in self]
 
 
 @dataclass(frozen=True)
