@@ -74,6 +74,8 @@ def _answers_of(day: date, n: int, students: pa.Array, topics: pa.Array, items: 
             "hint_used": random.random(n) < 0.1,
             "session_id": pa.nulls(n, pa.string()),
             "completed_at": pa.array(completed, pa.timestamp("us", tz="UTC")),
+            "score": pa.nulls(n, pa.float64()),
+            "max_score": pa.nulls(n, pa.float64()),
         },
         schema=OBSERVATION_SCHEMA,
     )

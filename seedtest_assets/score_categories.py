@@ -213,6 +213,9 @@ def scores_of_fitted(answers: pa.Table, item: np.ndarray, items: irt.ItemParamet
     As `scores_of_parameters`, where item is -1 for an item that is not fitted.
     """
     fitted = item >= 0
+    if fitted.all():
+        return scores_of_parameters(answers, item, items)
+    answers = answers.select([name for name in ("correct", "score", "max_score") if name in answers.column_names])
     score, known = np.zeros(len(item), np.uint8), np.zeros(len(item), bool)
     score[fitted], known[fitted] = scores_of_parameters(answers.filter(pa.array(fitted)), item[fitted], items)
     return score, known

@@ -48,7 +48,7 @@ def topic_theta(
         return TopicTheta(pd.DataFrame(columns=TOPIC_THETA_COLUMNS), None)
     topics, sample = _Topics(), _Sample()
     day = _Day.of(active, topics)
-    groups, students = [], []
+    groups, students, n_counted = [], [], 0
     for answers in buckets:
         if len(buckets) > 1 and _has_scores(answers):
             # What a step of an item's scores is follows from all answers to it.
@@ -56,9 +56,12 @@ def topic_theta(
             return topic_theta([whole], active, items, population_mean, population_sd)
         person, names = codes_and_names(answers["student_id"])
         grouped = _grouped(answers, person, item_names, parameters, topics, day.pairs_of(names))
+        n_counted += len(grouped.code)
         sample.add(grouped, names)
         groups.append(grouped.take(np.flatnonzero(day.is_active(names)[grouped.student])))
         students.append(names)
+    if not n_counted:
+        return TopicTheta(pd.DataFrame(columns=TOPIC_THETA_COLUMNS), None)
     try:
         spread = irt.topic_spread(
             sample.answers, parameters, population_mean=population_mean, population_sd=population_sd

@@ -52,7 +52,11 @@ def active_pairs(answers: pa.Table) -> pa.Table:
     rows = rows_by_topic(answers["topic_id"])
     person, students = codes_and_names(answers["student_id"])
     person, named = rows.of_rows(person), rows.topic >= 0
-    pairs = np.unique(np.column_stack([person[named], rows.topic[named]]), axis=0)
+    n_topics = max(len(rows.names), 1)
+    pairs = np.unique(person[named].astype(np.int64) * n_topics + rows.topic[named])
     return pa.table(
-        {"user_id": students.take(pa.array(pairs[:, 0])), "topic_id": rows.names.take(pa.array(pairs[:, 1]))}
+        {
+            "user_id": students.take(pa.array(pairs // n_topics)),
+            "topic_id": rows.names.take(pa.array(pairs % n_topics)),
+        }
     )

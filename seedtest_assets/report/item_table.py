@@ -78,12 +78,8 @@ def change_since(items: pd.DataFrame, previous: pd.DataFrame) -> np.ndarray:
 def left_out_items(data: ReportData) -> pd.DataFrame:
     """Items with answers but no parameters: item_id, n_answers, share_correct (of all their answers; with scores, of the points)."""
     unknown = places(data.answers["item_id"], data.items["item_id"]) < 0
-    answers = pd.DataFrame(
-        {
-            "item_id": data.answers["item_id"].to_pandas().astype("str")[unknown],
-            "correct": _shares(data.answers)[unknown],
-        }
-    )
+    left_out = data.answers.filter(pa.array(unknown))
+    answers = pd.DataFrame({"item_id": left_out["item_id"].to_pandas().astype("str"), "correct": _shares(left_out)})
     counted = answers.groupby("item_id")["correct"].agg(["size", "mean"]).reset_index()
     return counted.set_axis(["item_id", "n_answers", "share_correct"], axis=1)
 

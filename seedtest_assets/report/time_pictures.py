@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from seedtest_assets.encoded_columns import dictionary_of
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.drawing import (
     BLUE,
@@ -67,16 +69,16 @@ def _of_blocks(values: pd.Series) -> np.ndarray:
 def answers_per_day(data: ReportData) -> pd.DataFrame:
     """PER_DAY of every day of the window, zeros where nobody answered."""
     days = pd.date_range(data.first, data.last)
-    table = pd.DataFrame({name: data.answers[name].to_pandas() for name in ("item_id", "student_id")})
-    table["day"] = pc.floor_temporal(data.answers["completed_at"], unit="day").to_pandas().dt.tz_localize(None)
-    by_day = table.groupby("day", observed=True)
-    counted = pd.DataFrame(
-        {
-            "answers": by_day.size(),
-            "items": by_day["item_id"].nunique(),
-            "students": by_day["student_id"].nunique(),
-        }
-    )
+    day = pc.cast(pc.cast(data.answers["completed_at"], pa.date32()), pa.int32()).to_numpy()
+    first = int(day.min()) if len(day) else 0
+    day = day - first
+    counted = pd.DataFrame({"answers": np.bincount(day)})
+    for column, name in (("item_id", "items"), ("student_id", "students")):
+        ids = dictionary_of(data.answers[column])
+        came = np.zeros((len(counted), len(ids.dictionary)), bool)
+        came[day, ids.indices.to_numpy()] = True
+        counted[name] = came.sum(axis=1)
+    counted.index = pd.to_datetime(counted.index + first, unit="D")
     return counted.reindex(days, fill_value=0).rename_axis("day").reset_index()[PER_DAY]
 
 

@@ -71,6 +71,12 @@ def test_a_single_answer_gives_the_ability_worked_by_hand():
     assert row["se"] == pytest.approx(math.sqrt(density @ theta**2 - (density @ theta) ** 2), abs=1e-6)
 
 
+def test_a_window_without_answers_to_fitted_items_gives_no_rows():
+    result = run([("s1", "i9", "t1", True)], [("s1", "t1")])
+    assert not len(result.rows)
+    assert result.spread is None
+
+
 def test_a_student_whom_the_window_does_not_have_gets_no_row():
     rows = run([("s1", "i1", "t1", True)], [("s1", "t1"), ("s2", "t1"), ("s1", "t2")]).rows
     assert list(zip(rows["user_id"], rows["topic_id"], strict=True)) == [("s1", "t1")]
