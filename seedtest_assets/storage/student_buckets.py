@@ -12,8 +12,8 @@ __all__ = ["EVERYBODY", "Bucket", "answers_in", "bucket_numbers", "buckets_of_a_
 
 # A file costs about as much to open as 10,000 answers to read: a small school keeps a file a day.
 ANSWERS_OF_A_FILE = 10_000
-# Such a part of a window takes some 20 MB; smaller ones save no memory worth the work of reading them apart.
-ANSWERS_OF_A_PART = 500_000
+# Such a part of a window takes some 60 MB. A window of 60 days has no more parts than its days have files, which are then read once.
+ANSWERS_OF_A_PART = 1_000_000
 
 
 def bucket_numbers(student_id: pa.ChunkedArray, n_buckets: int) -> np.ndarray:
