@@ -116,7 +116,7 @@ def _checks(calibrated: CalibratedDay, limits: Thresholds) -> Mapping[str, Calla
 
 def _anchor_drift(calibrated: CalibratedDay, limits: Thresholds) -> Judgement:
     result, anchors = calibrated.result, calibrated.anchors
-    residuals = predicted_answers.residuals_of(calibrated.window.answers, anchors, result.abilities)
+    residuals = predicted_answers.residuals_of(calibrated.window.buckets, anchors, result.abilities)
     return drift.anchor_drift(result.items, anchors, residuals, calibrated.earlier.parameters, limits)
 
 
@@ -124,7 +124,7 @@ def _predictive_validity(calibrated: CalibratedDay, limits: Thresholds) -> Judge
     earlier, predicted = calibrated.earlier, None
     if earlier.newest is not None:
         predicted = predicted_answers.predict(
-            calibrated.window.answers, calibrated.day, earlier.newest_parameters, earlier.abilities
+            calibrated.window.buckets, calibrated.day, earlier.newest_parameters, earlier.abilities
         )
     return prediction.predictive_validity(predicted, earlier.newest, earlier.fits, limits)
 

@@ -1,24 +1,27 @@
 """Answers as given parameters and abilities expect them: of a day from the night before, of an item from its bank values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.special import expit
 
 from seedtest_assets import irt
 from seedtest_assets.days import day_bounds
 from seedtest_assets.engines.codes import coded, codes_and_names
 from seedtest_assets.irt.category_curves import log_category_probabilities
-from seedtest_assets.score_categories import score_categories
+from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores
+from seedtest_assets.storage.window_parts import narrowed
 
 # Nodes and weights over the error of an ability, N(0, 1): to 1e-3 where slope times error is 1.5, and far closer below.
 ERROR_NODES, ERROR_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 ERROR_WEIGHTS = ERROR_WEIGHTS / ERROR_WEIGHTS.sum()
+ANSWER_COLUMNS = ("student_id", "completed_at", *SCORED_COLUMNS)
 
 
 class Prediction(NamedTuple):
@@ -52,120 +55,130 @@ class PredictedAnswers:
     by_share: Prediction
 
 
-@dataclass(frozen=True)
-class _Coded:
-    """Answers with students and items as numbers: person, item: int [n], into students and items; score: uint8 [n]; highest: of
-    each item, int64 [n_items], as told, else as given."""
-
-    answers: pa.Table
-    person: np.ndarray
-    students: pa.Array
-    item: np.ndarray
-    items: pa.Array
-    score: np.ndarray
-    highest: np.ndarray
-
-    @cached_property
-    def first(self) -> np.ndarray:
-        """Which of the answers are a student's first to the item."""
-        return irt.first_answers(self.person, self.item, self.score, time=np.arange(len(self.person)))
-
-
-@dataclass(frozen=True)
-class _Chances:
-    """Chances of the scores of answers: rows: which answers, int [n]; p: float64 [n, n_scores]; parameters: of the items, the
-    answers' in `of_rows`, int [n]."""
-
-    rows: np.ndarray
-    p: np.ndarray
-    parameters: irt.ItemParameters
-    of_rows: np.ndarray
-
-    def prediction(self, score: np.ndarray, p: np.ndarray | None = None) -> Prediction:
-        return Prediction.of_scores(self.p if p is None else p, score[self.rows], self.max_score)
-
-    @property
-    def max_score(self) -> np.ndarray:
-        return self.parameters.max_score[self.of_rows]
-
-
-def predict(answers: pa.Table, day: date, items: pd.DataFrame, abilities: pd.DataFrame) -> PredictedAnswers:
+def predict(parts: Sequence[pa.Table], day: date, items: pd.DataFrame, abilities: pd.DataFrame) -> PredictedAnswers:
     """Predict the answers of a day that are a student's first to the item.
 
-    answers: student_id, item_id, correct, completed_at, and score, max_score where there are any, of the window that ends with
-    the day, oldest first. items: PARAMETER_COLUMNS, and abilities: user_id, theta, se, of an earlier partition; answers of
-    others, and of items whose scores are others than then, are left out.
+    parts: student_id, item_id, correct, completed_at, and score, max_score where there are any, of the window that ends with
+    the day, no student in two of them, oldest first. items: PARAMETER_COLUMNS, and abilities: user_id, theta, se, of an earlier
+    partition; answers of others, and of items whose scores are others than then, are left out.
     """
-    given = _coded(answers)
-    start = pa.scalar(day_bounds(day)[0], answers["completed_at"].type)
-    today = pa.compute.greater_equal(given.answers["completed_at"], start).to_numpy()
-    chances = _chances(given, given.first & today, items, abilities)
-    rows = chances.rows
+    start, known = day_bounds(day)[0], _KnownItems.of(parts, items)
+    seen, rows = np.zeros((len(known.parameters), known.n_scores)), []
+    for answers in narrowed(parts, ANSWER_COLUMNS):
+        given = known.first_answers(answers)
+        today = pc.greater_equal(given.answers["completed_at"], pa.scalar(start, given.answers["completed_at"].type))
+        of_day = today.to_numpy()
+        seen += known.times_given(given.row[~of_day], given.score[~of_day])
+        rows.append(_rated(given, of_day, abilities))
+    row, score, theta, se = known.comparable(rows)
+    highest = known.parameters.max_score[row]
+    shares = np.where(known.has, seen, 0.0) + known.has / np.maximum(known.has.sum(axis=1, keepdims=True), 1)
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
     return PredictedAnswers(
-        np.asarray(given.items, object)[given.item[rows]],
-        given.score[rows] / chances.max_score,
-        chances.prediction(given.score),
-        chances.prediction(given.score, _shares(given, given.first & ~today, chances)),
+        known.names[row],
+        score / highest,
+        Prediction.of_scores(_averaged(known.parameters, row, theta, se, known.n_scores), score, highest),
+        Prediction.of_scores(shares[row], score, highest),
     )
 
 
-def residuals_of(answers: pa.Table, items: pd.DataFrame, abilities: pd.DataFrame) -> pd.DataFrame:
+def residuals_of(parts: Sequence[pa.Table], items: pd.DataFrame, abilities: pd.DataFrame) -> pd.DataFrame:
     """Compute `item_residuals` of the items under given parameters, over the answers that are a student's first to the item.
 
-    answers: as of `predict`, oldest first; items: PARAMETER_COLUMNS; abilities: user_id, theta, se.
+    parts: as of `predict`; items: PARAMETER_COLUMNS; abilities: user_id, theta, se.
     """
-    given = _coded(answers.filter(pa.compute.is_in(answers["item_id"], pa.array(items["item_id"], pa.string()))))
-    chances = _chances(given, given.first, items, abilities)
-    names = np.asarray(given.items, object)[given.item[chances.rows]]
-    return item_residuals(names, given.score[chances.rows] / chances.max_score, chances.prediction(given.score))
+    known, rows = _KnownItems.of(parts, items), []
+    for answers in narrowed(parts, ANSWER_COLUMNS):
+        given = known.first_answers(answers)
+        rows.append(_rated(given, np.ones(len(given.row), bool), abilities))
+    row, score, theta, se = known.comparable(rows)
+    highest = known.parameters.max_score[row]
+    p = _averaged(known.parameters, row, theta, se, known.n_scores)
+    return item_residuals(known.names[row], score / highest, Prediction.of_scores(p, score, highest))
 
 
-def _coded(answers: pa.Table) -> _Coded:
-    item, items = codes_and_names(answers["item_id"])
-    categories = score_categories(answers, item, len(items))
-    score = categories.score
-    if categories.usable is not None:
-        answers, item, score = (
-            answers.filter(pa.array(categories.usable)),
-            item[categories.usable],
-            score[categories.usable],
-        )
-    return _Coded(answers, *codes_and_names(answers["student_id"]), item, items, score, categories.highest)
+class _Given(NamedTuple):
+    """First answers to known items: row: int [n], of the item's parameters; score: uint8 [n]."""
+
+    answers: pa.Table
+    row: np.ndarray
+    score: np.ndarray
 
 
-def _chances(given: _Coded, wanted: np.ndarray, items: pd.DataFrame, abilities: pd.DataFrame) -> _Chances:
-    """Select the wanted answers of known students to known items, and compute the chances of all scores.
+class _Rated(NamedTuple):
+    """Answers of students with an ability: theta and its error, float64 [n]."""
 
-    An item is left out where its answers have a score that its parameters do not have, or can only have lower ones, because
-    they are now counted in other units. Leaving out only such answers would leave those that did worse.
+    row: np.ndarray
+    score: np.ndarray
+    theta: np.ndarray
+    se: np.ndarray
 
-    Averaged over the error of the ability: c + (1 - c) logistic(a (theta - b) / sqrt(1 + (a se / 1.702)^2)), the normal
-    ogive's exact average carried over to the logistic curve (MacKay, 1992); with partial credit by quadrature.
+
+class _KnownItems:
+    """Items with parameters: names: object [n_items]; has: which scores they have, bool [n_items, n_scores].
+
+    An item is not comparable where an answer has a score that its parameters do not have, or where answers can only have lower
+    scores, because they are now counted in other units. Leaving out only such answers would leave those that did worse.
     """
-    usable = items[np.isfinite(items[["a", "b"]].to_numpy(float)).all(axis=1)]
-    parameters = coded(usable, given.items)
-    if parameters is None:
-        nothing = np.empty(0, np.int64)
-        return _Chances(nothing, np.empty((0, 2)), irt.ItemParameters([], [], [], []), nothing)
-    place = np.full(len(given.items), -1)
-    place[parameters.item] = np.arange(len(parameters))
-    ability = abilities.set_index("user_id")[["theta", "se"]].reindex(given.students.to_pylist()).to_numpy(float)
-    scores, n_scores = parameters.scores, max(parameters.steps.shape[1], 1, int(given.score.max(initial=1))) + 1
-    has = np.zeros((len(parameters) + 1, n_scores), bool)  # the last row is of items without parameters
-    has[scores.item, scores.score.astype(np.int64)] = True
-    alike = np.append(given.highest[parameters.item] >= parameters.max_score, False)
-    alike[place[given.item[~has[place[given.item], given.score]]]] = False
-    known = np.isfinite(ability).all(axis=1)[given.person] & alike[place[given.item]]
-    rows = np.flatnonzero(wanted & known)
-    theta, se = ability[given.person[rows]].T
-    of_rows = place[given.item[rows]]
-    return _Chances(rows, _averaged(parameters, of_rows, theta, se, n_scores), parameters, of_rows)
+
+    def __init__(self, scores: ItemScores, parameters: irt.ItemParameters) -> None:
+        self.scores, self.parameters = scores, parameters
+        self.n_scores = max(parameters.steps.shape[1], 1, int(scores.highest.max(initial=1))) + 1
+        self.names = np.asarray(scores.item_ids, object)[parameters.item]
+        self.has = np.zeros((len(parameters), self.n_scores), bool)
+        self.has[parameters.scores.item, parameters.scores.score.astype(np.int64)] = True
+        self._place = np.full(len(scores.item_ids), -1)
+        self._place[parameters.item] = np.arange(len(parameters))
+        self._alike = scores.highest[parameters.item] >= parameters.max_score
+
+    @classmethod
+    def of(cls, parts: Sequence[pa.Table], items: pd.DataFrame) -> "_KnownItems":
+        """Find how the scores of the answers count. items: PARAMETER_COLUMNS."""
+        scores = item_scores(narrowed(parts, SCORED_COLUMNS))
+        usable = items[np.isfinite(items[["a", "b"]].to_numpy(float)).all(axis=1)]
+        parameters = coded(usable, scores.item_ids)
+        return cls(scores, irt.ItemParameters([], [], [], []) if parameters is None else parameters)
+
+    def first_answers(self, answers: pa.Table) -> _Given:
+        """Select the answers of a part to these items that are a student's first to the item, and see whether scores are alike."""
+        item, score, usable = self.scores.coded(answers)
+        wanted = usable & (self._place[item] >= 0)
+        answers, row, score = answers.filter(pa.array(wanted)), self._place[item[wanted]], score[wanted]
+        self._alike[row[~self.has[row, score]]] = False
+        person, _ = codes_and_names(answers["student_id"])
+        first = irt.first_answers(person, row, score, time=np.arange(len(person)))
+        return _Given(answers.filter(pa.array(first)), row[first], score[first])
+
+    def times_given(self, row: np.ndarray, score: np.ndarray) -> np.ndarray:
+        """Count how often each score was given, int64 [n_items, n_scores]."""
+        cell = row * self.n_scores + score
+        return np.bincount(cell, minlength=self.has.size).reshape(self.has.shape)
+
+    def comparable(self, rows: Sequence[_Rated]) -> _Rated:
+        """Put together the answers of all parts to items that are comparable, after all were looked at."""
+        together = _Rated(*map(np.concatenate, zip(*rows, strict=True)))
+        return _Rated(*(values[self._alike[together.row]] for values in together))
+
+
+def _rated(given: _Given, wanted: np.ndarray, abilities: pd.DataFrame) -> _Rated:
+    """Select the wanted answers of students with an ability. abilities: user_id, theta, se."""
+    person, students = codes_and_names(given.answers["student_id"])
+    place = pc.index_in(students, pa.array(abilities["user_id"], pa.string()))
+    of_students = abilities[["theta", "se"]].to_numpy(float)
+    ability = np.vstack([of_students, np.full(2, np.nan)])[place.fill_null(len(of_students)).to_numpy()]
+    kept = wanted & np.isfinite(ability).all(axis=1)[person]
+    theta, se = ability[person[kept]].T
+    return _Rated(given.row[kept], given.score[kept], theta, se)
 
 
 def _averaged(
     items: irt.ItemParameters, row: np.ndarray, theta: np.ndarray, se: np.ndarray, n_scores: int
 ) -> np.ndarray:
-    """Compute the chances of scores 0, 1, ... of the items in some rows, each at an ability with an error: [n, n_scores]."""
+    """Compute the chances of scores 0, 1, ... of the items in some rows, each at an ability with an error: [n, n_scores].
+
+    Averaged over the error of the ability: c + (1 - c) logistic(a (theta - b) / sqrt(1 + (a se / 1.702)^2)), the normal
+    ogive's exact average carried over to the logistic curve (MacKay, 1992); with partial credit by quadrature.
+    """
     a, b, c = items.a[row], items.b[row], items.c[row]
     p = np.zeros((len(row), n_scores))
     p[:, 1] = c + (1 - c) * expit(a * (theta - b) / np.sqrt(1 + (a * se / 1.702) ** 2))
@@ -180,18 +193,6 @@ def _averaged(
             log_p = log_category_probabilities(items.a[of], steps, graded, np.zeros(1))[:, :, 0]
             p[np.flatnonzero(partial), : log_p.shape[1]] += weight * np.exp(log_p)
     return p
-
-
-def _shares(given: _Coded, earlier: np.ndarray, chances: _Chances) -> np.ndarray:
-    """Compute how often the items' answers had each of their scores, as if one more answer were shared by all of these."""
-    items, n_scores = chances.parameters, chances.p.shape[1]
-    has = np.zeros((len(items), n_scores))
-    has[items.scores.item, items.scores.score.astype(np.int64)] = 1.0
-    counts = np.bincount(
-        given.item[earlier].astype(np.int64) * n_scores + given.score[earlier], minlength=len(given.items) * n_scores
-    ).reshape(-1, n_scores)[items.item]
-    counts = np.where(has > 0, counts, 0.0) + has / has.sum(axis=1, keepdims=True)
-    return (counts / counts.sum(axis=1, keepdims=True))[chances.of_rows]
 
 
 def item_residuals(item_id: np.ndarray, share: np.ndarray, prediction: Prediction) -> pd.DataFrame:

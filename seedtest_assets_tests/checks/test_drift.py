@@ -201,7 +201,7 @@ def test_fixed_anchors_do_not_drift_but_for_those_that_were_screened_out(off, le
     )
     result = InProcessEngine().calibrate(CalibrationRequest(answers, anchors=anchors, linking_method="fixed"))
     in_the_lake = answers.rename_columns({"answered_at": "completed_at"})
-    residuals = residuals_of(in_the_lake, anchors, result.abilities)
+    residuals = residuals_of([in_the_lake], anchors, result.abilities)
     judged = anchor_drift(result.items, anchors, residuals, published(item_table(0)), LIMITS)
     moves = result.items.set_index("item_id")["b"] - anchors.set_index("item_id")["b"]
     screened_out = set(result.model_spec["linking_constants"]["screened_out"])

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from seedtest_assets import irt
-from seedtest_assets.checks import prediction
+from seedtest_assets.checks import predicted_answers, prediction
 from seedtest_assets.checks.judgement import Verdict
-from seedtest_assets.checks.predicted_answers import PredictedAnswers, Prediction, item_residuals, predict, residuals_of
+from seedtest_assets.checks.predicted_answers import PredictedAnswers, Prediction, item_residuals
 from seedtest_assets.checks.prediction import (
     auc,
     log_loss,
@@ -23,6 +23,33 @@ from seedtest_assets.settings import Settings
 from seedtest_assets_tests.checks.made import DAY, calibration, fits
 
 LIMITS = Settings()
+
+
+def predict(answers: pa.Table, *arguments) -> PredictedAnswers:
+    return predicted_answers.predict([answers], *arguments)
+
+
+def residuals_of(answers: pa.Table, *arguments) -> pd.DataFrame:
+    return predicted_answers.residuals_of([answers], *arguments)
+
+
+def test_parts_of_students_are_predicted_as_all_together():
+    rows = [(n % 3, f"s{n % 40}", f"i{n % 7}", n * n % 3, 2) for n in range(600)]
+    whole = scored(*rows)
+    students = pd.DataFrame({"user_id": [f"s{n}" for n in range(35)], "theta": np.linspace(-2, 2, 35), "se": 0.4})
+    items = pd.concat([PARTIAL.head(1).assign(item_id=f"i{n}") for n in range(5)], ignore_index=True)
+    even = np.array([int(name[1:]) % 2 == 0 for name in whole["student_id"].to_pylist()])
+    parts = [whole.filter(pa.array(even)), whole.filter(pa.array(~even))]
+    one, other = predict(whole, DAY, items, students), predicted_answers.predict(parts, DAY, items, students)
+    assert len(one.share) > 50
+    for field in ("expected", "variance", "of_answer"):
+        for by in ("by_model", "by_share"):
+            assert np.sort(getattr(getattr(other, by), field)) == pytest.approx(
+                np.sort(getattr(getattr(one, by), field))
+            )
+    pd.testing.assert_frame_equal(
+        predicted_answers.residuals_of(parts, items, students), residuals_of(whole, items, students)
+    )
 
 
 def answers(*rows) -> pa.Table:
