@@ -16,6 +16,9 @@ def with_rapid_guesses(file: AnswerFile, policy: str, path: Path) -> AnswerFile:
     """
     if policy not in get_args(Policy):
         raise InputError(f"--rapid-guesses {policy} is not known. Choose keep, wrong or ignore")
+    times = file.answers["response_time_ms"]
+    if policy == "keep" and times.null_count == len(times):
+        return file
     rapid = find_rapid_guesses([file.answers])
     if policy != "keep" and not rapid.n_timed.any():
         raise InputError(
