@@ -14,9 +14,10 @@ from seedtest_assets.errors import InputError
 from seedtest_assets.features.topics_of_answers import active_pairs, rows_by_topic
 from seedtest_assets.irt.topic_answers import NO_GROUPS, GroupedAnswers, group_by_student_and_topic, join_groups
 from seedtest_assets.irt.topic_tau import MAX_PAIRS
-from seedtest_assets.score_categories import scores_of_fitted
-from seedtest_assets.usable_answers import trimmed
+from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores, known_scores
+from seedtest_assets.storage.window_parts import narrowed
 
+ANSWER_COLUMNS = ("student_id", "topic_id", "completed_at", *SCORED_COLUMNS)
 TOPIC_THETA_COLUMNS = ["user_id", "topic_id", "theta", "se", "n_responses"]
 
 
@@ -35,33 +36,26 @@ def topic_theta(
 
     buckets: student_id, item_id, topic_id, correct, perhaps score and max_score of the window, oldest first, no student in two of
         them: the first answer of a student to an item counts. Scores that an item's parameters do not have are left out.
-        Each bucket is read once; how many there are makes no difference.
+        How many there are makes no difference.
     active: student_id, topic_id of the day's answers; a topic without answers to fitted items gets a row, too, unless
         the window (which MIRT_MAX_OBS may cut short) has nothing of the student or the topic.
     items: PARAMETER_COLUMNS. population_mean, population_sd: the calibrated group on the same scale.
 
     Raises InputError for a population that cannot be.
     """
-    item_names = trimmed(pa.array(items["item_id"], pa.string())).drop_null().unique()
-    parameters = coded(items, item_names)
+    scores = item_scores(narrowed(buckets, SCORED_COLUMNS))
+    parameters = coded(items, scores.item_ids)
     if parameters is None or not len(active):
         return TopicTheta(pd.DataFrame(columns=TOPIC_THETA_COLUMNS), None)
     topics, sample = _Topics(), _Sample()
     day = _Day.of(active, topics)
-    groups, students, n_counted = [], [], 0
-    for answers in buckets:
-        if len(buckets) > 1 and _has_scores(answers):
-            # What a step of an item's scores is follows from all answers to it.
-            whole = pa.concat_tables(buckets, promote_options="default")
-            return topic_theta([whole], active, items, population_mean, population_sd)
+    groups, students = [], []
+    for answers in narrowed(buckets, ANSWER_COLUMNS):
         person, names = codes_and_names(answers["student_id"])
-        grouped = _grouped(answers, person, item_names, parameters, topics, day.pairs_of(names))
-        n_counted += len(grouped.code)
+        grouped = _grouped(answers, person, scores, parameters, topics, day.pairs_of(names))
         sample.add(grouped, names)
         groups.append(grouped.take(np.flatnonzero(day.is_active(names)[grouped.student])))
         students.append(names)
-    if not n_counted:
-        return TopicTheta(pd.DataFrame(columns=TOPIC_THETA_COLUMNS), None)
     try:
         spread = irt.topic_spread(
             sample.answers, parameters, population_mean=population_mean, population_sd=population_sd
@@ -77,14 +71,10 @@ def topic_theta(
     return TopicTheta(pd.concat(frames, ignore_index=True), spread)
 
 
-def _has_scores(answers: pa.Table) -> bool:
-    return "score" in answers.column_names and answers["score"].null_count < len(answers)
-
-
 def _grouped(
     answers: pa.Table,
     person: np.ndarray,
-    item_names: pa.Array,
+    scores: ItemScores,
     parameters: irt.ItemParameters,
     topics: "_Topics",
     pairs: tuple[np.ndarray, np.ndarray],
@@ -92,12 +82,10 @@ def _grouped(
     """Group the answers that count; person: codes of the students; pairs: persons and topics that get a row anyway."""
     rows = rows_by_topic(answers["topic_id"])
     topic = np.append(topics.codes(rows.names, in_window=True), np.int32(-1))[rows.topic]
-    item, ids = codes_and_names(answers["item_id"])
-    place = pc.index_in(ids, item_names).fill_null(-1).to_numpy()
-    item = place[item] if len(place) else item
-    score, counts = scores_of_fitted(answers, item, parameters)
-    fitted = np.flatnonzero(item >= 0)
-    counts[fitted] &= irt.first_answers(person[fitted], item[fitted], score[fitted], time=np.arange(len(fitted)))
+    item, score, usable = scores.coded(answers)
+    # Of an answer that cannot be used the first one counts, too: no later answer to the item does.
+    counts = irt.first_answers(person, item, score, time=np.arange(len(item)))
+    counts &= usable & known_scores(parameters, item, score)
     counted = rows.of_rows(counts)
     columns = [rows.of_rows(person), topic, rows.of_rows(item), rows.of_rows(score)]
     if rows.n_topics is not None:
