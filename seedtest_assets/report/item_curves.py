@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets import irt
+from seedtest_assets.encoded_columns import dictionary_of
 from seedtest_assets.irt.fit_statistics import LEAST_GROUP
 from seedtest_assets.item_steps import parameters_by_position
 from seedtest_assets.score_categories import scores_of_fitted
@@ -84,5 +85,6 @@ def item_curves(
 
 def places(ids: pa.ChunkedArray, names: pd.Series) -> np.ndarray:
     """Where each id stands among the names, int32, -1 where it does not."""
-    column = ids.to_pandas().astype("category")
-    return np.append(pd.Index(names).get_indexer(column.cat.categories), -1)[column.cat.codes].astype(np.int32)
+    encoded = dictionary_of(ids)
+    place = pd.Index(names).get_indexer(encoded.dictionary.to_pandas())
+    return np.append(place, -1)[encoded.indices.fill_null(-1).to_numpy()].astype(np.int32)
