@@ -86,7 +86,7 @@ outdated: install  ## pins of constraints.txt that are behind the newest version
 
 lock: install  ## constraints.txt from pyproject.toml, for every Python that it declares; versions stay where possible
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
-		--extra dev --extra gcs --extra s3 --extra azure --extra kubernetes --output-file constraints.txt $(UPGRADE) pyproject.toml
+		--extra dev --extra gcs --extra s3 --extra azure --extra kubernetes --extra cluster --output-file constraints.txt $(UPGRADE) pyproject.toml
 
 upgrade: UPGRADE = --upgrade
 upgrade: lock  ## the same with the newest versions that pyproject.toml allows

@@ -1,0 +1,1 @@
+"""Calibrate on the workers of a Dask cluster."""

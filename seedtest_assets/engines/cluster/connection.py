@@ -1,0 +1,250 @@
+"""A connection to a Dask cluster for one calibration: what is sent and waited for, what is counted, and what can go wrong."""
+
+import logging
+import pickle
+import time
+from asyncio import TimeoutError as AsyncTimeoutError
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from typing import Any, cast
+from uuid import uuid4
+
+import dask
+import distributed
+from distributed.scheduler import KilledWorker
+from distributed.system import MEMORY_LIMIT
+
+from seedtest_assets.engines.cluster import work as on_worker
+from seedtest_assets.errors import InputError, SettingsError, TransientError, first_few, first_line, number_of
+
+PATIENCE = 10.0
+"""Seconds to wait for the scheduler, and for a worker where there is none."""
+
+CHECK_EVERY = 2.0
+"""Seconds of waiting for results after which the scheduler and its workers are looked at."""
+
+LOCAL = "local:"
+"""What SEEDTEST_DASK begins with where workers are processes of this machine, for one calibration."""
+
+SUM = "sum_of_"
+"""What the names of tasks begin with that add up."""
+
+BROKEN = (OSError, TimeoutError, AsyncTimeoutError, CancelledError)
+"""What the client raises when the scheduler is out of reach."""
+
+
+class Connection:
+    """Sends work to the workers of a cluster, and brings results.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    address : str
+        Of the scheduler, or `local:N`, as messages name it.
+    patience : float
+        Seconds to wait for the scheduler, or for a worker where there is none.
+
+    Attributes
+    ----------
+    groups : list of range
+        Shards of each group, for messages.
+    """
+
+    def __init__(self, client: distributed.Client, address: str, patience: float = PATIENCE) -> None:
+        self.client, self.address, self.patience = client, address, patience
+        self.run = uuid4().hex[:8]
+        self.bytes_sent = self.bytes_received = 0
+        self.seconds_waiting = 0.0
+        self.groups: list[range] = []
+        with self._named():
+            client.wait_for_workers(1, timeout=patience)
+            self._check_versions()
+            client.register_plugin(on_worker.WorkerSettings())
+            self.threads = client.nthreads()
+            self._sent_before = {worker: facts.bytes_sent for worker, facts in self._of_workers().items()}
+
+    def packed(self, work: Callable[..., Any], arguments: Sequence[Any] = (), places: Sequence[int] = ()) -> bytes:
+        """Pack a call. places: of the arguments that shards give."""
+        return pickle.dumps(on_worker.Call(self.run, work, arguments, places), protocol=5)
+
+    def sent_once(self, call: bytes) -> distributed.Future:
+        """Send a call to one worker, from which the others fetch it.
+
+        As a task, which is run again where its worker dies; what is scattered would be lost.
+        """
+        self.bytes_sent += len(call)
+        with self._named():
+            return self.client.submit(on_worker.load, call, key=f"arguments-{uuid4().hex[:8]}")
+
+    def submit(self, task: Callable[..., Any], name: str, columns: Sequence[Sequence[Any]]) -> list[distributed.Future]:
+        """Submit tasks; gives their futures. columns: each argument, of every task.
+
+        Tasks go where their data are. Those without any are dealt out in blocks: neighbours, which are summed first, are together.
+        """
+        self.bytes_sent += sum(len(value) for column in columns for value in column if isinstance(value, bytes))
+        keys = _keys(name, len(columns[0]))
+        with self._named():
+            if any(isinstance(each, distributed.Future | list) for column in columns for each in column):
+                return self.client.map(task, *columns, key=keys, pure=False)
+            futures: list[distributed.Future] = []
+            for worker, block in self._blocks(len(keys)):
+                of_worker = [column[block] for column in columns]
+                futures += self.client.map(
+                    task, *of_worker, key=keys[block], pure=False, workers=[worker], allow_other_workers=True
+                )
+            return futures
+
+    def bring(self, futures: Sequence[distributed.Future]) -> list[Any]:
+        """Wait for packed results, and unpack them.
+
+        Raises what a task raised, InputError for shards that are too large for their worker, TransientError where the
+        scheduler or all workers are gone.
+        """
+        started = time.perf_counter()
+        with self._named():
+            self._wait(futures)
+            failed = next((future for future in futures if future.status == "error"), None)
+            packed = self.client.gather(list(futures)) if failed is None else []
+        self.seconds_waiting += time.perf_counter() - started
+        if failed is not None:
+            raise self._explained(failed.exception())
+        self.bytes_received += sum(map(len, packed))
+        return [pickle.loads(result) for result in packed]
+
+    def facts(self) -> dict[str, Any]:
+        """Give what the metadata of a run shows of its cluster; seconds of workers that are gone are not counted."""
+        with self._named():
+            of_workers = self._of_workers()
+        return {
+            "scheduler": self.address,
+            "workers": len(self.threads),
+            "threads": sum(self.threads.values()),
+            "bytes_sent": self.bytes_sent,
+            "bytes_received": self.bytes_received,
+            "bytes_between_workers": max(
+                0,
+                sum(facts.bytes_sent - self._sent_before.get(worker, 0) for worker, facts in of_workers.items())
+                - self.bytes_received,
+            ),
+            "seconds_computing": round(sum(facts.seconds for facts in of_workers.values()), 3),
+            "seconds_waiting": round(self.seconds_waiting, 3),
+            **({} if self.address.startswith(LOCAL) else {"dashboard": self.client.dashboard_link}),
+        }
+
+    def _of_workers(self) -> dict[str, on_worker.WorkerFacts]:
+        # Without those of a worker that is about to be replaced: a calibration does not fail for want of a figure.
+        return self.client.run(on_worker.facts_of_worker, self.run, on_error="ignore")
+
+    def _blocks(self, n: int) -> Iterator[tuple[str, slice]]:
+        """Deal n tasks out, to each worker as it has threads."""
+        self.threads = self.client.nthreads()
+        total, before = sum(self.threads.values()), 0
+        for worker, threads in self.threads.items():
+            first, end = before * n // total, (before + threads) * n // total
+            before += threads
+            if first < end:
+                yield worker, slice(first, end)
+
+    def _wait(self, futures: Sequence[distributed.Future]) -> None:
+        alone_since = None
+        while True:
+            try:
+                distributed.wait(futures, timeout=CHECK_EVERY)
+                return
+            except (TimeoutError, AsyncTimeoutError):
+                pass
+            workers = self.client.nthreads()
+            alone_since = None if workers else alone_since or time.monotonic()
+            if alone_since and time.monotonic() - alone_since > self.patience:
+                raise TransientError(f"the Dask scheduler at {self.address} has lost all its workers. Start workers")
+
+    def _explained(self, error: BaseException) -> BaseException:
+        """Say in the user's terms why a task failed."""
+        if not isinstance(error, KilledWorker):
+            return error
+        name, number = cast(tuple[str, int], error.task)
+        group = self.groups[number] if number < len(self.groups) and not name.startswith(SUM) else range(0)
+        held = f" with {_buckets(group)} of {self.groups[-1].stop}" if group else ""
+        return InputError(
+            f"a worker of {self.address} ended {number_of(error.allowed_failures + 1, 'time')} at its work{held}, most often for want of "
+            "memory. Give workers more memory, or use more of them; where a single bucket is too large, raise "
+            "SEEDTEST_BUCKETS and run `seedtest lake rebucket`"
+        )
+
+    def _check_versions(self) -> None:
+        """Raise SettingsError where a version on the scheduler or on a worker is not that of this process."""
+        here = on_worker.versions()
+        found = {"the scheduler": self.client.run_on_scheduler(on_worker.versions)}
+        found |= self.client.run(on_worker.versions, on_error="return")
+        for place, there in found.items():
+            if isinstance(there, BaseException):
+                raise SettingsError(f"{place} cannot calibrate: {first_line(there)}. Install seedtest-assets there")
+            other = [
+                f"{name} {there.get(name)}, here {version}"
+                for name, version in here.items()
+                if there.get(name) != version
+            ]
+            if other:
+                raise SettingsError(
+                    f"{place} has another version: {first_few(other)}. Install the same versions everywhere"
+                )
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Turn failures of the connection into one line that names the scheduler."""
+        try:
+            yield
+        except BROKEN as error:
+            raise TransientError(
+                f"the Dask scheduler at {self.address} did not answer or closed the connection: {first_line(error)}"
+            ) from None
+
+
+@contextmanager
+def connected(address: str, patience: float = PATIENCE) -> Iterator[Connection]:
+    """Connect to a scheduler, or start workers on this machine for `local:N`, which are stopped at the end.
+
+    Raises TransientError where the scheduler or its workers cannot be reached, SettingsError where their versions differ.
+    """
+    # Arguments that are sent once may well be larger than what the client would warn of.
+    with dask.config.set(
+        {
+            "distributed.admin.large-graph-warning-threshold": "1 GB",
+            "distributed.comm.timeouts.connect": f"{patience} s",
+        }
+    ):
+        if address.startswith(LOCAL):
+            n = int(address.removeprefix(LOCAL))
+            with (
+                distributed.LocalCluster(
+                    n_workers=n,
+                    threads_per_worker=1,
+                    memory_limit=MEMORY_LIMIT // n,
+                    dashboard_address=":0",
+                    scheduler_kwargs={"dashboard": False},
+                    silence_logs=logging.CRITICAL,
+                ) as cluster,
+                distributed.Client(cluster) as client,
+            ):
+                yield Connection(client, address, patience)
+            return
+        try:
+            client = distributed.Client(address, timeout=patience)
+        except (OSError, TimeoutError, AsyncTimeoutError) as error:
+            raise TransientError(
+                f"the Dask scheduler at {address} could not be reached within {patience:g} s: {first_line(error)}. "
+                "Start it, or correct SEEDTEST_DASK"
+            ) from None
+        with client:
+            yield Connection(client, address, patience)
+
+
+def _buckets(group: range) -> str:
+    return f"bucket {group[0]}" if len(group) == 1 else f"buckets {group[0]} to {group[-1]}"
+
+
+def _keys(name: str, n: int) -> list[Any]:
+    """Name tasks: (name with a random part, number)."""
+    name = f"{name}-{uuid4().hex[:8]}"
+    return [(name, number) for number in range(n)]
