@@ -172,7 +172,7 @@ class CalibrationResult:
 
 
 class CalibrationEngine(Protocol):
-    """An engine that calibrates: this process, or a service over HTTP."""
+    """An engine that calibrates: this process, the workers of a cluster, or a service over HTTP."""
 
     name: str
 

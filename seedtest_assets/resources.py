@@ -159,11 +159,12 @@ class AnswerLake(SettingsResource):
 
 
 class IrtEngine(SettingsResource):
-    """The calibration engine (this process or an IRT service), its model, its linking method and its priors."""
+    """The calibration engine (this process, a Dask cluster or an IRT service), its model, its linking method and its priors."""
 
     r_irt_base_url: str | None = _setting("r_irt_base_url")
     r_irt_timeout_secs: float = _setting("r_irt_timeout_secs")
     r_irt_internal_token: str | None = _setting("r_irt_internal_token")
+    seedtest_dask: str | None = _setting("seedtest_dask")
     mirt_model: str = _setting("mirt_model")
     mirt_polytomous_model: str = _setting("mirt_polytomous_model")
     mirt_linking_method: str = _setting("mirt_linking_method")

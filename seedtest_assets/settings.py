@@ -75,6 +75,21 @@ ShownAddress = Annotated[str, AfterValidator(_without_password)]
 """A URL without secrets."""
 
 
+_DASK_ADDRESS = re.compile(r"(tcp|tls)://[^\s/@]+:[0-9]{1,5}|local:[1-9][0-9]*")
+
+
+def _dask_address(text: str) -> str:
+    if not _DASK_ADDRESS.fullmatch(text):
+        raise ValueError(
+            "an address of a Dask scheduler is tcp://HOST:PORT, tls://HOST:PORT, or local:N for N processes here"
+        )
+    return text
+
+
+DaskAddress = Annotated[str, AfterValidator(_dask_address)]
+"""Where the scheduler of a Dask cluster is, or how many workers are to be started."""
+
+
 class Settings(Thresholds):
     """Every setting, under the name of its environment variable in lower case; the checks' limits among them."""
 
@@ -214,6 +229,13 @@ class Settings(Thresholds):
     r_irt_timeout_secs: Annotated[float, Field(gt=0, description="how long the service may take to answer")] = 60.0
     r_irt_internal_token: Annotated[
         SecretStr | None, Field(description="the bearer token: sent to the service, and required by `seedtest serve`")
+    ] = None
+
+    seedtest_dask: Annotated[
+        DaskAddress | None,
+        Field(
+            description="a Dask cluster that calibrates: `tcp://HOST:PORT` or `tls://HOST:PORT` of its scheduler, or `local:N` for N processes of this machine; needs `pip install 'seedtest-assets[cluster]'`; unset: this process does"
+        ),
     ] = None
 
     agg_include_theta: Annotated[

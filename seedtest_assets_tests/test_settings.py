@@ -91,6 +91,17 @@ def test_an_address_that_is_shown_may_hold_no_password(monkeypatch, variable, va
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "address", ["http://scheduler:8786", "tcp://scheduler", "tcp://me:secret@scheduler:8786", "local:0"]
+)
+def test_the_address_of_a_cluster_is_checked(monkeypatch, address):
+    monkeypatch.setenv("SEEDTEST_DASK", address)
+    with pytest.raises(
+        SettingsError, match=r"^SEEDTEST_DASK.* is not allowed: .* tcp://HOST:PORT, tls://HOST:PORT, or local:N"
+    ):
+        load_settings()
+
+
 @pytest.mark.parametrize("lake", ["abfs://container@account.dfs.core.windows.net/lake", "s3://bucket/lake", "C:/lake"])
 def test_an_address_without_a_password_is_allowed(monkeypatch, lake):
     monkeypatch.setenv("SEEDTEST_LAKE", lake)

@@ -88,6 +88,7 @@ def _fit(result: CalibrationResult, run_id: str) -> dict[str, Any]:
         "linked_to": specification["linked_to"],
         **_linking(specification),
         **_item_priors(specification),
+        **_cluster(metrics),
         "model_spec": dg.MetadataValue.json(_as_json(specification)),
         "metrics": dg.MetadataValue.json(_as_json(metrics)),
     }
@@ -115,6 +116,13 @@ def _item_priors(specification: Mapping[str, Any]) -> dict[str, Any]:
         if name in priors
     }
     return {"items_with_priors": priors["n_items"], **of_parameters}
+
+
+def _cluster(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the cluster that calibrated, where one did, and the link of its dashboard."""
+    facts = metrics.get("cluster", {})
+    shown = {f"cluster_{name}": value for name, value in facts.items() if name != "dashboard"}
+    return shown | ({"dask_dashboard": dg.MetadataValue.url(facts["dashboard"])} if "dashboard" in facts else {})
 
 
 def _window(window: Window) -> dict[str, Any]:

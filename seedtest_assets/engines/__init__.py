@@ -1,16 +1,36 @@
-"""Calibration engines: this process, or an IRT service over HTTP."""
+"""Calibration engines: this process, the workers of a Dask cluster, or an IRT service over HTTP."""
+
+from importlib.util import find_spec
 
 from seedtest_assets.calibration import CalibrationEngine
+from seedtest_assets.errors import SettingsError
 from seedtest_assets.settings import Settings
 
 
 def engine_for(settings: Settings) -> CalibrationEngine:
-    """Choose the IRT service at R_IRT_BASE_URL where that is set, else this process."""
+    """Choose the IRT service at R_IRT_BASE_URL or the cluster of SEEDTEST_DASK where that is set, else this process.
+
+    Raises SettingsError for both, for an address that no engine can use, and where the cluster's packages are not installed.
+    """
     # Imported when an engine is wanted: they load numba, which `seedtest status` has no use for.
+    if settings.r_irt_base_url and settings.seedtest_dask:
+        raise SettingsError(
+            f"SEEDTEST_DASK={settings.seedtest_dask} and R_IRT_BASE_URL={settings.r_irt_base_url} are both set, and only one of "
+            "them can calibrate. Unset the other"
+        )
     if settings.r_irt_base_url:
         from seedtest_assets.engines.remote.engine import IrtServiceEngine
 
         return IrtServiceEngine(settings)
+    if settings.seedtest_dask:
+        if not find_spec("distributed"):
+            raise SettingsError(
+                f"SEEDTEST_DASK={settings.seedtest_dask} is set, and Dask is not installed. "
+                "Run `pip install 'seedtest-assets[cluster]'`"
+            )
+        from seedtest_assets.engines.cluster.engine import ClusterEngine
+
+        return ClusterEngine(settings.seedtest_dask)
     from seedtest_assets.engines.in_process import InProcessEngine
 
     return InProcessEngine()

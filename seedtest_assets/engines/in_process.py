@@ -12,7 +12,7 @@ from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, Progress
 from seedtest_assets.engines import codes
 from seedtest_assets.engines.coded_parts import code_here
-from seedtest_assets.engines.coded_request import CodedItems, code_request
+from seedtest_assets.engines.coded_request import CodedItems, CodedShards, code_request
 from seedtest_assets.engines.result_tables import (
     ability_table,
     item_table,
@@ -36,32 +36,45 @@ class InProcessEngine:
     def calibrate(self, request: CalibrationRequest, progress: Progress | None = None) -> CalibrationResult:
         """Fit, estimate and link; raises InputError for data that cannot be calibrated."""
         started = time.perf_counter()
-        coded = code_here(request)
-        if coded.left_out and not coded.n_responses.any():
-            raise InputError(f"no answer can be calibrated: {'. '.join(coded.warnings)}")
-        try:
-            calibration = irt.calibrate(
-                coded.responses,
-                request.model,
-                polytomous_model=request.polytomous_model,
-                item_models=coded.item_models,
-                anchors=coded.anchors,
-                starts=coded.starts,
-                previous=coded.previous,
-                options=irt.Options(
-                    linking_method=request.linking_method,
-                    max_iterations=self.max_iterations,
-                    progress=progress,
-                    by_item=coded.item_priors,
-                    **request.priors.given,
-                ),
-            )
-        except irt.DataError as error:
-            raise InputError(str(error)) from None
-        result = result_of(calibration, coded, request.model, time.perf_counter() - started)
-        priors: dict[str, Any] = {"priors": request.priors.given} if request.priors.given else {}
-        facts = partial_credit_facts(request, coded, calibration.items) | priors
-        return replace(result, model_spec=result.model_spec | facts)
+        return calibrate_coded(request, code_here(request), started, self.max_iterations, progress)
+
+
+def calibrate_coded(
+    request: CalibrationRequest,
+    coded: CodedShards,
+    started: float,
+    max_iterations: int = irt.Options.max_iterations,
+    progress: Progress | None = None,
+) -> CalibrationResult:
+    """Fit, estimate and link a request in codes, wherever its shards are.
+
+    started: time.perf_counter() when its answers began to be read. Raises InputError for data that cannot be calibrated.
+    """
+    if coded.left_out and not coded.n_responses.any():
+        raise InputError(f"no answer can be calibrated: {'. '.join(coded.warnings)}")
+    try:
+        calibration = irt.calibrate(
+            coded.responses,
+            request.model,
+            polytomous_model=request.polytomous_model,
+            item_models=coded.item_models,
+            anchors=coded.anchors,
+            starts=coded.starts,
+            previous=coded.previous,
+            options=irt.Options(
+                linking_method=request.linking_method,
+                max_iterations=max_iterations,
+                progress=progress,
+                by_item=coded.item_priors,
+                **request.priors.given,
+            ),
+        )
+    except irt.DataError as error:
+        raise InputError(str(error)) from None
+    result = result_of(calibration, coded, request.model, time.perf_counter() - started)
+    priors: dict[str, Any] = {"priors": request.priors.given} if request.priors.given else {}
+    facts = partial_credit_facts(request, coded, calibration.items) | priors
+    return replace(result, model_spec=result.model_spec | facts)
 
 
 def score(answers: pa.Table, parameters: pd.DataFrame, mean: float, sd: float) -> tuple[pd.DataFrame, tuple[str, ...]]:

@@ -82,7 +82,7 @@ def test_another_version_is_named_before_the_fit(connection, monkeypatch):
 
 
 def test_an_error_of_the_data_comes_back_as_it_is(connection):
-    with pytest.raises(irt.DataError, match="^item 3 has no answers$"):
+    with pytest.raises(irt.DataError, match=r"^item 3 has no answers$"):
         ClusterShards.numbered(connection, 4).derive(refused).each(len)
 
 
