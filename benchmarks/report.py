@@ -83,7 +83,7 @@ def report_data(n_items: int, n_students: int) -> ReportData:
         result.metrics,
         result.items,
         result.abilities,
-        answers,
+        [answers],
         DAY - timedelta(days=N_DAYS - 1),
         DAY,
         [],

@@ -85,7 +85,7 @@ def _report_data(instance: dg.DagsterInstance, database: Database, window: Windo
         metrics=metrics,
         items=fitted_items(database, day),
         abilities=abilities(database, day),
-        answers=window.answers,
+        parts=window.buckets,
         first=window.first,
         last=window.last,
         missing=window.missing,

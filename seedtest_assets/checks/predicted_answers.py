@@ -16,7 +16,7 @@ from seedtest_assets.days import day_bounds
 from seedtest_assets.engines.codes import coded, codes_and_names
 from seedtest_assets.irt.category_curves import log_category_probabilities
 from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores
-from seedtest_assets.storage.window_parts import narrowed
+from seedtest_assets.tables_on_demand import narrowed
 
 # Nodes and weights over the error of an ability, N(0, 1): to 1e-3 where slope times error is 1.5, and far closer below.
 ERROR_NODES, ERROR_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)

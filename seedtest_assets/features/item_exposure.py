@@ -12,7 +12,7 @@ import pyarrow as pa
 from seedtest_assets.days import day_bounds
 from seedtest_assets.medians import grouped_medians
 from seedtest_assets.rapid_guesses import TimedAnswers
-from seedtest_assets.storage.window_parts import narrowed
+from seedtest_assets.tables_on_demand import narrowed
 
 EXPOSURE_DAYS = 60
 WEEK = 7

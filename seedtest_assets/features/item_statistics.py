@@ -19,7 +19,7 @@ from seedtest_assets.item_steps import kinds_of
 from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores, known_scores
 from seedtest_assets.storage.history_tables import HISTORY
 from seedtest_assets.storage.lake import Omissions
-from seedtest_assets.storage.window_parts import narrowed
+from seedtest_assets.tables_on_demand import narrowed
 from seedtest_assets.thresholds import Thresholds
 
 ANSWER_COLUMNS = ("student_id", "completed_at", *SCORED_COLUMNS)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from seedtest_assets import irt
 from seedtest_assets.engines.codes import coded, codes_and_names, is_one_of
 from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores, known_scores
-from seedtest_assets.storage.window_parts import narrowed
+from seedtest_assets.tables_on_demand import narrowed
 
 ABERRANT = -1.645
 """lz* below which a pattern of answers is aberrant."""

@@ -1,11 +1,15 @@
 """What the report is made from: one calibration, what it rests on, and what came before it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+
+from seedtest_assets.encoded_columns import dictionary_of
 
 HISTORY_COLUMNS = [
     "partition_date",
@@ -19,6 +23,10 @@ HISTORY_COLUMNS = [
     "reliability",
     "seconds",
 ]
+
+
+# Curves of two million answers are as smooth as those of more.
+MOST_ANSWERS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,8 @@ class ReportData:
     """One calibration and its surroundings.
 
     model_spec, metrics: as in mirt_fit_meta; items: ITEM_COLUMNS; abilities: ABILITY_COLUMNS.
-    answers: the look-back window, oldest first: student_id, item_id, topic_id, correct, completed_at.
+    parts: the look-back window, in parts of random students, each oldest first and read when it is asked for: student_id,
+    item_id, topic_id, correct, completed_at, and score, max_score where there are any.
     first, last: the window's days; missing: those that the lake does not have.
     reference: item_id, a, b, c of what the calibration is linked to (the bank's anchors or the partition before);
     previous: the same of the newest earlier partition. Both may be empty.
@@ -72,7 +81,7 @@ class ReportData:
     metrics: dict[str, Any]
     items: pd.DataFrame
     abilities: pd.DataFrame
-    answers: pa.Table
+    parts: Sequence[pa.Table]
     first: date
     last: date
     missing: list[date]
@@ -85,3 +94,27 @@ class ReportData:
     dif: pd.DataFrame = field(default_factory=pd.DataFrame)
     person_fit: pd.DataFrame = field(default_factory=pd.DataFrame)
     aberrant: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @cached_property
+    def answers(self) -> pa.Table:
+        """The answers that curves are drawn from: all, or those of a random sample of students, MOST_ANSWERS about."""
+        return pa.concat_tables([self._first, *(self.parts[number] for number in range(1, self._n_sampled))])
+
+    @cached_property
+    def _first(self) -> pa.Table:
+        return self.parts[0]
+
+    @property
+    def _n_sampled(self) -> int:
+        return min(max(MOST_ANSWERS // max(len(self._first), 1), 1), len(self.parts))
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether `answers` are those of some students only."""
+        return self._n_sampled < len(self.parts)
+
+    @property
+    def share_of_students(self) -> float:
+        """Share of the students whose answers are in `answers`."""
+        n_students = len(dictionary_of(self.answers["student_id"]).dictionary)
+        return min(n_students / max(len(self.abilities), 1), 1.0)

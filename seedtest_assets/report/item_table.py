@@ -15,6 +15,8 @@ from seedtest_assets.item_steps import kinds_of, parameters_by_position
 from seedtest_assets.report.data import ReportData
 from seedtest_assets.report.findings import LOW_DISCRIMINATION, MISFIT, MOVED
 from seedtest_assets.report.item_curves import ItemCurves, places
+from seedtest_assets.score_categories import SCORED_COLUMNS
+from seedtest_assets.tables_on_demand import narrowed
 from seedtest_assets.topic_lists import topics_of
 
 FEW = 30
@@ -77,11 +79,14 @@ def change_since(items: pd.DataFrame, previous: pd.DataFrame) -> np.ndarray:
 
 def left_out_items(data: ReportData) -> pd.DataFrame:
     """Items with answers but no parameters: item_id, n_answers, share_correct (of all their answers; with scores, of the points)."""
-    unknown = places(data.answers["item_id"], data.items["item_id"]) < 0
-    left_out = data.answers.filter(pa.array(unknown))
-    answers = pd.DataFrame({"item_id": left_out["item_id"].to_pandas().astype("str"), "correct": _shares(left_out)})
-    counted = answers.groupby("item_id")["correct"].agg(["size", "mean"]).reset_index()
-    return counted.set_axis(["item_id", "n_answers", "share_correct"], axis=1)
+    of_parts = []
+    for part in narrowed(data.parts, SCORED_COLUMNS):
+        left_out = part.filter(pa.array(places(part["item_id"], data.items["item_id"]) < 0))
+        answers = pd.DataFrame({"item_id": left_out["item_id"].to_pandas().astype("str"), "correct": _shares(left_out)})
+        of_parts.append(answers.groupby("item_id")["correct"].agg(["size", "sum"]))
+    counted = pd.concat(of_parts).groupby("item_id").sum()
+    counted["share_correct"] = counted["sum"] / counted["size"]
+    return counted.reset_index().rename(columns={"size": "n_answers"})[["item_id", "n_answers", "share_correct"]]
 
 
 def _shares(answers: pa.Table) -> np.ndarray:

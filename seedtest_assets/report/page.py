@@ -68,6 +68,7 @@ def calibration_page(data: ReportData, rapid: RapidGuessData | None = None) -> s
         findings=findings(data, curves, len(left_out), change_b),
         pictures={name: Markup(picture) for name, picture in pictures.items()},
         categories=categories,
+        sampled=f"{data.share_of_students:.0%}" if data.is_sample else "",
         change_rows=_change_rows(change[listed]),
         more_change_rows=int((~listed).sum()),
         any_screened=bool(screened_out.any()),

@@ -22,8 +22,10 @@ from seedtest_assets.report.drawing import (
     styled,
     svg,
 )
+from seedtest_assets.tables_on_demand import narrowed
 
 PER_DAY = ["day", "answers", "items", "students"]
+SECONDS_OF_A_DAY = 86_400
 
 
 def scale_over_time(data: ReportData) -> str:
@@ -69,17 +71,26 @@ def _of_blocks(values: pd.Series) -> np.ndarray:
 def answers_per_day(data: ReportData) -> pd.DataFrame:
     """PER_DAY of every day of the window, zeros where nobody answered."""
     days = pd.date_range(data.first, data.last)
-    day = pc.cast(pc.cast(data.answers["completed_at"], pa.date32()), pa.int32()).to_numpy()
-    first = int(day.min()) if len(day) else 0
-    day = day - first
-    counted = pd.DataFrame({"answers": np.bincount(day)})
-    for column, name in (("item_id", "items"), ("student_id", "students")):
-        ids = dictionary_of(data.answers[column])
-        came = np.zeros((len(counted), len(ids.dictionary)), bool)
-        came[day, ids.indices.to_numpy()] = True
-        counted[name] = came.sum(axis=1)
-    counted.index = pd.to_datetime(counted.index + first, unit="D")
-    return counted.reindex(days, fill_value=0).rename_axis("day").reset_index()[PER_DAY]
+    first = int(days[0].timestamp()) // SECONDS_OF_A_DAY
+    counted = pd.DataFrame(0, days, PER_DAY[1:])
+    items_of_days: list[set[str]] = [set() for _ in days]
+    for part in narrowed(data.parts, ("student_id", "item_id", "completed_at")):
+        day = pc.cast(pc.cast(part["completed_at"], pa.date32()), pa.int32()).to_numpy() - first
+        counted["answers"] += np.bincount(day, minlength=len(days))
+        counted["students"] += _who_came(day, part["student_id"], len(days))[1].sum(axis=1)  # in no other part
+        items, came = _who_came(day, part["item_id"], len(days))
+        for of_day, here in zip(items_of_days, came, strict=True):
+            of_day.update(items[here])
+    counted["items"] = [len(items) for items in items_of_days]
+    return counted.rename_axis("day").reset_index()[PER_DAY]
+
+
+def _who_came(day: np.ndarray, ids: pa.ChunkedArray, n_days: int) -> tuple[np.ndarray, np.ndarray]:
+    """List the ids, object [n], and tell on which days each came, bool [n_days, n]."""
+    encoded = dictionary_of(ids)
+    came = np.zeros((n_days, len(encoded.dictionary)), bool)
+    came[day, encoded.indices.to_numpy()] = True
+    return np.asarray(encoded.dictionary, object), came
 
 
 def answers_and_items(data: ReportData, per_day: pd.DataFrame) -> str:

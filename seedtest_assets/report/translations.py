@@ -114,6 +114,7 @@ KOREAN = {
     "The constants of theta_bank = A theta + B for the last partitions. They change slowly with the group of students. A jump means that the anchors or the answers changed.": "최근 파티션들의 theta_bank = A theta + B 상수입니다. 학생 집단에 따라 천천히 변하며, 갑작스러운 변화는 앵커 문항이나 응답이 달라졌다는 뜻입니다.",
     "Worst-fitting items": "적합도가 가장 낮은 문항",
     "The shares correct that the model expects of ten groups of students (line) and those observed, with 95% intervals. RMSD is the average distance between the two, corrected for sampling error. From about 0.1, check the item for a wrong key, two correct options or a leaked question.": "능력에 따른 열 집단에서 모형이 기대하는 정답률(선)과 관찰된 정답률(95% 신뢰구간)입니다. RMSD는 표본오차를 보정한 둘 사이의 평균 거리이며, 0.1 정도부터는 정답 오류, 복수 정답, 문항 유출 등을 확인해야 합니다.",
+    "Curves, RMSD, infit and outfit are those of a random sample of the students, {share} of all.": "문항특성곡선, RMSD, infit, outfit은 무작위로 뽑은 학생(전체의 {share})의 응답으로 구했습니다.",
     "No item deviates from its curve by more than chance.": "우연 이상으로 곡선에서 벗어난 문항이 없습니다.",
     "Abilities and their precision": "능력 분포와 정밀도",
     "Left: estimated abilities, which are shrunken towards the mean, and the group's distribution in the model. Right: the standard error of a student by ability. Below the dashed line, a single ability has a reliability of at least 0.9.": "왼쪽: 추정된 능력 분포(평균 쪽으로 축소됨)와 모형의 집단 분포. 오른쪽: 능력별 표준오차. 파선 아래에서는 개별 능력의 신뢰도가 0.9 이상입니다.",

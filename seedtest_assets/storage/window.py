@@ -22,7 +22,8 @@ from seedtest_assets.rapid_guesses import (
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import Source
-from seedtest_assets.storage.window_parts import AnswerParts, LakeParts, narrowed, newest_answers
+from seedtest_assets.storage.window_parts import LakeParts, newest_answers
+from seedtest_assets.tables_on_demand import AnswerParts, narrowed
 from seedtest_assets.usable_answers import in_order
 
 CALIBRATED = ["student_id", "item_id", "correct", "completed_at", *SCORE_SCHEMA.names]

@@ -1,37 +1,15 @@
 """The answers of a window, read from the lake part by part, so that only one part is in memory."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import overload
 
 import pyarrow as pa
 
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.lake_days import DayFiles
 from seedtest_assets.storage.student_buckets import EVERYBODY, Bucket, answers_in, buckets_of_a_window
-
-
-class AnswerParts(Sequence[pa.Table], ABC):
-    """Tables of answers, each read when it is asked for."""
-
-    @abstractmethod
-    def read(self, number: int) -> pa.Table:
-        """Read a part; number: from 0."""
-
-    @abstractmethod
-    def select(self, columns: Sequence[str]) -> Sequence[pa.Table]:
-        """Give the parts with fewer columns."""
-
-    @overload
-    def __getitem__(self, part: int) -> pa.Table: ...
-    @overload
-    def __getitem__(self, part: slice) -> Sequence[pa.Table]: ...
-    def __getitem__(self, part: int | slice) -> pa.Table | Sequence[pa.Table]:
-        """Read a part, or several."""
-        chosen = range(len(self))[part]
-        return self.read(chosen) if isinstance(chosen, int) else [self.read(number) for number in chosen]
+from seedtest_assets.tables_on_demand import AnswerParts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +46,6 @@ class LakeParts(AnswerParts):
             return answers
         begun = answers_in(self.begun, bucket).select(self.columns)
         return pa.concat_tables([begun, answers]).unify_dictionaries()
-
-
-def narrowed(parts: Sequence[pa.Table], columns: Sequence[str]) -> Sequence[pa.Table]:
-    """Give parts with fewer columns, of those that they have; what is read from files is read with fewer."""
-    if isinstance(parts, AnswerParts):
-        return parts.select(columns)
-    return [part.select([name for name in columns if name in part.column_names]) for part in parts]
 
 
 def newest_answers(lake: Lake, days: Sequence[date], columns: Sequence[str], most: int = 0) -> LakeParts:

@@ -78,7 +78,7 @@ def calibrated(answers: pa.Table, anchors: pd.DataFrame, model: str = "2PL", **m
         metrics=result.metrics | {"retries": 2},
         items=result.items,
         abilities=result.abilities,
-        answers=answers,
+        parts=[answers],
         first=DAY - timedelta(days=N_DAYS - 1),
         last=DAY,
         missing=[MISSING],

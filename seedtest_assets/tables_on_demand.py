@@ -1,0 +1,35 @@
+"""Answers in parts that no two students share, each read when it is asked for."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import overload
+
+import pyarrow as pa
+
+
+class AnswerParts(Sequence[pa.Table], ABC):
+    """Tables of answers, each read when it is asked for."""
+
+    @abstractmethod
+    def read(self, number: int) -> pa.Table:
+        """Read a part; number: from 0."""
+
+    @abstractmethod
+    def select(self, columns: Sequence[str]) -> Sequence[pa.Table]:
+        """Give the parts with fewer columns."""
+
+    @overload
+    def __getitem__(self, part: int) -> pa.Table: ...
+    @overload
+    def __getitem__(self, part: slice) -> Sequence[pa.Table]: ...
+    def __getitem__(self, part: int | slice) -> pa.Table | Sequence[pa.Table]:
+        """Read a part, or several."""
+        chosen = range(len(self))[part]
+        return self.read(chosen) if isinstance(chosen, int) else [self.read(number) for number in chosen]
+
+
+def narrowed(parts: Sequence[pa.Table], columns: Sequence[str]) -> Sequence[pa.Table]:
+    """Give parts with fewer columns, of those that they have; what is read from files is read with fewer."""
+    if isinstance(parts, AnswerParts):
+        return parts.select(columns)
+    return [part.select([name for name in columns if name in part.column_names]) for part in parts]
