@@ -15,7 +15,7 @@ from seedtest_assets.features.topics_of_answers import active_pairs, rows_by_top
 from seedtest_assets.irt.topic_answers import NO_GROUPS, GroupedAnswers, group_by_student_and_topic, join_groups
 from seedtest_assets.irt.topic_tau import MAX_PAIRS
 from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores, known_scores
-from seedtest_assets.storage.window_parts import narrowed
+from seedtest_assets.tables_on_demand import narrowed
 
 ANSWER_COLUMNS = ("student_id", "topic_id", "completed_at", *SCORED_COLUMNS)
 TOPIC_THETA_COLUMNS = ["user_id", "topic_id", "theta", "se", "n_responses"]
