@@ -5,6 +5,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, cast
 
@@ -33,8 +34,8 @@ def text_blocks(path: Path, notes: list[str]) -> Iterator[bytes]:
     Raises InputError for a file that cannot be read or is none of these.
     """
     try:
-        with _opened(path) as file:
-            yield from _blocks(path, file, notes)
+        with path.open("rb") as file:
+            yield from _blocks(path, _decompressed(file), notes)
     except (EOFError, zlib.error):
         raise InputError(f"{path} cannot be read: its compressed data are not whole") from None
     except OSError as error:
@@ -50,10 +51,9 @@ def blocks_of_lines(text: bytes) -> Iterator[bytes]:
         start = end
 
 
-def _opened(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        compressed = file.read(len(_GZIP)) == _GZIP
-    return cast(IO[bytes], gzip.open(path)) if compressed else path.open("rb")
+def _decompressed(file: BufferedReader) -> IO[bytes]:
+    """Give what a file holds; its first bytes are not taken away, because a pipe has them only once."""
+    return cast(IO[bytes], gzip.GzipFile(fileobj=file)) if file.peek(len(_GZIP)).startswith(_GZIP) else file
 
 
 def _blocks(path: Path, file: IO[bytes], notes: list[str]) -> Iterator[bytes]:

@@ -1,6 +1,8 @@
 """A file of text is read in blocks, and where one block ends makes no difference."""
 
 import gzip
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,13 @@ def test_parts_have_the_numbers_of_their_rows_and_codes_where_asked_for(monkeypa
         "dictionary<values=string, indices=int32, ordered=0>"
     }
     assert file.misfits == [(30, "1 cell where the header has 2")]
+
+
+@pytest.mark.parametrize("write", [lambda text: text, gzip.compress])
+def test_a_pipe_is_read(tmp_path, write):
+    os.mkfifo(tmp_path / "log.csv")
+    with ThreadPoolExecutor(1) as writer:
+        writing = writer.submit((tmp_path / "log.csv").write_bytes, write(b"user_id,q1\nu1,1\n"))
+        table = read_text_table(tmp_path / "log.csv", HEADER)
+        writing.result()
+    assert table.rows.to_pylist() == [{"user_id": "u1", "q1": "1", ROW: 1}]
