@@ -209,7 +209,8 @@ class Night:
 
     def dif_rows(self, window: pa.Table | None = None) -> pd.DataFrame:
         """The rows of dif_history of the week that ends with the day. window: in place of the night's."""
-        compared = compare_group(self.window if window is None else window, self.groups, "second", "first")
+        given = self.window if window is None else window
+        compared = compare_group([answers_to_calibrate(given)], self.groups, "second", "first")
         rows = comparison_table(compared).rename(columns={"group": "group_id"})
         return rows.assign(reference_group="first")
 

@@ -49,7 +49,7 @@ def item_dif(
         if known is None:
             return dg.MaterializeResult(metadata={"nothing_to_do": f"{SETTING} is not set, so no groups are known"})
         window = lake.window(week + timedelta(days=DAYS_TO_SUNDAY))
-        sizes = group_sizes(window.answers, known.groups)
+        sizes = group_sizes(window.buckets, known.groups)
         missing = {"days_missing_in_lake": dg.MetadataValue.json([past.isoformat() for past in window.missing])}
         if len(sizes) < 2:
             write_dif(platform.database, week, pd.DataFrame(), datetime.now(timezone.utc))
@@ -59,7 +59,7 @@ def item_dif(
         before = reference_group_before(platform.database, week)
         reference = reference_group(sizes, before if before in sizes else None)
         comparisons = [
-            compare_group(window.answers, known.groups, group, reference, model=engine.mirt_model)
+            compare_group(window.to_calibrate, known.groups, group, reference, model=engine.mirt_model)
             for group in sizes
             if group != reference
         ]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from seedtest_assets import irt
+from seedtest_assets.calibration import answers_to_calibrate
 from seedtest_assets.errors import InputError, first_few, number_of
 from seedtest_assets.features.group_comparison import (
     GroupComparison,
@@ -70,11 +71,12 @@ def compare_groups(
         irt.model_facts(model_named(model))
     except irt.DataError as error:
         raise InputError(str(error)) from None
-    sizes = group_sizes(file.answers, file.groups)
+    answers = [answers_to_calibrate(file.answers)]
+    sizes = group_sizes(answers, file.groups)
     reference = reference_group(sizes, reference)
     given = None if anchors is None else _anchor_ids(anchors, file)
     comparisons = [
-        compare_group(file.answers, file.groups, group, reference, anchors=given, model=model)
+        compare_group(answers, file.groups, group, reference, anchors=given, model=model)
         for group in sizes
         if group != reference
     ]

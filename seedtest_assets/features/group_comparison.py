@@ -10,11 +10,12 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets import irt
-from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate
+from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.coded_request import CodedRequest, code_request
 from seedtest_assets.engines.codes import is_one_of
 from seedtest_assets.errors import InputError, first_few
 from seedtest_assets.irt.models import Model, model_named
+from seedtest_assets.tables_on_demand import narrowed
 
 DIF_COLUMNS = ["item_id", "mh_delta", "mh_class", "lr_x2", "df", "p", "signed_area", "unsigned_area", "flag"]
 FURTHER_COLUMNS = [
@@ -43,10 +44,15 @@ class GroupComparison:
     reason: str = ""
 
 
-def group_sizes(answers: pa.Table, groups: Mapping[str, str]) -> dict[str, int]:
-    """Count the students with answers of each group, the largest first. groups: of each student who has one."""
-    answered = answers["student_id"].unique().to_pylist()
-    return dict(Counter(groups[student] for student in answered if student in groups).most_common())
+def group_sizes(parts: Sequence[pa.Table], groups: Mapping[str, str]) -> dict[str, int]:
+    """Count the students with answers of each group, the largest first, of the same size in the order of their names.
+
+    parts: student_id of some of the answers each, no student in two of them. groups: of each student who has one.
+    """
+    sizes: Counter[str] = Counter()
+    for part in narrowed(parts, ["student_id"]):
+        sizes.update(groups[student] for student in part["student_id"].unique().to_pylist() if student in groups)
+    return dict(sorted(sizes.items(), key=lambda group: (-group[1], group[0])))
 
 
 def reference_group(sizes: Mapping[str, int], wanted: str | None = None) -> str:
@@ -68,7 +74,7 @@ def reference_group(sizes: Mapping[str, int], wanted: str | None = None) -> str:
 
 
 def compare_group(
-    answers: pa.Table,
+    parts: Sequence[pa.Table],
     groups: Mapping[str, str],
     group: str,
     reference: str,
@@ -76,13 +82,16 @@ def compare_group(
     anchors: Sequence[str] | None = None,
     model: str = "2PL",
 ) -> GroupComparison:
-    """Compare one group with the reference group by their own answers. anchors: ids of items known to be fair.
+    """Compare one group with the reference group by their own answers.
+
+    parts: ANSWER_SCHEMA of some of the answers each, perhaps with SCORE_SCHEMA, read one after the other; anchors: ids of items known to
+    be fair.
 
     Items with partial credit are left out, and named in a warning.
     """
     members = pa.array([student for student, of in groups.items() if of in (reference, group)], pa.string())
-    answers = answers.filter(is_one_of(answers["student_id"], members))
-    coded = code_request(CalibrationRequest(answers_to_calibrate(answers)))
+    answers = [part.filter(is_one_of(part["student_id"], members)) for part in parts]
+    coded = code_request(CalibrationRequest(answers))
     focal = np.array([groups[student] == group for student in coded.student_ids.to_pylist()])
     try:
         dif = irt.differential_item_functioning(

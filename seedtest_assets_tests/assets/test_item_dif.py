@@ -14,6 +14,7 @@ from seedtest_assets.definitions import defs
 from seedtest_assets.resources import GroupQuery, resources_from
 from seedtest_assets.schedules import dif_job, dif_schedule, nightly_job
 from seedtest_assets.settings import load_settings
+from seedtest_assets.storage import student_buckets
 from seedtest_assets.storage.database import Database
 from seedtest_assets.storage.dif_history import flagged_dif, newest_week
 from seedtest_assets.storage.lake import Lake
@@ -122,6 +123,22 @@ def test_a_group_that_becomes_the_largest_does_not_make_known_items_new(weeks, m
     (check,) = done.get_asset_check_evaluations()
     assert f"{ITEM} (" not in check.description.partition(".")[0]
     assert "1 known from earlier weeks" in check.description
+
+
+def test_a_window_in_parts_gives_the_same_rows(weeks, monkeypatch, instance):
+    monkeypatch.setenv("DATABASE_URL", weeks.database.url)
+    monkeypatch.setenv("SEEDTEST_LAKE", weeks.lake)
+    monkeypatch.setenv("SEEDTEST_GROUP_SQL", GROUPS)
+    monkeypatch.setattr(student_buckets, "ANSWERS_OF_A_PART", 1000)
+    query = "SELECT * FROM dif_history WHERE partition_date = :week ORDER BY item_id"
+    before = rows_of(weeks.database, query, week=MONDAYS[-1])
+    assert run_week(instance, MONDAYS[-1]).success
+    for row, old in zip(rows_of(weeks.database, query, week=MONDAYS[-1]), before, strict=True):
+        assert [value for value in row if not isinstance(value, float | datetime)] == [
+            value for value in old if not isinstance(value, float | datetime)
+        ]
+        numbers = [[value for value in of if isinstance(value, float)] for of in (row, old)]
+        assert numbers[0] == pytest.approx(numbers[1], rel=1e-4, abs=1e-6, nan_ok=True)
 
 
 def test_a_query_may_end_with_a_comment(platform):
