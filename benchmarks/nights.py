@@ -86,7 +86,7 @@ class Platform:
         return Night(
             self,
             day,
-            read_window(self.lake, day, self.settings).answers,
+            pa.concat_tables(read_window(self.lake, day, self.settings).buckets),
             self.school.anchors,
             earlier_partitions(self.database, day, self.settings.history_partitions),
         )

@@ -24,7 +24,6 @@ from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import Source
 from seedtest_assets.storage.window_parts import LakeParts, newest_answers
 from seedtest_assets.tables_on_demand import AnswerParts, narrowed
-from seedtest_assets.usable_answers import in_order
 
 CALIBRATED = ["student_id", "item_id", "correct", "completed_at", *SCORE_SCHEMA.names]
 COLUMNS = ["student_id", "item_id", "topic_id", "correct", "completed_at", "response_time_ms", "score", "max_score"]
@@ -59,13 +58,6 @@ class Window:
         if len(self.given) == 1:  # a small window, which stays in memory
             return [self.counted(self.given[0])]
         return self.given if self.policy in (None, "keep") else CountedParts(self)
-
-    @cached_property
-    def answers(self) -> pa.Table:
-        """All answers as one table, oldest first, rapid guesses counted; as large as the window."""
-        if isinstance(self.given, LakeParts):
-            return self.counted(self.given.together())
-        return self.buckets[0] if len(self.given) == 1 else in_order(pa.concat_tables(self.buckets))
 
     @property
     def to_calibrate(self) -> Sequence[pa.Table]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.lake_days import DayFiles
-from seedtest_assets.storage.student_buckets import EVERYBODY, Bucket, answers_in, buckets_of_a_window
+from seedtest_assets.storage.student_buckets import Bucket, answers_in, buckets_of_a_window
 from seedtest_assets.tables_on_demand import AnswerParts
 
 
@@ -31,21 +31,15 @@ class LakeParts(AnswerParts):
         return self.n_parts
 
     def read(self, number: int) -> pa.Table:
-        return self._read(Bucket(number=number, n_buckets=self.n_parts))
-
-    def select(self, columns: Sequence[str]) -> "LakeParts":
-        return replace(self, columns=tuple(columns))
-
-    def together(self) -> pa.Table:
-        """Read all parts as one table, oldest first."""
-        return self._read(EVERYBODY)
-
-    def _read(self, bucket: Bucket) -> pa.Table:
+        bucket = Bucket(number=number, n_buckets=self.n_parts)
         answers = self.lake.read_files(self.days, self.columns, bucket)
         if self.begun is None:
             return answers
         begun = answers_in(self.begun, bucket).select(self.columns)
         return pa.concat_tables([begun, answers]).unify_dictionaries()
+
+    def select(self, columns: Sequence[str]) -> "LakeParts":
+        return replace(self, columns=tuple(columns))
 
 
 def newest_answers(lake: Lake, days: Sequence[date], columns: Sequence[str], most: int = 0) -> LakeParts:

@@ -57,3 +57,9 @@ def test_while_another_command_runs_it_refuses(lake, platform):
     assert refused.exit_code == 1
     assert "another `seedtest run` is at work on this database" in refused.stderr
     assert len(lake.observation_files([DAY])) == 3
+
+
+def test_doctor_names_a_number_that_is_not_the_lakes(lake):
+    assert "SEEDTEST_BUCKETS is 16, and the lake" in CliRunner().invoke(app, ["doctor"]).stdout
+    rebucket()
+    assert "SEEDTEST_BUCKETS is" not in CliRunner().invoke(app, ["doctor"]).stdout

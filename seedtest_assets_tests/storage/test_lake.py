@@ -99,7 +99,7 @@ def test_the_window_reads_its_days_and_names_those_it_lacks(settings, monkeypatc
         lake.write_observations(day, answers(2))
     short = settings.model_copy(update={"mirt_lookback_days": 3})
     window = read_window(lake, DAY, short)
-    assert (window.first, window.last, len(window.answers)) == (date(2025, 3, 7), DAY, 4)
+    assert (window.first, window.last, len(window.buckets[0])) == (date(2025, 3, 7), DAY, 4)
     assert window.missing == missing_days(lake, DAY, short, 3) == [date(2025, 3, 7)]
     assert days_up_to(DAY, 3) == [date(2025, 3, 7), date(2025, 3, 8), DAY]
 
@@ -110,8 +110,8 @@ def test_max_obs_keeps_the_newest_answers(settings):
     lake.write_observations(DAY, answers(3, "new"))
     few = settings.model_copy(update={"mirt_max_obs": 4})
     window = read_window(lake, DAY, few)
-    assert window.answers["student_id"].to_pylist() == ["old", "new", "new", "new"]
-    assert window.answers["item_id"].to_pylist()[0] == "i2"
+    assert window.buckets[0]["student_id"].to_pylist() == ["old", "new", "new", "new"]
+    assert window.buckets[0]["item_id"].to_pylist()[0] == "i2"
 
 
 def test_what_was_written_is_read_back(monkeypatch, tmp_path):

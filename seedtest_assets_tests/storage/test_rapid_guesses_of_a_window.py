@@ -53,10 +53,10 @@ def answers_of(rows) -> pa.Table:
 @pytest.mark.parametrize("policy", ["keep", "wrong", "ignore"])
 def test_a_window_is_what_counting_row_by_row_gives(window_of, policy):
     given, window = window_of(policy, school_with_rapid_guesses().answers)
-    log = given.answers.to_pandas()
+    log = given.buckets[0].to_pandas()
     assert window.last == LAST
     expected, rapid = with_policy(log, policy), rapid_rows(log)
-    pd.testing.assert_frame_equal(window.answers.to_pandas(), expected.reset_index(drop=True))
+    pd.testing.assert_frame_equal(window.buckets[0].to_pandas(), expected.reset_index(drop=True))
     counted = window.rapid_guesses
     assert (counted.n, counted.n_timed) == (rapid.sum(), log["response_time_ms"].notna().sum())
     assert counted.n > 100
@@ -66,7 +66,7 @@ def test_a_window_is_what_counting_row_by_row_gives(window_of, policy):
 
 def test_answers_that_are_kept_are_the_same_table(window_of):
     given, _ = window_of("keep", school_with_rapid_guesses().answers)
-    assert given.with_policy("keep").answers is given.answers
+    assert given.with_policy("keep").buckets[0] is given.buckets[0]
 
 
 @pytest.mark.parametrize("policy", ["keep", "wrong", "ignore"])
@@ -75,15 +75,15 @@ def test_without_times_every_policy_keeps_all(window_of, policy):
     place = answers.column_names.index("response_time_ms")
     answers = answers.set_column(place, "response_time_ms", pa.nulls(len(answers), pa.int32()))
     given, window = window_of(policy, answers)
-    assert window.answers.equals(given.answers)
+    assert window.buckets[0].equals(given.buckets[0])
     assert window.rapid_guesses.summary == "no answer has a response time"
     assert window.rapid_guesses.facts.get("rapid_guesses", {"share": None})["share"] is None
 
 
 def test_a_second_answer_does_not_take_the_place_of_an_ignored_first(window_of):
     given, window = window_of("ignore", answers_of([("s", False, 300, 1), ("s", True, 8000, 2)]))
-    assert given.answers.column_names == COLUMNS
-    assert "s" not in window.answers["student_id"].to_pylist()
+    assert given.buckets[0].column_names == COLUMNS
+    assert "s" not in window.buckets[0]["student_id"].to_pylist()
     assert (
         window.rapid_guesses.summary
         == "1 of 32 answers with a time (3.12%), 2 answers left out, of 1 student all of them"
@@ -93,12 +93,12 @@ def test_a_second_answer_does_not_take_the_place_of_an_ignored_first(window_of):
 
 def test_a_rapid_repetition_leaves_the_first_answer_in_place(window_of):
     _, window = window_of("ignore", answers_of([("s", True, 8000, 1), ("s", False, 300, 2)]))
-    assert window.answers.to_pandas().query("student_id == 's'")["correct"].tolist() == [True, False]
+    assert window.buckets[0].to_pandas().query("student_id == 's'")["correct"].tolist() == [True, False]
     assert window.rapid_guesses.n_left_out == 0
 
 
 def test_a_rapid_right_answer_counts_as_incorrect(window_of):
     given, window = window_of("wrong", answers_of([("s", True, 300, 1), ("t", True, 8000, 1)]))
-    marks = window.answers.to_pandas().set_index("student_id")["correct"]
+    marks = window.buckets[0].to_pandas().set_index("student_id")["correct"]
     assert (marks["s"], marks["t"]) == (False, True)
-    assert given.answers.to_pandas().set_index("student_id")["correct"]["s"]
+    assert given.buckets[0].to_pandas().set_index("student_id")["correct"]["s"]

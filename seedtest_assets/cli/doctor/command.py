@@ -7,7 +7,10 @@ import typer
 from seedtest_assets.cli.terminal import console, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from seedtest_assets.cli.doctor.diagnosis import DoctorFinding
+    from seedtest_assets.settings import Settings
 
 _NEVER_STARTED = "there is none yet. Set DATABASE_URL to the platform's, or load answers into an embedded one with `seedtest import FILE`"
 
@@ -49,4 +52,16 @@ def _findings() -> "list[DoctorFinding]":
             "" if settings.database_url else ". DATABASE_URL is unset, and `seedtest status` starts the embedded one"
         )
         return [DoctorFinding(level="red", subject="database", text=f"{error}{advice}")]
-    return diagnose(facts, settings, os.environ, datetime.now(timezone.utc))
+    return [*diagnose(facts, settings, os.environ, datetime.now(timezone.utc)), *_of_lake(settings)]
+
+
+def _of_lake(settings: "Settings") -> "Iterator[DoctorFinding]":
+    """Say why nights cannot use the lake, where that is so."""
+    from seedtest_assets.cli.doctor.diagnosis import DoctorFinding
+    from seedtest_assets.errors import SeedtestError
+    from seedtest_assets.storage.lake import Lake
+
+    try:
+        Lake(settings.seedtest_lake, settings.seedtest_buckets).n_buckets()
+    except SeedtestError as error:
+        yield DoctorFinding(level="red", subject="lake", text=str(error))
