@@ -95,9 +95,12 @@ class School:
 
 @dataclass
 class Usage:
-    """What processes used: peak MB together, processor seconds, bytes of reading and writing calls, and those of the disk."""
+    """What processes used: processor seconds, bytes of reading and writing calls, and those of the disk.
 
-    peak_mb: float = 0.0
+    seen: second of each look, and processor seconds and MB of all of them together then.
+    """
+
+    seen: list[tuple[float, float, float]] = field(default_factory=list)
     processor: dict[int, float] = field(default_factory=dict)
     moved: dict[int, int] = field(default_factory=dict)
     on_disk: dict[int, int] = field(default_factory=dict)
@@ -114,7 +117,19 @@ class Usage:
             self.processor[process.pid] = times.user + times.system
             self.moved[process.pid] = io.read_chars + io.write_chars
             self.on_disk[process.pid] = io.read_bytes + io.write_bytes
-        self.peak_mb = max(self.peak_mb, memory / 1e6)
+        self.seen.append((time.time(), sum(self.processor.values()), memory / 1e6))
+
+    def between(self, begin: float, end: float) -> tuple[float, float]:
+        """Processor seconds, and the peak MB, between two seconds."""
+        second, processor, memory = np.array(self.seen).T
+        used = np.diff(np.interp([begin, end], second, processor))[0]
+        during = memory[(second >= begin - PAUSE) & (second <= end + PAUSE)]
+        return float(used), float(during.max(initial=0.0))
+
+    @property
+    def peak_mb(self) -> float:
+        """The peak of all looks."""
+        return max((memory for *_, memory in self.seen), default=0.0)
 
     def since(self, before: "Usage") -> tuple[float, float, float]:
         """Processor seconds, GB moved and GB on disk since then."""
@@ -131,6 +146,7 @@ class Night:
     """What a night took. steps: name, and its first and last second in the night; fit_seconds: of the engine alone."""
 
     n_answers: int
+    began: float
     seconds: float
     usage: Usage
     steps: list[tuple[str, float, float]]
@@ -160,7 +176,8 @@ def measured_night(n_answers: int) -> Night:
     )
     print(f"{'  its PostgreSQL':34}{'':10} {of_database[0]:8.1f} s of processor time {database[1].peak_mb:8.0f} MB")
     for name, begin, end in night.steps:
-        print(f"  {name:32}{end - begin:8.1f} s  from {begin:6.1f}")
+        used, peak = night.usage.between(night.began + begin, night.began + end)
+        print(f"  {name:32}{end - begin:8.1f} s {used:8.1f} s of processor time {peak:8.0f} MB, from {begin:.1f}")
     print(f"  {'calibration, engine alone':32}{night.fit_seconds:8.1f} s")
     disk, memory = disk_speed(), memory_speed()
     moved, on_disk = moved + of_database[1], on_disk + of_database[2]
@@ -207,7 +224,15 @@ def run_night(n_answers: int, home: Path) -> tuple[Night, tuple[Usage, Usage]]:
             sys.exit(process.communicate()[0])
     after.look(servers(home))
     steps, fit_seconds = in_own_process(what_it_did, home, clock)
-    night = Night(n_answers=n_answers, seconds=seconds, usage=usage, steps=steps, fit_seconds=fit_seconds, load=load)
+    night = Night(
+        n_answers=n_answers,
+        began=clock,
+        seconds=seconds,
+        usage=usage,
+        steps=steps,
+        fit_seconds=fit_seconds,
+        load=load,
+    )
     return night, (before, after)
 
 

@@ -15,19 +15,22 @@ from seedtest_assets.irt import ItemParameters, TopicAnswers, topic_abilities
 TRUE_TAU = 0.4
 
 
-def main(students: int = 100_000, topics: int = 10, per_topic: int = 20, items: int = 2_000) -> None:
+def main(students: int = 100_000, topics: int = 10, per_topic: float = 20, items: int = 2_000) -> None:
     random = np.random.default_rng(20250101)
     bank = ItemParameters(
         np.arange(items), random.lognormal(0, 0.3, items), random.normal(0, 1, items), np.zeros(items)
     )
     ability = random.normal(size=(students, 1)) + TRUE_TAU * random.normal(size=(students, topics))
-    person = np.repeat(np.arange(students, dtype=np.int32), topics * per_topic)
-    topic = np.tile(np.repeat(np.arange(topics, dtype=np.int32), per_topic), students)
-    item = random.integers(0, items, len(person), dtype=np.int32)
-    chance = 1 / (1 + np.exp(-bank.a[item] * (ability[person, topic] - bank.b[item])))
-    correct = (random.random(len(person)) < chance).astype(np.uint8)
-    del chance
-    few = slice(0, 300 * topics * per_topic)
+    each = round(topics * per_topic)
+    person = np.repeat(np.arange(students, dtype=np.int32), each)
+    topic = np.tile(np.arange(each, dtype=np.int32) % np.int32(topics), students)
+    item, correct = np.empty(len(person), np.int32), np.empty(len(person), np.uint8)
+    for low in range(0, len(person), 1_000_000):  # so that the peak is that of the abilities
+        some = slice(low, low + 1_000_000)
+        item[some] = random.integers(0, items, len(item[some]))
+        chance = 1 / (1 + np.exp(-bank.a[item[some]] * (ability[person[some], topic[some]] - bank.b[item[some]])))
+        correct[some] = random.random(len(chance)) < chance
+    few = slice(0, 300 * each)
     topic_abilities(TopicAnswers(person[few], topic[few], item[few], correct[few]), bank)  # compiles
 
     before = _peak_memory()
@@ -49,4 +52,4 @@ def _peak_memory() -> float:
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))
+    main(*(kind(given) for kind, given in zip((int, int, float, int), sys.argv[1:], strict=False)))
