@@ -16,7 +16,15 @@ from distributed.scheduler import KilledWorker
 from distributed.system import MEMORY_LIMIT
 
 from seedtest_assets.engines.cluster import work as on_worker
-from seedtest_assets.errors import InputError, SettingsError, TransientError, first_few, first_line, number_of
+from seedtest_assets.errors import (
+    InputError,
+    SeedtestError,
+    SettingsError,
+    TransientError,
+    first_few,
+    first_line,
+    number_of,
+)
 
 PATIENCE = 10.0
 """Seconds to wait for the scheduler, and for a worker where there is none."""
@@ -26,6 +34,11 @@ CHECK_EVERY = 2.0
 
 LOCAL = "local:"
 """What SEEDTEST_DASK begins with where workers are processes of this machine, for one calibration."""
+
+MORE_MEMORY = (
+    "Give workers more memory, or use more of them; where a single bucket is too large, raise SEEDTEST_BUCKETS and run "
+    "`seedtest lake rebucket`"
+)
 
 SUM = "sum_of_"
 """What the names of tasks begin with that add up."""
@@ -147,17 +160,28 @@ class Connection:
                 yield worker, slice(first, end)
 
     def _wait(self, futures: Sequence[distributed.Future]) -> None:
-        alone_since = None
+        since = None
         while True:
             try:
                 distributed.wait(futures, timeout=CHECK_EVERY)
                 return
             except (TimeoutError, AsyncTimeoutError):
                 pass
-            workers = self.client.nthreads()
-            alone_since = None if workers else alone_since or time.monotonic()
-            if alone_since and time.monotonic() - alone_since > self.patience:
-                raise TransientError(f"the Dask scheduler at {self.address} has lost all its workers. Start workers")
+            trouble = self._trouble()
+            since = None if trouble is None else since or time.monotonic()
+            if trouble and since and time.monotonic() - since > self.patience:
+                raise trouble
+
+    def _trouble(self) -> SeedtestError | None:
+        """Look for a reason why no result will come."""
+        workers = self.client.scheduler_info()["workers"].values()
+        if not workers:
+            return TransientError(f"the Dask scheduler at {self.address} has lost all its workers. Start workers")
+        if all(
+            worker["status"] == "paused" and not worker["metrics"]["task_counts"].get("executing") for worker in workers
+        ):
+            return InputError(f"no worker of {self.address} has memory for more work. {MORE_MEMORY}")
+        return None
 
     def _explained(self, error: BaseException) -> BaseException:
         """Say in the user's terms why a task failed."""
@@ -167,9 +191,8 @@ class Connection:
         group = self.groups[number] if number < len(self.groups) and not name.startswith(SUM) else range(0)
         held = f" with {_buckets(group)} of {self.groups[-1].stop}" if group else ""
         return InputError(
-            f"a worker of {self.address} ended {number_of(error.allowed_failures + 1, 'time')} at its work{held}, most often for want of "
-            "memory. Give workers more memory, or use more of them; where a single bucket is too large, raise "
-            "SEEDTEST_BUCKETS and run `seedtest lake rebucket`"
+            f"a worker of {self.address} ended {number_of(error.allowed_failures + 1, 'time')} at its work{held}, most often for "
+            f"want of memory. {MORE_MEMORY}"
         )
 
     def _check_versions(self) -> None:

@@ -7,6 +7,7 @@ from threading import Event, Timer
 import dask
 import distributed
 import pytest
+from distributed.core import Status
 
 from seedtest_assets import irt
 from seedtest_assets.engines.cluster import connection as connections
@@ -28,7 +29,7 @@ def here(monkeypatch):
             {"distributed.comm.timeouts.connect": "0.3 s"}
         ),  # so that a cluster without a scheduler ends soon
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", silence_logs=50
+            n_workers=1, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=":0", silence_logs=50
         ) as cluster,
         connected(cluster.scheduler_address, patience=0.3) as connection,
     ):
@@ -42,6 +43,10 @@ def refused(_):
 
 def waiting(_):
     released.wait(60)
+
+
+def paused(dask_worker):
+    dask_worker.status = Status.paused
 
 
 def end(_):
@@ -100,6 +105,13 @@ def test_all_workers_gone(here):
     Timer(0.3, released.set).start()
     with pytest.raises(TransientError, match="has lost all its workers"):
         shards.derive(waiting).each(waiting)
+
+
+def test_no_worker_has_memory_for_more_work(here):
+    _, connection = here
+    connection.client.run(paused)
+    with pytest.raises(InputError, match=r"^no worker of \S+ has memory for more work\. .*SEEDTEST_BUCKETS"):
+        ClusterShards.numbered(connection, 1).each(waiting)
 
 
 def test_the_scheduler_ends(here):
