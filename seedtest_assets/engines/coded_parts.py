@@ -6,7 +6,7 @@ part, so that other processes can hold the parts; see irt/shards.py.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import NamedTuple
 
@@ -24,61 +24,85 @@ from seedtest_assets.score_categories import ScoreCategories, ScoreRules, has_sc
 from seedtest_assets.usable_answers import with_usable_ids
 
 SCORES = ["correct", *SCORE_SCHEMA.names]
-NO_ROWS = pa.schema([("item_id", pa.string()), ("correct", pa.bool_()), *SCORE_SCHEMA, ("n", pa.int64())]).empty_table()
+NO_ROWS = pa.schema([("correct", pa.bool_()), ("n", pa.int64())]).empty_table()
 
 
-@dataclass(frozen=True, kw_only=True)
-class HeldPart:
-    """The usable answers of a part, in codes of its own.
+class ScoredRows(NamedTuple):
+    """Usable answers of a part, some of which have a score: person, item: int32 [n]; time: int64 [n], microseconds; scores: SCORES."""
 
-    person, item: int32 [n]; time: int64 [n], microseconds; scores: the columns of SCORES, only `correct` where there are no others.
-    """
-
-    student_ids: pa.Array
-    item_ids: pa.Array
-    without_ids: Mapping[str, int]
     person: np.ndarray
     item: np.ndarray
     time: np.ndarray
     scores: pa.Table
 
 
+@dataclass(frozen=True, kw_only=True)
+class HeldPart:
+    """The usable answers of a part, in codes of its own; those of items are in the order of `item_ids`, which is sorted.
+
+    marked: the answers that count where each is right or wrong; scored: all answers otherwise, of which the scores of the other
+    parts decide which count. alike: the answers by item (int32), `correct` and SCORE_SCHEMA, where there are any, and how many (n).
+    """
+
+    student_ids: pa.Array
+    item_ids: pa.Array
+    without_ids: Mapping[str, int]
+    marked: irt.Responses | None
+    scored: ScoredRows | None
+    alike: pa.Table
+
+
 class PartFacts(NamedTuple):
-    """What a part says of items. has_scores: whether some answer has a score."""
+    """What a part says of items. has_scores: whether some answer has a score; alike: see HeldPart."""
 
     item_ids: pa.Array
     without_ids: Mapping[str, int]
     has_scores: bool
+    alike: pa.Table
 
 
 def hold_part(number: int, parts: Sequence[pa.Table]) -> HeldPart:
     """Read a part and code it."""
     answers, without_ids = with_usable_ids(with_mark(parts[number]))
     person, student_ids = codes_and_names(answers["student_id"])
-    item, item_ids = codes_and_names(answers["item_id"])
+    item, item_ids = _sorted(*codes_and_names(answers["item_id"]))
+    names = [name for name in SCORES if name in answers.column_names] if has_scores(answers) else SCORES[:1]
+    scores = answers.select(names)
+    marked, scored = None, None
+    if len(names) > 1:
+        scored = ScoredRows(person, item, times_of(answers), scores)
+        alike = scores.append_column("item", pa.array(item))
+        alike = alike.group_by(["item", *names], use_threads=False).aggregate([([], "count_all")])
+        alike = alike.rename_columns(["item", *names, "n"])
+    else:
+        mark = scores["correct"].fill_null(False).to_numpy(zero_copy_only=False)
+        marked = irt.Responses.from_answers(
+            person, item, mark, times_of(answers), n_persons=len(student_ids), n_items=len(item_ids)
+        )
+        alike = _marks(item, mark, len(item_ids))
     return HeldPart(
-        student_ids=student_ids,
-        item_ids=item_ids,
-        without_ids=without_ids,
-        person=person,
-        item=item,
-        time=times_of(answers),
-        scores=answers.select(SCORES if has_scores(answers) else SCORES[:1]),
+        student_ids=student_ids, item_ids=item_ids, without_ids=without_ids, marked=marked, scored=scored, alike=alike
     )
+
+
+def _sorted(code: np.ndarray, names: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    """Number ids in their order."""
+    order = pc.sort_indices(names).to_numpy()
+    new_code = np.empty(len(order), np.int32)
+    new_code[order] = np.arange(len(order), dtype=np.int32)
+    return new_code[code], names.take(pa.array(order))
+
+
+def _marks(item: np.ndarray, mark: np.ndarray, n_items: int) -> pa.Table:
+    """Count the wrong and right answers to each item."""
+    n = np.bincount(2 * item + mark, minlength=2 * n_items)
+    items = np.repeat(np.arange(n_items, dtype=np.int32), 2)
+    return pa.table({"item": items, "correct": np.tile([False, True], n_items), "n": n})
 
 
 def facts_of(held: HeldPart) -> PartFacts:
     """Tell what a part says of items."""
-    return PartFacts(held.item_ids, held.without_ids, len(held.scores.column_names) > 1)
-
-
-def score_rows(held: HeldPart) -> pa.Table:
-    """Count the answers that are alike: item_id, SCORES, and n."""
-    columns = held.scores.column_names
-    coded = held.scores.append_column("item", pa.array(held.item))
-    alike = coded.group_by(["item", *columns], use_threads=False).aggregate([([], "count_all")])
-    named = {"item_id": held.item_ids.take(alike["item"]), "n": alike["count_all"]}
-    return pa.table({**named, **{name: alike[name] for name in columns}})
+    return PartFacts(held.item_ids, held.without_ids, held.scored is not None, held.alike)
 
 
 def students_of(held: HeldPart) -> pa.Array:
@@ -88,15 +112,28 @@ def students_of(held: HeldPart) -> pa.Array:
 
 def code_part(held: HeldPart, item_ids: pa.Array, rules: ScoreRules | None) -> irt.Responses:
     """Translate a part to the codes of the whole bank. rules: of its items, None where every answer is right or wrong."""
-    person, item, time = held.person, _codes_among(held.item_ids, item_ids)[held.item], held.time
-    if rules is None:
-        score = held.scores["correct"].fill_null(False).to_numpy(zero_copy_only=False)
+    code = _codes_among(held.item_ids, item_ids)
+    marked = held.marked
+    if marked is not None and rules is None:  # both are sorted by id, so that the order of a person's answers stays
+        return replace(marked, item=code[marked.item], n_items=len(item_ids))
+    if marked is not None:
+        person = np.repeat(np.arange(marked.n_persons, dtype=np.int32), np.diff(marked.person_start))
+        rows = ScoredRows(person, marked.item, marked.order, pa.table({"correct": marked.score.astype(bool)}))
     else:
-        score, usable = rules.categories(held.scores, item)
-        person, item, time, score = (values[usable] for values in (person, item, time, score))
-    return irt.Responses.from_answers(
-        person, item, score, time=time, n_persons=len(held.student_ids), n_items=len(item_ids)
+        assert held.scored is not None
+        rows = held.scored
+    assert rules is not None
+    person, item, time = rows.person, code[rows.item], rows.time
+    score, usable = rules.categories(rows.scores, item)
+    responses = irt.Responses.from_answers(
+        person[usable],
+        item[usable],
+        score[usable],
+        time=time[usable],
+        n_persons=len(held.student_ids),
+        n_items=len(item_ids),
     )
+    return responses if marked is None else replace(responses, n_set_aside=marked.n_set_aside)
 
 
 def code_in_shards(request: CalibrationRequest, held: Shards[HeldPart]) -> CodedShards:
@@ -132,9 +169,11 @@ def _found(held: Shards[HeldPart]) -> _Found:
     item_ids = pc.unique(pa.concat_arrays([part.item_ids for part in facts]))
     item_ids = item_ids.take(pc.sort_indices(item_ids))
     without_ids = reduce(lambda total, part: total + Counter(part.without_ids), facts, Counter[str]())
-    of_parts = held.each(score_rows) if any(part.has_scores for part in facts) else []
-    rows = pa.concat_tables([*of_parts, NO_ROWS], promote_options="default")
-    item = _codes_among(rows["item_id"], item_ids)
+    rows, item = NO_ROWS, np.empty(0, np.int32)
+    if any(part.has_scores for part in facts):
+        rows = pa.concat_tables([part.alike for part in facts], promote_options="default")
+        codes = [_codes_among(part.item_ids, item_ids)[part.alike["item"].to_numpy()] for part in facts]
+        item = np.concatenate(codes)
     return _Found(item_ids, without_ids, score_categories(rows, item, len(item_ids), rows["n"].to_numpy()))
 
 

@@ -99,15 +99,19 @@ def answers_to(
         scores=scores,
         group=group,
         n_groups=n_groups,
-        order=np.empty_like(responses.order),
+        order=responses.order,
     )
-    given = (responses.person_start, responses.item, responses.score, responses.order)
-    n, refused = _recode(given, code_of, (recoded.start, recoded.code, recoded.order), recoded.count)
+    given = (responses.person_start, responses.item, responses.score)
+    n, refused = _recode(given, code_of, (recoded.start, recoded.code), recoded.count)
     if refused >= 0:
         item, score = responses.item[refused], responses.score[refused]
         name = item if responses.item_ids is None else responses.item_ids[item]
         raise DataError(f"an answer to item {name} has the score {score}, which its parameters do not have")
-    return replace(recoded, code=recoded.code[:n], order=recoded.order[:n])
+    if n == responses.n_answers:  # not copied: times are as many as answers
+        return recoded
+    chosen = code_of[responses.item, responses.score] >= 0
+    order = responses.order[chosen] if len(responses.order) else responses.order
+    return replace(recoded, code=recoded.code[:n].copy(), order=order)
 
 
 def unconnected_blocks(answers: AnswerShards) -> np.ndarray:
@@ -139,8 +143,8 @@ def _count(item: np.ndarray, score: np.ndarray, count: np.ndarray) -> None:
 @kernel
 def _recode(given: tuple, code_of: np.ndarray, recoded: tuple, count: np.ndarray) -> tuple[int, int]:
     """Copy the answers to items that are chosen; returns how many, and the last one whose score is none of its item."""
-    person_start, item, score, times = given
-    start, code, order = recoded
+    person_start, item, score = given
+    start, code = recoded
     n, refused = 0, -1
     for p in range(person_start.size - 1):
         start[p] = n
@@ -148,8 +152,6 @@ def _recode(given: tuple, code_of: np.ndarray, recoded: tuple, count: np.ndarray
             to = code_of[item[k], score[k]]
             if to >= 0:
                 code[n] = to
-                if times.size:
-                    order[n] = times[k]
                 count[to] += 1
                 n += 1
             elif to == NO_SUCH_SCORE:

@@ -56,6 +56,12 @@ def test_parts_are_coded_as_the_whole_table(scores, n):
     assert scores == any("2 answers with a score below 0 or above max_score" in line for line in whole.warnings)
 
 
+def test_scores_without_the_highest_possible_ones():
+    table = answers(scores=True).drop_columns("max_score")
+    coded = code_here(CalibrationRequest([table]))
+    assert coded.units == code_request(CalibrationRequest(table)).units != {}
+
+
 def test_scores_of_one_part_count_in_all():
     of_marks, of_scores = answers(1), answers(2, scores=True)
     students = pa.array([f"t{k}" for k in range(len(of_scores))])
