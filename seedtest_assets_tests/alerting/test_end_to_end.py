@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 
+from seedtest_assets.storage.lake import Lake
 from seedtest_assets_tests.conftest import ROOT, execute, rows_of
 from seedtest_assets_tests.deployment import Deployment, wait_for
 from seedtest_assets_tests.school import DAY_BEFORE, LAST, N_ANCHORS, N_ITEMS
@@ -39,9 +39,10 @@ def items_by_day(database) -> dict[date, int]:
 
 def keep_items(lake: Path, item_ids: list[str]) -> None:
     """Take the answers to all other items out of the lake."""
-    for path in lake.rglob("bucket=*/*.parquet"):
-        answers = pq.read_table(path, partitioning=None)
-        pq.write_table(answers.filter(pc.is_in(answers["item_id"], pa.array(item_ids))), path)
+    storage = Lake(str(lake))
+    for day in storage.all_days():
+        answers = storage.read_observations([day])
+        storage.write_observations(day, answers.filter(pc.is_in(answers["item_id"], pa.array(item_ids))))
 
 
 def documented_messages() -> list[str]:
