@@ -22,7 +22,7 @@ Progress = Callable[[int, float, float], None]
 # Tolerance from which single precision is harmless; docs/method.md says what it changes.
 SINGLE_PRECISION_FROM = 2e-5
 # Times the tolerance: the last steps are done in double precision, so that the estimates do not depend on the order of sums.
-DOUBLE_PRECISION_WITHIN = 100
+DOUBLE_PRECISION_WITHIN = 30
 # A calibration that needs more steps has an item that is hard to estimate.
 SINGLE_PRECISION_STEPS = 15
 # Steps that an item may take to come back from the limit of its slope.
@@ -66,10 +66,12 @@ def solve(problem: Problem, state: State, stopping: Stopping) -> Solution:
     weight = np.sqrt(np.concatenate([np.tile(n_answers, 3), of_extra, np.full(2 * len(state.mean), n_answers.sum())]))
     mixer = _Mixer(weight)
     fallback, best = state, -np.inf
-    iteration, falls, change = 0, 0, np.inf
+    iteration, falls, change, single = 0, 0, np.inf, True
     while iteration < stopping.max_iterations:
         iteration += 1
-        single = _single_precision(problem, stopping.tolerance, iteration, change)
+        was_single, single = single, single and _single_precision(problem, stopping.tolerance, iteration, change)
+        if was_single and not single:  # steps of another precision lead elsewhere
+            mixer.clear()
         expected = problem.expect(state, single=single)
         objective = expected.loglik + problem.log_prior(state)
         if not np.isfinite(objective) and not mixer.empty:

@@ -78,7 +78,7 @@ def test_partial_credit():
 def test_posteriors_with_nodes_of_their_own():
     truth = simulate(300, 400, 5, seen=np.arange(400) < np.random.default_rng(1).choice([5, 400], (300, 1)))
     # Polynomials of degree 24 on so few nodes depend on how far these reach.
-    assert_alike(truth.responses, 4, within=1e-3)
+    assert_alike(truth.responses, 4, within=5e-3)
 
 
 def test_held_anchors_and_groups():
