@@ -18,7 +18,7 @@ from seedtest_assets.irt.estep import Answers
 from seedtest_assets.irt.grid import Grid
 from seedtest_assets.irt.item_scores import share_of
 from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves
-from seedtest_assets.irt.parallel import kernel
+from seedtest_assets.irt.parallel import chunks, kernel, spread
 from seedtest_assets.irt.shards import Shards
 
 MOST_GROUPS = 10
@@ -31,6 +31,8 @@ SAMPLE = 4000
 ADAPTIVE_Z = 5
 # Answers to an item that a group needs for its share of right ones to be compared.
 LEAST_IN_CELL = 20
+# Change of the items' places, in their SDs, that no person's group hangs on.
+SETTLED = 1e-6
 # Share of the association that abilities give, below which answers of a group are associated too little.
 LEAST_ASSOCIATION = 0.6
 
@@ -175,27 +177,35 @@ def _direction(answers: AnswerShards, start: np.ndarray, steps: int) -> np.ndarr
         before = place
         place = answers.shards.total(_sum_of_places, place, add=np.add) / np.maximum(times, 1)
         correlation = np.sqrt(max(times @ (before * place) / n_answers, 0.0))
+        centred = place - times @ place / n_answers
+        moved = centred / max(np.sqrt(times @ centred**2 / n_answers), 1e-300) - before
+        if np.sqrt(times @ moved**2 / n_answers) < SETTLED:
+            break
     by_chance = np.sqrt(answers.n_answered / n_answers) + np.sqrt(used / n_answers)
     return place if correlation > min(2 * by_chance, 0.9) and correlation > 0.2 else None
 
 
 def _sum_of_places(answers: Answers, place: np.ndarray) -> np.ndarray:
-    return _sum_over_persons(answers.lists, place)
+    """Sum, for each item over those persons who have it, the mean place of their items."""
+    lists = answers.lists
+    totals = spread(
+        lambda low, high, total: _sum_over_persons(low, high, lists, place, total),
+        chunks(answers.start),
+        lambda: np.zeros_like(place),
+    )
+    return np.sum(totals, axis=0)
 
 
 @kernel
-def _sum_over_persons(answers: AnswerLists, place: np.ndarray) -> np.ndarray:
-    """Sum, for each item over those persons who have it, the mean place of their items."""
+def _sum_over_persons(low: int, high: int, answers: AnswerLists, place: np.ndarray, total: np.ndarray) -> None:
     start, code = answers.start, answers.code
-    total = np.zeros(place.size)
-    for p in range(start.size - 1):
+    for p in range(low, high):
         mean = 0.0
         for k in range(start[p], start[p + 1]):
             mean += place[answers.item[code[k]]]
         mean /= max(start[p + 1] - start[p], 1)
         for k in range(start[p], start[p + 1]):
             total[answers.item[code[k]]] += mean
-    return total
 
 
 class _Residuals(NamedTuple):
