@@ -26,6 +26,8 @@ from seedtest_assets.errors import (
     number_of,
 )
 
+logger = logging.getLogger(__name__)
+
 PATIENCE = 10.0
 """Seconds to wait for the scheduler, and for a worker where there is none."""
 
@@ -75,6 +77,13 @@ class Connection:
             self._check_versions()
             client.register_plugin(on_worker.WorkerSettings())
             self.threads = client.nthreads()
+            logger.info(
+                "the Dask cluster at %s calibrates: %s, %s. Dashboard: %s",
+                address,
+                number_of(len(self.threads), "worker"),
+                number_of(sum(self.threads.values()), "thread"),
+                client.dashboard_link,
+            )
             self._sent_before = {worker: facts.bytes_sent for worker, facts in self._of_workers().items()}
 
     def packed(self, work: Callable[..., Any], arguments: Sequence[Any] = (), places: Sequence[int] = ()) -> bytes:

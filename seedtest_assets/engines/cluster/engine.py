@@ -1,5 +1,6 @@
 """Calibrate on the workers of a Dask cluster, each of which reads its part of the answers itself."""
 
+import logging
 import time
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ from seedtest_assets.engines.cluster.shards import ClusterShards
 from seedtest_assets.engines.coded_parts import HeldPart, code_in_shards, hold_part
 from seedtest_assets.engines.in_process import calibrate_coded
 from seedtest_assets.irt.shards import ShardsHere
+
+logger = logging.getLogger(__name__)
 
 
 class ClusterEngine:
@@ -34,7 +37,9 @@ class ClusterEngine:
         with connected(self.address) as connection:
             coded = code_in_shards(request, _held_parts(connection, request))
             result = calibrate_coded(request, coded, started, progress=progress)
-            return replace(result, metrics=result.metrics | {"engine": self.name, "cluster": connection.facts()})
+            facts = connection.facts()
+        logger.info("calibrated on a Dask cluster: %s", ", ".join(f"{name} {value}" for name, value in facts.items()))
+        return replace(result, metrics=result.metrics | {"engine": self.name, "cluster": facts})
 
 
 def _held_parts(connection: Connection, request: CalibrationRequest) -> ClusterShards[HeldPart]:

@@ -54,7 +54,8 @@ def assert_as_in_one_process(engine: ClusterEngine, request: CalibrationRequest)
 
 
 @pytest.mark.parametrize("n", [1, 5])
-def test_tables_are_sent_to_workers(engine, n):
+def test_tables_are_sent_to_workers(engine, n, caplog):
+    caplog.set_level("INFO", "seedtest_assets.engines.cluster")
     facts = assert_as_in_one_process(engine, CalibrationRequest(parts_of(answers(), n), model="Rasch"))
     assert facts["scheduler"] == engine.address
     assert facts["workers"] == facts["threads"] == 3
@@ -62,6 +63,13 @@ def test_tables_are_sent_to_workers(engine, n):
     assert facts["seconds_waiting"] > 0
     assert 0 < facts["bytes_received"] < facts["bytes_sent"]
     assert facts["dashboard"].startswith("http://")
+    first, last = (
+        record.getMessage() for record in caplog.records if record.name.startswith("seedtest_assets.engines.cluster")
+    )
+    assert first.startswith(
+        f"the Dask cluster at {engine.address} calibrates: 3 workers, 3 threads. Dashboard: http://"
+    )
+    assert f"bytes_sent {facts['bytes_sent']}, " in last
 
 
 def test_workers_read_their_parts_of_a_window_themselves(engine, window):
