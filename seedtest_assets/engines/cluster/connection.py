@@ -102,20 +102,12 @@ class Connection:
     def submit(self, task: Callable[..., Any], name: str, columns: Sequence[Sequence[Any]]) -> list[distributed.Future]:
         """Submit tasks; gives their futures. columns: each argument, of every task.
 
-        Tasks go where their data are. Those without any are dealt out in blocks: neighbours, which are summed first, are together.
+        Tasks go where their data are, those without any to whoever has least to do. They are not bound to a worker: Dask never gives
+        such tasks to the worker that replaces the last one.
         """
         self.bytes_sent += sum(len(value) for column in columns for value in column if isinstance(value, bytes))
-        keys = _keys(name, len(columns[0]))
         with self._named():
-            if any(isinstance(each, distributed.Future | list) for column in columns for each in column):
-                return self.client.map(task, *columns, key=keys, pure=False)
-            futures: list[distributed.Future] = []
-            for worker, block in self._blocks(len(keys)):
-                of_worker = [column[block] for column in columns]
-                futures += self.client.map(
-                    task, *of_worker, key=keys[block], pure=False, workers=[worker], allow_other_workers=True
-                )
-            return futures
+            return self.client.map(task, *columns, key=_keys(name, len(columns[0])), pure=False)
 
     def bring(self, futures: Sequence[distributed.Future]) -> list[Any]:
         """Wait for packed results, and unpack them.
@@ -157,16 +149,6 @@ class Connection:
     def _of_workers(self) -> dict[str, on_worker.WorkerFacts]:
         # Without those of a worker that is about to be replaced: a calibration does not fail for want of a figure.
         return self.client.run(on_worker.facts_of_worker, self.run, on_error="ignore")
-
-    def _blocks(self, n: int) -> Iterator[tuple[str, slice]]:
-        """Deal n tasks out, to each worker as it has threads."""
-        self.threads = self.client.nthreads()
-        total, before = sum(self.threads.values()), 0
-        for worker, threads in self.threads.items():
-            first, end = before * n // total, (before + threads) * n // total
-            before += threads
-            if first < end:
-                yield worker, slice(first, end)
 
     def _wait(self, futures: Sequence[distributed.Future]) -> None:
         since = None

@@ -15,6 +15,7 @@ from seedtest_assets.engines.cluster import work as on_worker
 from seedtest_assets.engines.cluster.connection import connected
 from seedtest_assets.engines.cluster.shards import ClusterShards
 from seedtest_assets.errors import InputError, SettingsError, TransientError
+from seedtest_assets_tests.engines.cluster.test_shards import name_of
 
 released = Event()
 
@@ -105,6 +106,18 @@ def test_all_workers_gone(here):
     Timer(0.3, released.set).start()
     with pytest.raises(TransientError, match="has lost all its workers"):
         shards.derive(waiting).each(waiting)
+
+
+def test_a_worker_that_replaces_the_only_one_does_its_work(here):
+    cluster, connection = here
+    connection.patience = 60
+    shards = ClusterShards.numbered(connection, 3).derive(waiting)
+    for n in (0, 1):
+        cluster.scale(n)
+        while len(connection.client.nthreads()) != n:
+            pass
+        released.set()
+    assert shards.each(name_of) == ["None"] * 3
 
 
 def test_no_worker_has_memory_for_more_work(here):
