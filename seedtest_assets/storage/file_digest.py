@@ -30,8 +30,11 @@ def is_damaged(file: bytes) -> bool:
     at = _place(file)
     if at < 0:
         return not (len(file) > len(_MAGIC) and file.startswith(_MAGIC) and file.endswith(_MAGIC))
-    written, blank = file[at : at + len(_BLANK)], file[:at] + _BLANK + file[at + len(_BLANK) :]
-    return hashlib.sha256(blank).hexdigest().encode() != written
+    whole, after = memoryview(file), at + len(_BLANK)  # a night looks at each file many times, so it is not copied
+    digest = hashlib.sha256(whole[:at])
+    digest.update(_BLANK)
+    digest.update(whole[after:])
+    return digest.hexdigest().encode() != file[at:after]
 
 
 def _place(file: bytes) -> int:
