@@ -56,10 +56,9 @@ def calibration_report(
             return dg.MaterializeResult(metadata={"nothing_to_do": "no calibration of this day"})
         # As the fit counted them, whatever SEEDTEST_RAPID_GUESSES is by now.
         policy = fit["metrics"].get("rapid_guesses", {}).get("policy", "keep")
-        given = lake.window_as_given(day)
-        window = given.with_policy(policy)
+        window = lake.window_as_given(day).with_policy(policy)
         data = _report_data(context.instance, platform.database, window, fit)
-        rapid = rapid_guess_data(platform.database, engine.settings, given, window.rapid_guesses, fit)
+        rapid = rapid_guess_data(platform.database, engine.settings, window, fit)
         page = calibration_page(data, rapid)
         path = lake.storage.write_report(day, page)
         return dg.MaterializeResult(

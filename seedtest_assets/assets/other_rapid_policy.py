@@ -6,7 +6,6 @@ from seedtest_assets.assets.calibrate_priors import calibrate_with_priors
 from seedtest_assets.calibration import CalibrationRequest, CalibrationResult
 from seedtest_assets.errors import InputError
 from seedtest_assets.irt.models import Model
-from seedtest_assets.rapid_guesses import RapidCount
 from seedtest_assets.report.rapid_guesses import BY_A_SERVICE, NOT_POSSIBLE, OtherPolicy, RapidGuessData, other_policy
 from seedtest_assets.report.translations import bilingual
 from seedtest_assets.settings import Settings
@@ -17,14 +16,15 @@ from seedtest_assets.storage.window import Window
 
 
 def rapid_guess_data(
-    database: Database, settings: Settings, given: Window, count: RapidCount, fit: dict[str, Any]
+    database: Database, settings: Settings, window: Window, fit: dict[str, Any]
 ) -> RapidGuessData | None:
     """Calibrate the window with the other policy; None where the window has no rapid guess.
 
-    given: the window with its answers as they were given. count: its rapid guesses as the fit counted them.
+    window: with its rapid guesses as the fit counted them.
     """
     from seedtest_assets.engines.in_process import InProcessEngine  # loads the compiled engine
 
+    count = window.rapid_guesses
     if not count.n:
         return None
     policy = other_policy(count.policy)
@@ -32,13 +32,12 @@ def rapid_guess_data(
         # The difference would be that of two programs, too.
         other = OtherPolicy(policy=policy, why_not=bilingual(BY_A_SERVICE))
     else:
-        window = given.with_policy(policy)
         try:
-            result = _calibrate(database, settings, window, fit["model_spec"]["model"])
+            result = _calibrate(database, settings, window.with_policy(policy), fit["model_spec"]["model"])
             other = OtherPolicy(policy=policy, result=result)
         except InputError as error:
             other = OtherPolicy(policy=policy, why_not=bilingual(NOT_POSSIBLE, reason=str(error)))
-    return RapidGuessData(rapid=given.rapid, count=count, other=other)
+    return RapidGuessData(rapid=window.rapid, count=count, other=other)
 
 
 def _calibrate(database: Database, settings: Settings, window: Window, model: Model) -> CalibrationResult:

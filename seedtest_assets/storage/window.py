@@ -49,8 +49,11 @@ class Window:
         return (self.last - self.first).days + 1
 
     def with_policy(self, policy: Policy) -> "Window":
-        """Count the rapid guesses of the answers as the policy says."""
-        return replace(self, policy=policy)
+        """Count the rapid guesses of the answers as the policy says; those that were found already are not looked for again."""
+        window = replace(self, policy=policy)
+        if "rapid" in vars(self):
+            vars(window)["rapid"] = self.rapid  # where cached_property keeps it
+        return window
 
     @cached_property
     def buckets(self) -> Sequence[pa.Table]:

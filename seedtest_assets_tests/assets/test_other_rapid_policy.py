@@ -23,7 +23,7 @@ def refuse(*_given):
 
 def test_a_service_is_not_asked_again(given, monkeypatch):
     monkeypatch.setattr(other_rapid_policy, "_calibrate", lambda *_: pytest.fail("calibrated"))
-    found = rapid_guess_data(None, None, given, given.with_policy("keep").rapid_guesses, SERVICE)
+    found = rapid_guess_data(None, None, given.with_policy("keep"), SERVICE)
     assert found.count.n == found.rapid.n_rapid.sum() > 0
     assert found.other.result is None
     assert "it was not run again with another policy" in found.other.why_not
@@ -32,10 +32,10 @@ def test_a_service_is_not_asked_again(given, monkeypatch):
 @pytest.mark.parametrize(("policy", "other"), [("keep", "ignore"), ("wrong", "ignore"), ("ignore", "keep")])
 def test_a_calibration_that_is_not_possible_says_why(given, monkeypatch, policy, other):
     monkeypatch.setattr(other_rapid_policy, "_calibrate", refuse)
-    found = rapid_guess_data(None, None, given, given.with_policy(policy).rapid_guesses, IN_PROCESS)
+    found = rapid_guess_data(None, None, given.with_policy(policy), IN_PROCESS)
     assert (found.count.policy, found.other.policy, found.other.result) == (policy, other, None)
     assert "was not possible: no item has 10 answers" in found.other.why_not
 
 
 def test_a_window_without_rapid_guesses_is_not_calibrated_again(given):
-    assert rapid_guess_data(None, None, given, given.rapid_guesses, IN_PROCESS) is None
+    assert rapid_guess_data(None, None, given, IN_PROCESS) is None

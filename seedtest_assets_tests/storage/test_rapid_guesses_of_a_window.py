@@ -69,6 +69,11 @@ def test_answers_that_are_kept_are_the_same_table(window_of):
     assert given.with_policy("keep").buckets[0] is given.buckets[0]
 
 
+def test_another_policy_does_not_look_for_rapid_guesses_again(window_of):
+    given, _ = window_of("keep", school_with_rapid_guesses().answers)
+    assert given.rapid is given.with_policy("wrong").with_policy("ignore").rapid
+
+
 @pytest.mark.parametrize("policy", ["keep", "wrong", "ignore"])
 def test_without_times_every_policy_keeps_all(window_of, policy):
     answers = school_with_rapid_guesses().answers
