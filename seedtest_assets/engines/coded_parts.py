@@ -138,9 +138,10 @@ def code_part(held: HeldPart, item_ids: pa.Array, rules: ScoreRules | None) -> i
 
 def code_in_shards(request: CalibrationRequest, held: Shards[HeldPart]) -> CodedShards:
     """Translate a request of which other processes may hold the answers."""
-    found = _found(held)
+    found, student_ids = _found(held), pa.concat_arrays(held.each(students_of))
     shards = held.derive(code_part, found.item_ids, found.categories.rules)
-    return _coded(request, found, shards, pa.concat_arrays(held.each(students_of)))
+    del held  # each part makes room for its responses
+    return _coded(request, found, shards, student_ids)
 
 
 def code_here(request: CalibrationRequest) -> CodedShards:

@@ -136,15 +136,21 @@ class _Sums(NamedTuple):
 
 
 def expect(
-    answers: Answers, curves: Curves, grid: Grid, *, single: bool = False, counts: bool = True, abilities: bool = False
+    answers: Answers,
+    curves: Curves,
+    grid: Grid,
+    *,
+    single: bool = False,
+    counts: bool = True,
+    abilities: bool = False,
+    tabulated: "Tabulated | None" = None,
 ) -> Expectation:
     """Do one E-step.
 
-    single: sums of up to 64 answers and the posteriors in single precision; counts, abilities: what is wanted.
+    single: sums of up to 64 answers and the posteriors in single precision; counts, abilities: what is wanted; tabulated: the curves
+    at the nodes, where other persons have needed them before.
     """
-    nodes = padded(grid, np.float32 if single else np.float64)
-    plan = _RowPlan.of(curves)
-    table = _log_table(curves, grid, nodes, plan)
+    nodes, plan, table = tabulated or Tabulated.of(curves, grid, single=single)
     n_persons = len(answers.start) - 1
     moments = Moments(*(np.zeros(n_persons if abilities else 0) for _ in Moments._fields))
     n_rows = len(table.row) if counts else 0
@@ -192,6 +198,20 @@ def with_exact_counts(expected: Expectation, count: np.ndarray, scores: ItemScor
 
 def _adding_up_to(total: np.ndarray, count: np.ndarray) -> np.ndarray:
     return total * (count / np.maximum(total.sum(axis=1), 1e-300))[:, None]
+
+
+class Tabulated(NamedTuple):
+    """Curves at the nodes of a grid, for the persons of any shard."""
+
+    nodes: Nodes
+    plan: "_RowPlan"
+    table: _LogTable
+
+    @classmethod
+    def of(cls, curves: Curves, grid: Grid, *, single: bool) -> "Tabulated":
+        """Tabulate log P of the lowest score of each item, or of all its scores."""
+        nodes, plan = padded(grid, np.float32 if single else np.float64), _RowPlan.of(curves)
+        return cls(nodes, plan, _log_table(curves, grid, nodes, plan))
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ it does not get a grid that reaches as far as their posterior does, with steps b
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from seedtest_assets.irt.curves import log_categories, log_wrong_and_right
-from seedtest_assets.irt.estep import Answers, Expectation, expect
+from seedtest_assets.irt.estep import Answers, Expectation, Tabulated, expect
 from seedtest_assets.irt.grid import Grid, normal_grid_at
 from seedtest_assets.irt.item_scores import GRADED_RESPONSE, RIGHT_OR_WRONG, steepnesses
 from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves, Moments, Populations
@@ -120,8 +121,9 @@ class Posteriors(NamedTuple):
     loglik: float
 
 
-class EStep(NamedTuple):
-    """What the E-step of a part depends on besides the answers."""
+@dataclass(frozen=True)
+class EStep:
+    """What the E-step of a part depends on besides the answers. Its table is made once, for the shards that this process holds."""
 
     curves: Curves
     common: Grid
@@ -129,19 +131,27 @@ class EStep(NamedTuple):
     single: bool = False
     counts: bool = True
 
+    @cached_property
+    def tabulated(self) -> Tabulated:
+        """The curves at the nodes of the common grid."""
+        return Tabulated.of(self.curves, self.common, single=self.single)
+
+    def expect(self, part: Part, *, abilities: bool = False) -> Expectation:
+        """Do the E-step of a part; see estep.expect."""
+        return expect(
+            part.answers,
+            self.curves,
+            part.grid(self.common, self.populations),
+            single=self.single,
+            counts=self.counts,
+            abilities=abilities,
+            tabulated=self.tabulated if part.node is None else None,
+        )
+
 
 def expected_by_step(parts: Sequence[Part], estep: EStep) -> dict[int, Expectation]:
-    """Do the E-step of each part, by how often its step was halved; see estep.expect."""
-    return {
-        part.halvings: expect(
-            part.answers,
-            estep.curves,
-            part.grid(estep.common, estep.populations),
-            single=estep.single,
-            counts=estep.counts,
-        )
-        for part in parts
-    }
+    """Do the E-step of each part, by how often its step was halved."""
+    return {part.halvings: estep.expect(part) for part in parts}
 
 
 def added(one: dict[int, Expectation], other: dict[int, Expectation]) -> dict[int, Expectation]:
@@ -210,10 +220,7 @@ def side_by_side(expectations: Sequence[Expectation]) -> Expectation:
 
 def posteriors(parts: Sequence[Part], estep: EStep) -> Posteriors:
     """Compute the moments of the persons of all parts, in the order of the persons."""
-    expectations = [
-        expect(part.answers, estep.curves, part.grid(estep.common, estep.populations), counts=False, abilities=True)
-        for part in parts
-    ]
+    expectations = [estep.expect(part, abilities=True) for part in parts]
     person = np.argsort(np.concatenate([part.persons for part in parts]))
     moments = [np.concatenate(values)[person] for values in zip(*(each.moments for each in expectations), strict=True)]
     return Posteriors(Moments(*moments), sum(each.loglik for each in expectations))

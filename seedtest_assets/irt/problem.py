@@ -155,7 +155,7 @@ class Problem:
 
     def expect(self, state: State, *, single: bool = False, counts: bool = True) -> Expectation:
         """Do the E-step at `state`, with the prior's answers added; see estep.expect."""
-        estep = self._estep(state)._replace(single=single, counts=counts)
+        estep = self._estep(state, single=single, counts=counts)
         by_step = self.parts.total(expected_by_step, estep, add=added)
         expected = self._as_model(side_by_side([by_step[halvings] for halvings in sorted(by_step)]), counts)
         if counts and single:
@@ -164,7 +164,7 @@ class Problem:
 
     def posteriors(self, state: State) -> Shards[Posteriors]:
         """Compute the posteriors of all persons at `state`."""
-        return self.parts.derive(posteriors, self._estep(state))
+        return self.parts.derive(posteriors, self._estep(state, counts=False))
 
     def unresolved(
         self, state: State, posteriors: Shards[Posteriors], most_at_ends: float
@@ -184,8 +184,8 @@ class Problem:
         """Keep what is known without looking at a person."""
         return replace(self, answers=self.answers.without_persons(), own=None)
 
-    def _estep(self, state: State) -> EStep:
-        return EStep(self.curves(state), self.grid(state), state.populations)
+    def _estep(self, state: State, *, single: bool = False, counts: bool = True) -> EStep:
+        return EStep(self.curves(state), self.grid(state), state.populations, single, counts)
 
     def _as_model(self, expected: Expectation, counted: bool) -> Expectation:
         """Sum the abilities of right answers for an M-step without guessing, where held items have guessing."""
