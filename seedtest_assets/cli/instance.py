@@ -59,11 +59,12 @@ def open_instance() -> "Iterator[dg.DagsterInstance]":
     from dagster_postgres.utils import DagsterPostgresException
     from sqlalchemy.exc import DBAPIError
 
+    from seedtest_assets.dagster_log.kept_connections import kept_connections
     from seedtest_assets.dagster_log.run_queue import limit_pool
     from seedtest_assets.step.arguments import POOL
 
     try:
-        with dg.DagsterInstance.get() as instance:
+        with dg.DagsterInstance.get() as instance, kept_connections(instance):
             limit_pool(instance, POOL)
             yield instance
     except (DBAPIError, DagsterPostgresException) as error:  # those of the platform's database are translated already

@@ -78,6 +78,7 @@ def _keep(storage: PostgresRunStorage, run_id: str, held: Event, ended: socket.s
     with ended:
         while not _is_readable([ended], PAUSE_SECONDS):
             with suppress(sa.exc.DBAPIError, DagsterPostgresException), storage.connect() as connection:
+                connection.detach()  # so that its end is that of the session: a kept one would hold the lock on
                 connection.execute(_KEEPALIVES)
                 while not _is_readable([ended], 0):
                     if connection.execute(_TAKE, {"run_id": run_id}).scalar():

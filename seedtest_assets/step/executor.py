@@ -1,10 +1,11 @@
-"""The executor of every run: Dagster's in-process one, with the run's sign of life."""
+"""The executor of every run: Dagster's in-process one, with the run's sign of life and kept connections."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
+from seedtest_assets.dagster_log.kept_connections import kept_connections
 from seedtest_assets.dagster_log.sign_of_life import sign_of_life
 
 
@@ -24,7 +25,7 @@ class _WithSignOfLife(dg.Executor):
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         instance, run_id = plan_context.instance, plan_context.run_id
-        with sign_of_life(instance, run_id) as tags:
+        with kept_connections(instance), sign_of_life(instance, run_id) as tags:
             instance.add_run_tags(run_id, tags)
             yield from self._executor.execute(plan_context, execution_plan)
 
