@@ -16,7 +16,7 @@ from seedtest_assets.irt.kernel_arguments import Curves, Populations
 from seedtest_assets.irt.linking import Linking, link_target
 from seedtest_assets.irt.models import POLYTOMOUS_MODELS, Model, PolytomousModel, model_facts, scale_transformation
 from seedtest_assets.irt.options import Options
-from seedtest_assets.irt.own_grids import FOR_ABILITIES, Posteriors
+from seedtest_assets.irt.own_grids import FOR_ABILITIES
 from seedtest_assets.irt.parallel import announce_compilation
 from seedtest_assets.irt.parameters import SAME_SCALE, ItemParameters
 from seedtest_assets.irt.remarks import (
@@ -33,6 +33,7 @@ from seedtest_assets.irt.remarks import (
 from seedtest_assets.irt.response_shards import ResponseShards
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.result import Calibration
+from seedtest_assets.irt.shard_estep import Posteriors
 from seedtest_assets.irt.standard_errors import ItemErrors, n_parameters, standard_errors
 
 
@@ -197,24 +198,14 @@ def _assemble(
     estimate: Estimate, errors: ItemErrors, scale: BankScale, options: Options, *, groups_given: bool
 ) -> Calibration:
     """Score the persons and put everything on the bank's scale."""
-    sample, problem, state = estimate.sample, estimate.problem, estimate.state
+    sample, problem = estimate.sample, estimate.problem
     items, (item_A, _) = scale.apply(estimate.items), scale.of_items
     groups_mean, groups_sd, mean, sd = _populations(estimate, scale)
     # Nobody knows to which of the populations that were found a person without answers belongs.
     unknown = (
         (groups_mean, groups_sd) if groups_given else (np.full_like(groups_mean, mean), np.full_like(groups_sd, sd))
     )
-    of_shards = estimate.posteriors.each(
-        _abilities,
-        problem.answers.shards,
-        problem.unresolved(state, estimate.posteriors, FOR_ABILITIES),
-        scale.blocks.of_persons,
-        problem.curves(state),
-        state.populations,
-        (scale.A, scale.B),
-        unknown,
-    )
-    theta, theta_se, answered = (np.concatenate(values) for values in zip(*of_shards, strict=True))
+    theta, theta_se, answered = _score(estimate, scale, unknown)
     size = n_parameters(problem)
     flagged = flag(items, errors.a / item_A)
     return Calibration(
@@ -256,6 +247,25 @@ def _assemble(
             *flag_warnings(flagged, sample.responses.item_ids),
         ),
     )
+
+
+def _score(
+    estimate: Estimate, scale: BankScale, unknown: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Score the persons of all shards, one shard after the other, see _abilities."""
+    problem, state = estimate.problem, estimate.state
+    of_shards = estimate.posteriors.each(
+        _abilities,
+        problem.answers.shards,
+        problem.unresolved(state, estimate.posteriors, FOR_ABILITIES),
+        scale.blocks.of_persons,
+        problem.curves(state),
+        state.populations,
+        (scale.A, scale.B),
+        unknown,
+    )
+    theta, theta_se, answered = (np.concatenate(values) for values in zip(*of_shards, strict=True))
+    return theta, theta_se, answered
 
 
 def _abilities(

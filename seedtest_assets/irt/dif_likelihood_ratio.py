@@ -19,10 +19,11 @@ from seedtest_assets.irt.grid import Grid, nodes_for, normal_grid
 from seedtest_assets.irt.item_scores import right_or_wrong, right_or_wrong_curves
 from seedtest_assets.irt.kernel_arguments import Curves
 from seedtest_assets.irt.models import Model
-from seedtest_assets.irt.own_grids import FOR_ESTIMATES, loglik_of
+from seedtest_assets.irt.own_grids import FOR_ESTIMATES
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.priors import NO_PRIORS, Priors
 from seedtest_assets.irt.problem import Problem, starting_values
+from seedtest_assets.irt.shard_estep import loglik_of
 from seedtest_assets.irt.shards import Shards
 from seedtest_assets.irt.state import SLOPE_LIMIT, State
 

@@ -19,12 +19,13 @@ from seedtest_assets.irt.kernel_arguments import Curves, ItemScores
 from seedtest_assets.irt.linking import Linking, link, link_target, near_standard
 from seedtest_assets.irt.models import Model
 from seedtest_assets.irt.options import Options
-from seedtest_assets.irt.own_grids import FOR_ESTIMATES, Posteriors, loglik_of, mirrored, mirrored_parts
+from seedtest_assets.irt.own_grids import FOR_ESTIMATES
 from seedtest_assets.irt.parameters import ItemParameters, Line
 from seedtest_assets.irt.priors import Priors
 from seedtest_assets.irt.problem import PriorAnswers, Problem, starting_values
 from seedtest_assets.irt.response_shards import ResponseShards
 from seedtest_assets.irt.screening import fittable_items, scores_given, unconnected_blocks
+from seedtest_assets.irt.shard_estep import Posteriors, loglik_of, mirrored, mirrored_parts
 from seedtest_assets.irt.shards import Shards
 from seedtest_assets.irt.standard_errors import Optimum, standard_errors, uphill
 from seedtest_assets.irt.state import SLOPE_LIMIT, State

@@ -21,20 +21,18 @@ from seedtest_assets.irt.item_scores import (
 )
 from seedtest_assets.irt.kernel_arguments import Curves, ItemScores
 from seedtest_assets.irt.models import Model, ModelFacts, model_facts
-from seedtest_assets.irt.own_grids import (
+from seedtest_assets.irt.own_grids import Part, own_parts, whole
+from seedtest_assets.irt.prior_densities import log_prior
+from seedtest_assets.irt.priors import GUESSING_MEAN, Priors
+from seedtest_assets.irt.shard_estep import (
     EStep,
-    Part,
     Posteriors,
     added,
     expected_by_step,
-    own_parts,
     poor_of_parts,
     posteriors,
     side_by_side,
-    whole,
 )
-from seedtest_assets.irt.prior_densities import log_prior
-from seedtest_assets.irt.priors import GUESSING_MEAN, Priors
 from seedtest_assets.irt.shards import Shards
 from seedtest_assets.irt.state import State
 
