@@ -27,6 +27,8 @@ LEAST_RESIDUAL_VARIANCE = np.sqrt(1e-5)
 LEAST_VARIANCE = 1.0
 # Answers that an ability group needs to count in the root mean squared deviation.
 LEAST_GROUP = 5
+# Where 1 / P is at most exp(460), what underflows in a posterior does not count when it is multiplied by it.
+LEAST_LOG_P = -460.0
 
 
 @dataclass(frozen=True)
@@ -244,12 +246,14 @@ def _residual_sums(answers: Answers, curves: Curves, theta: np.ndarray) -> np.nd
 class _ScoreTables(NamedTuple):
     """What is known of answers at each node. A score counts as a share of the item's highest one.
 
-    log_p: of each code, float64 [n_codes, width]; mean, square: expected score and its square, float64 [n_items, width]; share:
-    of each code, float64 [n_codes].
+    log_p, inverse: of each code, log P and 1 / P, float64 [n_codes, width]; bounded: whether a code's 1 / P are, bool [n_codes];
+    mean, square: expected score and its square, float64 [n_items, width]; share: of each code, float64 [n_codes].
     """
 
     scores: ItemScores
     log_p: np.ndarray
+    inverse: np.ndarray
+    bounded: np.ndarray
     mean: np.ndarray
     square: np.ndarray
     share: np.ndarray
@@ -263,7 +267,9 @@ class _ScoreTables(NamedTuple):
             np.add.reduceat(values[:, None] * p, scores.first[:-1], axis=0) if len(p) else p
             for values in (share, share**2)
         )
-        return cls(scores, log_p, mean, square, share)
+        bounded = log_p.min(axis=1, initial=0.0) > LEAST_LOG_P
+        inverse = np.exp(-np.maximum(log_p, LEAST_LOG_P))
+        return cls(scores, log_p, inverse, bounded, mean, square, share)
 
 
 def _left_one_out(answers: Answers, curves: Curves, populations: Populations, limit: np.ndarray) -> np.ndarray:
@@ -327,14 +333,26 @@ def _residuals(low: int, high: int, answers: AnswerLists, curves: Curves, theta:
 
 
 @kernel(fastmath=True)
+def _exponentials(logs: np.ndarray, out: np.ndarray) -> None:
+    """Write the exponentials of logs, the largest of which counts as 0."""
+    top = -1e300
+    for q in range(logs.size):
+        top = max(top, logs[q])
+    for q in range(logs.size):
+        out[q] = np.exp(logs[q] - top)
+
+
+@kernel(fastmath=True)
 def _leave_out(
     answers: AnswerLists, tables: _ScoreTables, nodes: Nodes, limit: np.ndarray, low: int, high: int, out: np.ndarray
 ) -> None:
-    """Add each answer to its item and to the ability group that the person's other answers give."""
+    """Add each answer to its item and to the ability group that the person's other answers give.
+
+    The posterior without an answer is that of all answers times 1 / P of the answer, which saves its exponentials.
+    """
     code, node, log_weight = answers.code, nodes.node, nodes.log_weight[0]
     width = node.size
-    logs = np.empty(width)
-    weight = np.empty(width)
+    logs, posterior, weight = np.empty(width), np.empty(width), np.empty(width)
     for i in range(low, high):
         for q in range(width):
             logs[q] = log_weight[q]
@@ -342,16 +360,19 @@ def _leave_out(
             row = tables.log_p[code[k]]
             for q in range(width):
                 logs[q] += row[q]
+        _exponentials(logs, posterior)
         for k in range(answers.start[i], answers.start[i + 1]):
             j = answers.item[code[k]]
-            row, of_item = tables.log_p[code[k]], tables.mean[j]
-            top = -1e300
-            for q in range(width):
-                top = max(top, logs[q] - row[q])
+            of_item = tables.mean[j]
+            if tables.bounded[code[k]]:
+                row = tables.inverse[code[k]]
+                for q in range(width):
+                    weight[q] = posterior[q] * row[q]
+            else:
+                _exponentials(logs - tables.log_p[code[k]], weight)
             total, mean, expected = 0.0, 0.0, 0.0
             for q in range(width):
-                w = np.exp(logs[q] - row[q] - top)
-                weight[q] = w
+                w = weight[q]
                 total += w
                 mean += w * node[q]
                 expected += w * of_item[q]
