@@ -1,7 +1,7 @@
 """The statistics of every item that was answered in the look-back window, and its flags."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,7 +73,7 @@ class _Persons(NamedTuple):
 
 
 class _CodedParts:
-    """Parts of the window with students and items as numbers, made anew each time they are gone through; one part is kept."""
+    """Parts of the window with students and items as numbers, 5 bytes an answer: read once, gone through twice."""
 
     def __init__(
         self,
@@ -83,11 +83,13 @@ class _CodedParts:
         calibrated: CalibratedItems,
     ) -> None:
         self.scores, self.parameters, self.calibrated = scores, parameters, calibrated
-        self._parts = parts
-        self._one = [self._persons_of(parts[0])] if len(parts) == 1 else None
+        self._parts, self._read = parts, list[_Persons]()
 
     def __iter__(self) -> Iterator[_Persons]:
-        yield from self._one or map(self._persons_of, self._parts)
+        yield from self._read
+        for number in range(len(self._read), len(self._parts)):
+            self._read.append(self._persons_of(self._parts[number]))
+            yield self._read[-1]
 
     def _persons_of(self, answers: pa.Table) -> _Persons:
         item, score, counts = self.scores.coded(answers)
@@ -104,7 +106,8 @@ class _CodedParts:
             n_persons=len(students),
             n_items=len(self.scores.item_ids),
         )
-        return _Persons(responses, _abilities_of(students, self.calibrated))
+        # Without the order in time, which no statistic asks for.
+        return _Persons(replace(responses, order=responses.order[:0]), _abilities_of(students, self.calibrated))
 
 
 def _first_sums(parts: _CodedParts) -> tuple[irt.ClassicalStatistics, np.ndarray, np.ndarray]:
