@@ -259,8 +259,9 @@ def without_small_pictures():
     """Nights make empty pictures for the UI: for files that do not look at them."""
     from seedtest_assets.report import pictures
 
+    nothing = Mock(), Mock()  # one for all: making them is dear
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "_figure", lambda **size: (Mock(), Mock()))
+        patch.setattr(pictures, "_figure", lambda **size: nothing)
         patch.setattr(pictures, "_png", lambda figure: b"\x89PNG")
         yield
 

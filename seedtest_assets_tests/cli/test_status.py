@@ -21,6 +21,7 @@ from seedtest_assets.cli.app import app
 from seedtest_assets.cli.status.attention import Need, needs
 from seedtest_assets.cli.status.facts import look_up
 from seedtest_assets.cli.status.nights import nights
+from seedtest_assets.dagster_log.kept_connections import kept_connections
 from seedtest_assets.dagster_log.process_lock import PROCESS_TAG
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError
@@ -66,7 +67,7 @@ def project(home, storage, platform, monkeypatch) -> Database:
 @pytest.fixture
 def instance(project, home, storage) -> Iterator[dg.DagsterInstance]:
     """Dagster's instance of the project, without any run."""
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with dg.DagsterInstance.from_config(str(home)) as instance, kept_connections(instance):
         execute(storage, f"TRUNCATE {EMPTIED}")
         yield instance
 

@@ -17,6 +17,7 @@ import pytest
 from seedtest_assets.alerting.sensors import lost_run_sensor
 from seedtest_assets.cli import run_days
 from seedtest_assets.dagster_log import sign_of_life as module
+from seedtest_assets.dagster_log.kept_connections import kept_connections
 from seedtest_assets.dagster_log.sign_of_life import GRACE, PROCESS_TAG, lost_runs, report_lost, sign_of_life
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError
@@ -46,7 +47,7 @@ def home(storage, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def instance(home) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with dg.DagsterInstance.from_config(str(home)) as instance, kept_connections(instance):
         yield instance
 
 

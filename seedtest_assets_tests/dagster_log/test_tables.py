@@ -10,6 +10,7 @@ from dagster._core.storage.tags import ROOT_RUN_ID_TAG
 
 from seedtest_assets.dagster_log import tables
 from seedtest_assets.dagster_log.daemon import is_on, last_heartbeats
+from seedtest_assets.dagster_log.kept_connections import kept_connections
 from seedtest_assets.dagster_log.private import ASSET_PARTITION_RANGE_END_TAG, PARTITION_NAME_TAG, WILL_RETRY_TAG
 from seedtest_assets.dagster_log.process_lock import PROCESS_TAG
 from seedtest_assets.dagster_log.reasons import FAILURE
@@ -39,7 +40,7 @@ def instance(storage, tmp_path_factory) -> Iterator[dg.DagsterInstance]:
         f"storage: {{postgres: {{postgres_url: '{storage.url}'}}}}\nrun_retries: {{enabled: true, max_retries: 1}}\n"
     )
     world = World.current
-    with dg.DagsterInstance.from_config(str(folder)) as instance:
+    with dg.DagsterInstance.from_config(str(folder)) as instance, kept_connections(instance):
         for number, change in enumerate(
             (
                 {},
