@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from seedtest_assets import irt
 from seedtest_assets.calibration import SCORE_SCHEMA, CalibrationRequest
 from seedtest_assets.engines.coded_request import CodedShards, FoundAnswers, coded_items, times_of, with_mark
-from seedtest_assets.engines.codes import codes_and_names
+from seedtest_assets.engines.codes import codes_and_names, in_order
 from seedtest_assets.irt.response_shards import ResponseShards
 from seedtest_assets.irt.shards import Shards, ShardsHere
 from seedtest_assets.score_categories import ScoreCategories, ScoreRules, has_scores, score_categories
@@ -65,7 +65,7 @@ def hold_part(number: int, parts: Sequence[pa.Table]) -> HeldPart:
     """Read a part and code it."""
     answers, without_ids = with_usable_ids(with_mark(parts[number]))
     person, student_ids = codes_and_names(answers["student_id"])
-    item, item_ids = _sorted(*codes_and_names(answers["item_id"]))
+    item, item_ids = in_order(*codes_and_names(answers["item_id"]))
     names = [name for name in SCORES if name in answers.column_names] if has_scores(answers) else SCORES[:1]
     scores = answers.select(names)
     marked, scored = None, None
@@ -83,14 +83,6 @@ def hold_part(number: int, parts: Sequence[pa.Table]) -> HeldPart:
     return HeldPart(
         student_ids=student_ids, item_ids=item_ids, without_ids=without_ids, marked=marked, scored=scored, alike=alike
     )
-
-
-def _sorted(code: np.ndarray, names: pa.Array) -> tuple[np.ndarray, pa.Array]:
-    """Number ids in their order."""
-    order = pc.sort_indices(names).to_numpy()
-    new_code = np.empty(len(order), np.int32)
-    new_code[order] = np.arange(len(order), dtype=np.int32)
-    return new_code[code], names.take(pa.array(order))
 
 
 def _marks(item: np.ndarray, mark: np.ndarray, n_items: int) -> pa.Table:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest
-from seedtest_assets.engines.codes import coded, coded_priors, codes_and_names
+from seedtest_assets.engines.codes import coded, coded_priors, codes_and_names, in_order
 from seedtest_assets.errors import first_few, number_of
 from seedtest_assets.irt.models import POLYTOMOUS_MODELS, PolytomousModel
 from seedtest_assets.irt.remarks import model_warnings
@@ -86,7 +86,7 @@ def code_request(request: CalibrationRequest) -> CodedRequest:
     """Translate ids to codes; leave out answers without usable ids or mark, and parameters that cannot be used."""
     answers, without_ids = with_usable_ids(with_mark(request.table))
     person, student_ids = codes_and_names(answers["student_id"])
-    item, item_ids = codes_and_names(answers["item_id"])
+    item, item_ids = in_order(*codes_and_names(answers["item_id"]))
     categories = score_categories(answers, item, len(item_ids))
     score = categories.score
     if categories.usable is not None:

@@ -26,6 +26,14 @@ def codes_and_names(ids: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     return new_code[codes], encoded.dictionary.filter(pa.array(used))
 
 
+def in_order(codes: np.ndarray, names: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    """Number ids in their order, so that codes do not depend on which id comes first. codes: int32 [n], none of them -1."""
+    order = pc.sort_indices(names).to_numpy()
+    new_code = np.empty(len(order), np.int32)
+    new_code[order] = np.arange(len(order), dtype=np.int32)
+    return new_code[codes], names.take(pa.array(order))
+
+
 def coded(parameters: pd.DataFrame, item_ids: pa.Array) -> irt.ItemParameters | None:
     """Select the parameters (item_id, a, b, c) of the items that have a code; None when there are none."""
     codes, known = _known(parameters, item_ids)

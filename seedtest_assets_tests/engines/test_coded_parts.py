@@ -23,7 +23,9 @@ def answers(seed: int = 3, *, scores: bool = False) -> pa.Table:
             "item_id": [f"i{k}" for k in rng.integers(0, 12, 1440)],
         }
     )
-    frame["correct"] = (rng.random(1440) < 0.6).astype(object)
+    ability, difficulty = rng.normal(0, 1, 90), rng.normal(0, 1, 12)
+    z = np.repeat(ability, 16) - difficulty[frame["item_id"].str[1:].astype(int)]
+    frame["correct"] = (rng.random(1440) < 1 / (1 + np.exp(-1.5 * z))).astype(object)
     frame["answered_at"] = pd.Timestamp("2025-03-01", tz="UTC") + pd.to_timedelta(rng.integers(0, 900, 1440), "s")
     if scores:
         of_item = (frame["item_id"] == "i3") & (rng.random(1440) < 0.8)
@@ -93,5 +95,5 @@ def test_shards_hold_what_is_coded_here():
 def test_codes_of_the_whole_table_and_of_parts_name_the_same_items():
     table = answers()
     one, other = code_request(CalibrationRequest(table)), code_here(CalibrationRequest([table]))
-    assert sorted(one.item_ids.to_pylist()) == other.item_ids.to_pylist()
+    assert one.item_ids.to_pylist() == other.item_ids.to_pylist() == sorted(f"i{k}" for k in range(12))
     assert one.n_set_aside == other.n_set_aside > 0

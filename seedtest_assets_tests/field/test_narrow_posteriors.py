@@ -105,7 +105,7 @@ def test_grids_of_their_own_give_what_one_fine_grid_gives_to_all(setting, monkey
         arguments["starts"] = irt.ItemParameters(np.arange(100), np.full(100, -2.0), np.zeros(100), np.zeros(100))
     responses = irt.Responses.from_matrix(answers)
     own = irt.calibrate(responses, model, options=options, **arguments)
-    monkeypatch.setattr(estimation, "_n_nodes", lambda answers: 601)
+    monkeypatch.setattr(estimation, "nodes_for", lambda n_answers: 601)
     fine = irt.calibrate(responses, model, options=options, **arguments)
     assert own.loglik == pytest.approx(fine.loglik, abs=2e-3)
     for name in ("a", "b", "c"):
