@@ -26,17 +26,35 @@ from seedtest_assets.score_categories import known_scores
 
 
 class InProcessEngine:
-    """The engine of `irt/`."""
+    """The engine of `irt/`.
+
+    standard_errors: whether to compute those of items. one_population: whether the students are known to be of one population, so
+    that the choice of items is not looked at.
+    """
 
     name = "in-process"
 
-    def __init__(self, max_iterations: int = irt.Options.max_iterations) -> None:
-        self.max_iterations = max_iterations
+    def __init__(
+        self,
+        max_iterations: int = irt.Options.max_iterations,
+        *,
+        standard_errors: bool = True,
+        one_population: bool = False,
+    ) -> None:
+        self.max_iterations, self.standard_errors, self.one_population = max_iterations, standard_errors, one_population
 
     def calibrate(self, request: CalibrationRequest, progress: Progress | None = None) -> CalibrationResult:
         """Fit, estimate and link; raises InputError for data that cannot be calibrated."""
         started = time.perf_counter()
-        return calibrate_coded(request, code_here(request), started, self.max_iterations, progress)
+        return calibrate_coded(
+            request,
+            code_here(request),
+            started,
+            self.max_iterations,
+            progress,
+            standard_errors=self.standard_errors,
+            one_population=self.one_population,
+        )
 
 
 def calibrate_coded(
@@ -45,10 +63,13 @@ def calibrate_coded(
     started: float,
     max_iterations: int = irt.Options.max_iterations,
     progress: Progress | None = None,
+    *,
+    standard_errors: bool = True,
+    one_population: bool = False,
 ) -> CalibrationResult:
     """Fit, estimate and link a request in codes, wherever its shards are.
 
-    started: time.perf_counter() when its answers began to be read. Raises InputError for data that cannot be calibrated.
+    started: time.perf_counter() when its answers began to be read. standard_errors, one_population: as of InProcessEngine. Raises InputError for data that cannot be calibrated.
     """
     if coded.left_out and not coded.n_responses.any():
         raise InputError(f"no answer can be calibrated: {'. '.join(coded.warnings)}")
@@ -61,9 +82,11 @@ def calibrate_coded(
             anchors=coded.anchors,
             starts=coded.starts,
             previous=coded.previous,
+            groups=np.zeros(len(coded.n_responses), np.int32) if one_population else None,
             options=irt.Options(
                 linking_method=request.linking_method,
                 max_iterations=max_iterations,
+                standard_errors=standard_errors,
                 progress=progress,
                 by_item=coded.item_priors,
                 **request.priors.given,
@@ -136,6 +159,7 @@ def result_of(calibration: irt.Calibration, coded: CodedItems, model: str, secon
         **{name: int(getattr(calibration, name)) for name in ("n_parameters", "iterations")},
         "converged": bool(calibration.converged),
         "n_set_aside": coded.n_set_aside,
+        "n_populations": len(calibration.groups_mean),
         "n_items_left_out": len(calibration.left_out) + len(coded.left_out),
         "seconds": round(seconds, 3),
     }

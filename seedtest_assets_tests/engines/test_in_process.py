@@ -1,5 +1,7 @@
 """The in-process engine: ids in, ids out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -78,3 +80,12 @@ def test_anchors_of_unknown_items_change_nothing(result):
     unlinked = InProcessEngine().calibrate(CalibrationRequest(answers_to(MATRIX), anchors=elsewhere))
     assert unlinked.model_spec["linked_to"] == "none"
     np.testing.assert_allclose(unlinked.items[["a", "b"]], result.items[["a", "b"]])
+
+
+def test_without_standard_errors_and_choice_of_items_parameters_are_the_same():
+    request = CalibrationRequest(answers_to(MATRIX))
+    whole = InProcessEngine().calibrate(request)
+    bare = InProcessEngine(standard_errors=False, one_population=True).calibrate(replace(request, starts=whole.items))
+    assert whole.metrics["n_populations"] == 1
+    assert bare.items["se_b"].isna().all()
+    np.testing.assert_allclose(bare.items[["a", "b"]], whole.items[["a", "b"]], atol=1e-3)

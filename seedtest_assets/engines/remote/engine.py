@@ -106,6 +106,7 @@ def _metrics(model: str, estimates: Estimates, coded: CodedRequest, reply: Servi
         "iterations": int(given["iterations"]) if "iterations" in given else None,
         "converged": bool(given["converged"]) if "converged" in given else None,
         "n_set_aside": coded.responses.n_set_aside,
+        "n_populations": None,
         "n_items_left_out": len(estimates.left_out),
         "service_run_id": reply.run_id,
     }
