@@ -309,4 +309,10 @@ def _without(table: pa.Table, rows: np.ndarray, reason: str, misfits: list[tuple
     if not rows.any():
         return table
     misfits += [(row, reason) for row in table[ROW].filter(pa.array(rows)).to_pylist()]
-    return table.filter(pa.array(~rows))
+    kept = table.filter(pa.array(~rows))
+    # Encoded anew: what only these rows have would be taken for a student or an item of the file.
+    columns = [
+        column.cast(pa.string()).dictionary_encode() if pa.types.is_dictionary(column.type) else column
+        for column in kept.columns
+    ]
+    return pa.table(columns, schema=kept.schema)

@@ -54,6 +54,7 @@ def test_the_same_header_again_is_one_bad_row(write):
     file = write(LONG + "user_id,item_id,is_correct\nu2,q1,1\n")
     assert bad(file) == [(3, "the header again")]
     assert ("u2", "q1") in marks(file)
+    assert (file.students, file.items, file.notes) == (["u1", "u2"], ["q1", "q2"], [])
 
 
 def test_the_header_is_the_first_row_with_the_needed_columns(write):
