@@ -33,7 +33,8 @@ class PartsOnDisk:
             if self._writer is None:
                 options = pa.ipc.IpcWriteOptions(compression="lz4")
                 self._writer = pa.ipc.new_stream(self._file, part.schema, options=options)
-            for batch in part.combine_chunks().to_batches():
+            # A table without rows has no batch, and a stream without batches no schema.
+            for batch in part.combine_chunks().to_batches() or [_without_rows(part.schema)]:
                 self._writer.write_batch(batch)
         except OSError as error:
             raise InputError(
@@ -54,6 +55,10 @@ class PartsOnDisk:
     def close(self) -> None:
         """Remove the file."""
         self._file.close()
+
+
+def _without_rows(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.record_batch([pa.array([], kind) for kind in schema.types], schema=schema)
 
 
 def _as_table(batch: pa.RecordBatch) -> pa.Table:

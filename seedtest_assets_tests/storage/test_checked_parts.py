@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from seedtest_assets.errors import InputError
 from seedtest_assets.storage import checked_parts, file_rows
 from seedtest_assets.storage.answer_files import read_answer_file
 from seedtest_assets.storage.answer_parts import AnswerParts
@@ -95,3 +96,9 @@ def test_answers_after_all_known_ones_are_copied_and_a_second_time_known(setting
     n_new = [import_answers(tmp_path / f"{name}.parquet", settings).n_new for name in ("first", "second", "both")]
     assert n_new == [20, 20, 0]
     assert rows_of(platform, "SELECT completed_at FROM attempt ORDER BY id") == [(time,) for time in times]
+
+
+def test_a_file_with_a_header_only_is_refused_in_one_line(settings, tmp_path):
+    (tmp_path / "log.csv").write_text("student_id,item_id,topic_id,correct,completed_at\n")
+    with pytest.raises(InputError, match=r"log\.csv has no usable answers"):
+        import_answers(tmp_path / "log.csv", settings)

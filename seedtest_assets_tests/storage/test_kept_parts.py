@@ -27,6 +27,14 @@ def test_parts_are_read_again_and_after_more_were_appended():
                 assert [table.to_pylist() for table in kept] == [part(n).to_pylist() for n in range(number + 1)]
 
 
+def test_a_part_without_rows_is_read_again_with_its_columns():
+    with closing(PartsOnDisk()) as kept:
+        kept.append(part(0).slice(0, 0))
+        assert [table.schema for table in kept] == [part(0).schema]
+        kept.append(part(1))
+        assert [table.to_pylist() for table in kept] == [[], part(1).to_pylist()]
+
+
 @pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is always full")
 def test_a_full_disk_is_named_with_what_to_do(monkeypatch):
     monkeypatch.setattr("tempfile.TemporaryFile", partial(FULL.open, "r+b", buffering=0))
