@@ -125,7 +125,11 @@ def code_part(held: HeldPart, item_ids: pa.Array, rules: ScoreRules | None) -> i
         n_persons=len(held.student_ids),
         n_items=len(item_ids),
     )
-    return responses if marked is None else replace(responses, n_set_aside=marked.n_set_aside)
+    if marked is None:
+        return responses
+    # Of items that are not refused, as where all answers are in one part.
+    aside = np.bincount(held.alike["item"], held.alike["n"]) - np.bincount(marked.item, minlength=marked.n_items)
+    return replace(responses, n_set_aside=int(aside[~rules.refused[code]].sum()))
 
 
 def code_in_shards(request: CalibrationRequest, held: Shards[HeldPart]) -> CodedShards:

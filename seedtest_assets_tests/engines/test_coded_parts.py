@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from seedtest_assets.calibration import CalibrationRequest
@@ -79,6 +80,18 @@ def test_scores_of_one_part_count_in_all():
         4,
     }
     assert any("a right one counts as the highest score" in line for line in coded.warnings)
+
+
+def test_later_answers_to_an_item_that_is_refused_are_not_set_aside_whichever_parts_have_scores():
+    of_scores = answers(2).slice(0, 400)
+    many = pa.array([k / 7 for k in range(400)])  # no categories
+    score = pc.if_else(pc.equal(of_scores["item_id"], "i3"), many, None)
+    of_scores = of_scores.set_column(0, "student_id", pa.array([f"t{k // 16}" for k in range(400)], pa.large_string()))
+    parts = [answers(1), of_scores.append_column("score", score)]
+    whole = code_request(CalibrationRequest(pa.concat_tables(parts, promote_options="default")))
+    parted = code_here(CalibrationRequest(parts))
+    assert [code for code, _, _ in parted.left_out] == [parted.item_ids.index("i3").as_py()]
+    assert parted.n_set_aside == whole.n_set_aside > 0
 
 
 def test_shards_hold_what_is_coded_here():
