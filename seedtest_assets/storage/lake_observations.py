@@ -13,7 +13,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seedtest_assets.errors import InputError, TransientError
+from seedtest_assets.errors import InputError, SeedtestError, TransientError
 from seedtest_assets.settings import DEFAULT_BUCKETS
 from seedtest_assets.storage.day_file import columns_of_file, divided, joined, lake_schema
 from seedtest_assets.storage.file_digest import is_damaged, parquet_with_digest
@@ -141,7 +141,7 @@ class LakeObservations(LakeAccess):
             with self._replacing(self._manifest_path(day)) as unfinished:
                 unfinished.write(manifest_of(after))
         except BaseException:
-            self._remove_files([self._path(day, file) for file in files])
+            self._remove_unnamed(day, files)
             raise
         self._check_written(self._manifest_path(day), manifest_of(after))
         if before is None:
@@ -149,6 +149,16 @@ class LakeObservations(LakeAccess):
         else:
             self._remove_files([self._path(day, file) for file in before.files])
         return self.day_folder(day)
+
+    def _remove_unnamed(self, day: date, files: Sequence[DayFile]) -> None:
+        """Remove the files of a write that failed, unless the manifest names them: the last of its steps may fail after that.
+
+        A store copies the manifest to its place and then removes the copy's source.
+        """
+        with suppress(SeedtestError):  # told is the first fault; files that stay are in nobody's way
+            known = self._known_files(day)
+            if known is None or not set(files).intersection(known.files):
+                self._remove_files([self._path(day, file) for file in files])
 
     def _write_new(self, path: str, content: bytes) -> None:
         """Write a file that nobody reads before the manifest names it."""

@@ -1,6 +1,7 @@
 """Buckets of students: the same answers whatever their number, a day all or none, and other numbers by `rebucket`."""
 
 import os
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from zlib import crc32
@@ -16,6 +17,7 @@ from seedtest_assets.features.lake_files import open_answers
 from seedtest_assets.storage import student_buckets
 from seedtest_assets.storage.file_digest import parquet_with_digest
 from seedtest_assets.storage.lake import Lake
+from seedtest_assets.storage.lake_access import LakeAccess
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.student_buckets import (
     EVERYBODY,
@@ -131,6 +133,24 @@ def test_a_fault_between_two_files_leaves_the_day_as_it_was(tmp_path, monkeypatc
         lake.write_observations(DAY, answers_of(DAY, 100))
     assert sorted(tmp_path.rglob("*.*")) == before
     assert plain(lake.read_observations([DAY])) == plain(answers_of(DAY))
+
+
+def test_a_fault_after_the_manifest_took_its_place_leaves_the_new_day(url, monkeypatch):
+    lake = fill(Lake(url, 3))
+    put = LakeAccess._replacing
+
+    @contextmanager
+    def then_a_fault(self, path):
+        with put(self, path) as unfinished:
+            yield unfinished
+        raise TransientError("the store did not remove the source of the copy")
+
+    monkeypatch.setattr(LakeAccess, "_replacing", then_a_fault)
+    with pytest.raises(TransientError, match="did not remove"):
+        lake.write_observations(DAY, answers_of(DAY, 100))
+    monkeypatch.undo()
+    assert plain(lake.read_observations([DAY])) == plain(answers_of(DAY, 100))
+    assert lake.damaged_days(DAYS) == []
 
 
 def test_another_number_is_refused_and_the_command_is_named(url):
