@@ -46,7 +46,8 @@ class Dumped:
 def back_up(folder: Path, databases: Sequence[Dumped], lake: Lake) -> list[str]:
     """Write a new folder, whole or not at all; gives a line for each part.
 
-    Raises InputError for a folder that is there already, and for a database that cannot be dumped.
+    Raises InputError for a folder that is there already, for a database that cannot be dumped, and where answers are written
+    to the lake meanwhile.
     """
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     if folder.exists():
@@ -58,8 +59,7 @@ def back_up(folder: Path, databases: Sequence[Dumped], lake: Lake) -> list[str]:
         if lake.local_folder is None:
             lines.append(f"not {lake.url}: a bucket keeps copies of its own")
         elif lake.local_folder.exists():
-            with tarfile.open(unfinished / LAKE_FILE, "w") as archive:
-                archive.add(lake.local_folder, arcname=".")
+            _archive(lake.local_folder, unfinished / LAKE_FILE)
             lines.append(f"{LAKE_FILE}: {lake.url}")
         for file in unfinished.iterdir():
             file.chmod(PRIVATE_FILE)  # also where it is copied from this folder to an open one
@@ -94,6 +94,23 @@ def restore(folder: Path, databases: Sequence[Dumped], lake: Lake) -> list[str]:
             raise InputError(f"{lake.url} cannot be restored from {folder / LAKE_FILE}: {first_line(error)}") from None
         lines.append(f"{lake.url}: from {LAKE_FILE}")
     return lines
+
+
+def _archive(lake: Path, path: Path) -> None:
+    """Write the files of a lake into one. A day that is written meanwhile would be named by its new files, and lack them."""
+    before, whole = _files_of_answers(lake), True
+    with tarfile.open(path, "w") as archive:
+        try:
+            archive.add(lake, arcname=".")
+        except FileNotFoundError:
+            whole = False
+    if not whole or _files_of_answers(lake) != before:
+        raise InputError(f"{lake} was written to meanwhile, and nothing was kept. Run this when no night runs")
+
+
+def _files_of_answers(lake: Path) -> set[Path]:
+    """List the files of all days, whose names change when a day is written."""
+    return {path for path in (lake / "observations").rglob("*") if path.is_file()}
 
 
 def _dump(database: Dumped, folder: Path) -> str:

@@ -1,6 +1,7 @@
 """Buckets of students: the same answers whatever their number, a day all or none, and other numbers by `rebucket`."""
 
 import os
+import tarfile
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from seedtest_assets.errors import InputError, TransientError
 from seedtest_assets.features.lake_files import open_answers
 from seedtest_assets.storage import student_buckets
+from seedtest_assets.storage.backup import back_up, restore
 from seedtest_assets.storage.file_digest import parquet_with_digest
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.lake_access import LakeAccess
@@ -260,3 +262,24 @@ def test_a_folder_whose_name_is_a_pattern_is_only_itself(tmp_path, name):
         with duckdb.connect() as connection:
             open_answers(connection, paths, filesystem)
             assert connection.execute("SELECT count(*) FROM answers").fetchall() == [(n,)]
+
+
+@pytest.mark.parametrize("at", ["day.json", "bucket=02"])
+def test_a_backup_while_a_day_is_written_is_refused(tmp_path, monkeypatch, at):
+    lake, added = fill(Lake(str(tmp_path / "lake"), 3)), []
+    look = tarfile.TarFile.gettarinfo
+
+    def written_meanwhile(self, name, *arguments):
+        if at in str(name) and not added:
+            added.append(name)
+            lake.write_observations(DAYS[0], answers_of(DAYS[0], 100))
+        return look(self, name, *arguments)
+
+    monkeypatch.setattr(tarfile.TarFile, "gettarinfo", written_meanwhile)
+    with pytest.raises(InputError, match="was written to meanwhile, and nothing was kept"):
+        back_up(tmp_path / "kept", [], lake)
+    assert [path.name for path in tmp_path.iterdir()] == ["lake"]
+    back_up(tmp_path / "kept", [], lake)
+    restored = Lake(str(tmp_path / "restored"))
+    restore(tmp_path / "kept", [], restored)
+    assert plain(restored.read_observations(DAYS)) == plain(lake.read_observations(DAYS))
