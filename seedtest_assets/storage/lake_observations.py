@@ -128,8 +128,7 @@ class LakeObservations(LakeAccess):
         return pa.concat_tables(ordered).unify_dictionaries() if ordered else lake_schema(chosen).empty_table()
 
     def _write(self, day: date, answers: pa.Table, n_buckets: int) -> str:
-        before, version = self._known_files(day), uuid4().hex
-        n_files = buckets_of_a_day(len(answers), n_buckets)
+        n_files, version = buckets_of_a_day(len(answers), n_buckets), uuid4().hex
         files: list[DayFile] = []
         try:
             for number, part in divided(answers.cast(OBSERVATION_SCHEMA), n_files):
@@ -138,6 +137,7 @@ class LakeObservations(LakeAccess):
                 files.append(file)
                 self._write_new(self._path(day, file), parquet_with_digest(part))
             after = DayFiles(n_buckets=n_files, files=tuple(files))
+            before = self._known_files(day)  # as late as that, because another process may write the day, too
             with self._replacing(self._manifest_path(day)) as unfinished:
                 unfinished.write(manifest_of(after))
         except BaseException:

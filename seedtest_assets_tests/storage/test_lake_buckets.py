@@ -155,6 +155,21 @@ def test_a_fault_after_the_manifest_took_its_place_leaves_the_new_day(url, monke
     assert lake.damaged_days(DAYS) == []
 
 
+def test_of_two_writers_of_a_day_the_last_one_counts_and_the_files_of_the_other_are_removed(url, monkeypatch):
+    lake, others = fill(Lake(url, 3)), []
+
+    def written_by_another(table):
+        if not others:
+            others.append(Lake(url, 3))
+            others[0].write_observations(DAY, answers_of(DAY, 50))
+        return parquet_with_digest(table)
+
+    monkeypatch.setattr("seedtest_assets.storage.lake_observations.parquet_with_digest", written_by_another)
+    lake.write_observations(DAY, answers_of(DAY, 100))
+    assert plain(lake.read_observations([DAY])) == plain(answers_of(DAY, 100))
+    assert len(lake.filesystem.find(lake.day_folder(DAY))) == len(lake.observation_files([DAY])) + 1
+
+
 def test_another_number_is_refused_and_the_command_is_named(url):
     fill(Lake(url, 3))
     other = Lake(url, 16)
