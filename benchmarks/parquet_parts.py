@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.data_sets import SETS, load
-from seedtest_assets.tables_on_demand import AnswerParts
+from seedtest_assets.tables_on_demand import PartsOnDemand
 
 LARGE = {"S6": (1006, 1_000_000, 20_000, 500, 64)}
 """name: (seed, persons, items in the bank, items a person, files)"""
@@ -22,7 +22,7 @@ FILES_OF_A_SET = 16
 
 
 @dataclass(frozen=True)
-class ParquetParts(AnswerParts):
+class ParquetParts(PartsOnDemand):
     """The files, each read where it is asked for, with some columns."""
 
     paths: tuple[str, ...]

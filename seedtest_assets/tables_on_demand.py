@@ -7,7 +7,7 @@ from typing import overload
 import pyarrow as pa
 
 
-class AnswerParts(Sequence[pa.Table], ABC):
+class PartsOnDemand(Sequence[pa.Table], ABC):
     """Tables of answers, each read when it is asked for."""
 
     @abstractmethod
@@ -30,6 +30,6 @@ class AnswerParts(Sequence[pa.Table], ABC):
 
 def narrowed(parts: Sequence[pa.Table], columns: Sequence[str]) -> Sequence[pa.Table]:
     """Give parts with fewer columns, of those that they have; what is read from files is read with fewer."""
-    if isinstance(parts, AnswerParts):
+    if isinstance(parts, PartsOnDemand):
         return parts.select(columns)
     return [part.select([name for name in columns if name in part.column_names]) for part in parts]

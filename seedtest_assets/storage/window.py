@@ -23,7 +23,7 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import Source
 from seedtest_assets.storage.window_parts import LakeParts, newest_answers
-from seedtest_assets.tables_on_demand import AnswerParts, narrowed
+from seedtest_assets.tables_on_demand import PartsOnDemand, narrowed
 
 CALIBRATED = ["student_id", "item_id", "correct", "completed_at", *SCORE_SCHEMA.names]
 COLUMNS = ["student_id", "item_id", "topic_id", "correct", "completed_at", "response_time_ms", "score", "max_score"]
@@ -95,7 +95,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class PartsToCalibrate(AnswerParts):
+class PartsToCalibrate(PartsOnDemand):
     """Answers as a calibration takes them. parts: the same with CALIBRATED."""
 
     parts: Sequence[pa.Table]
@@ -111,7 +111,7 @@ class PartsToCalibrate(AnswerParts):
 
 
 @dataclass(frozen=True)
-class CountedParts(AnswerParts):
+class CountedParts(PartsOnDemand):
     """The parts of a window with its rapid guesses counted. columns: None for all."""
 
     window: Window

@@ -9,11 +9,11 @@ import pyarrow as pa
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.lake_days import DayFiles
 from seedtest_assets.storage.student_buckets import Bucket, answers_in, buckets_of_a_window
-from seedtest_assets.tables_on_demand import AnswerParts
+from seedtest_assets.tables_on_demand import PartsOnDemand
 
 
 @dataclass(frozen=True, kw_only=True)
-class LakeParts(AnswerParts):
+class LakeParts(PartsOnDemand):
     """The answers of some days in parts, each with all answers of its students, oldest first.
 
     days: their files, oldest day first. begun: answers of a day before these, of which the window has only some, None without.

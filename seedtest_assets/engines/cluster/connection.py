@@ -158,12 +158,12 @@ class Connection:
                 return
             except (TimeoutError, AsyncTimeoutError):
                 pass
-            trouble = self._trouble()
-            since = None if trouble is None else since or time.monotonic()
-            if trouble and since and time.monotonic() - since > self.patience:
-                raise trouble
+            failure = self._failure()
+            since = None if failure is None else since or time.monotonic()
+            if failure and since and time.monotonic() - since > self.patience:
+                raise failure
 
-    def _trouble(self) -> SeedtestError | None:
+    def _failure(self) -> SeedtestError | None:
         """Look for a reason why no result will come."""
         workers = self.client.scheduler_info()["workers"].values()
         if not workers:
