@@ -1,22 +1,16 @@
 """The calibrate step with an IRT service: what is retried, what is written, and the reason on the run's page."""
 
-from datetime import date
 from itertools import pairwise
 
-import dagster as dg
 import pytest
 
-from seedtest_assets.assets.calibrate import calibrate
-from seedtest_assets.resources import IrtEngine, resources_from
+from seedtest_assets.resources import IrtEngine
 from seedtest_assets.settings import Settings, load_settings
-from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets_tests.conftest import rows_of
-from seedtest_assets_tests.engines.remote.service_double import answers, answers_to, double, hangs_up, simulated
+from seedtest_assets_tests.engines.remote.service_double import answers, double, hangs_up
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
-DAY = date(2025, 11, 2)
 FINE = {
     "status": ["ok"],
     "item_params": [{"item_id": [f"i{n}"], "params": {"a": [1.1], "b": [n / 10], "c": [0]}} for n in range(1, 5)],
@@ -25,25 +19,12 @@ FINE = {
 
 
 @pytest.fixture
-def run(platform):
+def run(calibrate_by):
     """Run the step against a service with prescribed behaviour; the result, and the requests it received."""
-    table = answers_to(simulated(100, 4))
-    columns = {name: table[name] for name in ("student_id", "item_id", "correct")}
-    columns["completed_at"] = table["answered_at"]
-    table = OBSERVATION_SCHEMA.empty_table().from_pydict(
-        {name: columns.get(name, [None] * len(table)) for name in OBSERVATION_SCHEMA.names}, schema=OBSERVATION_SCHEMA
-    )
-    Lake(load_settings().seedtest_lake).write_observations(DAY, table)
 
     def against(*actions):
-        with double(*actions) as service, dg.DagsterInstance.ephemeral() as instance:
-            result = dg.materialize(
-                [calibrate],
-                partition_key=str(DAY),
-                instance=instance,
-                resources=resources_from(load_settings()) | {"engine": IrtEngine(r_irt_base_url=service.url)},
-                raise_on_error=False,
-            )
+        with double(*actions) as service:
+            result = calibrate_by(IrtEngine(r_irt_base_url=service.url))
         return result, service.requests
 
     return against
