@@ -6,7 +6,6 @@ each starts from another.
 """
 
 from dataclasses import dataclass, field, replace
-from operator import add
 
 import numpy as np
 from scipy.special import logit
@@ -115,19 +114,19 @@ class GroupModel:
         given, n = self.answers, self.answers.n_items
         item = given.item + np.where(given.of_focal & ~equal[given.item], n, 0).astype(np.int32)
         code = 2 * item + given.correct
-        answers = Answers(
-            start=given.start,
-            code=code,
-            count=np.bincount(code, minlength=4 * n),
-            scores=right_or_wrong(2 * n),
-            group=given.focal.astype(np.int32),
-            n_groups=2,
-            order=np.empty(0, np.uint16),
+        answers = AnswerShards.here(
+            Answers(
+                start=given.start,
+                code=code,
+                count=np.bincount(code, minlength=4 * n),
+                scores=right_or_wrong(2 * n),
+                group=given.focal.astype(np.int32),
+                n_groups=2,
+                order=np.empty(0, np.uint16),
+            )
         )
-        n_nodes = nodes_for(float(np.quantile(np.diff(given.start), 0.95)))
-        return Problem(
-            AnswerShards.here(answers), self.model, np.ones(2 * n, bool), n_nodes=n_nodes, priors=self.priors
-        )
+        n_nodes = nodes_for(answers.length_quantile(0.95))
+        return Problem(answers, self.model, np.ones(2 * n, bool), n_nodes=n_nodes, priors=self.priors)
 
     def _fit(self, equal: np.ndarray, start: State, poor: Shards[list[np.ndarray]] | None) -> GroupFit:
         problem = self._problem(equal)
@@ -144,7 +143,7 @@ class GroupModel:
             equal=equal,
             problem=problem,
             state=solution.state,
-            loglik=posteriors.total(loglik_of, add=add),
+            loglik=loglik_of(posteriors),
             converged=solution.converged,
             poor=poor,
         )

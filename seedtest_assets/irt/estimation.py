@@ -3,7 +3,6 @@
 import contextlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from operator import add
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -180,7 +179,7 @@ class Estimate:
                 break
             problem, start = problem.resolving(poor, solution.state), solution.state
         solution = replace(solution, iterations=iterations)
-        loglik = posteriors.total(loglik_of, add=add)
+        loglik = loglik_of(posteriors)
         return cls(sample=sample, problem=problem, solution=solution, posteriors=posteriors, loglik=loglik)
 
     @property

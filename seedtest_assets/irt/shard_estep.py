@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from seedtest_assets.irt.estep import Expectation, Tabulated, expect
 from seedtest_assets.irt.grid import Grid
 from seedtest_assets.irt.kernel_arguments import Curves, Moments, Populations
 from seedtest_assets.irt.own_grids import COMMON, Part, unresolved
+from seedtest_assets.irt.shards import Shards
 
 
 class Posteriors(NamedTuple):
@@ -125,8 +127,12 @@ def posteriors(parts: Sequence[Part], estep: EStep) -> Posteriors:
     return Posteriors(Moments(*moments), sum(each.loglik for each in expectations))
 
 
-def loglik_of(posteriors: Posteriors) -> float:
-    """Give the log-likelihood of a shard."""
+def loglik_of(posteriors: Shards[Posteriors]) -> float:
+    """Sum the log-likelihood of all shards."""
+    return posteriors.total(_loglik, add=add)
+
+
+def _loglik(posteriors: Posteriors) -> float:
     return posteriors.loglik
 
 

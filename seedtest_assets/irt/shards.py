@@ -49,8 +49,8 @@ class ShardsHere(Shards[T]):
         return ShardsHere(self.each(work, *arguments))
 
     def each(self, work: Callable[..., R], *arguments: Any) -> list[R]:
-        parts = [each.held if isinstance(each, ShardsHere) else repeat(each) for each in arguments]
-        return [work(held, *of_shard) for held, *of_shard in zip(self.held, *parts, strict=False)]
+        parts = [each.held if isinstance(each, ShardsHere) else repeat(each, len(self)) for each in arguments]
+        return [work(held, *of_shard) for held, *of_shard in zip(self.held, *parts, strict=True)]
 
     def total(self, work: Callable[..., R], *arguments: Any, add: Callable[[R, R], R]) -> R:
         return pairwise_sum(self.each(work, *arguments), add)
