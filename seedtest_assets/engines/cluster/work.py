@@ -7,7 +7,7 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from threading import Lock
@@ -81,41 +81,46 @@ def load(call: bytes) -> Held:
 
 def run(call: bytes | Held, group: Held | Sequence[int], *parts: Held | bytes) -> Held:
     """Call a function with what each shard of a group holds."""
-    return Held(_results(_given(call), _given(group), [_given(part) for part in parts]))
+    return Held(_results(call, group, parts))
 
 
 def run_and_pack(call: bytes | Held, group: Held | Sequence[int], *parts: Held | bytes) -> bytes:
     """Call a function with what each shard of a group holds, and pack the results for the client."""
-    return pickle.dumps(run(call, group, *parts).value, protocol=5)
+    return pickle.dumps(_results(call, group, parts), protocol=5)
 
 
 def total(call: bytes | Held, add: bytes, group: Held | Sequence[int], *parts: Held | bytes) -> Held:
     """Call a function with what each shard of a group holds, and sum the results."""
-    return add_up(add, run(call, group, *parts).value)
+    return Held(_sum(add, _results(call, group, parts)))
 
 
-def add_up(add: bytes, values: Sequence[Any]) -> Held:
+def add_up(add: bytes, values: Sequence[Held]) -> Held:
     """Sum neighbouring values as pairwise_sum does."""
-    from seedtest_assets.irt.shards import pairwise_sum
-
-    called = _given(add)
-    with _timed(called.run):
-        return Held(pairwise_sum(map(_given, values), called.work))
+    return Held(_sum(add, map(_given, values)))
 
 
 def add_up_and_pack(add: bytes, values: Sequence[Held]) -> bytes:
     """Sum the last values, and pack the sum for the client."""
-    return pickle.dumps(add_up(add, values).value, protocol=5)
+    return pickle.dumps(_sum(add, map(_given, values)), protocol=5)
 
 
-def _results(call: Call, group: Sequence[Any], parts: Sequence[Sequence[Any]]) -> list[Any]:
-    results, arguments = [], list(call.arguments)
-    with _timed(call.run):
-        for shard, held in enumerate(group):
-            for place, of_group in zip(call.places, parts, strict=True):
+def _results(call: bytes | Held, group: Held | Sequence[int], parts: Sequence[Held | bytes]) -> list[Any]:
+    called, parts_of_shards = _given(call), [_given(part) for part in parts]
+    results, arguments = [], list(called.arguments)
+    with _timed(called.run):
+        for shard, held in enumerate(_given(group)):
+            for place, of_group in zip(called.places, parts_of_shards, strict=True):
                 arguments[place] = of_group[shard]
-            results.append(call.work(held, *arguments))
+            results.append(called.work(held, *arguments))
     return results
+
+
+def _sum(add: bytes, values: Iterable[Any]) -> Any:
+    from seedtest_assets.irt.shards import pairwise_sum
+
+    called = _given(add)
+    with _timed(called.run):
+        return pairwise_sum(values, called.work)
 
 
 def facts_of_worker(calibration: str, dask_worker: distributed.Worker) -> WorkerFacts:
