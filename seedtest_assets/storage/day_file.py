@@ -7,10 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seedtest_assets.calibration import SCORE_SCHEMA
-from seedtest_assets.errors import InputError
+from seedtest_assets.storage.bucket import Bucket
 from seedtest_assets.storage.file_digest import is_damaged
+from seedtest_assets.storage.lake_days import damaged
 from seedtest_assets.storage.observations import ID_COLUMNS, OBSERVATION_SCHEMA
-from seedtest_assets.storage.student_buckets import Bucket, answers_in, bucket_numbers
+from seedtest_assets.storage.student_buckets import answers_in, bucket_numbers
 from seedtest_assets.usable_answers import in_order
 
 
@@ -35,9 +36,7 @@ def columns_of_file(content: bytes, path: str, columns: Sequence[str], wanted: B
     Raises InputError for a file that is not what was written, ArrowInvalid for one that is no file of answers.
     """
     if is_damaged(content):
-        raise InputError(
-            f"{path} is damaged: it is not what was written. Materialise the day's observations again, or restore the file"
-        )
+        raise damaged(path)
     metadata = pq.read_metadata(pa.BufferReader(content))
     there = set(metadata.schema.names)
     selects = not wanted.contains(held)

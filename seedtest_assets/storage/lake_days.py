@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from seedtest_assets.errors import InputError
 from seedtest_assets.storage.bucket import EVERYBODY, Bucket
 
 MANIFEST = "day.json"
@@ -34,6 +35,13 @@ class DayFiles:
 
 ONE_FILE = DayFiles(n_buckets=1, files=(DayFile(path=WITHOUT_BUCKETS, bucket=EVERYBODY, n_answers=None),))
 """A day of a lake without buckets."""
+
+
+def damaged(path: str) -> InputError:
+    """Say that a manifest or a file of answers is not what was written."""
+    return InputError(
+        f"{path} is damaged: it is not what was written. Materialise the day's observations again, or restore the file"
+    )
 
 
 def manifest_of(day: DayFiles) -> bytes:

@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 
 from seedtest_assets.errors import InputError, SeedtestError, TransientError
 from seedtest_assets.settings import DEFAULT_BUCKETS
+from seedtest_assets.storage.bucket import EVERYBODY, Bucket
 from seedtest_assets.storage.day_file import columns_of_file, divided, joined, lake_schema
 from seedtest_assets.storage.file_digest import is_damaged, parquet_with_digest
 from seedtest_assets.storage.lake_access import LakeAccess
-from seedtest_assets.storage.lake_days import MANIFEST, ONE_FILE, DayFile, DayFiles, day_files_of, manifest_of
+from seedtest_assets.storage.lake_days import MANIFEST, ONE_FILE, DayFile, DayFiles, damaged, day_files_of, manifest_of
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.private_files import PRIVATE_FILE
-from seedtest_assets.storage.student_buckets import EVERYBODY, Bucket, buckets_of_a_day
+from seedtest_assets.storage.student_buckets import buckets_of_a_day
 
 # An object store answers after some tens of milliseconds, however small the file.
 _CONNECTIONS = 16
@@ -212,10 +213,7 @@ class LakeObservations(LakeAccess):
     def _day_files(self, day: date) -> DayFiles:
         files = self._known_files(day)
         if files is None:
-            raise InputError(
-                f"{self._manifest_path(day)} is damaged: it is not what was written. "
-                "Materialise the day's observations again, or restore the file"
-            )
+            raise damaged(self._manifest_path(day))
         return files
 
     def _known_files(self, day: date) -> DayFiles | None:

@@ -6,9 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from seedtest_assets.encoded_columns import dictionary_of
-from seedtest_assets.storage.bucket import EVERYBODY, Bucket
-
-__all__ = ["EVERYBODY", "Bucket", "answers_in", "bucket_numbers", "buckets_of_a_day", "buckets_of_a_window"]
+from seedtest_assets.storage.bucket import Bucket
 
 # A file costs about as much to open as 10,000 answers to read: a small school keeps a file a day.
 ANSWERS_OF_A_FILE = 10_000

@@ -6,9 +6,10 @@ from datetime import date
 
 import pyarrow as pa
 
+from seedtest_assets.storage.bucket import Bucket
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.lake_days import DayFiles
-from seedtest_assets.storage.student_buckets import Bucket, answers_in, buckets_of_a_window
+from seedtest_assets.storage.student_buckets import answers_in, buckets_of_a_window
 from seedtest_assets.tables_on_demand import PartsOnDemand
 
 

@@ -18,8 +18,9 @@ from seedtest_assets.features.item_statistics import (
 )
 from seedtest_assets.features.person_fit import person_fit
 from seedtest_assets.settings import Settings
+from seedtest_assets.storage.bucket import Bucket
 from seedtest_assets.storage.lake import Omissions
-from seedtest_assets.storage.student_buckets import Bucket, answers_in
+from seedtest_assets.storage.student_buckets import answers_in
 
 DAY = date(2025, 3, 20)
 LIMITS = Settings()

@@ -13,8 +13,9 @@ from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.features.item_exposure import exposure_of_items
 from seedtest_assets.features.item_statistics import CalibratedItems, item_statistics_of_window
 from seedtest_assets.settings import Settings
+from seedtest_assets.storage.bucket import Bucket
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
-from seedtest_assets.storage.student_buckets import Bucket, answers_in
+from seedtest_assets.storage.student_buckets import answers_in
 
 DAY = date(2025, 3, 20)
 N_STUDENTS, N_ITEMS, HIGHEST = 800, 12, 3

@@ -17,17 +17,12 @@ from seedtest_assets.errors import InputError, TransientError
 from seedtest_assets.features.lake_files import open_answers
 from seedtest_assets.storage import student_buckets
 from seedtest_assets.storage.backup import back_up, restore
+from seedtest_assets.storage.bucket import EVERYBODY, Bucket
 from seedtest_assets.storage.file_digest import parquet_with_digest
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.lake_access import LakeAccess
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
-from seedtest_assets.storage.student_buckets import (
-    EVERYBODY,
-    Bucket,
-    answers_in,
-    buckets_of_a_day,
-    buckets_of_a_window,
-)
+from seedtest_assets.storage.student_buckets import answers_in, buckets_of_a_day, buckets_of_a_window
 
 DAY = date(2025, 3, 9)
 DAYS = [DAY - timedelta(days=1), DAY]
