@@ -1,7 +1,7 @@
 """Load a log of answers into the platform's `attempt` table."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from seedtest_assets.storage.answer_files import BadRows
 from seedtest_assets.storage.answer_parts import AnswerParts
 from seedtest_assets.storage.checked_parts import CheckedParts
 from seedtest_assets.storage.database import prepared_database
+from seedtest_assets.storage.indexes import made_after_the_rows
 from seedtest_assets.storage.kept_parts import PartsOnDisk
 from seedtest_assets.storage.mark_rules import MARKS_AS_THEY_ARE, MarkRules
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
@@ -67,7 +68,7 @@ def import_answers(
             raise InputError(f"{database.address} has no table attempt to load into. Create it, or unset DATABASE_URL")
         _check_scores(path, answers.scores, types)
         with database.bulk_transaction() as cursor:
-            n_new, n_changed = _load(cursor, answers, types)
+            n_new, n_changed = _load(cursor, answers, types, embedded=settings.database_url is None)
         return Imported(
             n_rows=file.n_rows + len(file.misfits),
             n_bad=len(bad),
@@ -81,8 +82,11 @@ def import_answers(
         )
 
 
-def _load(cursor: Any, answers: CheckedParts, types: Mapping[str, str]) -> tuple[int, int]:
-    """Add answers to `attempt`, of some types by column; count the new ones, and the known ones with another mark or score."""
+def _load(cursor: Any, answers: CheckedParts, types: Mapping[str, str], *, embedded: bool) -> tuple[int, int]:
+    """Add answers to `attempt`, of some types by column; count the new ones, and the known ones with another mark or score.
+
+    embedded: whether the table is that of the embedded server. Indexes of a platform's own table are never touched.
+    """
     # Of two imports at once the second waits, and then sees what the first has added.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('seedtest import'))")
     cursor.fetchall()  # an error, such as of waiting too long, comes with the rows
@@ -90,7 +94,8 @@ def _load(cursor: Any, answers: CheckedParts, types: Mapping[str, str]) -> tuple
     if answers.in_order and all(types[name] == SQL_TYPES[str(OBSERVATION_SCHEMA.field(name).type)] for name in names):
         schema = _schema_to_copy_into(cursor, answers)
         if schema is not None:
-            cursor.adbc_ingest("attempt", _stream(answers, names), mode="append", db_schema_name=schema)
+            with made_after_the_rows(cursor, "attempt") if embedded else nullcontext():
+                cursor.adbc_ingest("attempt", _stream(answers, names), mode="append", db_schema_name=schema)
             return answers.n, 0
     cursor.adbc_ingest("incoming", _stream(answers, OBSERVATION_SCHEMA.names), mode="create", temporary=True)
     values = {name: f"i.{name}::{types[name]}" for name in names}

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from seedtest_assets.cli.app import app
 from seedtest_assets.errors import InputError, TransientError
+from seedtest_assets.storage import importing
 from seedtest_assets.storage.importing import import_answers
 from seedtest_assets_tests.conftest import execute, rows_of
 
@@ -159,6 +160,68 @@ def test_a_load_that_the_database_refuses_leaves_nothing(settings, platform, tmp
     with pytest.raises(InputError, match="refuses the statement"):
         import_answers(tmp_path / "log.csv", settings)
     assert rows_of(platform, "SELECT count(*) FROM attempt") == [(0,)]
+
+
+@pytest.fixture
+def embedded(settings, platform, monkeypatch):
+    """The settings of a deployment without DATABASE_URL, whose embedded server has the platform's database."""
+    monkeypatch.setattr(importing, "prepared_database", lambda settings: platform)
+    return settings.model_copy(update={"database_url": None})
+
+
+INDEXES_OF_ATTEMPT = """
+    SELECT indexrelid::regclass::text, indexrelid::int, pg_get_indexdef(indexrelid), conname, contype
+    FROM pg_index LEFT JOIN pg_constraint ON conindid = indexrelid AND conrelid = indrelid
+    WHERE indrelid = 'attempt'::regclass ORDER BY 1
+"""
+
+
+def without_numbers(indexes):
+    return [(name, *facts) for name, _, *facts in indexes]
+
+
+def test_an_empty_embedded_table_gets_its_indexes_after_the_rows(embedded, platform, tmp_path):
+    GOOD.to_parquet(tmp_path / "log.parquet")
+    before = rows_of(platform, INDEXES_OF_ATTEMPT)
+    assert import_answers(tmp_path / "log.parquet", embedded).n_new == 3
+    after = rows_of(platform, INDEXES_OF_ATTEMPT)
+    assert without_numbers(after) == without_numbers(before)
+    assert {number for _, number, *_ in after}.isdisjoint(number for _, number, *_ in before)
+    # With rows there, the indexes stay.
+    GOOD.assign(completed_at=GOOD["completed_at"] + pd.Timedelta("9D")).to_parquet(tmp_path / "later.parquet")
+    assert import_answers(tmp_path / "later.parquet", embedded).n_new == 3
+    assert rows_of(platform, INDEXES_OF_ATTEMPT) == after
+
+
+def test_a_failed_load_leaves_the_indexes_of_an_empty_embedded_table(embedded, platform, tmp_path):
+    execute(platform, "ALTER TABLE attempt ADD CHECK (item_id <> 'i2')")
+    GOOD.to_csv(tmp_path / "log.csv", index=False)
+    before = rows_of(platform, INDEXES_OF_ATTEMPT)
+    with pytest.raises(InputError, match="refuses the statement"):
+        import_answers(tmp_path / "log.csv", embedded)
+    assert rows_of(platform, INDEXES_OF_ATTEMPT) == before
+
+
+@pytest.mark.parametrize(
+    "dependent",
+    [
+        "CREATE TABLE remark (attempt_id bigint REFERENCES attempt)",
+        "CREATE VIEW by_answer AS SELECT id, item_id, count(*) AS n FROM attempt GROUP BY id",
+    ],
+)
+def test_indexes_that_something_needs_stay(embedded, platform, tmp_path, dependent):
+    execute(platform, dependent)
+    GOOD.to_parquet(tmp_path / "log.parquet")
+    before = rows_of(platform, INDEXES_OF_ATTEMPT)
+    assert import_answers(tmp_path / "log.parquet", embedded).n_new == 3
+    assert rows_of(platform, INDEXES_OF_ATTEMPT) == before
+
+
+def test_indexes_of_a_platforms_own_table_stay(settings, platform, tmp_path):
+    GOOD.to_parquet(tmp_path / "log.parquet")
+    before = rows_of(platform, INDEXES_OF_ATTEMPT)
+    import_answers(tmp_path / "log.parquet", settings)
+    assert rows_of(platform, INDEXES_OF_ATTEMPT) == before
 
 
 def test_no_attempt_table_to_load_into(settings, platform, tmp_path):
