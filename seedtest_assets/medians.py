@@ -1,6 +1,6 @@
 """Medians of whole numbers by group, from parts of the data, in memory that grows with the groups and not with the values."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -20,24 +20,56 @@ def grouped_medians(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.
 
     Gives the medians, float64 [n_groups], NaN for a group without values, and the numbers of values, int64 [n_groups].
     """
+    medians, n, _, _ = medians_and_counts_below(parts, lambda medians, n: np.full(len(n), np.nan))
+    return medians, n
+
+
+def medians_and_counts_below(
+    parts: Iterable[tuple[np.ndarray, np.ndarray]], limit_of: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Compute the median of the values in each group, and how many of them are below a limit that follows from the median.
+
+    parts: as of grouped_medians. limit_of: gives the limits for medians and numbers of values, float64 [n_groups], NaN for none;
+        no limit falls when its median grows.
+
+    Gives the medians, the numbers of values, the limits, and the numbers of values below these, int64 [n_groups].
+    """
+    counts = _counts_in_bins(parts)
+    n, up_to, groups = counts.sum(axis=1), counts.cumsum(axis=1), np.arange(len(counts))
+    before = up_to - counts
+    ranks = np.stack([(n - 1) // 2, n // 2])  # of the two in the middle, the same one where n is odd
+    bins = np.minimum((up_to <= ranks[:, :, None]).sum(axis=2), _N_BINS - 1)
+    # The limit is in one of these bins, whatever the median is in its bin.
+    ends = (limit_of(values.astype(float), n) for values in (_least_of(bins[0]), _least_of(bins[1] + 1)))
+    low, high = (_bins(np.clip(np.nan_to_num(end, nan=1.0), 1, (1 << _VALUE_BITS) - 1)) for end in ends)
+    values, n_values = _values_in(parts, bins, low, high)
+    n_before = np.concatenate([[0], np.cumsum(n_values)])
+
+    def n_gathered_below(value: np.ndarray) -> np.ndarray:
+        below: np.ndarray = n_before[np.searchsorted(values, (groups << _VALUE_BITS) + value)]
+        return below
+
+    medians = np.full(len(n), np.nan)
+    if len(values):
+        # Those in lower bins are left out of the ranks, but for the ones that were gathered.
+        left = ranks - before[groups, bins] + n_gathered_below(_least_of(bins))
+        at = np.minimum(np.searchsorted(n_before[1:], left, side="right"), len(values) - 1)
+        medians[n > 0] = (values[at] & (1 << _VALUE_BITS) - 1).mean(axis=0)[n > 0]
+    limits = limit_of(medians, n)
+    whole = np.ceil(np.clip(np.nan_to_num(limits, nan=1.0), 1, 1 << _VALUE_BITS)).astype(np.int64)
+    n_below = before[groups, low] + n_gathered_below(whole) - n_gathered_below(_least_of(low))
+    return medians, n, limits, np.where(np.isnan(limits), 0, n_below)
+
+
+def _counts_in_bins(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Count the values of each group in each bin, int64 [n_groups, _N_BINS]."""
     counts = np.zeros((0, _N_BINS), np.int64)
     for group, value in parts:
         n_groups = max(len(counts), int(group.max(initial=-1)) + 1)
         added = np.bincount(group * _N_BINS + _bins(value), minlength=n_groups * _N_BINS).reshape(n_groups, _N_BINS)
         added[: len(counts)] += counts
         counts = added
-    n, up_to, groups = counts.sum(axis=1), counts.cumsum(axis=1), np.arange(len(counts))
-    ranks = np.stack([(n - 1) // 2, n // 2])  # of the two in the middle, the same one where n is odd
-    bins = np.minimum((up_to <= ranks[:, :, None]).sum(axis=2), _N_BINS - 1)
-    values, n_values = _values_in(parts, bins)
-    if not len(values):
-        return np.full(len(n), np.nan), n
-    before = np.concatenate([[0], np.cumsum(n_values)])
-    # Between the bins of the two in the middle there is no value.
-    left = ranks - (up_to - counts)[groups, bins[0]] + before[np.searchsorted(values, groups << _VALUE_BITS)]
-    at = np.minimum(np.searchsorted(before[1:], left, side="right"), len(values) - 1)
-    middle = values[at] & (1 << _VALUE_BITS) - 1
-    return np.where(n > 0, middle.mean(axis=0), np.nan), n
+    return counts
 
 
 def _bins(value: np.ndarray) -> np.ndarray:
@@ -45,15 +77,25 @@ def _bins(value: np.ndarray) -> np.ndarray:
     return bins
 
 
-def _values_in(parts: Iterable[tuple[np.ndarray, np.ndarray]], bins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gather the values in two bins of each group, int64 [n], each once, behind its group; and how often each comes.
+def _least_of(bins: np.ndarray) -> np.ndarray:
+    """Give the least whole number in each bin, int64; where a bin has none, the next one."""
+    edges = (bins.astype(np.int64) + _BIN_OF_ONE << _SHIFT).view(np.float64)
+    return np.ceil(edges).astype(np.int64)
 
-    bins: int [2, n_groups].
+
+def _values_in(
+    parts: Iterable[tuple[np.ndarray, np.ndarray]], bins: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gather the values in two bins of each group, and in those from a lowest to a highest one, int64 [n], each once, behind
+    its group; and how often each comes.
+
+    bins: int [2, n_groups]; low, high: int [n_groups].
     """
     found, counts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for group, value in parts:
         of_value = _bins(value)
         here = (of_value == bins[0, group]) | (of_value == bins[1, group])
+        here |= (of_value >= low[group]) & (of_value <= high[group])
         distinct, n = np.unique(group[here] << _VALUE_BITS | value[here], return_counts=True)
         found.append(distinct)
         counts.append(n)

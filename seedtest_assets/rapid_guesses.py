@@ -11,8 +11,9 @@ Wise, S. L., & Ma, L. (2012). Setting response time thresholds for a CAT item po
 meeting of the National Council on Measurement in Education, Vancouver.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +23,8 @@ import pyarrow.compute as pc
 from seedtest_assets import irt
 from seedtest_assets.encoded_columns import dictionary_of
 from seedtest_assets.errors import number_of
-from seedtest_assets.medians import grouped_medians
+from seedtest_assets.medians import grouped_medians, medians_and_counts_below
+from seedtest_assets.tables_on_demand import PartsOnDemand
 
 Policy = Literal["keep", "wrong", "ignore"]
 """What a rapid guess counts as: the answer it is, an incorrect one, or none."""
@@ -40,11 +42,12 @@ LEAST_TIMED_ANSWERS = 30
 class RapidGuesses:
     """What makes an answer a rapid guess, and how many are.
 
-    item_ids: of the items; thresholds: milliseconds, float64 [n_items], NaN for none.
+    item_ids: of the items; medians: of their times, and thresholds: milliseconds, float64 [n_items], NaN for none.
     n_timed, n_rapid: answers with a time, and rapid ones, int64 [n_items].
     """
 
     item_ids: pa.Array
+    medians: np.ndarray
     thresholds: np.ndarray
     n_timed: np.ndarray
     n_rapid: np.ndarray
@@ -124,17 +127,40 @@ NOTHING_COUNTED = RapidCount(policy="keep", n_timed=0, n=0)
 def find_rapid_guesses(parts: Sequence[pa.Table]) -> RapidGuesses:
     """Find what is a rapid guess among answers by the times of the same answers.
 
-    parts: item_id, response_time_ms of some of the answers each; read three times, one after the other.
+    parts: item_id, response_time_ms of some of the answers each; read twice, one after the other. The last result for parts
+    that say what rows they are is kept: the steps of a night ask for the same window.
     """
+    rows = parts.rows if isinstance(parts, PartsOnDemand) else None
+    return _find_rapid_guesses(parts) if rows is None else _of_rows(_TheseRows(rows, parts))
+
+
+@dataclass(frozen=True)
+class _TheseRows:
+    """Parts that are the same where their rows are, whichever columns they have."""
+
+    rows: Hashable
+    parts: Sequence[pa.Table] = field(compare=False)
+
+
+@lru_cache(maxsize=1)
+def _of_rows(asked: _TheseRows) -> RapidGuesses:
+    return _find_rapid_guesses(asked.parts)
+
+
+def _find_rapid_guesses(parts: Sequence[pa.Table]) -> RapidGuesses:
     answers = TimedAnswers(parts)
-    of_timed = _thresholds(answers)
-    thresholds = np.full(len(answers.item_ids), np.nan)
-    thresholds[: len(of_timed)] = of_timed
-    n_timed, n_rapid = np.zeros((2, len(thresholds)), np.int64)
-    for item, milliseconds in answers:
-        n_timed += np.bincount(item, minlength=len(thresholds))
-        n_rapid += np.bincount(item[milliseconds < thresholds[item]], minlength=len(thresholds))
-    return RapidGuesses(item_ids=answers.item_ids, thresholds=thresholds, n_timed=n_timed, n_rapid=n_rapid)
+    found = [_filled(values, len(answers.item_ids)) for values in medians_and_counts_below(answers, _thresholds_of)]
+    medians, n_timed, thresholds, n_rapid = found
+    return RapidGuesses(
+        item_ids=answers.item_ids, medians=medians, thresholds=thresholds, n_timed=n_timed, n_rapid=n_rapid
+    )
+
+
+def _filled(values: np.ndarray, size: int) -> np.ndarray:
+    """Lengthen by NaN, or zeros of whole numbers, for items that come after the last one with a time."""
+    out = np.full(size, np.nan if values.dtype.kind == "f" else 0, values.dtype)
+    out[: len(values)] = values
+    return out
 
 
 def apply_policy(answers: pa.Table, rapid: RapidGuesses, policy: Policy) -> tuple[pa.Table, RapidCount]:
@@ -195,10 +221,8 @@ def rapid_thresholds(item: np.ndarray, response_time_ms: np.ndarray | pa.Chunked
     """
     milliseconds = times_of(response_time_ms)
     timed = (milliseconds > 0) & (item >= 0)
-    thresholds = np.full(n_items, np.nan)
-    found = _thresholds([(item[timed].astype(np.int64), milliseconds[timed])])
-    thresholds[: len(found)] = found
-    return thresholds
+    medians, n = grouped_medians([(item[timed].astype(np.int64), milliseconds[timed])])
+    return _filled(_thresholds_of(medians, n), n_items)
 
 
 def is_rapid(item: np.ndarray, response_time_ms: np.ndarray | pa.ChunkedArray, thresholds: np.ndarray) -> np.ndarray:
@@ -238,9 +262,8 @@ class TimedAnswers:
             yield number[item[timed]], milliseconds[timed]
 
 
-def _thresholds(answers: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Compute the thresholds of items, float64 [n_items]. answers: item and milliseconds of timed answers, gone through twice."""
-    medians, n = grouped_medians(answers)
+def _thresholds_of(medians: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Compute the thresholds of items, float64 [n_items], from the medians and numbers of their times."""
     # Divided, not multiplied by 0.1: the threshold of a median of 70 ms is 7 ms exactly.
     thresholds = np.minimum(medians / PARTS_OF_THE_MEDIAN, MOST_MILLISECONDS)
     return np.where(n >= LEAST_TIMED_ANSWERS, thresholds, np.nan)

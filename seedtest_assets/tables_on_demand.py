@@ -1,7 +1,7 @@
 """Answers in parts that no two students share, each read when it is asked for."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import overload
 
 import pyarrow as pa
@@ -9,6 +9,11 @@ import pyarrow as pa
 
 class PartsOnDemand(Sequence[pa.Table], ABC):
     """Tables of answers, each read when it is asked for."""
+
+    @property
+    def rows(self) -> Hashable | None:
+        """Which rows the parts have, whatever their columns, so that what is known of the same rows is not computed again; None: unknown."""
+        return None
 
     @abstractmethod
     def read(self, number: int) -> pa.Table:

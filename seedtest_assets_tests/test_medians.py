@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seedtest_assets.medians import grouped_medians
+from seedtest_assets.medians import grouped_medians, medians_and_counts_below
 
 
 @pytest.mark.parametrize("n_parts", [1, 7])
@@ -27,3 +27,24 @@ def test_the_two_in_the_middle_may_be_far_apart_and_a_group_may_be_empty():
     np.testing.assert_array_equal(medians, [5, np.nan, 2**31])
     assert n.tolist() == [1, 0, 4]
     assert len(grouped_medians([])[0]) == 0
+
+
+@pytest.mark.parametrize("spread", [0.3, 4.0])
+def test_values_below_a_limit_that_follows_from_the_median_are_those_of_pandas(spread):
+    random = np.random.default_rng(3)
+    group = random.integers(0, 200, 4000)
+    value = np.exp(np.clip(random.normal(9, spread, 4000), 0, np.log(2**31))).astype(np.int64)
+    value[group < 50] = 50 * random.integers(1, 30, (group < 50).sum())  # often as long as the limit
+
+    def limit_of(medians, n):
+        return np.where(n >= 15, np.minimum(medians / 2, 10_000), np.nan)
+
+    parts = list(zip(np.array_split(group, 5), np.array_split(value, 5), strict=True))
+    medians, n, limits, n_below = medians_and_counts_below(parts, limit_of)
+    expected = pd.Series(value).groupby(group).agg(["median", "size"])
+    np.testing.assert_array_equal([medians, n], expected.T)
+    np.testing.assert_array_equal(limits, limit_of(expected["median"], expected["size"]))
+    below = value < limits[group]
+    np.testing.assert_array_equal(n_below, np.bincount(group[below], minlength=200))
+    assert below.sum() > 100
+    assert np.isnan(limits).any()

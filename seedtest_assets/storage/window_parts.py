@@ -1,6 +1,6 @@
 """The answers of a window, read from the lake part by part, so that only one part is in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from seedtest_assets.storage.bucket import Bucket
 from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.lake_days import DayFiles
+from seedtest_assets.storage.lake_days import ONE_FILE, DayFiles
 from seedtest_assets.storage.student_buckets import answers_in, buckets_of_a_window
 from seedtest_assets.tables_on_demand import PartsOnDemand
 
@@ -30,6 +30,12 @@ class LakeParts(PartsOnDemand):
 
     def __len__(self) -> int:
         return self.n_parts
+
+    @property
+    def rows(self) -> Hashable | None:
+        if self.begun is not None or ONE_FILE in self.days.values():
+            return None
+        return self.lake.url, tuple(self.days.items())  # a file of a day has a name that no other had before
 
     def read(self, number: int) -> pa.Table:
         bucket = Bucket(number=number, n_buckets=self.n_parts)

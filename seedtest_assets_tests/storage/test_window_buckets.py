@@ -100,3 +100,14 @@ def test_another_process_reads_the_same_parts(window_in):
 def test_a_night_refuses_a_lake_with_another_number_of_buckets(lakes, settings):
     with pytest.raises(InputError, match=r"SEEDTEST_BUCKETS is 4, and the lake .* was made with 3"):
         read_window(Lake(lakes[3].url, 4), date(2025, 3, 9), settings)
+
+
+def test_steps_that_ask_for_the_same_answers_look_for_rapid_guesses_once(answers, lakes, window_in):
+    first = window_in(3).rapid
+    assert window_in(3, seedtest_rapid_guesses="wrong").rapid is first
+    assert window_in(3, mirt_max_obs=100).rapid is not first
+    assert window_in(16).rapid is not window_in(3).rapid
+    of_last = answers.filter(pa.compute.equal(answers["completed_at"].cast(pa.date32()), LAST))
+    before = window_in(3).rapid
+    lakes[3].write_observations(LAST, of_last)
+    assert window_in(3).rapid is not before
