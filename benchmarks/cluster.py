@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import psutil
 
 from benchmarks.parquet_parts import n_answers, written
@@ -69,7 +70,12 @@ def measured(engine: ClusterEngine | InProcessEngine, request: CalibrationReques
         flush=True,
     )
     if "cluster" in facts:
-        print("  " + ", ".join(f"{name} {value:,}" for name, value in facts["cluster"].items() if name != "scheduler"))
+        cluster = facts["cluster"]
+        print(
+            "  "
+            + ", ".join(f"{name} {value:,}" for name, value in cluster.items() if name not in ("scheduler", "work"))
+        )
+        print(pd.DataFrame(cluster["work"]).to_string(index=False))
     return result
 
 

@@ -2,7 +2,8 @@
 
     python -m benchmarks.features_daily [answers a day]
 
-100,000 students, 20 topics, ids of 36 and 8 characters, one Parquet file a day as the lake has them.
+100,000 students, 20 topics, ids of 36 and 8 characters, in a lake of 16 buckets. Beside it DuckDB alone: the same query over the files
+of all days at once.
 """
 
 import os
@@ -10,15 +11,21 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 
+import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.days import feature_windows
-from seedtest_assets.features.daily import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, features_for_day
+from seedtest_assets.features.daily import ANSWER_COLUMNS, features_for_day, features_of_parts
+from seedtest_assets.storage.abilities import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA
+from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
+from seedtest_assets.storage.window_parts import newest_answers
 
 STUDENTS, TOPICS, ITEMS = 100_000, 20, 10_000
 
@@ -30,11 +37,9 @@ def main(answers_a_day: int = 1_000_000, day: date = date(2025, 3, 1)) -> None:
     items = pa.array([f"{number:07d}" for number in range(ITEMS)])
     first, recent = feature_windows(day)
     with tempfile.TemporaryDirectory() as folder:
-        paths = []
-        for n in range((day - first).days + 1):
-            paths.append(f"{folder}/{n:02d}.parquet")
-            answers = _answers_of(first + timedelta(days=n), answers_a_day, students, topics, items, random)
-            pq.write_table(answers, paths[-1], compression="zstd")
+        lake, days = Lake(folder), [first + timedelta(days=n) for n in range((day - first).days + 1)]
+        for each in days:
+            lake.write_observations(each, _answers_of(each, answers_a_day, students, topics, items, random))
         theta = {
             "theta": random.normal(size=2 * STUDENTS * TOPICS),
             "se": random.uniform(0.2, 0.5, 2 * STUDENTS * TOPICS),
@@ -50,13 +55,27 @@ def main(answers_a_day: int = 1_000_000, day: date = date(2025, 3, 1)) -> None:
             },
             schema=TOPIC_THETA_SCHEMA,
         )
-        before = _peak_memory()
-        began, processor = time.perf_counter(), time.process_time()
-        rows = features_for_day(day, paths, topic_theta, OVERALL_THETA_SCHEMA.empty_table())
-        seconds, processor = time.perf_counter() - began, time.process_time() - processor
-    print(f"{answers_a_day:,} answers on the day, {len(paths) * answers_a_day:,} in both windows, {len(rows):,} rows")
-    print(f"{seconds:.1f} s, {processor:.1f} s of processor time, load {os.getloadavg()[0]:.1f}")
-    print(f"peak {_peak_memory():.2f} GB ({before:.2f} GB before, the abilities and the making of the files among it)")
+        no_theta = OVERALL_THETA_SCHEMA.empty_table()
+        print(f"{answers_a_day:,} answers on the day, {len(days) * answers_a_day:,} in both windows")
+        print(f"before, with the abilities and the making of the files: peak {_peak_memory():.2f} GB")
+        with measured("bucket by bucket"):
+            parts = AnswerParts.here(newest_answers(lake, days, ANSWER_COLUMNS))
+            rows = features_of_parts(day, parts, topic_theta, no_theta)
+        print(f"{len(rows):,} rows")
+        with measured("DuckDB alone"):
+            files = duckdb.read_parquet(lake.observation_files(days)).select(*ANSWER_COLUMNS)
+            features_for_day(day, files.to_arrow_table(), topic_theta, no_theta)
+
+
+@contextmanager
+def measured(name: str) -> Iterator[None]:
+    """Print what the context takes."""
+    began, processor = time.perf_counter(), time.process_time()
+    yield
+    seconds, processor = time.perf_counter() - began, time.process_time() - processor
+    print(
+        f"{name:18}{seconds:6.1f} s {processor:6.1f} s of processor time, peak {_peak_memory():.2f} GB, load {os.getloadavg()[0]:.1f}"
+    )
 
 
 def _answers_of(day: date, n: int, students: pa.Array, topics: pa.Array, items: pa.Array, random) -> pa.Table:

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmarks.healthy_school import HealthySchool
+from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, answers_to_calibrate
 from seedtest_assets.checks.answers import answer_volume, source_matches_lake
 from seedtest_assets.checks.calibration_checks import (
@@ -25,7 +26,8 @@ from seedtest_assets.checks.judgement import Judgement, numbers_to_record
 from seedtest_assets.checks.tables import judge_table
 from seedtest_assets.days import feature_windows
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.features.daily import features_for_day
+from seedtest_assets.features.daily import ANSWER_COLUMNS as FEATURE_COLUMNS
+from seedtest_assets.features.daily import features_of_parts
 from seedtest_assets.features.group_comparison import compare_group, comparison_table
 from seedtest_assets.features.item_exposure import ANSWER_COLUMNS as EXPOSURE_COLUMNS
 from seedtest_assets.features.item_exposure import EXPOSURE_DAYS, exposure_of_items
@@ -161,15 +163,18 @@ class Night:
     def topic_rows(self) -> pd.DataFrame:
         spec = self.result.model_spec
         active = self.platform.lake.read_observations([self.day], ["student_id", "topic_id"])
-        rows = topic_theta([self.window], active, self.result.items, spec["group_mean"], spec["group_sd"]).rows
+        rows = topic_theta(
+            AnswerParts.here([self.window]), active, self.result.items, spec["group_mean"], spec["group_sd"]
+        ).rows
         now = datetime.now(timezone.utc)
         return rows.assign(model=spec["model"], fitted_at=now)
 
     @cached_property
     def feature_rows(self) -> pa.Table:
         lake, (first, _) = self.platform.lake, feature_windows(self.day)
+        answers = newest_answers(lake, lake.days(first, self.day), FEATURE_COLUMNS)
         abilities = newest_abilities(self.platform.database, self.day, self.pairs)
-        rows = features_for_day(self.day, lake.observation_files(lake.days(first, self.day)), *abilities)
+        rows = features_of_parts(self.day, AnswerParts.here(answers), *abilities)
         now = pa.array([datetime.now(timezone.utc)] * len(rows), pa.timestamp("us", tz="UTC"))
         return rows.append_column("computed_at", now)
 
@@ -194,7 +199,9 @@ class Night:
             anchors=self.anchors,
         )
         exposure = self.exposure if exposure is None else exposure
-        return item_statistics_of_window([self.window], calibrated, exposure, None, self.platform.settings)
+        return item_statistics_of_window(
+            AnswerParts.here([self.window]), calibrated, exposure, None, self.platform.settings
+        )
 
     def of_items(self, statistics: pd.DataFrame) -> list[Judgement]:
         database, settings = self.platform.database, self.platform.settings

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate
 from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
@@ -93,7 +94,7 @@ def report_data(n_items: int, n_students: int) -> ReportData:
         runs,
         [],
         item_statistics_of_window(
-            [answers],
+            AnswerParts.here([answers]),
             CalibratedItems(
                 items=result.items, abilities=result.abilities, model_spec=result.model_spec, anchors=anchors
             ),

@@ -6,16 +6,19 @@ as references to their variables: the UI shows the variable's name.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 from pydantic import Field, PrivateAttr, SecretStr
 from typing_extensions import Self
 
 from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, Progress
 from seedtest_assets.engines import engine_for
+from seedtest_assets.engines.parts_at_work import PartsAtWork, at_work
 from seedtest_assets.errors import SettingsError
 from seedtest_assets.settings import Settings, load_settings
 from seedtest_assets.storage.database import Database, prepared_database
@@ -159,7 +162,7 @@ class AnswerLake(SettingsResource):
 
 
 class IrtEngine(SettingsResource):
-    """The calibration engine (this process, a Dask cluster or an IRT service), its model, its linking method and its priors."""
+    """The calibration engine (this process, a Dask cluster or an IRT service), who works on parts of answers, the model, its linking method and its priors."""
 
     r_irt_base_url: str | None = _setting("r_irt_base_url")
     r_irt_timeout_secs: float = _setting("r_irt_timeout_secs")
@@ -188,6 +191,13 @@ class IrtEngine(SettingsResource):
         Raises InputError for data that cannot be calibrated, TransientError for what may pass by itself.
         """
         return engine_for(self.settings).calibrate(request, progress)
+
+    def at_work(self, tables: Sequence[pa.Table]) -> AbstractContextManager[PartsAtWork]:
+        """Let the workers of a Dask cluster work on parts of answers where one is set, else this process.
+
+        Raises TransientError where the scheduler is out of reach, SettingsError where a worker has another version.
+        """
+        return at_work(self.settings, tables)
 
 
 class GroupQuery(SettingsResource):

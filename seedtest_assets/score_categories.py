@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets import irt
+from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.calibration import SCORE_SCHEMA
 from seedtest_assets.encoded_columns import decoded, dictionary_of
 from seedtest_assets.errors import first_few, number_of
@@ -32,7 +33,7 @@ FEW_ANSWERS = 30
 FEW_OF_ALL = 0.02
 
 SCORED_COLUMNS = ("item_id", "correct", *SCORE_SCHEMA.names)
-"""What `item_scores` reads."""
+"""What `item_scores` reads of the answers."""
 
 
 class ScoreCategories(NamedTuple):
@@ -242,13 +243,13 @@ class ItemScores:
         return item, *self.rules.categories(answers, item)
 
 
-def item_scores(parts: Iterable[pa.Table]) -> ItemScores:
+def item_scores(parts: AnswerParts) -> ItemScores:
     """Find how the scores of items count.
 
     parts: item_id, correct, and perhaps score and max_score of some of the answers each; gone through once.
     """
     names = ["item_id", "correct", "score", "max_score"]
-    counted = [_distinct_answers(part) for part in parts]
+    counted = parts.narrowed(SCORED_COLUMNS).each(_distinct_answers)
     schema = pa.schema([(names[0], pa.string()), (names[1], pa.bool_()), *SCORE_SCHEMA, ("n", pa.int64())])
     rows = pa.concat_tables([schema.empty_table(), *counted], promote_options="default")
     rows = rows.group_by(names, use_threads=False).aggregate([("n", "sum")])

@@ -234,7 +234,7 @@ class Settings(Thresholds):
     seedtest_dask: Annotated[
         DaskAddress | None,
         Field(
-            description="a Dask cluster that calibrates: `tcp://HOST:PORT` or `tls://HOST:PORT` of its scheduler, or `local:N` for N processes of this machine; needs `pip install 'seedtest-assets[cluster]'`; unset: this process does"
+            description="a Dask cluster that calibrates, and works on the parts of a window: `tcp://HOST:PORT` or `tls://HOST:PORT` of its scheduler, or `local:N` for N processes of this machine; needs `pip install 'seedtest-assets[cluster]'`; unset: this process does"
         ),
     ] = None
 

@@ -23,6 +23,10 @@ class PartsOnDemand(Sequence[pa.Table], ABC):
     def select(self, columns: Sequence[str]) -> Sequence[pa.Table]:
         """Give the parts with fewer columns."""
 
+    def of_students(self, rows: pa.Table, student: str) -> Sequence[pa.Table]:
+        """Give for each part rows of a table that include those of its students. student: the column with their ids."""
+        return [rows] * len(self)
+
     @overload
     def __getitem__(self, part: int) -> pa.Table: ...
     @overload
@@ -31,6 +35,11 @@ class PartsOnDemand(Sequence[pa.Table], ABC):
         """Read a part, or several."""
         chosen = range(len(self))[part]
         return self.read(chosen) if isinstance(chosen, int) else [self.read(number) for number in chosen]
+
+
+def rows_of_students(parts: Sequence[pa.Table], rows: pa.Table, student: str) -> Sequence[pa.Table]:
+    """Give for each part rows of a table that include those of its students. student: the column with their ids."""
+    return parts.of_students(rows, student) if isinstance(parts, PartsOnDemand) else [rows] * len(parts)
 
 
 def narrowed(parts: Sequence[pa.Table], columns: Sequence[str]) -> Sequence[pa.Table]:

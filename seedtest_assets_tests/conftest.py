@@ -298,6 +298,16 @@ def _named(server: Database, name: str) -> Database:
     return replace(server, url=server.url.replace(sa.make_url(server.url).database, name))
 
 
+@pytest.fixture(scope="session")
+def dask_cluster():
+    """A Dask cluster of three worker processes, for all tests."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=3, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        yield cluster
+
+
 def deploy(environment: pytest.MonkeyPatch, database: Database, lake: Path) -> None:
     """Set the environment of a deployment of the small school."""
     environment.setenv("DATABASE_URL", database.url)

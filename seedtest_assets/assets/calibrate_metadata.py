@@ -9,7 +9,7 @@ import dagster as dg
 from seedtest_assets.calibration import CalibrationResult, linked_blocks
 from seedtest_assets.checks import catalogue
 from seedtest_assets.report.pictures import histogram, item_map
-from seedtest_assets.step.metadata import picture, previewed, rounded
+from seedtest_assets.step.metadata import cluster_metadata, picture, previewed, rounded
 from seedtest_assets.storage.window import Window
 
 LINKING_SHOWN = ("A", "B", "se_A", "se_B", "residual_z", "n_anchors_used")
@@ -88,7 +88,7 @@ def _fit(result: CalibrationResult, run_id: str) -> dict[str, Any]:
         "linked_to": specification["linked_to"],
         **_linking(specification),
         **_item_priors(specification),
-        **_cluster(metrics),
+        **cluster_metadata(metrics.get("cluster", {})),
         "model_spec": dg.MetadataValue.json(_as_json(specification)),
         "metrics": dg.MetadataValue.json(_as_json(metrics)),
     }
@@ -116,13 +116,6 @@ def _item_priors(specification: Mapping[str, Any]) -> dict[str, Any]:
         if name in priors
     }
     return {"items_with_priors": priors["n_items"], **of_parameters}
-
-
-def _cluster(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the cluster that calibrated, where one did, and the link of its dashboard."""
-    facts = metrics.get("cluster", {})
-    shown = {f"cluster_{name}": value for name, value in facts.items() if name != "dashboard"}
-    return shown | ({"dask_dashboard": dg.MetadataValue.url(facts["dashboard"])} if "dashboard" in facts else {})
 
 
 def _window(window: Window) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from seedtest_assets.days import FEATURE_WINDOW_DAYS, feature_windows
 from seedtest_assets.features.daily import ANSWER_COLUMNS, features_of_parts
 from seedtest_assets.features.topics_of_answers import active_pairs
 from seedtest_assets.report.pictures import histogram
-from seedtest_assets.resources import AnswerLake, FeatureRules, PlatformDatabase
+from seedtest_assets.resources import AnswerLake, FeatureRules, IrtEngine, PlatformDatabase
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
-from seedtest_assets.step.metadata import picture, previewed, table_metadata
+from seedtest_assets.step.metadata import cluster_metadata, picture, previewed, table_metadata
 from seedtest_assets.storage.abilities import newest_abilities
 from seedtest_assets.storage.publishing import write_features
 from seedtest_assets.storage.retention import drop_old_history
@@ -29,7 +29,11 @@ from seedtest_assets.storage.window_parts import newest_answers
     metadata=table_metadata("features_topic_daily"),
 )
 def features_topic_daily(
-    context: dg.AssetExecutionContext, platform: PlatformDatabase, lake: AnswerLake, feature_rules: FeatureRules
+    context: dg.AssetExecutionContext,
+    platform: PlatformDatabase,
+    lake: AnswerLake,
+    engine: IrtEngine,
+    feature_rules: FeatureRules,
 ) -> dg.MaterializeResult:
     """Attempts, times, hints, ability and improvement of every student in every topic they worked on that day."""
     with failures_in_one_line():
@@ -37,14 +41,15 @@ def features_topic_daily(
         answers = lake.storage.read_observations([day], ["student_id", "topic_id"])
         topic_theta, overall_theta = newest_abilities(database, day, active_pairs(answers))
         days = lake.storage.days(feature_windows(day)[0], day)
-        rows = features_of_parts(
-            day,
-            newest_answers(lake.storage, days, ANSWER_COLUMNS),
-            topic_theta,
-            overall_theta,
-            include_theta=feature_rules.agg_include_theta,
-            use_theta=feature_rules.metrics_use_irt_theta,
-        )
+        with engine.at_work(newest_answers(lake.storage, days, ANSWER_COLUMNS)) as work:
+            rows = features_of_parts(
+                day,
+                work.parts,
+                topic_theta,
+                overall_theta,
+                include_theta=feature_rules.agg_include_theta,
+                use_theta=feature_rules.metrics_use_irt_theta,
+            )
         computed_at = pa.array([datetime.now(timezone.utc)] * len(rows), pa.timestamp("us", tz="UTC"))
         rows_to_write = rows.append_column("computed_at", computed_at)
         publication = write_features(database, day, rows_to_write, publishing=platform.publishing)
@@ -57,6 +62,7 @@ def features_topic_daily(
                 "published": publication.summary,
                 "history_dropped": dropped.summary or "nothing",
                 **_described(rows, answers, missing),
+                **cluster_metadata(work.cluster),
             }
         )
 

@@ -8,10 +8,10 @@ import pandas as pd
 
 from seedtest_assets.features import person_fit as features
 from seedtest_assets.report.pictures import histogram
-from seedtest_assets.resources import AnswerLake, PlatformDatabase
+from seedtest_assets.resources import AnswerLake, IrtEngine, PlatformDatabase
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
-from seedtest_assets.step.metadata import file_metadata, picture, previewed, rounded
+from seedtest_assets.step.metadata import cluster_metadata, file_metadata, picture, previewed, rounded
 from seedtest_assets.storage.history import fit_meta, item_parameters
 from seedtest_assets.storage.history_tables import HISTORY
 from seedtest_assets.storage.person_fit import TABLE, write_person_fit
@@ -24,17 +24,21 @@ from seedtest_assets.storage.person_fit import TABLE, write_person_fit
     kinds={"numba", "postgres"},
     metadata=file_metadata(HISTORY[TABLE]),
 )
-def person_fit(context: dg.AssetExecutionContext, platform: PlatformDatabase, lake: AnswerLake) -> dg.MaterializeResult:
+def person_fit(
+    context: dg.AssetExecutionContext, platform: PlatformDatabase, lake: AnswerLake, engine: IrtEngine
+) -> dg.MaterializeResult:
     """Person fit (lz*) of the students active on the day, from their answers of the look-back window."""
     with failures_in_one_line():
         database, day = platform.database, date.fromisoformat(context.partition_key)
-        fit, rows = fit_meta(database, day), pd.DataFrame(columns=features.COLUMNS)
+        fit, rows, of_cluster = fit_meta(database, day), pd.DataFrame(columns=features.COLUMNS), {}
         if fit is not None:
             active = lake.storage.read_observations([day], ["student_id"])
             items = item_parameters(database, day)
-            rows = features.person_fit(lake.window(day).buckets, active, items, fit["model_spec"])
+            with engine.at_work(lake.window(day).buckets) as work:
+                rows = features.person_fit(work.parts, active, items, fit["model_spec"])
+            of_cluster = cluster_metadata(work.cluster)
         write_person_fit(database, day, rows, datetime.now(timezone.utc))
-        return dg.MaterializeResult(metadata=_described(rows, calibrated=fit is not None))
+        return dg.MaterializeResult(metadata=_described(rows, calibrated=fit is not None) | of_cluster)
 
 
 def _described(rows: pd.DataFrame, *, calibrated: bool) -> dict[str, Any]:

@@ -9,10 +9,10 @@ import pandas as pd
 from seedtest_assets.features.topic_theta import topic_theta
 from seedtest_assets.irt import TopicSpread
 from seedtest_assets.report.pictures import histogram
-from seedtest_assets.resources import AnswerLake, PlatformDatabase
+from seedtest_assets.resources import AnswerLake, IrtEngine, PlatformDatabase
 from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
 from seedtest_assets.step.failures import failures_in_one_line
-from seedtest_assets.step.metadata import picture, previewed, rounded, table_metadata
+from seedtest_assets.step.metadata import cluster_metadata, picture, previewed, rounded, table_metadata
 from seedtest_assets.storage.history import fit_meta, item_parameters
 from seedtest_assets.storage.publishing import write_topic_theta
 
@@ -25,7 +25,7 @@ from seedtest_assets.storage.publishing import write_topic_theta
     metadata=table_metadata("student_topic_theta"),
 )
 def student_topic_theta(
-    context: dg.AssetExecutionContext, platform: PlatformDatabase, lake: AnswerLake
+    context: dg.AssetExecutionContext, platform: PlatformDatabase, lake: AnswerLake, engine: IrtEngine
 ) -> dg.MaterializeResult:
     """Ability per student and topic for the students active on the day; a topic with few answers leans on the others."""
     with failures_in_one_line():
@@ -40,16 +40,23 @@ def student_topic_theta(
                 }
             )
         specification = fit["model_spec"]
-        abilities = topic_theta(
-            lake.window(day).buckets,
-            active,
-            item_parameters(database, day),
-            specification["group_mean"],
-            specification["group_sd"],
-        )
+        with engine.at_work(lake.window(day).buckets) as work:
+            abilities = topic_theta(
+                work.parts,
+                active,
+                item_parameters(database, day),
+                specification["group_mean"],
+                specification["group_sd"],
+            )
         rows = abilities.rows.assign(model=specification["model"], fitted_at=datetime.now(timezone.utc))
         publication = write_topic_theta(database, day, rows, publishing=platform.publishing)
-        return dg.MaterializeResult(metadata={"published": publication.summary, **_described(rows, abilities.spread)})
+        return dg.MaterializeResult(
+            metadata={
+                "published": publication.summary,
+                **_described(rows, abilities.spread),
+                **cluster_metadata(work.cluster),
+            }
+        )
 
 
 def _described(rows: pd.DataFrame, spread: TopicSpread | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from scipy.special import expit
 
 from seedtest_assets import irt
+from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.days import day_bounds
 from seedtest_assets.engines.codes import coded, codes_and_names
 from seedtest_assets.irt.category_curves import log_category_probabilities
@@ -134,7 +135,7 @@ class _KnownItems:
     @classmethod
     def of(cls, parts: Sequence[pa.Table], items: pd.DataFrame) -> "_KnownItems":
         """Find how the scores of the answers count. items: PARAMETER_COLUMNS."""
-        scores = item_scores(narrowed(parts, SCORED_COLUMNS))
+        scores = item_scores(AnswerParts.here(parts))
         usable = items[np.isfinite(items[["a", "b"]].to_numpy(float)).all(axis=1)]
         parameters = coded(usable, scores.item_ids)
         return cls(scores, irt.ItemParameters([], [], [], []) if parameters is None else parameters)

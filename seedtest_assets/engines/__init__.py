@@ -7,6 +7,19 @@ from seedtest_assets.errors import SettingsError
 from seedtest_assets.settings import Settings
 
 
+def cluster_address(settings: Settings) -> str | None:
+    """Give the address of the cluster of SEEDTEST_DASK, where one is set.
+
+    Raises SettingsError where the cluster's packages are not installed.
+    """
+    if settings.seedtest_dask and not find_spec("distributed"):
+        raise SettingsError(
+            f"SEEDTEST_DASK={settings.seedtest_dask} is set, and Dask is not installed. "
+            "Run `pip install 'seedtest-assets[cluster]'`"
+        )
+    return settings.seedtest_dask
+
+
 def engine_for(settings: Settings) -> CalibrationEngine:
     """Choose the IRT service at R_IRT_BASE_URL or the cluster of SEEDTEST_DASK where that is set, else this process.
 
@@ -22,15 +35,10 @@ def engine_for(settings: Settings) -> CalibrationEngine:
         from seedtest_assets.engines.remote.engine import IrtServiceEngine
 
         return IrtServiceEngine(settings)
-    if settings.seedtest_dask:
-        if not find_spec("distributed"):
-            raise SettingsError(
-                f"SEEDTEST_DASK={settings.seedtest_dask} is set, and Dask is not installed. "
-                "Run `pip install 'seedtest-assets[cluster]'`"
-            )
+    if address := cluster_address(settings):
         from seedtest_assets.engines.cluster.engine import ClusterEngine
 
-        return ClusterEngine(settings.seedtest_dask)
+        return ClusterEngine(address)
     from seedtest_assets.engines.in_process import InProcessEngine
 
     return InProcessEngine()

@@ -1,18 +1,14 @@
 """The daily features of every (student, topic): one query over the lake's days and two tables of abilities."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import date, datetime
 from importlib.resources import files
 
 import duckdb
-import fsspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.days import day_bounds, feature_windows
-from seedtest_assets.encoded_columns import dictionary_of
-from seedtest_assets.errors import InputError, first_line
-from seedtest_assets.features.lake_files import open_answers
 from seedtest_assets.storage.abilities import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA
 
 ANSWER_COLUMNS = (
@@ -45,62 +41,55 @@ FEATURE_SCHEMA = pa.schema(
 
 def features_for_day(
     day: date,
-    observations: Sequence[str] | pa.Table,
+    answers: pa.Table,
     topic_theta: pa.Table,
     overall_theta: pa.Table,
     *,
     include_theta: bool = True,
     use_theta: bool = True,
-    filesystem: fsspec.AbstractFileSystem | None = None,
 ) -> pa.Table:
     """Compute rows of FEATURE_SCHEMA for the (student, topic) pairs with answers on a UTC day, by user, then topic.
 
-    observations: Parquet files of OBSERVATION_SCHEMA that hold the days of both windows, or a table with ANSWER_COLUMNS; days
-        that are not there are days without answers. Answers outside the windows and answers without a topic make no difference.
+    answers: ANSWER_COLUMNS of the days of both windows; days that are not there are days without answers. Answers outside the
+        windows and answers without a topic make no difference.
     topic_theta, overall_theta: TOPIC_THETA_SCHEMA and OVERALL_THETA_SCHEMA, of both windows; the newest of each counts.
     include_theta: False leaves theta_estimate and theta_sd NULL. use_theta: False rests improvement on accuracy alone.
-    filesystem: where the files are, if not on the local disk.
-
-    Raises InputError for files that cannot be read.
     """
     previous, recent = feature_windows(day)
     (start, end), recent_start, previous_start = day_bounds(day), day_bounds(recent)[0], day_bounds(previous)[0]
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        try:
-            open_answers(connection, observations, filesystem)
-            connection.register("topic_theta", topic_theta.select(TOPIC_THETA_SCHEMA.names))
-            connection.register("overall_theta", overall_theta.select(OVERALL_THETA_SCHEMA.names))
-            parameters: dict[str, bool | datetime] = {
-                "day": start,
-                "next_day": end,
-                "recent_start": recent_start,
-                "previous_start": previous_start,
-                "include_theta": include_theta,
-                "use_theta": use_theta,
-            }
-            rows = connection.sql(
-                files("seedtest_assets.features").joinpath("daily.sql").read_text(encoding="utf-8"), params=parameters
-            ).to_arrow_table()
-        except duckdb.Error as error:
-            raise InputError(f"the features of {day} cannot be computed: {first_line(error)}") from None
+        connection.register("answers", answers)
+        connection.register("topic_theta", topic_theta.select(TOPIC_THETA_SCHEMA.names))
+        connection.register("overall_theta", overall_theta.select(OVERALL_THETA_SCHEMA.names))
+        parameters: dict[str, bool | datetime] = {
+            "day": start,
+            "next_day": end,
+            "recent_start": recent_start,
+            "previous_start": previous_start,
+            "include_theta": include_theta,
+            "use_theta": use_theta,
+        }
+        rows = connection.sql(
+            files("seedtest_assets.features").joinpath("daily.sql").read_text(encoding="utf-8"), params=parameters
+        ).to_arrow_table()
     return rows.cast(FEATURE_SCHEMA)
 
 
 def features_of_parts(
-    day: date, parts: Sequence[pa.Table], topic_theta: pa.Table, overall_theta: pa.Table, **options: bool
+    day: date, parts: AnswerParts, topic_theta: pa.Table, overall_theta: pa.Table, **options: bool
 ) -> pa.Table:
-    """Compute as features_for_day from tables that no two students share; one of them is in memory at a time.
+    """Compute as features_for_day from the answers of both windows in parts.
 
     options: of features_for_day.
     """
-    rows = []
-    for part in parts:
-        students = dictionary_of(part["student_id"]).dictionary
-        abilities = (
-            table.filter(pc.is_in(table["user_id"], students)) if len(parts) > 1 else table
-            for table in (topic_theta, overall_theta)
-        )
-        rows.append(features_for_day(day, part, *abilities, **options))
+    abilities = (parts.of_students(table, "user_id") for table in (topic_theta, overall_theta))
+    rows = parts.narrowed(ANSWER_COLUMNS).each(_features_of_part, day, *abilities, options)
     ordered = [("user_id", "ascending"), ("topic_id", "ascending")]
     return rows[0] if len(rows) == 1 else pa.concat_tables(rows).sort_by(ordered)
+
+
+def _features_of_part(
+    answers: pa.Table, day: date, topic_theta: pa.Table, overall_theta: pa.Table, options: Mapping[str, bool]
+) -> pa.Table:
+    return features_for_day(day, answers, topic_theta, overall_theta, **options)

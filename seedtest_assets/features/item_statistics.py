@@ -1,6 +1,6 @@
 """The statistics of every item that was answered in the look-back window, and its flags."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -10,16 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets import irt
+from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.engines.codes import coded, codes_and_names
 from seedtest_assets.features.flagging import flags_of
 from seedtest_assets.irt.classical import ClassicalSums, classical_statistics_of, classical_sums
-from seedtest_assets.irt.fit_statistics import answered_by, fit_sums, group_limits, item_fit_of
+from seedtest_assets.irt.fit_statistics import FitSums, answered_by, fit_sums, group_limits, item_fit_of
 from seedtest_assets.irt.remarks import REVERSED
+from seedtest_assets.irt.shards import Shards
 from seedtest_assets.item_steps import kinds_of
 from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores, known_scores
 from seedtest_assets.storage.history_tables import HISTORY
 from seedtest_assets.storage.lake import Omissions
-from seedtest_assets.tables_on_demand import narrowed
 from seedtest_assets.thresholds import Thresholds
 
 ANSWER_COLUMNS = ("student_id", "completed_at", *SCORED_COLUMNS)
@@ -40,7 +41,7 @@ class CalibratedItems:
 
 
 def item_statistics_of_window(
-    parts: Sequence[pa.Table],
+    parts: AnswerParts,
     calibrated: CalibratedItems,
     exposure: pd.DataFrame,
     omissions: Omissions | None,
@@ -51,13 +52,21 @@ def item_statistics_of_window(
     parts: student_id, item_id, correct, completed_at, perhaps score and max_score of the look-back window, no student in two of them;
     exposure: as of `exposure_of_items`; omissions: answers without a mark, None where they were not counted.
     """
-    scores = item_scores(narrowed(parts, SCORED_COLUMNS))
+    scores = item_scores(parts)
     names, parameters = scores.item_ids, coded(calibrated.items, scores.item_ids)
-    of_parts = _CodedParts(narrowed(parts, ANSWER_COLUMNS), scores, parameters, calibrated)
-    classical, score_counts, theta = _first_sums(of_parts)
+    abilities = pa.table({name: pa.array(calibrated.abilities[name]) for name in ("user_id", "theta")})
+    persons = parts.narrowed(ANSWER_COLUMNS).derive(
+        _persons_of_part,
+        scores,
+        parameters,
+        parts.of_students(abilities, "user_id"),
+        float(calibrated.model_spec["group_mean"]),
+    )
+    sums = persons.total(_sums_of_part, scores.highest, add=_Sums.plus)
+    classical = classical_statistics_of(sums.classical)
     rows = pd.DataFrame({"item_id": pd.Series(names.to_pandas(), dtype=object), **classical._asdict()})
-    rows["n_rarest_score"] = _n_rarest_score(score_counts, scores.highest)
-    rows = rows.merge(_fit(of_parts, group_limits(theta)), on="item_id", how="left")
+    rows["n_rarest_score"] = _n_rarest_score(sums.counts, scores.highest)
+    rows = rows.merge(_fit(persons, names, parameters, calibrated), on="item_id", how="left")
     rows = rows.merge(exposure, on="item_id", how="left")
     rows["anchor_drift"] = rows["b"] - rows["item_id"].map(_comparable_anchors(calibrated)["b"])
     rows["omission_share"] = _omission_share(rows["item_id"], omissions)
@@ -66,66 +75,64 @@ def item_statistics_of_window(
 
 
 class _Persons(NamedTuple):
-    """The answers of a part that count. theta: of its persons, float64 [n_persons]."""
+    """The answers of a part that count, 5 bytes each. theta: of its persons, float64 [n_persons]."""
 
     responses: irt.Responses
     theta: np.ndarray
 
 
-class _CodedParts:
-    """Parts of the window with students and items as numbers, 5 bytes an answer: read once, gone through twice."""
-
-    def __init__(
-        self,
-        parts: Sequence[pa.Table],
-        scores: ItemScores,
-        parameters: irt.ItemParameters | None,
-        calibrated: CalibratedItems,
-    ) -> None:
-        self.scores, self.parameters, self.calibrated = scores, parameters, calibrated
-        self._parts, self._read = parts, list[_Persons]()
-
-    def __iter__(self) -> Iterator[_Persons]:
-        yield from self._read
-        for number in range(len(self._read), len(self._parts)):
-            self._read.append(self._persons_of(self._parts[number]))
-            yield self._read[-1]
-
-    def _persons_of(self, answers: pa.Table) -> _Persons:
-        item, score, counts = self.scores.coded(answers)
-        if self.parameters is not None:
-            counts = counts & known_scores(self.parameters, item, score)
-        if not counts.all():
-            answers, item, score = answers.filter(pa.array(counts)), item[counts], score[counts]
-        person, students = codes_and_names(answers["student_id"])
-        responses = irt.Responses.from_answers(
-            person,
-            item,
-            score,
-            answers["completed_at"].to_numpy(),
-            n_persons=len(students),
-            n_items=len(self.scores.item_ids),
-        )
-        # Without the order in time, which no statistic asks for.
-        return _Persons(replace(responses, order=responses.order[:0]), _abilities_of(students, self.calibrated))
+def _persons_of_part(
+    answers: pa.Table,
+    scores: ItemScores,
+    parameters: irt.ItemParameters | None,
+    abilities: pa.Table,
+    mean: float,
+) -> _Persons:
+    """Code a part. abilities: user_id, theta of its students, perhaps of others; mean: for a student who has none."""
+    item, score, counts = scores.coded(answers)
+    if parameters is not None:
+        counts = counts & known_scores(parameters, item, score)
+    if not counts.all():
+        answers, item, score = answers.filter(pa.array(counts)), item[counts], score[counts]
+    person, students = codes_and_names(answers["student_id"])
+    responses = irt.Responses.from_answers(
+        person,
+        item,
+        score,
+        answers["completed_at"].to_numpy(),
+        n_persons=len(students),
+        n_items=len(scores.item_ids),
+    )
+    # Without the order in time, which no statistic asks for.
+    return _Persons(replace(responses, order=responses.order[:0]), _abilities_of(students, abilities, mean))
 
 
-def _first_sums(parts: _CodedParts) -> tuple[irt.ClassicalStatistics, np.ndarray, np.ndarray]:
-    """Compute what needs no model, how often each item has each score, int64 [n_items, width], and the abilities of the persons
-    with answers to calibrated items."""
-    highest = parts.scores.highest
-    width = int(highest.max(initial=1)) + 1
-    sums: ClassicalSums | None = None
-    counts, theta = np.zeros((len(highest), width), np.int64), [np.empty(0)]
-    for responses, ability in parts:
-        of_part = classical_sums(responses, highest)
-        sums = of_part if sums is None else sums.plus(of_part)
-        cells = responses.item.astype(np.int64) * width + responses.score
-        counts += np.bincount(cells, minlength=counts.size).reshape(counts.shape)
-        if parts.parameters is not None:
-            theta.append(ability[answered_by(responses, parts.parameters)])
-    assert sums is not None  # a window has a part, if only one without answers
-    return classical_statistics_of(sums), counts, np.concatenate(theta)
+class _Sums(NamedTuple):
+    """Of some parts: what needs no model; how often each item has each score, int64 [n_items, width]."""
+
+    classical: ClassicalSums
+    counts: np.ndarray
+
+    def plus(self, other: "_Sums") -> "_Sums":
+        return _Sums(self.classical.plus(other.classical), self.counts + other.counts)
+
+
+def _sums_of_part(persons: _Persons, highest: np.ndarray) -> _Sums:
+    responses, width = persons.responses, int(highest.max(initial=1)) + 1
+    cells = responses.item.astype(np.int64) * width + responses.score
+    counts = np.bincount(cells, minlength=len(highest) * width).reshape(len(highest), width)
+    return _Sums(classical_sums(responses, highest), counts)
+
+
+def _abilities_of_answered(persons: _Persons, parameters: irt.ItemParameters) -> np.ndarray:
+    """Select the abilities of the persons with answers to calibrated items."""
+    return persons.theta[answered_by(persons.responses, parameters)]
+
+
+def _fit_of_part(
+    persons: _Persons, parameters: irt.ItemParameters, limit: np.ndarray, mean: float, sd: float
+) -> FitSums:
+    return fit_sums(persons.responses, parameters, persons.theta, limit, mean=mean, sd=sd)
 
 
 def _n_rarest_score(counts: np.ndarray, highest: np.ndarray) -> np.ndarray:
@@ -142,33 +149,30 @@ def _comparable_anchors(calibrated: CalibratedItems) -> pd.DataFrame:
     return anchors[alike].set_index("item_id")
 
 
-def _fit(parts: _CodedParts, limit: np.ndarray) -> pd.DataFrame:
-    """Compute item_id, a, b, se_b, reversed_key, infit, outfit, rmsd and p of the calibrated items."""
+def _fit(
+    persons: Shards[_Persons], names: pa.Array, parameters: irt.ItemParameters | None, calibrated: CalibratedItems
+) -> pd.DataFrame:
+    """Compute item_id, a, b, se_b, reversed_key, infit, outfit, rmsd and p of the calibrated items. names: of the codes of items."""
     columns = ["item_id", "a", "b", "se_b", "reversed_key", "infit", "outfit", "rmsd", "p"]
-    parameters, calibrated = parts.parameters, parts.calibrated
     if parameters is None:
         return pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[1:], float))
-    specification, sums = calibrated.model_spec, None
-    population = {"mean": specification["group_mean"], "sd": specification["group_sd"]}
-    for responses, theta in parts:
-        of_part = fit_sums(responses, parameters, theta, limit, **population)
-        sums = of_part if sums is None else sums.plus(of_part)
-    assert sums is not None
+    specification = calibrated.model_spec
+    limit = group_limits(np.concatenate(persons.each(_abilities_of_answered, parameters)))
+    population = specification["group_mean"], specification["group_sd"]
+    sums = persons.total(_fit_of_part, parameters, limit, *population, add=FitSums.plus)
     fit = item_fit_of(sums, limit, irt.free_parameters(parameters, specification["model"]))
-    names = parts.scores.item_ids.take(pa.array(parameters.item)).to_pylist()
-    fitted = calibrated.items.set_index("item_id").loc[names].reset_index()
+    fitted_ids = names.take(pa.array(parameters.item)).to_pylist()
+    fitted = calibrated.items.set_index("item_id").loc[fitted_ids].reset_index()
     return fitted.assign(
         reversed_key=fitted["flag"] == REVERSED, infit=fit.infit, outfit=fit.outfit, rmsd=fit.rmsd, p=fit.p
     )[columns]
 
 
-def _abilities_of(students: pa.Array, calibrated: CalibratedItems) -> np.ndarray:
-    """Order the abilities as the students are coded; the group's mean for one that the calibration does not have."""
-    place = pc.index_in(students, pa.array(calibrated.abilities["user_id"], students.type))
-    theta = calibrated.abilities["theta"].to_numpy(float)
-    known = place.is_valid().to_numpy(zero_copy_only=False)
-    mean = float(calibrated.model_spec["group_mean"])
-    return np.where(known, np.append(theta, mean)[place.fill_null(len(theta)).to_numpy()], mean)
+def _abilities_of(students: pa.Array, abilities: pa.Table, mean: float) -> np.ndarray:
+    """Order the abilities as the students are coded; the mean for one that the calibration does not have."""
+    place = pc.index_in(students, abilities["user_id"].cast(students.type).combine_chunks())
+    theta = np.append(abilities["theta"].to_numpy(), mean)
+    return theta[place.fill_null(len(abilities)).to_numpy()]
 
 
 def _omission_share(item_ids: pd.Series, omissions: Omissions | None) -> pd.Series:

@@ -1,6 +1,6 @@
 """Person fit by name: lz* of the students who are active."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets import irt
+from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.engines.codes import coded, codes_and_names, is_one_of
 from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores, known_scores
-from seedtest_assets.tables_on_demand import narrowed
 
 ABERRANT = -1.645
 """lz* below which a pattern of answers is aberrant."""
@@ -21,32 +21,35 @@ ANSWER_COLUMNS = ("student_id", "completed_at", *SCORED_COLUMNS)
 
 
 def person_fit(
-    parts: Sequence[pa.Table], active: pa.Table, items: pd.DataFrame, model_spec: Mapping[str, Any]
+    parts: AnswerParts, active: pa.Table, items: pd.DataFrame, model_spec: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Compute COLUMNS of the active students from their answers of the window.
 
     parts: student_id, item_id, correct, completed_at, perhaps score and max_score of the window, no student in two of them; active:
     student_id of the day's answers; items: PARAMETER_COLUMNS; model_spec: of the fit, for the population.
     """
-    _, students = codes_and_names(active["student_id"])
-    scores = item_scores(narrowed(parts, SCORED_COLUMNS))
+    scores = item_scores(parts)
     parameters = coded(items, scores.item_ids)
     if parameters is None:
         return pd.DataFrame(columns=COLUMNS)
-    rows = [_of_part(part, students, scores, parameters, model_spec) for part in narrowed(parts, ANSWER_COLUMNS)]
+    _, students = codes_and_names(active["student_id"])
+    active = parts.of_students(pa.table({"student_id": students}), "student_id")
+    rows = parts.narrowed(ANSWER_COLUMNS).each(_person_fit_of_part, active, scores, parameters, model_spec)
     return pd.concat(rows, ignore_index=True)
 
 
-def _of_part(
+def _person_fit_of_part(
     answers: pa.Table,
-    students: pa.Array,
+    active: pa.Table,
     scores: ItemScores,
     parameters: irt.ItemParameters,
     model_spec: Mapping[str, Any],
 ) -> pd.DataFrame:
     item, score, usable = scores.coded(answers)
     known = usable & known_scores(parameters, item, score)
-    wanted = known & is_one_of(answers["student_id"], students).to_numpy(zero_copy_only=False)
+    wanted = known & is_one_of(answers["student_id"], active["student_id"].combine_chunks()).to_numpy(
+        zero_copy_only=False
+    )
     of_active = answers.filter(pa.array(wanted))
     person, names = codes_and_names(of_active["student_id"])
     responses = irt.Responses.from_answers(

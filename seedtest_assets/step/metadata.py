@@ -3,7 +3,7 @@
 import base64
 import math
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import dagster as dg
 import pandas as pd
@@ -46,3 +46,13 @@ def previewed(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
 def picture(png: bytes, what_it_shows: str) -> dg.MarkdownMetadataValue:
     """Show a small picture; the UI shows data: PNG inside Markdown, and nothing of a raw <svg>."""
     return dg.MetadataValue.md(f"![{what_it_shows}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def cluster_metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Show the cluster that worked, where one did: its totals, what each function took, and the link of its dashboard."""
+    if not facts:
+        return {}
+    totals = {f"cluster_{name}": value for name, value in facts.items() if name not in ("work", "dashboard")}
+    work = dg.MetadataValue.table([dg.TableRecord(row) for row in facts["work"]])
+    link = {"dask_dashboard": dg.MetadataValue.url(facts["dashboard"])} if "dashboard" in facts else {}
+    return totals | {"cluster_work": work} | link

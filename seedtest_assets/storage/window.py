@@ -23,7 +23,7 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import Source
 from seedtest_assets.storage.window_parts import LakeParts, newest_answers
-from seedtest_assets.tables_on_demand import PartsOnDemand, narrowed
+from seedtest_assets.tables_on_demand import PartsOnDemand, narrowed, rows_of_students
 
 CALIBRATED = ["student_id", "item_id", "correct", "completed_at", *SCORE_SCHEMA.names]
 COLUMNS = ["student_id", "item_id", "topic_id", "correct", "completed_at", "response_time_ms", "score", "max_score"]
@@ -60,7 +60,9 @@ class Window:
         """The answers, rapid guesses counted, in parts that no two students share; each is read when it is asked for."""
         if len(self.given) == 1:  # a small window, which stays in memory
             return [self.counted(self.given[0])]
-        return self.given if self.policy in (None, "keep") else CountedParts(self)
+        if self.policy is None or self.policy == "keep":
+            return self.given
+        return CountedParts(self.given, self.rapid, self.policy)
 
     @property
     def to_calibrate(self) -> Sequence[pa.Table]:
@@ -112,20 +114,25 @@ class PartsToCalibrate(PartsOnDemand):
 
 @dataclass(frozen=True)
 class CountedParts(PartsOnDemand):
-    """The parts of a window with its rapid guesses counted. columns: None for all."""
+    """The parts of a window with its rapid guesses counted. given: as they were given; columns: None for all."""
 
-    window: Window
+    given: Sequence[pa.Table]
+    rapid: RapidGuesses
+    policy: Policy
     columns: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
-        return len(self.window.given)
+        return len(self.given)
 
     def read(self, number: int) -> pa.Table:
-        answers = self.window.counted(self.window.given[number])
+        answers, _ = apply_policy(self.given[number], self.rapid, self.policy)
         return answers if self.columns is None else answers.select(self.columns)
 
     def select(self, columns: Sequence[str]) -> "CountedParts":
         return replace(self, columns=tuple(columns))
+
+    def of_students(self, rows: pa.Table, student: str) -> Sequence[pa.Table]:
+        return rows_of_students(self.given, rows, student)
 
 
 def missing_days(lake: Lake, day: date, settings: Settings, n_days: int) -> list[date]:

@@ -7,6 +7,7 @@ from datetime import date
 import pyarrow as pa
 
 from seedtest_assets.storage.bucket import Bucket
+from seedtest_assets.storage.day_file import divided
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.lake_days import ONE_FILE, DayFiles
 from seedtest_assets.storage.student_buckets import answers_in, buckets_of_a_window
@@ -47,6 +48,12 @@ class LakeParts(PartsOnDemand):
 
     def select(self, columns: Sequence[str]) -> "LakeParts":
         return replace(self, columns=tuple(columns))
+
+    def of_students(self, rows: pa.Table, student: str) -> list[pa.Table]:
+        of_parts = [rows.slice(0, 0)] * self.n_parts
+        for number, of_part in divided(rows, self.n_parts, student):
+            of_parts[number] = of_part
+        return of_parts
 
 
 def newest_answers(lake: Lake, days: Sequence[date], columns: Sequence[str], most: int = 0) -> LakeParts:

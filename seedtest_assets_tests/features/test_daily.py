@@ -5,21 +5,16 @@ from datetime import date, datetime, timedelta, timezone
 from fractions import Fraction
 from math import sqrt
 
-import fsspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seedtest_assets.calibration import SCORE_SCHEMA
 from seedtest_assets.days import feature_windows
-from seedtest_assets.errors import InputError
 from seedtest_assets.features.daily import FEATURE_SCHEMA, OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, features_for_day
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 
 DAYS = [date(2024, 2, 29), date(2024, 3, 1), date(2025, 1, 1), date(2025, 3, 13), date(2023, 3, 1), date(2024, 12, 31)]
-OLD_SCHEMA = pa.schema([field for field in OBSERVATION_SCHEMA if field.name not in SCORE_SCHEMA.names])
 LAST_MOMENT = timedelta(hours=23, minutes=59, seconds=59, milliseconds=999)
 TIMES_OF_DAY = [timedelta(0), timedelta(milliseconds=1), timedelta(hours=12), LAST_MOMENT]
 
@@ -123,26 +118,18 @@ def theta_table(theta, schema):
     return pa.Table.from_pylist([dict(zip(names, (*key, *value), strict=True)) for key, value in theta.items()], schema)
 
 
-def write_days(folder, answers, schema=OBSERVATION_SCHEMA):
-    """One Parquet file a UTC day, as in the lake; days without answers have none."""
-    of_day = defaultdict(list)
-    for answer in answers:
-        of_day[answer["completed_at"].date()].append(answer)
-    paths = []
-    for day, rows in of_day.items():
-        paths.append(f"{folder}/{day}.parquet")
-        pq.write_table(pa.Table.from_pylist(rows, schema), paths[-1])
-    return paths
+def table(answers):
+    return pa.Table.from_pylist(answers, OBSERVATION_SCHEMA)
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None)
 @given(log=logs(), include_theta=st.booleans(), use_theta=st.booleans())
-def test_every_column_agrees_with_the_reference(tmp_path_factory, log, include_theta, use_theta):
+def test_every_column_agrees_with_the_reference(log, include_theta, use_theta):
     day, answers, topic_theta, overall_theta = log
     got = features_for_day(
         day,
-        write_days(tmp_path_factory.mktemp("days"), answers),
+        table(answers),
         theta_table(topic_theta, TOPIC_THETA_SCHEMA),
         theta_table(overall_theta, OVERALL_THETA_SCHEMA),
         include_theta=include_theta,
@@ -170,90 +157,69 @@ def answer(days_ago, correct=True, day=DAYS[0], **changes):
     } | changes
 
 
-def only_row(tmp_path, answers, topic_theta=None, overall_theta=None, **options):
+def only_row(answers, topic_theta=None, overall_theta=None, **options):
     tables = theta_table(topic_theta or {}, TOPIC_THETA_SCHEMA), theta_table(overall_theta or {}, OVERALL_THETA_SCHEMA)
-    (row,) = features_for_day(DAYS[0], write_days(tmp_path, answers), *tables, **options).to_pylist()
+    (row,) = features_for_day(DAYS[0], table(answers), *tables, **options).to_pylist()
     return row
 
 
-def test_improvement_by_ability_worked_by_hand(tmp_path):
+def test_improvement_by_ability_worked_by_hand():
     theta = {(DAYS[0], "s", "t"): (0.9, 0.2), (DAYS[0] - timedelta(16), "s", "t"): (0.4, 0.3)}
-    row = only_row(tmp_path, [answer(n % 10) for n in range(12)], theta)
+    row = only_row([answer(n % 10) for n in range(12)], theta)
     assert row["improvement"] == pytest.approx(0.5 * 12 / 30 * (1 - 0.392))
     assert (row["improvement_basis"], row["theta_estimate"], row["theta_sd"]) == ("theta", 0.9, 0.2)
 
 
-def test_improvement_by_accuracy_worked_by_hand(tmp_path):
+def test_improvement_by_accuracy_worked_by_hand():
     recent, previous = [answer(0, n < 6) for n in range(10)], [answer(20, n < 1) for n in range(4)]
-    row = only_row(tmp_path, recent + previous)
+    row = only_row(recent + previous)
     assert row["improvement"] == pytest.approx((0.6 - 0.25) * 10 / 30 * (1 - 1.96 * sqrt(0.6 * 0.4 / 10)))
     assert row["improvement_basis"] == "accuracy"
 
 
-def test_improvement_by_shares_of_the_points_worked_by_hand(tmp_path):
+def test_improvement_by_shares_of_the_points_worked_by_hand():
     recent = [answer(0, False, score=2.0, max_score=3.0), answer(0), answer(0, False, score=0.0, max_score=3.0)]
     previous = [answer(20, False, score=1.0, max_score=4.0), answer(20, False)]
-    row = only_row(tmp_path, recent + previous)
+    row = only_row(recent + previous)
     p = (2 / 3 + 1) / 3
     assert row["improvement"] == pytest.approx((p - 1 / 8) * 3 / 30 * (1 - min(0.5, 1.96 * sqrt(p * (1 - p) / 3))))
     assert (row["correct"], row["attempts"]) == (1, 3)
 
 
-def test_days_written_before_there_were_scores_count_by_their_marks(tmp_path):
-    before = write_days(tmp_path, [answer(20, n < 1) for n in range(4)], OLD_SCHEMA)
-    tables = TOPIC_THETA_SCHEMA.empty_table(), OVERALL_THETA_SCHEMA.empty_table()
-    for newest, schema, share in (
-        (answer(0, score=1.0, max_score=2.0), OBSERVATION_SCHEMA, 0.5),
-        (answer(0), OLD_SCHEMA, 1),
-    ):
-        (row,) = features_for_day(DAYS[0], before + write_days(tmp_path, [newest], schema), *tables).to_pylist()
+def test_days_without_scores_count_by_their_marks():
+    before = [answer(20, n < 1) for n in range(4)]
+    for newest, share in ((answer(0, score=1.0, max_score=2.0), 0.5), (answer(0), 1)):
         expected = (share - 0.25) / 30 * (1 - min(0.5, 1.96 * sqrt(share * (1 - share))))
-        assert row["improvement"] == pytest.approx(expected)
+        assert only_row([*before, newest])["improvement"] == pytest.approx(expected)
 
 
-def test_improvement_stops_at_one(tmp_path):
+def test_improvement_stops_at_one():
     theta = {(DAYS[0], "s", "t"): (2.5, 0.1), (DAYS[0] - timedelta(16), "s", "t"): (-2.5, 0.1)}
-    assert only_row(tmp_path, [answer(0)] * 40, theta)["improvement"] == 1
+    assert only_row([answer(0)] * 40, theta)["improvement"] == 1
 
 
-def test_first_day_of_a_topic_has_no_improvement(tmp_path):
-    row = only_row(tmp_path, [answer(0)])
+def test_first_day_of_a_topic_has_no_improvement():
+    row = only_row([answer(0)])
     assert (row["improvement"], row["improvement_basis"]) == (None, None)
 
 
-def test_the_topic_ability_comes_before_a_newer_overall_one(tmp_path):
+def test_the_topic_ability_comes_before_a_newer_overall_one():
     topic_theta, overall_theta = {(DAYS[0] - timedelta(3), "s", "t"): (0.7, 0.3)}, {(DAYS[0], "s"): (0.1, 0.2)}
-    row = only_row(tmp_path, [answer(0)], topic_theta, overall_theta)
+    row = only_row([answer(0)], topic_theta, overall_theta)
     assert (row["theta_estimate"], row["theta_sd"]) == (0.7, 0.3)
 
 
-def test_a_median_of_many_times_is_exact(tmp_path):
+def test_a_median_of_many_times_is_exact():
     answers = [answer(0, response_time_ms=ms) for ms in [2**31 - 1, 1, 7, 8, None, 3]]
-    row = only_row(tmp_path, answers)
+    row = only_row(answers)
     assert (row["rt_median"], row["avg_time_ms"]) == (7, (2**31 - 1 + 19) / 5)
 
 
 def test_a_day_without_answers_has_no_rows():
     tables = TOPIC_THETA_SCHEMA.empty_table(), OVERALL_THETA_SCHEMA.empty_table()
-    assert features_for_day(DAYS[0], [], *tables).num_rows == 0
+    assert features_for_day(DAYS[0], table([]), *tables).num_rows == 0
 
 
 def test_windows_cross_a_leap_day():
     assert feature_windows(date(2024, 3, 13)) == (date(2024, 2, 15), date(2024, 2, 29))
     assert feature_windows(date(2023, 3, 13)) == (date(2023, 2, 14), date(2023, 2, 28))
-
-
-def test_files_of_a_remote_lake_are_read_through_fsspec():
-    remote, paths = fsspec.filesystem("memory"), [f"/a teacher's lake/{number}.parquet" for number in range(3)]
-    for path in paths:
-        with remote.open(path, "wb") as file:
-            pq.write_table(pa.Table.from_pylist([answer(0)], OBSERVATION_SCHEMA), file)
-    tables = TOPIC_THETA_SCHEMA.empty_table(), OVERALL_THETA_SCHEMA.empty_table()
-    assert features_for_day(DAYS[0], paths, *tables, filesystem=remote)["attempts"].to_pylist() == [3]
-
-
-def test_a_damaged_file_is_named(tmp_path):
-    (tmp_path / "day.parquet").write_bytes(b"no parquet")
-    tables = TOPIC_THETA_SCHEMA.empty_table(), OVERALL_THETA_SCHEMA.empty_table()
-    with pytest.raises(InputError, match=r"features of 2024-02-29 cannot be computed.*day\.parquet"):
-        features_for_day(DAYS[0], [str(tmp_path / "day.parquet")], *tables)

@@ -3,8 +3,10 @@
 from datetime import date
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.days import feature_windows
 from seedtest_assets.features.daily import (
@@ -82,11 +84,10 @@ def test_every_day_agrees_with_pandas(log, lake, monkeypatch):
     n_answers = n_improvements = 0
     for day in lake.all_days():
         days = lake.days(feature_windows(day)[0], day)
-        of_files = features_for_day(day, lake.observation_files(days), *no_theta)
-        parts = newest_answers(lake, days, ANSWER_COLUMNS)
+        parts = AnswerParts.here(newest_answers(lake, days, ANSWER_COLUMNS))
         assert len(parts) == 3
         rows = features_of_parts(day, parts, *no_theta)
-        assert rows == of_files
+        assert rows == features_for_day(day, pa.concat_tables(parts.tables), *no_theta)
         got = rows.to_pandas().set_index(["user_id", "topic_id"])
         expected = by_pandas(log, day)
         columns = list(expected.columns)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from seedtest_assets import irt
+from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.features.daily import features_for_day
 from seedtest_assets.features.topic_theta import topic_theta
 from seedtest_assets.features.topics_of_answers import active_pairs
@@ -143,7 +144,7 @@ def window(topics) -> pa.Table:
 
 def test_topics_have_their_answers_and_the_student_has_each_once():
     several = window([BOTH, BOTH, "algebra", "sets", None, BOTH])
-    rows = topic_theta([several], several, ITEMS, 0.0, 1.0).rows.set_index("topic_id")
+    rows = topic_theta(AnswerParts.here([several]), several, ITEMS, 0.0, 1.0).rows.set_index("topic_id")
     assert rows["n_responses"].to_dict() == {"algebra": 4, "geometry": 3, "sets": 1}
     # With one student tau is 0: each topic has the ability and the error of all answers, each of which counts once.
     parameters = irt.ItemParameters(np.arange(6), ITEMS["a"], ITEMS["b"], ITEMS["c"])
@@ -154,11 +155,8 @@ def test_topics_have_their_answers_and_the_student_has_each_once():
 
 def test_features_have_the_answer_in_each_of_its_topics(tmp_path):
     day = answers_of({"topic_id": BOTH}, {"item_id": "i1", "correct": False}, {"item_id": "i2", "topic_id": '["odd id'})
-    pq.write_table(day, tmp_path / "day.parquet")
     assert active_pairs(day)["topic_id"].to_pylist() == ['["odd id', "algebra", "geometry"]
-    rows = features_for_day(
-        DAY, [str(tmp_path / "day.parquet")], TOPIC_THETA_SCHEMA.empty_table(), OVERALL_THETA_SCHEMA.empty_table()
-    ).to_pylist()
+    rows = features_for_day(DAY, day, TOPIC_THETA_SCHEMA.empty_table(), OVERALL_THETA_SCHEMA.empty_table()).to_pylist()
     assert [(row["topic_id"], row["attempts"], row["correct"]) for row in rows] == [
         ('["odd id', 1, 1),
         ("algebra", 2, 1),

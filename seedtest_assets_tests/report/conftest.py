@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.calibration import (
     PARAMETER_COLUMNS,
     CalibrationRequest,
@@ -94,7 +95,7 @@ def calibrated(answers: pa.Table, anchors: pd.DataFrame, model: str = "2PL", **m
             CheckOutcome("anchor_drift", "mirt_item_params", False, "WARN", "1 anchor drifted"),
         ],
         statistics=item_statistics_of_window(
-            [answers],
+            AnswerParts.here([answers]),
             CalibratedItems(items=result.items, abilities=result.abilities, model_spec=spec, anchors=anchors),
             exposure_of_items(DAY, [OBSERVATION_SCHEMA.empty_table()]),
             None,

@@ -1,12 +1,13 @@
-"""A connection to a Dask cluster for one calibration: what is sent and waited for, what is counted, and what can go wrong."""
+"""A connection to a Dask cluster for one step of a night: what is sent and waited for, what is counted, and what can go wrong."""
 
 import logging
 import pickle
 import time
 from asyncio import TimeoutError as AsyncTimeoutError
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 from uuid import uuid4
 
@@ -35,7 +36,7 @@ CHECK_EVERY = 2.0
 """Seconds of waiting for results after which the scheduler and its workers are looked at."""
 
 LOCAL = "local:"
-"""What SEEDTEST_DASK begins with where workers are processes of this machine, for one calibration."""
+"""What SEEDTEST_DASK begins with where workers are processes of this machine, for one step of a night."""
 
 MORE_MEMORY = (
     "Give workers more memory, or use more of them; where a single bucket is too large, raise SEEDTEST_BUCKETS and run "
@@ -47,6 +48,22 @@ SUM = "sum_of_"
 
 BROKEN = (OSError, TimeoutError, AsyncTimeoutError, CancelledError)
 """What the client raises when the scheduler is out of reach."""
+
+
+@dataclass
+class WorkDone:
+    """Calls of a function for all shards; bytes of the client; seconds of computing on all workers, sums included, and of the
+    client's waiting, also for what had to be done before."""
+
+    calls: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    seconds_computing: float = 0.0
+    seconds_waiting: float = 0.0
+
+    def rounded(self) -> dict[str, float]:
+        """Give the figures by name."""
+        return {name: round(value, 3) for name, value in asdict(self).items()}
 
 
 class Connection:
@@ -64,13 +81,14 @@ class Connection:
     ----------
     groups : list of range
         Shards of each group, for messages.
+    done : dict of WorkDone
+        By function, in the order of the first calls.
     """
 
     def __init__(self, client: distributed.Client, address: str, patience: float = PATIENCE) -> None:
         self.client, self.address, self.patience = client, address, patience
         self.run = uuid4().hex[:8]
-        self.bytes_sent = self.bytes_received = 0
-        self.seconds_waiting = 0.0
+        self.done: dict[str, WorkDone] = {}
         self.groups: list[range] = []
         with self._named():
             client.wait_for_workers(1, timeout=patience)
@@ -78,7 +96,7 @@ class Connection:
             client.register_plugin(on_worker.WorkerSettings())
             self.threads = client.nthreads()
             logger.info(
-                "the Dask cluster at %s calibrates: %s, %s. Dashboard: %s",
+                "at work on the Dask cluster at %s: %s, %s. Dashboard: %s",
                 address,
                 number_of(len(self.threads), "worker"),
                 number_of(sum(self.threads.values()), "thread"),
@@ -86,31 +104,40 @@ class Connection:
             )
             self._sent_before = {worker: facts.bytes_sent for worker, facts in self._of_workers().items()}
 
-    def packed(self, work: Callable[..., Any], arguments: Sequence[Any] = (), places: Sequence[int] = ()) -> bytes:
-        """Pack a call. places: of the arguments that shards give."""
-        return pickle.dumps(on_worker.Call(self.run, work, arguments, places), protocol=5)
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes that the client sent to workers."""
+        return sum(done.bytes_sent for done in self.done.values())
 
-    def sent_once(self, call: bytes) -> distributed.Future:
+    def packed(
+        self, name: str, work: Callable[..., Any], arguments: Sequence[Any] = (), places: Sequence[int] = ()
+    ) -> bytes:
+        """Pack a call. name: of the function, for the figures; places: of the arguments that shards give."""
+        return pickle.dumps(on_worker.Call(self.run, name, work, arguments, places), protocol=5)
+
+    def sent_once(self, name: str, call: bytes) -> distributed.Future:
         """Send a call to one worker, from which the others fetch it.
 
         As a task, which is run again where its worker dies; what is scattered would be lost.
         """
-        self.bytes_sent += len(call)
+        self._done(name).bytes_sent += len(call)
         with self._named():
             return self.client.submit(on_worker.load, call, key=f"arguments-{uuid4().hex[:8]}")
 
     def submit(self, task: Callable[..., Any], name: str, columns: Sequence[Sequence[Any]]) -> list[distributed.Future]:
-        """Submit tasks; gives their futures. columns: each argument, of every task.
+        """Submit tasks; gives their futures. name: of the function; columns: each argument, of every task.
 
         Tasks go where their data are, those without any to whoever has least to do. They are not bound to a worker: Dask never gives
         such tasks to the worker that replaces the last one.
         """
-        self.bytes_sent += sum(len(value) for column in columns for value in column if isinstance(value, bytes))
+        done = self._done(name.removeprefix(SUM))
+        done.calls += not name.startswith(SUM)
+        done.bytes_sent += sum(len(value) for column in columns for value in column if isinstance(value, bytes))
         with self._named():
             return self.client.map(task, *columns, key=_keys(name, len(columns[0])), pure=False)
 
-    def bring(self, futures: Sequence[distributed.Future]) -> list[Any]:
-        """Wait for packed results, and unpack them.
+    def bring(self, name: str, futures: Sequence[distributed.Future]) -> list[Any]:
+        """Wait for packed results of a function, and unpack them.
 
         Raises what a task raised, InputError for shards that are too large for their worker, TransientError where the
         scheduler or all workers are gone.
@@ -120,34 +147,47 @@ class Connection:
             self._wait(futures)
             failed = next((future for future in futures if future.status == "error"), None)
             packed = self.client.gather(list(futures)) if failed is None else []
-        self.seconds_waiting += time.perf_counter() - started
+        done = self._done(name)
+        done.seconds_waiting += time.perf_counter() - started
         if failed is not None:
             raise self._explained(failed.exception())
-        self.bytes_received += sum(map(len, packed))
+        done.bytes_received += sum(map(len, packed))
         return [pickle.loads(result) for result in packed]
 
     def facts(self) -> dict[str, Any]:
-        """Give what the metadata of a run shows of its cluster; seconds of workers that are gone are not counted."""
+        """Log and give what the metadata of a run shows of its cluster; seconds of workers that are gone are not counted."""
         with self._named():
             of_workers = self._of_workers()
-        return {
+        for facts in of_workers.values():
+            for name, seconds in facts.seconds.items():
+                self._done(name).seconds_computing += seconds
+        bytes_received = sum(done.bytes_received for done in self.done.values())
+        totals = {
             "scheduler": self.address,
             "workers": len(self.threads),
             "threads": sum(self.threads.values()),
             "bytes_sent": self.bytes_sent,
-            "bytes_received": self.bytes_received,
+            "bytes_received": bytes_received,
             "bytes_between_workers": max(
                 0,
                 sum(facts.bytes_sent - self._sent_before.get(worker, 0) for worker, facts in of_workers.items())
-                - self.bytes_received,
+                - bytes_received,
             ),
-            "seconds_computing": round(sum(facts.seconds for facts in of_workers.values()), 3),
-            "seconds_waiting": round(self.seconds_waiting, 3),
+            "seconds_computing": round(sum(done.seconds_computing for done in self.done.values()), 3),
+            "seconds_waiting": round(sum(done.seconds_waiting for done in self.done.values()), 3),
             **({} if self.address.startswith(LOCAL) else {"dashboard": self.client.dashboard_link}),
         }
+        work = [{"function": name, **done.rounded()} for name, done in self.done.items()]
+        logger.info("done on the Dask cluster: %s", _listed(totals))
+        for row in work:
+            logger.info("  %s", _listed(row))
+        return totals | {"work": work}
+
+    def _done(self, name: str) -> "WorkDone":
+        return self.done.setdefault(name, WorkDone())
 
     def _of_workers(self) -> dict[str, on_worker.WorkerFacts]:
-        # Without those of a worker that is about to be replaced: a calibration does not fail for want of a figure.
+        # Without those of a worker that is about to be replaced: a step does not fail for want of a figure.
         return self.client.run(on_worker.facts_of_worker, self.run, on_error="ignore")
 
     def _wait(self, futures: Sequence[distributed.Future]) -> None:
@@ -252,6 +292,10 @@ def connected(address: str, patience: float = PATIENCE) -> Iterator[Connection]:
             ) from None
         with client:
             yield Connection(client, address, patience)
+
+
+def _listed(figures: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in figures.items())
 
 
 def _buckets(group: range) -> str:

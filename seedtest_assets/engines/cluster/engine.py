@@ -1,6 +1,5 @@
 """Calibrate on the workers of a Dask cluster, each of which reads its part of the answers itself."""
 
-import logging
 import time
 from dataclasses import replace
 
@@ -12,8 +11,6 @@ from seedtest_assets.engines.cluster.shards import ClusterShards
 from seedtest_assets.engines.coded_parts import HeldPart, code_in_shards, hold_part
 from seedtest_assets.engines.in_process import calibrate_coded
 from seedtest_assets.irt.shards import ShardsHere
-
-logger = logging.getLogger(__name__)
 
 
 class ClusterEngine:
@@ -38,7 +35,6 @@ class ClusterEngine:
             coded = code_in_shards(request, _held_parts(connection, request))
             result = calibrate_coded(request, coded, started, progress=progress)
             facts = connection.facts()
-        logger.info("calibrated on a Dask cluster: %s", ", ".join(f"{name} {value}" for name, value in facts.items()))
         return replace(result, metrics=result.metrics | {"engine": self.name, "cluster": facts})
 
 

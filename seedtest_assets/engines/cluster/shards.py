@@ -47,14 +47,16 @@ class ClusterShards(Shards[T]):
         return ClusterShards(self.connection, self.groups, self._submit(on_worker.run, work, arguments))
 
     def each(self, work: Callable[..., R], *arguments: Any) -> list[R]:
-        return list(chain(*self.connection.bring(self._submit(on_worker.run_and_pack, work, arguments))))
+        packed = self._submit(on_worker.run_and_pack, work, arguments)
+        return list(chain(*self.connection.bring(work.__name__, packed)))
 
     def total(self, work: Callable[..., R], *arguments: Any, add: Callable[[R, R], R]) -> R:
-        name, call = f"{SUM}{work.__name__}", self.connection.packed(add)
+        call = self.connection.packed(work.__name__, add)
         level = self._submit(on_worker.total, work, arguments, call)
         while len(level) > MOST_IN_A_TASK:
-            level = self._add_up(on_worker.add_up, name, call, level)
-        return self.connection.bring(self._add_up(on_worker.add_up_and_pack, name, call, level))[0]
+            level = self._add_up(on_worker.add_up, work.__name__, call, level)
+        packed = self._add_up(on_worker.add_up_and_pack, work.__name__, call, level)
+        return self.connection.bring(work.__name__, packed)[0]
 
     def _submit(
         self, task: Callable[..., Any], work: Callable[..., Any], arguments: Sequence[Any], *first: bytes
@@ -62,8 +64,8 @@ class ClusterShards(Shards[T]):
         """Submit a task for each group; gives their futures."""
         places = [place for place, argument in enumerate(arguments) if isinstance(argument, Shards)]
         constant = [None if place in places else argument for place, argument in enumerate(arguments)]
-        call = self.connection.packed(work, constant, places)
-        given = self.connection.sent_once(call) if len(call) > LARGE_CALL else call
+        call = self.connection.packed(work.__name__, work, constant, places)
+        given = self.connection.sent_once(work.__name__, call) if len(call) > LARGE_CALL else call
         n = len(self.groups)
         columns = [[value] * n for value in (given, *first)]
         parts = [self._parts(arguments[place]) for place in places]
@@ -79,7 +81,7 @@ class ClusterShards(Shards[T]):
 
     def _add_up(self, task: Callable[..., Any], name: str, call: bytes, level: Sequence[Any]) -> list[Any]:
         groups = [list(level[k : k + MOST_IN_A_TASK]) for k in range(0, len(level), MOST_IN_A_TASK)]
-        return self.connection.submit(task, name, [[call] * len(groups), groups])
+        return self.connection.submit(task, f"{SUM}{name}", [[call] * len(groups), groups])
 
 
 def group_size(n: int, threads: int) -> int:

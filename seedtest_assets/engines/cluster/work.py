@@ -15,21 +15,23 @@ from typing import Any, NamedTuple
 
 import distributed
 
-PACKAGES = ("seedtest-assets", "distributed", "numpy", "numba", "pyarrow")
+PACKAGES = ("seedtest-assets", "distributed", "numpy", "numba", "pyarrow", "duckdb")
 """Packages whose version must be the same everywhere, beside Python."""
 
-_seconds: dict[str, float] = {}
+_seconds: dict[str, dict[str, float]] = {}
+"""Of each connection, by function."""
 _lock = Lock()
 
 
 class Call(NamedTuple):
     """A function to be called with what each shard holds.
 
-    arguments: the same for every shard; those at `places` are parts, one for each shard. run: names the calibration, for the
-    times.
+    run, name: of the connection and of the function, for the times. arguments: the same for every shard; those at `places` are
+    parts, one for each shard.
     """
 
     run: str
+    name: str
     work: Callable[..., Any]
     arguments: Sequence[Any]
     places: Sequence[int]
@@ -68,9 +70,9 @@ class WorkerSettings(distributed.WorkerPlugin):
 
 
 class WorkerFacts(NamedTuple):
-    """Seconds of work for a calibration, and bytes that a worker sent so far."""
+    """Seconds of work for a connection by function, and bytes that a worker sent so far."""
 
-    seconds: float
+    seconds: dict[str, float]
     bytes_sent: int
 
 
@@ -107,7 +109,7 @@ def add_up_and_pack(add: bytes, values: Sequence[Held]) -> bytes:
 def _results(call: bytes | Held, group: Held | Sequence[int], parts: Sequence[Held | bytes]) -> list[Any]:
     called, parts_of_shards = _given(call), [_given(part) for part in parts]
     results, arguments = [], list(called.arguments)
-    with _timed(called.run):
+    with _timed(called):
         for shard, held in enumerate(_given(group)):
             for place, of_group in zip(called.places, parts_of_shards, strict=True):
                 arguments[place] = of_group[shard]
@@ -119,14 +121,14 @@ def _sum(add: bytes, values: Iterable[Any]) -> Any:
     from seedtest_assets.irt.shards import pairwise_sum
 
     called = _given(add)
-    with _timed(called.run):
+    with _timed(called):
         return pairwise_sum(values, called.work)
 
 
-def facts_of_worker(calibration: str, dask_worker: distributed.Worker) -> WorkerFacts:
-    """Give what a worker did; forgets the seconds of the calibration."""
+def facts_of_worker(run: str, dask_worker: distributed.Worker) -> WorkerFacts:
+    """Give what a worker did; forgets the seconds of the connection."""
     with _lock:
-        return WorkerFacts(_seconds.pop(calibration, 0.0), dask_worker.transfer_outgoing_bytes_total)
+        return WorkerFacts(_seconds.pop(run, {}), dask_worker.transfer_outgoing_bytes_total)
 
 
 def versions() -> dict[str, str]:
@@ -147,10 +149,11 @@ def _given(value: Any) -> Any:
 
 
 @contextmanager
-def _timed(calibration: str) -> Iterator[None]:
+def _timed(call: Call) -> Iterator[None]:
     started = time.perf_counter()
     try:
         yield
     finally:
         with _lock:
-            _seconds[calibration] = _seconds.get(calibration, 0.0) + time.perf_counter() - started
+            of_run = _seconds.setdefault(call.run, {})
+            of_run[call.name] = of_run.get(call.name, 0.0) + time.perf_counter() - started

@@ -1,9 +1,6 @@
 """The cluster as an engine: its results are those of one process."""
 
-from datetime import timedelta
-
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from seedtest_assets import engines
@@ -13,29 +10,12 @@ from seedtest_assets.engines.cluster.engine import ClusterEngine
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.errors import InputError, SettingsError
 from seedtest_assets.settings import Settings
-from seedtest_assets.storage import student_buckets
-from seedtest_assets.storage.lake import Lake
-from seedtest_assets.storage.observations import usable_answers
-from seedtest_assets.storage.window import read_window
 from seedtest_assets_tests.engines.test_coded_parts import answers, parts_of
-from seedtest_assets_tests.rapid_school import school_with_rapid_guesses
-from seedtest_assets_tests.school import LAST
 
 
 @pytest.fixture
 def engine(dask_cluster) -> ClusterEngine:
     return ClusterEngine(dask_cluster.scheduler_address)
-
-
-@pytest.fixture
-def window(tmp_path, monkeypatch):
-    """Five days of a lake, in 4 parts, each of which is read where it is asked for."""
-    monkeypatch.setattr(student_buckets, "ANSWERS_OF_A_PART", 1)
-    lake, given = Lake(str(tmp_path / "lake"), 4), usable_answers(school_with_rapid_guesses().answers).table
-    days = given["completed_at"].cast(pa.date32())
-    for day in (LAST - timedelta(days=k) for k in range(5)):
-        lake.write_observations(day, given.filter(pa.compute.equal(days, day)))
-    return read_window(lake, LAST, Settings(mirt_lookback_days=5, seedtest_rapid_guesses="wrong"))
 
 
 def sorted_by(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -63,13 +43,27 @@ def test_tables_are_sent_to_workers(engine, n, caplog):
     assert facts["seconds_waiting"] > 0
     assert 0 < facts["bytes_received"] < facts["bytes_sent"]
     assert facts["dashboard"].startswith("http://")
-    first, last = (
+    first, totals, *work = (
         record.getMessage() for record in caplog.records if record.name.startswith("seedtest_assets.engines.cluster")
     )
     assert first.startswith(
-        f"the Dask cluster at {engine.address} calibrates: 3 workers, 3 threads. Dashboard: http://"
+        f"at work on the Dask cluster at {engine.address}: 3 workers, 3 threads. Dashboard: http://"
     )
-    assert f"bytes_sent {facts['bytes_sent']}, " in last
+    assert f"bytes_sent {facts['bytes_sent']}, " in totals
+    assert len(work) == len(facts["work"])
+
+
+def test_each_function_has_its_calls_bytes_and_seconds(engine):
+    result = engine.calibrate(CalibrationRequest(parts_of(answers(), 5), model="Rasch"))
+    facts = result.metrics["cluster"]
+    work = pd.DataFrame(facts["work"]).set_index("function")
+    assert work["calls"].idxmax() == "expected_by_step"
+    assert work.loc["expected_by_step", "calls"] >= result.metrics["iterations"]
+    assert work.loc["expected_by_step", "seconds_computing"] > 0
+    for name in ("bytes_sent", "bytes_received"):
+        assert work[name].sum() == facts[name]
+    for name in ("seconds_computing", "seconds_waiting"):
+        assert work[name].sum() == pytest.approx(facts[name], abs=0.01)
 
 
 def test_workers_read_their_parts_of_a_window_themselves(engine, window):

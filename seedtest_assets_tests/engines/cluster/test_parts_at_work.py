@@ -1,0 +1,115 @@
+"""What is computed of the parts of a window is the same on workers and in this process."""
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from seedtest_assets.answer_parts import AnswerParts
+from seedtest_assets.calibration import CalibrationRequest
+from seedtest_assets.engines.in_process import InProcessEngine
+from seedtest_assets.engines.parts_at_work import at_work
+from seedtest_assets.features.daily import ANSWER_COLUMNS, features_of_parts
+from seedtest_assets.features.item_exposure import ANSWER_COLUMNS as EXPOSURE_COLUMNS
+from seedtest_assets.features.item_exposure import exposure_of_items
+from seedtest_assets.features.item_statistics import CalibratedItems, item_statistics_of_window
+from seedtest_assets.features.person_fit import person_fit
+from seedtest_assets.features.topic_theta import topic_theta
+from seedtest_assets.settings import Settings
+from seedtest_assets.storage.abilities import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA
+from seedtest_assets.storage.questions import no_parameters
+from seedtest_assets.storage.window_parts import newest_answers
+from seedtest_assets_tests.school import LAST
+
+
+@pytest.fixture
+def calibrated(window) -> CalibratedItems:
+    result = InProcessEngine().calibrate(CalibrationRequest(window.to_calibrate))
+    return CalibratedItems(
+        items=result.items, abilities=result.abilities, model_spec=result.model_spec, anchors=no_parameters()
+    )
+
+
+@pytest.fixture
+def active(lake) -> pa.Table:
+    return lake.read_observations([LAST], ["student_id", "topic_id"])
+
+
+@pytest.fixture
+def by_both(dask_cluster):
+    """Compute something of parts here and on workers; gives both and what the workers did."""
+
+    def compute(tables, of_parts):
+        settings = Settings(seedtest_dask=dask_cluster.scheduler_address)
+        with at_work(settings, tables) as work:
+            far = of_parts(work.parts)
+        return of_parts(AnswerParts.here(tables)), far, {row["function"]: row for row in work.cluster["work"]}
+
+    return compute
+
+
+def test_topic_abilities(by_both, window, active, calibrated):
+    def of_parts(parts):
+        return topic_theta(parts, active, calibrated.items, 0.1, 1.1)
+
+    here, far, work = by_both(window.buckets, of_parts)
+    assert len(here.rows) > 100
+    pd.testing.assert_frame_equal(far.rows, here.rows)
+    assert far.spread.tau == here.spread.tau
+    assert work["_group_part"]["seconds_computing"] > 0
+
+
+def test_item_statistics(by_both, lake, window, calibrated):
+    exposure = exposure_of_items(LAST, newest_answers(lake, [LAST], EXPOSURE_COLUMNS))
+
+    def of_parts(parts):
+        return item_statistics_of_window(parts, calibrated, exposure, None, Settings())
+
+    here, far, work = by_both(window.buckets, of_parts)
+    assert here["infit"].notna().sum() > 30
+    pd.testing.assert_frame_equal(far, here)
+    assert work["_fit_of_part"]["calls"] == 1
+
+
+def test_person_fit(by_both, window, active, calibrated):
+    here, far, _ = by_both(
+        window.buckets, lambda parts: person_fit(parts, active, calibrated.items, calibrated.model_spec)
+    )
+    assert here["lz_star"].notna().sum() > 50
+    pd.testing.assert_frame_equal(far, here)
+
+
+def test_daily_features(by_both, lake, active, window, calibrated):
+    rows = topic_theta(AnswerParts.here(window.buckets), active, calibrated.items, 0.0, 1.0).rows
+    abilities = pa.table({"partition_date": [LAST] * len(rows), **{name: rows[name] for name in rows}})
+    abilities = abilities.select(TOPIC_THETA_SCHEMA.names).cast(TOPIC_THETA_SCHEMA)
+    answers = newest_answers(lake, lake.all_days(), ANSWER_COLUMNS)
+
+    def of_parts(parts):
+        return features_of_parts(LAST, parts, abilities, OVERALL_THETA_SCHEMA.empty_table())
+
+    here, far, _ = by_both(answers, of_parts)
+    assert here["theta_estimate"].null_count == 0
+    assert far == here
+
+
+def test_a_small_window_stays_in_this_process(window):
+    with at_work(Settings(seedtest_dask="tcp://nobody:1"), [window.given[0]]) as work:
+        assert work.parts.each(len) == [len(window.given[0])]
+    assert not work.cluster
+
+
+def test_a_part_gets_the_rows_of_its_students(window):
+    students = pa.concat_tables(window.given.select(["student_id"])).column(0).unique()
+    rows = pa.table({"user_id": students, "place": range(len(students))})
+    parts = AnswerParts.here(window.buckets)
+    of_parts = parts.of_students(rows, "user_id").each(_places)
+    assert sorted(place for of_part in of_parts for place in of_part) == list(range(len(students)))
+    assert all(parts.each(_has_only, parts.of_students(rows, "user_id")))
+
+
+def _places(rows: pa.Table) -> list[int]:
+    return rows["place"].to_pylist()
+
+
+def _has_only(answers: pa.Table, rows: pa.Table) -> bool:
+    return set(answers["student_id"].to_pylist()) == set(rows["user_id"].to_pylist())
