@@ -38,6 +38,10 @@ MOST_MILLISECONDS = 10_000
 LEAST_TIMED_ANSWERS = 30
 
 
+POLICY_COLUMNS = ("student_id", "item_id", "correct", "completed_at", "response_time_ms")
+"""What `apply_policy` needs of answers."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RapidGuesses:
     """What makes an answer a rapid guess, and how many are.
@@ -166,7 +170,7 @@ def _filled(values: np.ndarray, size: int) -> np.ndarray:
 def apply_policy(answers: pa.Table, rapid: RapidGuesses, policy: Policy) -> tuple[pa.Table, RapidCount]:
     """Count rapid guesses as the policy says, before anything else counts answers.
 
-    answers: student_id, item_id, correct, completed_at, none of them null, response_time_ms; all answers of a student.
+    answers: POLICY_COLUMNS, none of them null but response_time_ms, and perhaps score; all answers of a student.
 
     "ignore" decides by a student's first answer to an item, which is the one that counts: where it is a rapid guess, all the
     student's answers to the item are left out. A second answer, given after the item was seen and often its solution, does not

@@ -77,7 +77,8 @@ def answers_per_day(data: ReportData) -> pd.DataFrame:
     for part in narrowed(data.parts, ("student_id", "item_id", "completed_at")):
         day = pc.cast(pc.cast(part["completed_at"], pa.date32()), pa.int32()).to_numpy() - first
         inside = (day >= 0) & (day < len(days))
-        day, part = day[inside], part.filter(pa.array(inside))
+        if not inside.all():
+            day, part = day[inside], part.filter(pa.array(inside))
         counted["answers"] += np.bincount(day, minlength=len(days))
         counted["students"] += _who_came(day, part["student_id"], len(days))[1].sum(axis=1)  # in no other part
         items, came = _who_came(day, part["item_id"], len(days))

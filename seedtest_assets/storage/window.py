@@ -12,6 +12,7 @@ from seedtest_assets.days import days_up_to
 from seedtest_assets.errors import InputError
 from seedtest_assets.rapid_guesses import (
     NOTHING_COUNTED,
+    POLICY_COLUMNS,
     Policy,
     RapidCount,
     RapidGuesses,
@@ -125,8 +126,9 @@ class CountedParts(PartsOnDemand):
         return len(self.given)
 
     def read(self, number: int) -> pa.Table:
-        answers, _ = apply_policy(self.given[number], self.rapid, self.policy)
-        return answers if self.columns is None else answers.select(self.columns)
+        columns = COLUMNS if self.columns is None else self.columns
+        given = narrowed(self.given, list(dict.fromkeys([*columns, *POLICY_COLUMNS])))
+        return apply_policy(given[number], self.rapid, self.policy)[0].select(columns)
 
     def select(self, columns: Sequence[str]) -> "CountedParts":
         return replace(self, columns=tuple(columns))

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from seedtest_assets.days import days_up_to
+from seedtest_assets.encoded_columns import decoded
 from seedtest_assets.errors import InputError, TransientError
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
@@ -49,6 +50,21 @@ def test_days_with_and_without_answers_are_known(lake):
     lake.write_observations(DAY, answers(1))
     assert lake.days(date(2025, 1, 1), date(2025, 12, 31)) == [DAY, date(2025, 3, 10)]
     assert lake.days(DAY, DAY) == [DAY]
+
+
+def test_columns_without_values_are_read_beside_days_that_have_some(lake):
+    one = answers(1).to_pylist()[0]
+    values = {"topic_id": "t", "response_time_ms": 5, "hint_used": True, "session_id": "x", "score": 1.0}
+    values |= {"max_score": 2.0}
+    next_day = {"completed_at": datetime(2025, 3, 10, tzinfo=timezone.utc)}
+    with_values = pa.Table.from_pylist([one | values | next_day], schema=OBSERVATION_SCHEMA)
+    lake.write_observations(DAY, answers(2))
+    lake.write_observations(date(2025, 3, 10), with_values)
+    read = lake.read_observations([DAY, date(2025, 3, 10)])
+    read.validate(full=True)
+    assert decoded(read).equals(pa.concat_tables([answers(2), with_values]))
+    for name in values:
+        assert lake.read_observations([DAY], [name])[name].to_pylist() == [None, None]
 
 
 def test_ids_of_several_days_share_one_dictionary(lake):
