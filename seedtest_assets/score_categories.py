@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from seedtest_assets import irt
 from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.calibration import SCORE_SCHEMA
-from seedtest_assets.encoded_columns import decoded, dictionary_of
+from seedtest_assets.encoded_columns import dictionary_of
 from seedtest_assets.errors import first_few, number_of
 from seedtest_assets.irt.models import MOST_CATEGORIES
 
@@ -34,6 +34,8 @@ FEW_OF_ALL = 0.02
 
 SCORED_COLUMNS = ("item_id", "correct", *SCORE_SCHEMA.names)
 """What `item_scores` reads of the answers."""
+FIRST_ANSWER_COLUMNS = ("student_id", "completed_at", *SCORED_COLUMNS)
+"""With what says which answer of a student to an item is the first."""
 
 
 class ScoreCategories(NamedTuple):
@@ -259,11 +261,27 @@ def item_scores(parts: AnswerParts) -> ItemScores:
     return ItemScores(item_ids=items.dictionary, highest=found.highest, rules=found.rules)
 
 
+def count_alike(answers: pa.Table, item: np.ndarray, n_items: int) -> pa.Table:
+    """Count the answers of each item with the same mark, score and highest score.
+
+    answers: as of `score_categories`; item: int [n], codes. Gives `item` (int32), `correct`, SCORE_SCHEMA where some answer has a score,
+    and `n`.
+    """
+    if not has_scores(answers):
+        n = np.bincount(2 * item.astype(np.int64) + _marks(answers), minlength=2 * n_items)
+        given = np.flatnonzero(n)
+        return pa.table({"item": (given // 2).astype(np.int32), "correct": given % 2 == 1, "n": n[given]})
+    names = ["correct", *(name for name in SCORE_SCHEMA.names if name in answers.column_names)]
+    rows = answers.select(names).append_column("item", pa.array(item.astype(np.int32)))
+    counts = rows.group_by(["item", *names], use_threads=False).aggregate([([], "count_all")])
+    return counts.rename_columns(["item", *names, "n"])
+
+
 def _distinct_answers(answers: pa.Table) -> pa.Table:
-    """Count the answers of each item with the same mark, score and highest score."""
-    keys = ["item_id", "correct", *(SCORE_SCHEMA.names if has_scores(answers) else ())]
-    counts = answers.group_by(keys, use_threads=False).aggregate([([], "count_all")])
-    return decoded(counts.rename_columns([*keys, "n"]))
+    items = dictionary_of(answers["item_id"])
+    counts = count_alike(answers, items.indices.to_numpy(), len(items.dictionary))
+    names = items.dictionary.cast(pa.string()).take(counts["item"])
+    return counts.set_column(0, "item_id", names)
 
 
 def has_scores(answers: pa.Table) -> bool:

@@ -16,13 +16,12 @@ from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.days import day_bounds
 from seedtest_assets.engines.codes import coded, codes_and_names
 from seedtest_assets.irt.category_curves import log_category_probabilities
-from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores
+from seedtest_assets.score_categories import FIRST_ANSWER_COLUMNS, ItemScores, item_scores
 from seedtest_assets.tables_on_demand import narrowed
 
 # Nodes and weights over the error of an ability, N(0, 1): to 1e-3 where slope times error is 1.5, and far closer below.
 ERROR_NODES, ERROR_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 ERROR_WEIGHTS = ERROR_WEIGHTS / ERROR_WEIGHTS.sum()
-ANSWER_COLUMNS = ("student_id", "completed_at", *SCORED_COLUMNS)
 
 
 class Prediction(NamedTuple):
@@ -65,7 +64,7 @@ def predict(parts: Sequence[pa.Table], day: date, items: pd.DataFrame, abilities
     """
     start, known = day_bounds(day)[0], _KnownItems.of(parts, items)
     seen, rows = np.zeros((len(known.parameters), known.n_scores)), []
-    for answers in narrowed(parts, ANSWER_COLUMNS):
+    for answers in narrowed(parts, FIRST_ANSWER_COLUMNS):
         given = known.first_answers(answers)
         today = pc.greater_equal(given.answers["completed_at"], pa.scalar(start, given.answers["completed_at"].type))
         of_day = today.to_numpy()
@@ -89,7 +88,7 @@ def residuals_of(parts: Sequence[pa.Table], items: pd.DataFrame, abilities: pd.D
     parts: as of `predict`; items: PARAMETER_COLUMNS; abilities: user_id, theta, se.
     """
     known, rows = _KnownItems.of(parts, items), []
-    for answers in narrowed(parts, ANSWER_COLUMNS):
+    for answers in narrowed(parts, FIRST_ANSWER_COLUMNS):
         given = known.first_answers(answers)
         rows.append(_rated(given, np.ones(len(given.row), bool), abilities))
     row, score, theta, se = known.comparable(rows)

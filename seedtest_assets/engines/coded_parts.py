@@ -20,7 +20,7 @@ from seedtest_assets.engines.coded_request import CodedShards, FoundAnswers, cod
 from seedtest_assets.engines.codes import codes_and_names, in_order
 from seedtest_assets.irt.response_shards import ResponseShards
 from seedtest_assets.irt.shards import Shards, ShardsHere
-from seedtest_assets.score_categories import ScoreCategories, ScoreRules, has_scores, score_categories
+from seedtest_assets.score_categories import ScoreCategories, ScoreRules, count_alike, has_scores, score_categories
 from seedtest_assets.usable_answers import with_usable_ids
 
 SCORES = ["correct", *SCORE_SCHEMA.names]
@@ -41,7 +41,7 @@ class HeldPart:
     """The usable answers of a part, in codes of its own; those of items are in the order of `item_ids`, which is sorted.
 
     marked: the answers that count where each is right or wrong; scored: all answers otherwise, of which the scores of the other
-    parts decide which count. alike: the answers by item (int32), `correct` and SCORE_SCHEMA, where there are any, and how many (n).
+    parts decide which count. alike: as of `count_alike`.
     """
 
     student_ids: pa.Array
@@ -71,25 +71,19 @@ def hold_part(number: int, parts: Sequence[pa.Table]) -> HeldPart:
     marked, scored = None, None
     if len(names) > 1:
         scored = ScoredRows(person, item, times_of(answers), scores)
-        alike = scores.append_column("item", pa.array(item))
-        alike = alike.group_by(["item", *names], use_threads=False).aggregate([([], "count_all")])
-        alike = alike.rename_columns(["item", *names, "n"])
     else:
         mark = scores["correct"].fill_null(False).to_numpy(zero_copy_only=False)
         marked = irt.Responses.from_answers(
             person, item, mark, times_of(answers), n_persons=len(student_ids), n_items=len(item_ids)
         )
-        alike = _marks(item, mark, len(item_ids))
     return HeldPart(
-        student_ids=student_ids, item_ids=item_ids, without_ids=without_ids, marked=marked, scored=scored, alike=alike
+        student_ids=student_ids,
+        item_ids=item_ids,
+        without_ids=without_ids,
+        marked=marked,
+        scored=scored,
+        alike=count_alike(scores, item, len(item_ids)),
     )
-
-
-def _marks(item: np.ndarray, mark: np.ndarray, n_items: int) -> pa.Table:
-    """Count the wrong and right answers to each item."""
-    n = np.bincount(2 * item + mark, minlength=2 * n_items)
-    items = np.repeat(np.arange(n_items, dtype=np.int32), 2)
-    return pa.table({"item": items, "correct": np.tile([False, True], n_items), "n": n})
 
 
 def facts_of(held: HeldPart) -> PartFacts:
@@ -128,7 +122,9 @@ def code_part(held: HeldPart, item_ids: pa.Array, rules: ScoreRules | None) -> i
     if marked is None:
         return responses
     # Of items that are not refused, as where all answers are in one part.
-    aside = np.bincount(held.alike["item"], held.alike["n"]) - np.bincount(marked.item, minlength=marked.n_items)
+    aside = np.bincount(held.alike["item"], held.alike["n"], marked.n_items) - np.bincount(
+        marked.item, minlength=marked.n_items
+    )
     return replace(responses, n_set_aside=int(aside[~rules.refused[code]].sum()))
 
 

@@ -18,12 +18,11 @@ from seedtest_assets.irt.fit_statistics import FitSums, answered_by, fit_sums, g
 from seedtest_assets.irt.remarks import REVERSED
 from seedtest_assets.irt.shards import Shards
 from seedtest_assets.item_steps import kinds_of
-from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores, known_scores
+from seedtest_assets.score_categories import FIRST_ANSWER_COLUMNS, ItemScores, item_scores, known_scores
 from seedtest_assets.storage.history_tables import HISTORY
 from seedtest_assets.storage.lake import Omissions
 from seedtest_assets.thresholds import Thresholds
 
-ANSWER_COLUMNS = ("student_id", "completed_at", *SCORED_COLUMNS)
 COLUMNS = [name for name in HISTORY["item_statistics_history"].names if name not in ("partition_date", "computed_at")]
 
 
@@ -55,7 +54,7 @@ def item_statistics_of_window(
     scores = item_scores(parts)
     names, parameters = scores.item_ids, coded(calibrated.items, scores.item_ids)
     abilities = pa.table({name: pa.array(calibrated.abilities[name]) for name in ("user_id", "theta")})
-    persons = parts.narrowed(ANSWER_COLUMNS).derive(
+    persons = parts.narrowed(FIRST_ANSWER_COLUMNS).derive(
         _persons_of_part,
         scores,
         parameters,

@@ -10,14 +10,13 @@ import pyarrow as pa
 from seedtest_assets import irt
 from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.engines.codes import coded, codes_and_names, is_one_of
-from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores, known_scores
+from seedtest_assets.score_categories import FIRST_ANSWER_COLUMNS, ItemScores, item_scores, known_scores
 
 ABERRANT = -1.645
 """lz* below which a pattern of answers is aberrant."""
 EXPECTED_SHARE = 0.05
 """Of a standard normal variable below ABERRANT."""
 COLUMNS = ["student_id", "lz_star", "n_answers"]
-ANSWER_COLUMNS = ("student_id", "completed_at", *SCORED_COLUMNS)
 
 
 def person_fit(
@@ -34,7 +33,7 @@ def person_fit(
         return pd.DataFrame(columns=COLUMNS)
     _, students = codes_and_names(active["student_id"])
     active = parts.of_students(pa.table({"student_id": students}), "student_id")
-    rows = parts.narrowed(ANSWER_COLUMNS).each(_person_fit_of_part, active, scores, parameters, model_spec)
+    rows = parts.narrowed(FIRST_ANSWER_COLUMNS).each(_person_fit_of_part, active, scores, parameters, model_spec)
     return pd.concat(rows, ignore_index=True)
 
 

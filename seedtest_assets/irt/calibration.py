@@ -261,8 +261,7 @@ def _score(
         scale.blocks.of_persons,
         problem.curves(state),
         state.populations,
-        (scale.A, scale.B),
-        unknown,
+        (scale.A, scale.B, *unknown),
     )
     theta, theta_se, answered = (np.concatenate(values) for values in zip(*of_shards, strict=True))
     return theta, theta_se, answered
@@ -275,17 +274,16 @@ def _abilities(
     block: np.ndarray,
     curves: Curves,
     populations: Populations,
-    lines: tuple[np.ndarray, np.ndarray],
-    unknown: tuple[np.ndarray, np.ndarray],
+    to_bank: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Score the persons of a shard: abilities and their errors on the bank's scale, and who answered, [n_persons] each.
 
-    lines: A and B of each block; unknown: mean and SD of each population, for persons without answers.
+    to_bank: A and B of each block; mean and SD of each population, for persons without answers.
     """
     persons = np.empty(0, np.int64) if poor is None else np.concatenate(poor)
     theta, theta_se = abilities(posteriors.moments, persons, answers, curves, populations)
-    A, B = (of_block[block] for of_block in lines)
-    mean, sd = (of_group[answers.group] for of_group in unknown)
+    A, B = (of_block[block] for of_block in to_bank[:2])
+    mean, sd = (of_group[answers.group] for of_group in to_bank[2:])
     answered = answers.answered
     return np.where(answered, A * theta + B, mean), np.where(answered, A * theta_se, sd), answered
 
