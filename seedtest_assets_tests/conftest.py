@@ -2,8 +2,12 @@
 
 import os
 import shutil
+import sys
 import tempfile
 
+# Where the environment forbids bytecode, every interpreter that tests start would compile the project again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # Read when NumPy loads: threads of its linear algebra busy the cores that other workers need, by waiting for one another.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Read when the code location loads, so before any of it is imported.
@@ -42,7 +46,9 @@ TEMPLATE, SCHOOL, NIGHT = "template_platform", "template_school", "template_nigh
 
 # Fixtures that start a server, a service, Dagster's commands or a browser. Tests that come to use one of them, however indirectly, are marked slow,
 # as are those that say so themselves, because they start an interpreter or take seconds; `make test-fast` leaves both out.
-STARTING_FIXTURES = frozenset({"template", "home", "postgres", "project", "service", "run_service", "opened"})
+STARTING_FIXTURES = frozenset(
+    {"template", "home", "postgres", "project", "service", "run_service", "opened", "dask_cluster"}
+)
 
 DEAREST = (
     # Where `make warm` did not, the first compiles the kernels; the two after it need none.
@@ -53,9 +59,11 @@ DEAREST = (
     "test_commands.py",
     "test_demo.py",
     "test_takeover.py",
+    "test_network.py",
     "test_in_the_graph.py",
     "test_daemon.py",
     "test_service_operation.py",
+    "test_page.py",
     "test_dev.py",
     "test_calibration_report.py",
     "test_sign_of_life.py",
@@ -85,6 +93,9 @@ DEAREST = (
 )
 """Names of the test files that take most of the time, the longest first."""
 
+ONE_WORKER = (("/engines/cluster/", "/test_night_on_a_cluster.py"), ("/service/",), ("/report/",))
+"""Folders and files that run on one worker, because they share what takes seconds to start or to calibrate."""
+
 _number = count()
 
 
@@ -110,6 +121,21 @@ def pytest_collection_modifyitems(items):
         if STARTING_FIXTURES & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: DEAREST.index(item.path.name) if item.path.name in DEAREST else len(DEAREST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give the files of each line of ONE_WORKER to one worker."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            own = super()._split_scope(nodeid)
+            return next((places[0] for places in ONE_WORKER if any(place in nodeid for place in places)), own)
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture
@@ -236,6 +262,20 @@ def undrawn():
 
     Like the next fixtures it lasts as long as the file, so that nights which its tests share are as fast.
     """
+    with drawing_nothing():
+        yield
+
+
+@pytest.fixture
+def words_only():
+    """The same for one test, which looks at the words of a report."""
+    with drawing_nothing():
+        yield
+
+
+@contextmanager
+def drawing_nothing():
+    """A block in which pictures are empty files."""
     from matplotlib.figure import Figure
 
     empty = {"png": b"\x89PNG", "svg": "<svg ></svg>"}
@@ -290,7 +330,8 @@ def new_database(server: Database, like: str = TEMPLATE, name: str | None = None
     """Copy a database to a new one on the same server; for fixtures that many tests share."""
     name = name or f"test_{os.getpid()}_{next(_number)}"
     with _named(server, "postgres").session() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {like}")
+        # Files are copied for less than the log of a copy takes; no crash needs that log.
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {like} STRATEGY FILE_COPY")
     return _named(server, name)
 
 
@@ -300,10 +341,10 @@ def _named(server: Database, name: str) -> Database:
 
 @pytest.fixture(scope="session")
 def dask_cluster():
-    """A Dask cluster of three worker processes, for all tests."""
+    """A Dask cluster of two worker processes, for all tests."""
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=3, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
     ) as cluster:
         yield cluster
 

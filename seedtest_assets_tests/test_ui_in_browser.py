@@ -43,8 +43,8 @@ ASSETS = {
 
 
 @pytest.fixture(scope="module")
-def deployment(template, tmp_path_factory):
-    """A deployment with two healthy nights before yesterday."""
+def deployment(template, tmp_path_factory, without_report):
+    """A deployment with two healthy nights before yesterday, whose reports nobody looks at."""
     folder, database = tmp_path_factory.mktemp("deployment"), new_database(template)
     school = simulate_school(YESTERDAY, n_days=N_DAYS, n_students=400, n_items=60, n_topics=6, n_anchors=12)
     load_school(database, school)

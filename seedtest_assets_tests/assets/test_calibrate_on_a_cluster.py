@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("distributed")
 
+import distributed
+
 from seedtest_assets.engines.cluster import engine
 from seedtest_assets.engines.cluster.connection import connected
 from seedtest_assets.resources import IrtEngine
@@ -16,7 +18,10 @@ pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 def test_what_the_cluster_did_is_in_the_metadata_and_in_history(calibrate_by, platform):
-    result = calibrate_by(IrtEngine(seedtest_dask="local:1"))
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=":0", silence_logs=50
+    ) as cluster:
+        result = calibrate_by(IrtEngine(seedtest_dask=cluster.scheduler_address))
     assert result.success
     (event,) = [
         event for event in result.get_asset_materialization_events() if event.asset_key.path == ["mirt_fit_meta"]
@@ -26,7 +31,7 @@ def test_what_the_cluster_did_is_in_the_metadata_and_in_history(calibrate_by, pl
     assert shown["cluster_bytes_sent"].value > 0
     metrics = rows_of(platform, "SELECT metrics FROM fit_history")[0][0]
     assert metrics["engine"] == "dask"
-    assert metrics["cluster"]["scheduler"] == "local:1"
+    assert metrics["cluster"]["scheduler"] == cluster.scheduler_address
 
 
 def test_a_scheduler_that_is_away_is_waited_for_and_named_in_one_line(calibrate_by, monkeypatch):

@@ -159,6 +159,7 @@ def test_one_check_of_observations_runs_by_itself_also_for_a_day_that_is_not_ext
     assert "is not extracted yet" in checks["observations", "answer_volume"].description
 
 
+@pytest.mark.usefixtures("without_small_pictures")
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 def test_an_engine_that_gives_no_numbers_is_rejected_with_its_reason_and_kept(instance, night, number):
     class Broken(IrtEngine):
@@ -174,6 +175,7 @@ def test_an_engine_that_gives_no_numbers_is_rejected_with_its_reason_and_kept(in
     assert rows_of(night, "SELECT count(*) FROM item_history WHERE partition_date = :day", day=LAST) == [(0,)]
 
 
+@pytest.mark.usefixtures("without_small_pictures")
 def test_an_anchor_of_an_engine_without_standard_errors_is_judged_by_its_answers(instance, night):
     class WithoutErrors(IrtEngine):
         def calibrate(self, request, progress=None):
@@ -195,6 +197,7 @@ def test_an_anchor_of_an_engine_without_standard_errors_is_judged_by_its_answers
     assert f"severely: {anchor} (b -1." in check.description
 
 
+@pytest.mark.usefixtures("without_small_pictures")
 def test_a_check_that_breaks_is_told_and_costs_no_calibration(instance, night, monkeypatch):
     def breaks(*_):
         raise ZeroDivisionError("division by zero")
@@ -208,6 +211,7 @@ def test_a_check_that_breaks_is_told_and_costs_no_calibration(instance, night, m
     assert rows_of(night, "SELECT count(*) FROM item_history WHERE partition_date = :day", day=LAST) == [(40,)]
 
 
+@pytest.mark.usefixtures("without_small_pictures")
 def test_parameters_that_no_sound_item_has_are_not_written_until_an_operator_accepts_them(instance, night):
     execute(night, "UPDATE attempt SET correct = NOT correct WHERE item_id::int % 3 = 0")
     execute(night, "UPDATE question SET meta = '{}' WHERE id % 3 = 0")

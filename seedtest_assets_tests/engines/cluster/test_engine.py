@@ -38,7 +38,7 @@ def test_tables_are_sent_to_workers(engine, n, caplog):
     caplog.set_level("INFO", "seedtest_assets.engines.cluster")
     facts = assert_as_in_one_process(engine, CalibrationRequest(parts_of(answers(), n), model="Rasch"))
     assert facts["scheduler"] == engine.address
-    assert facts["workers"] == facts["threads"] == 3
+    assert facts["workers"] == facts["threads"] == 2
     assert facts["seconds_computing"] > 0
     assert facts["seconds_waiting"] > 0
     assert 0 < facts["bytes_received"] < facts["bytes_sent"]
@@ -47,7 +47,7 @@ def test_tables_are_sent_to_workers(engine, n, caplog):
         record.getMessage() for record in caplog.records if record.name.startswith("seedtest_assets.engines.cluster")
     )
     assert first.startswith(
-        f"at work on the Dask cluster at {engine.address}: 3 workers, 3 threads. Dashboard: http://"
+        f"at work on the Dask cluster at {engine.address}: 2 workers, 2 threads. Dashboard: http://"
     )
     assert f"bytes_sent {facts['bytes_sent']}, " in totals
     assert len(work) == len(facts["work"])

@@ -1,6 +1,5 @@
 """What goes wrong with a cluster is told in one line."""
 
-import os
 import socket
 from threading import Event, Timer
 
@@ -15,7 +14,7 @@ from seedtest_assets.engines.cluster import work as on_worker
 from seedtest_assets.engines.cluster.connection import connected
 from seedtest_assets.engines.cluster.shards import ClusterShards
 from seedtest_assets.errors import InputError, SettingsError, TransientError
-from seedtest_assets_tests.engines.cluster.test_shards import name_of
+from seedtest_assets_tests.engines.cluster.tasks import end_at_the_last_of_three, name_of, refused
 
 released = Event()
 
@@ -38,20 +37,12 @@ def here(monkeypatch):
         released.set()
 
 
-def refused(_):
-    raise irt.DataError("item 3 has no answers")
-
-
 def waiting(_):
     released.wait(60)
 
 
 def paused(dask_worker):
     dask_worker.status = Status.paused
-
-
-def end(_):
-    os._exit(1)
 
 
 def test_nobody_at_the_address_of_the_scheduler():
@@ -95,8 +86,8 @@ def test_an_error_of_the_data_comes_back_as_it_is(connection):
 def test_a_worker_that_dies_again_and_again_is_told_with_its_buckets(dask_cluster, connection, monkeypatch):
     monkeypatch.setattr(dask_cluster.scheduler, "allowed_failures", 0)
     shards = ClusterShards.numbered(connection, 3)
-    with pytest.raises(InputError, match=r"ended 1 time at its work with bucket \d of 3, .*SEEDTEST_BUCKETS"):
-        shards.each(end)
+    with pytest.raises(InputError, match=r"ended 1 time at its work with bucket 2 of 3, .*SEEDTEST_BUCKETS"):
+        shards.each(end_at_the_last_of_three)
 
 
 def test_all_workers_gone(here):

@@ -1,4 +1,4 @@
-"""A scheduler and two workers, each in a network of its own where root may make some; one is cut off in the middle of a calibration."""
+"""A scheduler and two workers, each of these in a network of its own where root may make some; one is cut off in the middle of a calibration."""
 
 import os
 import shutil
@@ -55,10 +55,11 @@ def bridge() -> Iterator[None]:
 
 
 @contextmanager
-def dask_process(inside: list[str], *command: str) -> Iterator[subprocess.Popen]:
+def dask_worker(inside: list[str], *arguments: str) -> Iterator[subprocess.Popen]:
     environment = os.environ | {f"DASK_DISTRIBUTED__COMM__TIMEOUTS__{name}": value for name, value in TIMEOUTS.items()}
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
     process = subprocess.Popen(
-        [*inside, sys.executable, "-m", "distributed.cli." + command[0], *command[1:]],
+        [*inside, *command, *arguments],
         env=environment | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -89,28 +90,26 @@ def apart(capsys) -> Iterator[tuple[Connection, callable]]:
         )
         if may_make_networks():
             stack.enter_context(bridge())
-            inside = [stack.enter_context(network(host)) for host in (2, 3, 4)]
-            hosts, port = [f"{SUBNET}.{host}" for host in (2, 3, 4)], 8786
+            inside = [stack.enter_context(network(host)) for host in (2, 3)]
+            here, *hosts = (f"{SUBNET}.{host}" for host in (1, 2, 3))
         else:
             with capsys.disabled():
                 print("no right to make network namespaces: the cluster is on the loopback interface")
-            inside, hosts, port = [[], [], []], ["127.0.0.1"] * 3, 18786 + os.getpid() % 1000
-        address = f"tcp://{hosts[0]}:{port}"
-        stack.enter_context(
-            dask_process(inside[0], "dask_scheduler", "--host", hosts[0], "--port", str(port), "--no-dashboard")
-        )
-        workers = [
-            stack.enter_context(
-                dask_process(
-                    within, "dask_worker", address, "--host", host, "--nthreads", "1", "--no-nanny", "--no-dashboard"
-                )
+            inside, here, hosts = [[], []], "127.0.0.1", ["127.0.0.1"] * 2
+        cluster = stack.enter_context(
+            distributed.LocalCluster(
+                n_workers=0, processes=False, host=here, protocol="tcp", dashboard_address=":0", silence_logs=50
             )
-            for within, host in zip(inside[1:], hosts[1:], strict=True)
+        )
+        address = cluster.scheduler_address
+        workers = [
+            stack.enter_context(dask_worker(within, address, "--host", host))
+            for within, host in zip(inside, hosts, strict=True)
         ]
 
         def cut_off() -> None:
             if inside[1]:
-                ip("link", "set", f"{BRIDGE}v4", "down")
+                ip("link", "set", f"{BRIDGE}v3", "down")
             else:
                 workers[1].kill()
 
