@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo dev test test-fast lint warm docs tables bench build image-test outdated lock upgrade down
+.PHONY: install demo dev test test-fast quick-tests lint warm docs tables bench build image-test outdated lock upgrade down
 
 install: .venv/installed
 
@@ -47,7 +47,10 @@ docs: install  ## the documentation as a site, in site/index.html
 tables: install  ## the tables in docs/ that are generated from the code
 	$(BIN)/python docs/tables.py
 
-test-fast: install lint  ## linter, types, and the tests that start no server: under a minute
+test-fast: install  ## linter, types, and the tests that start no server: under a minute
+	@$(MAKE) --no-print-directory --jobs 2 lint quick-tests
+
+quick-tests: install
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow"
 
 warm: install  ## compile the kernels, once a checkout

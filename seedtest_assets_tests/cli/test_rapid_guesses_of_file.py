@@ -28,6 +28,7 @@ def result(folder: str) -> tuple[pd.DataFrame, dict]:
         return pd.read_csv(f"{folder}/item_params.csv").set_index("item_id").sort_index(), json.load(file)["file"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["wrong", "ignore"])
 def test_a_policy_calibrates_the_file_that_it_makes(log, policy):
     done = calibrate("--out", "treated", "--rapid-guesses", policy)

@@ -126,6 +126,7 @@ def test_scores_of_which_the_calibration_knows_nothing_do_not_count(answers, cal
     assert rows.loc["i7", "n_answers"] == N_STUDENTS
 
 
+@pytest.mark.slow
 def test_in_parts_they_are_the_same(answers, calibrated, statistics):
     """Most parts have no right answer for full marks, and some no score that says what a step is."""
     halves = answers.set_column(

@@ -52,6 +52,7 @@ def expected_counts(window, active):
     return counts
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(window=answers, n_active=st.integers(0, 10), n_buckets=st.integers(1, 3))
 def test_first_answers_to_fitted_items_of_the_active(window, n_active, n_buckets):

@@ -74,6 +74,7 @@ def test_a_thousand_random_banks_and_patterns_are_within_a_thousandth_of_exact_i
         assert difference < 1e-3, bank
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("a", "b", "n"),
     [(1.0, 8.0, 40), (1.0, 0.0, 1404), (30.0, 0.3, 1), (100.0, -1.0, 3), (100.0, 1e6, 3)],

@@ -20,6 +20,7 @@ def test_abilities_are_on_the_scale_of_a_3pl_bank(method):
     assert any("15 items of the bank have c above 0, but the model is 2PL" in warning for warning in fit.warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["Rasch", "2PL", "3PL"])
 def test_held_anchors_keep_their_guessing_in_any_model(model):
     truth = simulate(1500, 20, 3, c=0.2, common_slope=1.0)

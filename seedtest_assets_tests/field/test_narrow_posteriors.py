@@ -70,6 +70,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_estimates_likelihood_and_errors_agree_with_a_dense_grid(case):
     model, answers = CASES[case]
@@ -86,6 +87,7 @@ def test_estimates_likelihood_and_errors_agree_with_a_dense_grid(case):
     np.testing.assert_allclose(fit.se_b, se_b, rtol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["guessing", "populations", "held anchors", "errors by item", "reversed keys"])
 def test_grids_of_their_own_give_what_one_fine_grid_gives_to_all(setting, monkeypatch):
     answers = heavy_users(20, 600, 100, 20, 7) if setting != "guessing" else heavy_users(20, 1500, 80, 40, 7)

@@ -26,6 +26,7 @@ def levels_of_a_school(seed, shared, origin=0.0):
     return irt.Responses.from_answers(person, item, right), bank
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shared", "origin"), [(SHARED, 0.0), (SHARED, 10.0), (0, 0.0)])
 def test_groups_far_apart_are_found_with_held_anchors(shared, origin):
     responses, bank = levels_of_a_school(1, shared, origin)

@@ -118,6 +118,7 @@ def test_clean_items_are_called_different_as_often_as_chance_says():
     assert np.sum(flagged) <= 2
 
 
+@pytest.mark.slow
 def test_items_that_differ_are_flagged_where_persons_answered_different_items():
     drawn = bank(5, 1000, shift=0.6)
     dif = irt.differential_item_functioning(drawn.responses, drawn.focal)

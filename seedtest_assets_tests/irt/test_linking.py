@@ -47,6 +47,7 @@ def test_drift_of_many_anchors_is_found_one_after_the_other():
     assert pytest.approx(B, abs=0.05) == linking.B
 
 
+@pytest.mark.slow
 def test_screening_keeps_nearly_all_steady_anchors():
     dropped = [len(irt.link(*pair(seed=seed)).screened_out) for seed in range(40)]
     assert np.mean(dropped) < 1.5

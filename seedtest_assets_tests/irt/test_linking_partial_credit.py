@@ -49,6 +49,7 @@ def noisy(items, seed=2, sd=0.03) -> irt.ItemParameters:
     return irt.ItemParameters(items.item, a, items.b, items.c, steps, items.model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("items", ["mixed", "graded_only", "gpcm_only", "polytomous_only", "dichotomous_only"])
 @pytest.mark.parametrize(("method", "symmetric"), FORMS)
 def test_constants_are_those_of_plink_and_optim(items, method, symmetric):
@@ -118,6 +119,7 @@ def test_a_falling_item_is_turned_round_about_its_highest_score():
     np.testing.assert_allclose(turned, [[3], [2]] - irt.expected_score(theta, falling), atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", irt.SCALE_TRANSFORMATIONS)
 def test_standard_errors_are_the_delta_methods_by_finite_differences(method):
     bank = LINE.apply(EVERY_KIND)
@@ -194,6 +196,7 @@ def test_items_with_other_scores_or_another_kind_of_model_do_not_link(screen):
     assert pytest.approx((A, B)) == (linking.A, linking.B)
 
 
+@pytest.mark.slow
 def test_steps_stay_where_the_bank_has_guessing_and_the_model_has_none():
     """The curve of the bank is replaced by the nearest one without guessing; items with partial credit are not touched."""
     marked = irt.ItemParameters([20, 21], [1.2, 0.9], [0.0, 0.5], [0.0, 0.0])

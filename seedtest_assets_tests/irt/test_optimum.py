@@ -54,6 +54,7 @@ def test_gradient_is_zero_and_errors_are_the_hessians_for_rasch():
     np.testing.assert_allclose(np.concatenate([fit.se_a[:1], fit.se_b]), errors, rtol=2e-3)
 
 
+@pytest.mark.slow
 def test_gradient_is_zero_and_errors_are_the_hessians_for_3pl_with_its_prior():
     truth = simulate(3000, 4, 3, c=0.2)
     fit = irt.calibrate(truth.responses, "3PL", options=irt.Options(tolerance=1e-9))
@@ -97,6 +98,7 @@ def test_errors_of_two_populations_are_the_hessians_of_the_constrained_likelihoo
     np.testing.assert_allclose(np.concatenate([fit.se_a, fit.se_b]), errors, rtol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["Rasch", "2PL"])
 def test_single_precision_changes_estimates_by_less_than_a_thousandth_of_their_error(model, monkeypatch):
     truth = simulate(20_000, 100, 4, seen=0.3)

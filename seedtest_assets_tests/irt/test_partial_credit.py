@@ -374,6 +374,7 @@ def test_answers_with_a_score_that_the_item_does_not_have_are_refused():
         irt.expected_a_posteriori(responses, items)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["GRM", "GPCM"])
 def test_abilities_are_those_of_exact_integration_whatever_the_items(model):
     """Steep items and long tests need grids of the persons' own."""

@@ -71,6 +71,7 @@ OF_SOME = irt.PriorsByItem(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "priors"),
     [

@@ -81,6 +81,7 @@ def test_agrees_with_adaptive_integration(tau, guessing, mean, sd):
     assert (got.student_theta[0], got.student_se[0]) == pytest.approx(student, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tau", [0.02, 0.15, 0.4, 1.5])
 def test_agrees_for_a_student_with_hundreds_of_answers_that_contradict_each_other(tau):
     items = some_items(200, seed=5)

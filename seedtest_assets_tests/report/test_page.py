@@ -90,6 +90,8 @@ def test_every_translation_keeps_the_places_of_its_values():
         bilingual("a text without Korean")
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("words_only")
 def test_opens_with_the_items_that_need_a_person_worst_first(data, drifted_anchor):
     flags = {GUESSED: ["not_discriminating", "provisional"], drifted_anchor: ["drifting", "misfit"]}
     statistics = data.statistics.assign(flags=[flags.get(item, []) for item in data.statistics["item_id"]])
@@ -105,6 +107,7 @@ def test_opens_with_the_items_that_need_a_person_worst_first(data, drifted_ancho
     assert f"{len(many) - 25} more items" in calibration_page(replace(data, statistics=many))
 
 
+@pytest.mark.slow
 def test_draws_both_groups_curves_of_the_items_that_function_differently(data, page):
     assert 'id="dif"' not in page
     curve = {
@@ -126,6 +129,7 @@ def test_draws_both_groups_curves_of_the_items_that_function_differently(data, p
     assert "2 more are flagged" in shown
 
 
+@pytest.mark.slow
 def test_draws_person_fit_and_its_share_over_time(data, page):
     assert 'id="person-fit"' not in page
     days = pd.DataFrame({"partition_date": [data.day - timedelta(days=1), data.day], "share": [0.04, 0.11]})
@@ -144,6 +148,7 @@ def test_shows_fit_and_linking_as_they_were_estimated(data, page):
     assert f"{data.metrics['reliability']:.3f}" in page
 
 
+@pytest.mark.usefixtures("words_only")
 def test_shows_the_constants_of_every_block(data, drifted_anchor):
     first = data.model_spec["linking_constants"]
     second = first | {
@@ -216,10 +221,12 @@ def test_a_point_of_the_picture_is_the_item_that_the_page_names(data, read):
     assert x.corr(b) > 0.99999
 
 
+@pytest.mark.slow
 def test_the_same_calibration_gives_the_same_file(data, page):
     assert calibration_page(data) == page
 
 
+@pytest.mark.slow
 def test_a_3pl_that_is_not_linked_without_runs_and_with_hostile_names(school):
     names = dict(zip(["1", "2", "3", "4", "8"], HOSTILE, strict=True))
     answers = with_faults(school.answers)
@@ -246,6 +253,7 @@ def test_a_3pl_that_is_not_linked_without_runs_and_with_hostile_names(school):
     assert {row[6] for name, row in page.rows.items() if name != ALL_RIGHT} == {"0.200"}
 
 
+@pytest.mark.usefixtures("words_only")
 def test_an_engine_that_tells_little_leaves_dashes_and_a_notice(data):
     unreported = dict.fromkeys(("loglik", "aic", "bic", "converged", "iterations"))
     items = data.items.assign(se_a=float("nan"), se_b=float("nan"))

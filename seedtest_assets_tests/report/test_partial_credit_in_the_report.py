@@ -54,6 +54,7 @@ def test_the_table_shows_models_steps_and_shares_of_points(scored, scored_page, 
     assert '<span lang="en">share of points</span>' not in page
 
 
+@pytest.mark.usefixtures("words_only")
 def test_a_score_that_nobody_has_and_a_step_that_everybody_passes(scored):
     data, graded = scored
     items = data.items.copy()
@@ -62,6 +63,7 @@ def test_a_score_that_nobody_has_and_a_step_that_everybody_passes(scored):
     assert "−∞, –, 0.50" in row
 
 
+@pytest.mark.usefixtures("words_only")
 def test_an_item_left_out_has_the_share_of_its_points(scored):
     data, graded = scored
     rest = replace(data, items=data.items[data.items["item_id"] != graded])
@@ -89,6 +91,7 @@ def test_an_anchor_with_another_model_is_listed_without_a_change_and_not_drawn(s
         assert sum(group.count("<use") for group in groups) == 13
 
 
+@pytest.mark.usefixtures("words_only")
 def test_findings_say_why_anchors_do_not_link(scored):
     data, graded = scored
     screened = {

@@ -70,6 +70,7 @@ def test_the_section_compares_both_calibrations(guessed):
         assert minus[:4] == [f"{value:.3f}" for value in numbers]
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_section_in_both_languages(guessed):
     data, rapid, _ = guessed
     page = calibration_page(data, rapid)

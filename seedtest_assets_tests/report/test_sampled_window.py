@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 
 from seedtest_assets.report import data as report_data
 from seedtest_assets.report.item_table import left_out_items
@@ -28,6 +29,8 @@ def test_counts_are_those_of_all_parts(data):
     assert not parted(data).is_sample
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("words_only")
 def test_curves_of_a_large_window_are_those_of_some_students_and_the_page_says_so(data, monkeypatch):
     parts = parted(data)
     monkeypatch.setattr(report_data, "MOST_ANSWERS", 2 * len(parts.parts[0]))

@@ -105,6 +105,7 @@ def test_a_dump_that_fails_leaves_no_folder_and_shows_no_password(project, night
     assert not list(tmp_path.glob("kept*"))
 
 
+@pytest.mark.slow
 def test_an_embedded_server_is_kept_whole_with_the_answers(tmp_path, monkeypatch):
     for name in ("dagster.yaml", "workspace.yaml"):
         shutil.copy(ROOT / name, tmp_path)

@@ -95,6 +95,7 @@ def test_stopping_a_killed_server_does_not_start_it(home):
     assert not (home / "postgres" / "postmaster.pid").exists()
 
 
+@pytest.mark.slow
 def test_a_second_start_finds_the_answers_of_the_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DATABASE_URL", raising=False)

@@ -26,6 +26,7 @@ def read(path: Path, block_bytes: int, monkeypatch) -> tuple[list[dict], list[tu
     return table.rows.to_pylist(), list(table.misfits), list(table.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block_bytes", [1, 7, 20])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
