@@ -45,7 +45,8 @@ _RULES = {
     ),
 }
 _COUNTS = """
-SELECT count(*) AS n_rows, count(DISTINCT (student_id, topic_id)) AS n_keys,
+SELECT count(*) AS n_rows,
+       (SELECT count(*) FROM (SELECT FROM {table} WHERE partition_date = $1 GROUP BY student_id, topic_id) AS keys) AS n_keys,
        count(*) FILTER (WHERE {nulls}) AS nulls, count(*) FILTER (WHERE {outside}) AS outside
 FROM {table} WHERE partition_date = $1
 """
