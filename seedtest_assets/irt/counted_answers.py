@@ -125,14 +125,16 @@ def _advice(score: float) -> str:
 
 
 def _comparable(time: ArrayLike, n: int) -> np.ndarray:
-    """Convert times to numbers that order the same way, the missing ones last."""
+    """Convert times to int64 that order the same way, the missing ones last."""
     time = np.asarray(time)
     if len(time) != n:
         raise DataError(f"time has {len(time)} values for {n} answers")
     if time.dtype.kind == "M":
         return np.where(np.isnat(time), np.iinfo(np.int64).max, time.astype(np.int64))
     if time.dtype.kind == "f":
-        return np.where(np.isnan(time), np.inf, time)
+        # As bits, doubles of one sign are in order, the negative ones in reverse; + 0.0 makes -0.0 the same as 0.0.
+        bits = (np.where(np.isnan(time), np.inf, time).astype(np.float64) + 0.0).view(np.int64)
+        return np.where(bits < 0, bits ^ np.iinfo(np.int64).max, bits)
     if time.dtype.kind not in "iu":
         raise DataError("time must be numbers or datetime64")
     return np.ascontiguousarray(time, dtype=np.int64)
@@ -185,24 +187,24 @@ def _keep_first_answers(
 ) -> None:
     """Sort each person's answers by item and keep the one of each that counts."""
     item, score, time = given.item, given.score, given.time
-    key = np.empty(64, np.uint64)
-    when = np.empty(64, time.dtype)
+    key, when, rank = np.empty((2, 64), np.int64), np.empty((2, 64), np.int64), np.empty((2, 64), np.int64)
     for p in range(low, high):
         first, m = start[p], start[p + 1] - start[p]
-        if m > key.size:
-            key = np.empty(2 * m, np.uint64)
-            when = np.empty(2 * m, time.dtype)
+        if m > key.shape[1]:
+            key, when, rank = (
+                np.empty((2, 2 * m), np.int64),
+                np.empty((2, 2 * m), np.int64),
+                np.empty((2, 2 * m), np.int64),
+            )
         ascending = True
         for k in range(m):
-            key[k] = (np.uint64(item[row[first + k]]) << np.uint64(32)) | np.uint64(row[first + k])
-            ascending = ascending and (k == 0 or key[k] > key[k - 1])
+            key[0, k] = (np.int64(item[row[first + k]]) << 32) | np.int64(row[first + k])
+            ascending = ascending and (k == 0 or key[0, k] > key[0, k - 1])
         if not ascending:
-            key[:m].sort()
-        n = 0
-        best = np.int64(0)
+            _sort(key, rank, m)
+        n = best = np.int64(0)
         for k in range(m):
-            j = np.int32(key[k] >> np.uint64(32))
-            i = np.int64(key[k] & np.uint64(0xFFFFFFFF))
+            j, i = np.int32(key[0, k] >> 32), key[0, k] & 0xFFFFFFFF
             if n == 0 or j != kept.item[first + n - 1]:
                 n += 1
             elif _counts_before(i, best, score, time):
@@ -216,15 +218,48 @@ def _keep_first_answers(
             if kept.counts.size:
                 kept.counts[i] = True
             if time.size:
-                when[n - 1] = time[i]
+                when[0, n - 1] = time[i]
         kept.n[p] = n
         if kept.order.size:
-            rank = np.argsort(when[:n], kind="mergesort")
+            for k in range(n):
+                rank[0, k] = k
+            _sort(when, rank, n)
             earlier = 0
             for k in range(n):
-                if when[rank[k]] != when[rank[earlier]]:
+                if when[0, k] != when[0, earlier]:
                     earlier = k
-                kept.order[first + rank[k]] = min(earlier, 65535)
+                kept.order[first + rank[0, k]] = min(earlier, 65535)
+
+
+@kernel
+def _sort(key: np.ndarray, rank: np.ndarray, n: int) -> None:
+    """Sort keys [2, n or more] by their first row, and the first row of `rank` along with them.
+
+    Runs, of 8 at first, are merged to and fro between the two rows. numba's own sorts take a second each to compile.
+    """
+    for low in range(0, n, 8):
+        for i in range(low + 1, min(low + 8, n)):
+            of_key, of_rank, j = key[0, i], rank[0, i], i
+            while j > low and key[0, j - 1] > of_key:
+                key[0, j], rank[0, j] = key[0, j - 1], rank[0, j - 1]
+                j -= 1
+            key[0, j], rank[0, j] = of_key, of_rank
+    length, row = 8, 0
+    while length < n:
+        for low in range(0, n, 2 * length):
+            i, j = low, min(low + length, n)
+            middle, high = j, min(low + 2 * length, n)
+            for k in range(low, high):
+                if j == high or (i < middle and key[row, i] <= key[row, j]):
+                    key[1 - row, k], rank[1 - row, k] = key[row, i], rank[row, i]
+                    i += 1
+                else:
+                    key[1 - row, k], rank[1 - row, k] = key[row, j], rank[row, j]
+                    j += 1
+        length, row = 2 * length, 1 - row
+    if row == 1:
+        for k in range(n):
+            key[0, k], rank[0, k] = key[1, k], rank[1, k]
 
 
 @kernel

@@ -31,7 +31,8 @@ def kernel(function: Any = None, **options: Any) -> Any:
     """Compile a function with numba; compiled once a machine, then read from the cache on disk."""
     if function is None:
         return partial(kernel, **options)
-    compiled = numba.njit(function, nogil=True, error_model="numpy", **options)
+    # Nothing calls a kernel by its address, which would be one more function to compile.
+    compiled = numba.njit(function, nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)
     if not numba.config.DISABLE_JIT:
         compiled._cache = KernelCache(function)
     return compiled

@@ -186,7 +186,7 @@ def _blocks(answers: AnswerLists, n_items: int) -> np.ndarray:
     n_blocks = n_items
     for p in range(start.size - 1):
         for k in range(start[p] + 1, start[p + 1]):
-            first, second = _root(root, item[code[start[p]]]), _root(root, item[code[k]])
+            first, second = _root(root, np.int64(item[code[start[p]]])), _root(root, np.int64(item[code[k]]))
             if first != second:
                 root[max(first, second)] = min(first, second)
                 n_blocks -= 1

@@ -197,6 +197,21 @@ def test_of_answers_at_the_same_time_the_wrong_one_counts_in_any_order(rows):
     assert responses.score.tolist() == [0]
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.float32, "datetime64[s]"])
+def test_order_of_a_persons_answers_is_that_of_their_times_whatever_their_type(kind):
+    n = 300
+    time = np.random.default_rng(1).integers(-40, 40, n)
+    responses = irt.Responses.from_answers(np.zeros(n, int), np.arange(n)[::-1], np.ones(n, int), time.astype(kind))
+    of_item = time[::-1]
+    assert responses.order.tolist() == [int((of_item < t).sum()) for t in of_item]
+
+
+def test_an_answer_without_a_time_is_the_latest_and_zero_has_no_sign():
+    time = np.array([np.nan, 0.0, -0.0, np.inf, -np.inf, -2.5])
+    responses = irt.Responses.from_answers(np.zeros(6, int), np.arange(6), np.ones(6, int), time)
+    assert responses.order.tolist() == [4, 2, 2, 4, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
