@@ -44,6 +44,17 @@ def test_a_night_reaches_every_published_table(database):
     ]
 
 
+def test_a_nights_new_topic_abilities_have_room_beside_the_old_ones(database):
+    pairs = {(f"u{n:03}", f"t{topic}"): 0.5 for n in range(100) for topic in range(8)}
+    page_of_rows = "SELECT user_id, topic_id, (ctid::text::point)[0] AS page FROM student_topic_theta ORDER BY 1, 2"
+    write_topics(database, DAY, pairs)
+    before = rows_of(database, page_of_rows)
+    write_topics(database, NEXT, pairs)
+    assert rows_of(database, page_of_rows) == before
+    assert rows_of(database, "SELECT DISTINCT fitted_at FROM student_topic_theta") == [(at(NEXT),)]
+    assert len({page for *_, page in before}) > 2
+
+
 def test_features_are_whole_numbers_and_three_decimals(database):
     write_day_features(database, DAY, {("u1", "t1"): 4})
     assert rows_of(
