@@ -7,17 +7,30 @@ from typing import overload
 import pyarrow as pa
 
 
-class PartsOnDemand(Sequence[pa.Table], ABC):
-    """Tables of answers, each read when it is asked for."""
+class TablesOnDemand(Sequence[pa.Table], ABC):
+    """Tables, each read or made when it is asked for."""
+
+    @abstractmethod
+    def read(self, number: int) -> pa.Table:
+        """Give a table; number: from 0."""
+
+    @overload
+    def __getitem__(self, part: int) -> pa.Table: ...
+    @overload
+    def __getitem__(self, part: slice) -> Sequence[pa.Table]: ...
+    def __getitem__(self, part: int | slice) -> pa.Table | Sequence[pa.Table]:
+        """Give a table, or several."""
+        chosen = range(len(self))[part]
+        return self.read(chosen) if isinstance(chosen, int) else [self.read(number) for number in chosen]
+
+
+class PartsOnDemand(TablesOnDemand):
+    """Tables of answers that no two students share."""
 
     @property
     def rows(self) -> Hashable | None:
         """Which rows the parts have, whatever their columns, so that what is known of the same rows is not computed again; None: unknown."""
         return None
-
-    @abstractmethod
-    def read(self, number: int) -> pa.Table:
-        """Read a part; number: from 0."""
 
     @abstractmethod
     def select(self, columns: Sequence[str]) -> Sequence[pa.Table]:
@@ -26,15 +39,6 @@ class PartsOnDemand(Sequence[pa.Table], ABC):
     def of_students(self, rows: pa.Table, student: str) -> Sequence[pa.Table]:
         """Give for each part rows of a table that include those of its students. student: the column with their ids."""
         return [rows] * len(self)
-
-    @overload
-    def __getitem__(self, part: int) -> pa.Table: ...
-    @overload
-    def __getitem__(self, part: slice) -> Sequence[pa.Table]: ...
-    def __getitem__(self, part: int | slice) -> pa.Table | Sequence[pa.Table]:
-        """Read a part, or several."""
-        chosen = range(len(self))[part]
-        return self.read(chosen) if isinstance(chosen, int) else [self.read(number) for number in chosen]
 
 
 def rows_of_students(parts: Sequence[pa.Table], rows: pa.Table, student: str) -> Sequence[pa.Table]:

@@ -10,8 +10,13 @@ from seedtest_assets.settings import Settings
 def cluster_address(settings: Settings) -> str | None:
     """Give the address of the cluster of SEEDTEST_DASK, where one is set.
 
-    Raises SettingsError where the cluster's packages are not installed.
+    Raises SettingsError where an IRT service is to calibrate as well, and where the cluster's packages are not installed.
     """
+    if settings.r_irt_base_url and settings.seedtest_dask:
+        raise SettingsError(
+            f"SEEDTEST_DASK={settings.seedtest_dask} and R_IRT_BASE_URL={settings.r_irt_base_url} are both set, and only one of "
+            "them can calibrate. Unset the other"
+        )
     if settings.seedtest_dask and not find_spec("distributed"):
         raise SettingsError(
             f"SEEDTEST_DASK={settings.seedtest_dask} is set, and Dask is not installed. "
@@ -26,16 +31,12 @@ def engine_for(settings: Settings) -> CalibrationEngine:
     Raises SettingsError for both, for an address that no engine can use, and where the cluster's packages are not installed.
     """
     # Imported when an engine is wanted: they load numba, which `seedtest status` has no use for.
-    if settings.r_irt_base_url and settings.seedtest_dask:
-        raise SettingsError(
-            f"SEEDTEST_DASK={settings.seedtest_dask} and R_IRT_BASE_URL={settings.r_irt_base_url} are both set, and only one of "
-            "them can calibrate. Unset the other"
-        )
+    address = cluster_address(settings)
     if settings.r_irt_base_url:
         from seedtest_assets.engines.remote.engine import IrtServiceEngine
 
         return IrtServiceEngine(settings)
-    if address := cluster_address(settings):
+    if address:
         from seedtest_assets.engines.cluster.engine import ClusterEngine
 
         return ClusterEngine(address)

@@ -13,7 +13,7 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.tables_on_demand import PartsOnDemand
 
 
-@dataclass
+@dataclass(kw_only=True)
 class PartsAtWork:
     """Parts and who works on them. cluster: what the workers did, when the work has ended; empty where this process did it."""
 
@@ -29,12 +29,12 @@ def at_work(settings: Settings, tables: Sequence[pa.Table]) -> Iterator[PartsAtW
     """
     address = cluster_address(settings)
     if address is None or not isinstance(tables, PartsOnDemand) or len(tables) == 1:
-        yield PartsAtWork(AnswerParts.here(tables))
+        yield PartsAtWork(parts=AnswerParts.here(tables))
         return
     from seedtest_assets.engines.cluster.connection import connected
     from seedtest_assets.engines.cluster.shards import ClusterShards
 
     with connected(address) as connection:
-        work = PartsAtWork(AnswerParts(ClusterShards.numbered(connection, len(tables)), tables))
+        work = PartsAtWork(parts=AnswerParts(ClusterShards.numbered(connection, len(tables)), tables))
         yield work
         work.cluster = connection.facts()

@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.days import day_bounds, feature_windows
+from seedtest_assets.errors import InputError, first_line
+from seedtest_assets.irt.parallel import threads
 from seedtest_assets.storage.abilities import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA
 
 ANSWER_COLUMNS = (
@@ -54,11 +56,14 @@ def features_for_day(
         windows and answers without a topic make no difference.
     topic_theta, overall_theta: TOPIC_THETA_SCHEMA and OVERALL_THETA_SCHEMA, of both windows; the newest of each counts.
     include_theta: False leaves theta_estimate and theta_sd NULL. use_theta: False rests improvement on accuracy alone.
+
+    Raises InputError where the memory does not suffice.
     """
     previous, recent = feature_windows(day)
     (start, end), recent_start, previous_start = day_bounds(day), day_bounds(recent)[0], day_bounds(previous)[0]
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"SET threads = {threads()}")  # a worker of a cluster may not use all cores
         connection.register("answers", answers)
         connection.register("topic_theta", topic_theta.select(TOPIC_THETA_SCHEMA.names))
         connection.register("overall_theta", overall_theta.select(OVERALL_THETA_SCHEMA.names))
@@ -70,9 +75,14 @@ def features_for_day(
             "include_theta": include_theta,
             "use_theta": use_theta,
         }
-        rows = connection.sql(
-            files("seedtest_assets.features").joinpath("daily.sql").read_text(encoding="utf-8"), params=parameters
-        ).to_arrow_table()
+        statement = files("seedtest_assets.features").joinpath("daily.sql").read_text(encoding="utf-8")
+        try:
+            rows = connection.sql(statement, params=parameters).to_arrow_table()
+        except duckdb.OutOfMemoryException as error:
+            raise InputError(
+                f"the features of {day} do not fit the memory: {first_line(error)}. Give the run or the workers more, or raise "
+                "SEEDTEST_BUCKETS and run `seedtest lake rebucket`"
+            ) from None
     return rows.cast(FEATURE_SCHEMA)
 
 

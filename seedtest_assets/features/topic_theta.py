@@ -53,7 +53,8 @@ def topic_theta(
     of_day = (parts.of_students(rows, "user_id") for rows in (students, active_pairs(active)))
     groups = parts.narrowed(ANSWER_COLUMNS).derive(_group_part, scores, parameters, *of_day)
     topics, codes = _topics_of_window(groups.each(_topics_of_part))
-    sample = groups.total(_sample_of_part, codes, add=_Sample.plus)
+    sample = groups.total(_sample_of_part, codes, add=_Sample.plus).within(MAX_PAIRS)
+    groups = groups.derive(_without_sample)
     try:
         spread = irt.topic_spread(
             sample.answers, parameters, population_mean=population_mean, population_sd=population_sd
@@ -74,7 +75,7 @@ class _Topics(NamedTuple):
 class _Sample(NamedTuple):
     """Students whose answers tau is estimated from: those with the lowest hashes of their ids, so that parts make no difference.
 
-    answers: in two topics or more each, of MAX_PAIRS pairs at most, by hash; hashes: uint64 [n_students].
+    answers: in two topics or more each, by hash; hashes: uint64 [n_students].
     """
 
     answers: GroupedAnswers
@@ -85,25 +86,33 @@ class _Sample(NamedTuple):
         """Choose among the students of a part. names: of their codes."""
         several = np.flatnonzero(grouped.n_topics >= 2)
         of_several = names.take(pa.array(grouped.student[several])).to_numpy(zero_copy_only=False)
-        return cls(grouped.take(several), pd.util.hash_array(of_several, categorize=False))._of_lowest_hashes()
+        return cls(grouped.take(several), pd.util.hash_array(of_several, categorize=False))._lowest()
 
     def plus(self, other: "_Sample") -> "_Sample":
         """Choose among the students of both."""
         answers, hashes = join_groups([self.answers, other.answers]), np.concatenate([self.hashes, other.hashes])
-        return _Sample(answers, hashes)._of_lowest_hashes()
+        return _Sample(answers, hashes)._lowest()
 
-    def _of_lowest_hashes(self) -> "_Sample":
+    def _lowest(self) -> "_Sample":
+        """Keep the first students who together have MAX_PAIRS pairs or more, whoever is chosen among all parts."""
         order = np.argsort(self.hashes, kind="stable")
-        kept = order[np.cumsum(self.answers.n_topics[order]) <= MAX_PAIRS]
+        size = self.answers.n_topics[order]
+        kept = order[np.cumsum(size) - size < MAX_PAIRS]
+        return _Sample(self.answers.take(kept), self.hashes[kept])
+
+    def within(self, most: int) -> "_Sample":
+        """Keep the first students who together have at most `most` pairs."""
+        kept = np.flatnonzero(np.cumsum(self.answers.n_topics) <= most)
         return _Sample(self.answers.take(kept), self.hashes[kept])
 
 
 class _Group(NamedTuple):
-    """A part by student and topic. answers: of the active students, with codes of `topics`; students: names of their codes."""
+    """A part by student and topic. answers: of the active students, with codes of `topics`; students: names of their codes; sample:
+    None when it was summed."""
 
     answers: GroupedAnswers
     students: pa.Array
-    sample: _Sample
+    sample: _Sample | None
     topics: _Topics
 
 
@@ -153,7 +162,12 @@ def _topics_of_window(of_parts: Sequence[_Topics]) -> tuple[_Topics, Shards[np.n
 
 
 def _sample_of_part(group: _Group, codes: np.ndarray) -> _Sample:
+    assert group.sample is not None
     return group.sample._replace(answers=_with_codes(group.sample.answers, codes))
+
+
+def _without_sample(group: _Group) -> _Group:
+    return group._replace(sample=None)
 
 
 def _with_codes(answers: GroupedAnswers, codes: np.ndarray) -> GroupedAnswers:

@@ -192,10 +192,6 @@ def join_groups(parts: Sequence[GroupedAnswers]) -> GroupedAnswers:
     )
 
 
-_START = np.zeros(1, np.int64)
-NO_GROUPS = GroupedAnswers(np.empty(0, np.int32), _START, np.empty(0, np.int32), _START, np.empty(0, np.int32))
-
-
 def _joined_starts(starts: Sequence[np.ndarray]) -> np.ndarray:
     sizes = np.concatenate([np.diff(start) for start in starts])
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)

@@ -16,18 +16,18 @@ from seedtest_assets.storage.student_buckets import answers_in, bucket_numbers
 from seedtest_assets.usable_answers import in_order
 
 
-def divided(rows: pa.Table, n_buckets: int, student: str = "student_id") -> Iterator[tuple[int, pa.Table]]:
-    """Give each bucket whose students have rows, and these in their order. student: the column with their ids."""
+def divided(answers: pa.Table, n_buckets: int) -> Iterator[tuple[int, pa.Table]]:
+    """Give each bucket that has answers, and these in their order."""
     if n_buckets == 1:
-        if len(rows):
-            yield 0, rows
+        if len(answers):
+            yield 0, answers
         return
-    numbers = bucket_numbers(rows[student], n_buckets)
-    rows = rows.take(pa.array(np.argsort(numbers, kind="stable")))
+    numbers = bucket_numbers(answers["student_id"], n_buckets)
+    answers = answers.take(pa.array(np.argsort(numbers, kind="stable")))
     start = 0
     for number, size in enumerate(np.bincount(numbers, minlength=n_buckets).tolist()):
         if size:
-            yield number, rows.slice(start, size)
+            yield number, answers.slice(start, size)
         start += size
 
 

@@ -4,14 +4,14 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 
 from seedtest_assets.storage.bucket import Bucket
-from seedtest_assets.storage.day_file import divided
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.lake_days import ONE_FILE, DayFiles
-from seedtest_assets.storage.student_buckets import answers_in, buckets_of_a_window
-from seedtest_assets.tables_on_demand import PartsOnDemand
+from seedtest_assets.storage.student_buckets import answers_in, bucket_numbers, buckets_of_a_window
+from seedtest_assets.tables_on_demand import PartsOnDemand, TablesOnDemand
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +47,26 @@ class LakeParts(PartsOnDemand):
         return pa.concat_tables([begun, answers]).unify_dictionaries()
 
     def select(self, columns: Sequence[str]) -> "LakeParts":
-        return replace(self, columns=tuple(columns))
+        begun = None if self.begun is None else self.begun.select(dict.fromkeys(["student_id", *columns]))
+        return replace(self, columns=tuple(columns), begun=begun)
 
-    def of_students(self, rows: pa.Table, student: str) -> list[pa.Table]:
-        of_parts = [rows.slice(0, 0)] * self.n_parts
-        for number, of_part in divided(rows, self.n_parts, student):
-            of_parts[number] = of_part
-        return of_parts
+    def of_students(self, rows: pa.Table, student: str) -> "RowsOfParts":
+        return RowsOfParts(rows, bucket_numbers(rows[student], self.n_parts), self.n_parts)
+
+
+@dataclass(frozen=True)
+class RowsOfParts(TablesOnDemand):
+    """The rows of a table in parts. part: int [n_rows], of each row."""
+
+    rows: pa.Table
+    part: np.ndarray
+    n_parts: int
+
+    def __len__(self) -> int:
+        return self.n_parts
+
+    def read(self, number: int) -> pa.Table:
+        return self.rows.filter(pa.array(self.part == number))
 
 
 def newest_answers(lake: Lake, days: Sequence[date], columns: Sequence[str], most: int = 0) -> LakeParts:
@@ -69,7 +82,9 @@ def newest_answers(lake: Lake, days: Sequence[date], columns: Sequence[str], mos
         if not surplus:
             break
         if surplus < n_of_day:
-            begun = lake.read_files({day: files[day]}, columns).slice(surplus)
+            of_day = lake.read_files({day: files[day]}, columns)
+            # Not a slice, which would be sent to workers with the rest of the day.
+            begun = of_day.take(pa.array(np.arange(surplus, n_of_day)))
         surplus -= min(surplus, n_of_day)
         del files[day]
     n_answers = min(n_answers, most or n_answers)

@@ -3,14 +3,17 @@
 from collections import defaultdict
 from datetime import date, datetime, timedelta, timezone
 from fractions import Fraction
+from functools import partial
 from math import sqrt
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedtest_assets.days import feature_windows
+from seedtest_assets.errors import InputError
 from seedtest_assets.features.daily import FEATURE_SCHEMA, OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, features_for_day
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 
@@ -223,3 +226,12 @@ def test_a_day_without_answers_has_no_rows():
 def test_windows_cross_a_leap_day():
     assert feature_windows(date(2024, 3, 13)) == (date(2024, 2, 15), date(2024, 2, 29))
     assert feature_windows(date(2023, 3, 13)) == (date(2023, 2, 14), date(2023, 2, 28))
+
+
+def test_too_little_memory_is_said_in_one_line(monkeypatch):
+    monkeypatch.setattr(duckdb, "connect", partial(duckdb.connect, config={"memory_limit": "1MB"}))
+    with pytest.raises(
+        InputError, match=r"^the features of 2024-02-29 do not fit the memory: .* raise SEEDTEST_BUCKETS"
+    ) as refused:
+        only_row([answer(0, item_id=f"i{n}") for n in range(50_000)])
+    assert "\n" not in str(refused.value)

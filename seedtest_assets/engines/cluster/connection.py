@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, cast
 from uuid import uuid4
 
@@ -36,7 +37,7 @@ CHECK_EVERY = 2.0
 """Seconds of waiting for results after which the scheduler and its workers are looked at."""
 
 LOCAL = "local:"
-"""What SEEDTEST_DASK begins with where workers are processes of this machine, for one step of a night."""
+"""What SEEDTEST_DASK begins with where workers are processes of this machine, until the run ends."""
 
 MORE_MEMORY = (
     "Give workers more memory, or use more of them; where a single bucket is too large, raise SEEDTEST_BUCKETS and run "
@@ -183,7 +184,7 @@ class Connection:
             logger.info("  %s", _listed(row))
         return totals | {"work": work}
 
-    def _done(self, name: str) -> "WorkDone":
+    def _done(self, name: str) -> WorkDone:
         return self.done.setdefault(name, WorkDone())
 
     def _of_workers(self) -> dict[str, on_worker.WorkerFacts]:
@@ -218,7 +219,8 @@ class Connection:
         """Say in the user's terms why a task failed."""
         if not isinstance(error, KilledWorker):
             return error
-        name, number = cast(tuple[str, int], error.task)
+        # What is sent once has a name only.
+        name, number = cast(tuple[str, int], error.task) if isinstance(error.task, tuple) else (SUM, 0)
         group = self.groups[number] if number < len(self.groups) and not name.startswith(SUM) else range(0)
         held = f" with {_buckets(group)} of {self.groups[-1].stop}" if group else ""
         return InputError(
@@ -233,7 +235,7 @@ class Connection:
         found |= self.client.run(on_worker.versions, on_error="return")
         for place, there in found.items():
             if isinstance(there, BaseException):
-                raise SettingsError(f"{place} cannot calibrate: {first_line(there)}. Install seedtest-assets there")
+                raise SettingsError(f"{place} cannot do the work: {first_line(there)}. Install seedtest-assets there")
             other = [
                 f"{name} {there.get(name)}, here {version}"
                 for name, version in here.items()
@@ -257,7 +259,7 @@ class Connection:
 
 @contextmanager
 def connected(address: str, patience: float = PATIENCE) -> Iterator[Connection]:
-    """Connect to a scheduler, or start workers on this machine for `local:N`, which are stopped at the end.
+    """Connect to a scheduler, or for `local:N` to workers on this machine, which work until this process ends.
 
     Raises TransientError where the scheduler or its workers cannot be reached, SettingsError where their versions differ.
     """
@@ -269,18 +271,7 @@ def connected(address: str, patience: float = PATIENCE) -> Iterator[Connection]:
         }
     ):
         if address.startswith(LOCAL):
-            n = int(address.removeprefix(LOCAL))
-            with (
-                distributed.LocalCluster(
-                    n_workers=n,
-                    threads_per_worker=1,
-                    memory_limit=MEMORY_LIMIT // n,
-                    dashboard_address=":0",
-                    scheduler_kwargs={"dashboard": False},
-                    silence_logs=logging.CRITICAL,
-                ) as cluster,
-                distributed.Client(cluster) as client,
-            ):
+            with distributed.Client(_workers_here(int(address.removeprefix(LOCAL)))) as client:
                 yield Connection(client, address, patience)
             return
         try:
@@ -292,6 +283,19 @@ def connected(address: str, patience: float = PATIENCE) -> Iterator[Connection]:
             ) from None
         with client:
             yield Connection(client, address, patience)
+
+
+@cache
+def _workers_here(n: int) -> distributed.LocalCluster:
+    """Start workers for all steps of a run: starting them takes seconds. Dask ends them with this process."""
+    return distributed.LocalCluster(
+        n_workers=n,
+        threads_per_worker=1,
+        memory_limit=MEMORY_LIMIT // n,
+        dashboard_address=":0",
+        scheduler_kwargs={"dashboard": False},
+        silence_logs=logging.CRITICAL,
+    )
 
 
 def _listed(figures: Mapping[str, Any]) -> str:
