@@ -22,6 +22,7 @@ OF_THE_RUN = (
     "bytes_received",
     "service",
     "attempt",
+    "cluster",
 )
 """The same, of a fit's metrics."""
 

@@ -143,7 +143,8 @@ def check_resources(**changed):
     )
 
 
-def test_a_job_opens_every_resource_and_says_what_it_leads_to(platform):
+def test_a_job_opens_every_resource_and_says_what_it_leads_to(platform, monkeypatch):
+    monkeypatch.delenv("SEEDTEST_DASK", raising=False)
     done = check_resources()
     assert done.success
     (output,) = [event.step_output_data for event in done.all_events if event.is_successful_output]
@@ -155,7 +156,8 @@ def test_a_job_opens_every_resource_and_says_what_it_leads_to(platform):
 
 
 @pytest.mark.usefixtures("platform")
-def test_the_job_names_a_value_of_run_config_that_does_not_work():
+def test_the_job_names_a_value_of_run_config_that_does_not_work(monkeypatch):
+    monkeypatch.delenv("SEEDTEST_DASK", raising=False)
     for changed, reason in (
         ({"engine": {"config": {"r_irt_base_url": "ftp://irt"}}}, "R_IRT_BASE_URL='ftp://irt' is not allowed"),
         ({"limits": {"config": {"limits": {"range_x": 1.0}}}}, "range_x: no such limit"),

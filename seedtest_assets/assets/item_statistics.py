@@ -31,7 +31,7 @@ ITEMS_SHOWN = 10
     deps=["mirt_fit_meta"],
     **DAILY_STEP,
     **CATALOGUE,
-    kinds={"duckdb", "postgres"},
+    kinds={"numba", "postgres"},
     metadata=file_metadata(HISTORY[TABLE]),
 )
 def item_statistics(

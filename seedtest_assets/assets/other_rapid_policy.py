@@ -4,6 +4,7 @@ from typing import Any
 
 from seedtest_assets.assets.calibrate_priors import calibrate_with_priors
 from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, as_parameters
+from seedtest_assets.engines import own_engine
 from seedtest_assets.errors import InputError
 from seedtest_assets.report.rapid_guesses import BY_A_SERVICE, NOT_POSSIBLE, OtherPolicy, RapidGuessData, other_policy
 from seedtest_assets.report.translations import bilingual
@@ -21,13 +22,11 @@ def rapid_guess_data(
 
     window: with its rapid guesses as the fit counted them.
     """
-    from seedtest_assets.engines.in_process import InProcessEngine  # loads the compiled engine
-
     count = window.rapid_guesses
     if not count.n:
         return None
     policy = other_policy(count.policy)
-    if fit["metrics"].get("engine") != InProcessEngine.name:
+    if "service" in fit["metrics"]:
         # The difference would be that of two programs, too.
         other = OtherPolicy(policy=policy, why_not=bilingual(BY_A_SERVICE))
     else:
@@ -44,8 +43,6 @@ def _calibrate(database: Database, settings: Settings, window: Window, fit: dict
 
     Where all items are right or wrong, no parameter depends on standard errors; the drift of an anchor's steps is judged by them.
     """
-    from seedtest_assets.engines.in_process import InProcessEngine
-
     night = fitted_items(database, window.last)
     previous_day, previous = previous_item_parameters(database, window.last)
     known = known_parameters(database)
@@ -60,8 +57,10 @@ def _calibrate(database: Database, settings: Settings, window: Window, fit: dict
         linking_method=settings.mirt_linking_method,
         priors=settings.priors,
     )
-    engine = InProcessEngine(
-        standard_errors=bool(night["steps"].notna().any()), one_population=fit["metrics"].get("n_populations") == 1
+    engine = own_engine(
+        settings,
+        standard_errors=bool(night["steps"].notna().any()),
+        one_population=fit["metrics"].get("n_populations") == 1,
     )
     return calibrate_with_priors(
         engine.calibrate, request, database, settings, previous_day, settings.item_provisional_se_b

@@ -30,16 +30,23 @@ def engine_for(settings: Settings) -> CalibrationEngine:
 
     Raises SettingsError for both, for an address that no engine can use, and where the cluster's packages are not installed.
     """
-    # Imported when an engine is wanted: they load numba, which `seedtest status` has no use for.
-    address = cluster_address(settings)
-    if settings.r_irt_base_url:
+    if settings.r_irt_base_url and not settings.seedtest_dask:
+        # Imported when an engine is wanted, as below: they load numba, which `seedtest status` has no use for.
         from seedtest_assets.engines.remote.engine import IrtServiceEngine
 
         return IrtServiceEngine(settings)
-    if address:
+    return own_engine(settings)
+
+
+def own_engine(settings: Settings, **options: bool) -> CalibrationEngine:
+    """Choose among the engines of `irt/`: the cluster of SEEDTEST_DASK where that is set, else this process.
+
+    options: of InProcessEngine. Raises what cluster_address raises.
+    """
+    if address := cluster_address(settings):
         from seedtest_assets.engines.cluster.engine import ClusterEngine
 
-        return ClusterEngine(address)
+        return ClusterEngine(address, **options)
     from seedtest_assets.engines.in_process import InProcessEngine
 
-    return InProcessEngine()
+    return InProcessEngine(**options)

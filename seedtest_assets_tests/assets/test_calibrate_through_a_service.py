@@ -24,7 +24,7 @@ def run(calibrate_by):
 
     def against(*actions):
         with double(*actions) as service:
-            result = calibrate_by(IrtEngine(r_irt_base_url=service.url))
+            result = calibrate_by(IrtEngine(r_irt_base_url=service.url, seedtest_dask=None))
         return result, service.requests
 
     return against

@@ -9,7 +9,10 @@ from seedtest_assets.storage.window import Window
 from seedtest_assets_tests.rapid_school import school_with_rapid_guesses
 from seedtest_assets_tests.school import DAY_BEFORE, LAST
 
-IN_PROCESS, SERVICE = ({"metrics": {"engine": name}, "model_spec": {"model": "2PL"}} for name in ("in-process", "irt"))
+IN_PROCESS, SERVICE = (
+    {"metrics": metrics, "model_spec": {"model": "2PL"}}
+    for metrics in ({"engine": "in-process"}, {"engine": "irt-service", "service": "http://irt"})
+)
 
 
 @pytest.fixture
