@@ -24,9 +24,11 @@ UV = index=$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url
 	@touch $@
 
 # And what tests, documentation and benchmarks need. Bytecode is compiled now, on all cores: many processes import the same.
+# The kernels are compiled while the packages come.
 .venv/installed: .venv/running
-	@echo "installing the tools of development"
-	@$(UV) --compile-bytecode --require-hashes --constraint constraints.txt --requirement pyproject.toml --extra dev
+	@echo "installing the tools of development, compiling the kernels"
+	@$(BIN)/seedtest warm & warming=$$!; \
+	{ $(UV) --compile-bytecode --require-hashes --constraint constraints.txt --requirement pyproject.toml --extra dev; } && wait $$warming
 	@touch $@
 
 demo: .venv/running  ## a simulated school, its last days calibrated, and in a terminal the UI
@@ -35,8 +37,8 @@ demo: .venv/running  ## a simulated school, its last days calibrated, and in a t
 dev: .venv/running  ## the Dagster UI on http://localhost:3000, and the reports
 	@$(BIN)/seedtest dev
 
-# In a fresh checkout the types and the kernels take half a minute of a core each, so both run at a time, and
-# no two workers compile the same. Three workers, also for two cores: the longest tests wait for daemons and browsers.
+# The types and, where the code has changed, the kernels take half a minute of a core each, so both run at a time, and no two
+# workers compile the same. Three workers, also for two cores: the longest tests wait for daemons and browsers.
 test: install  ## linter, types, the whole test suite
 	@$(MAKE) --no-print-directory --jobs 2 lint warm
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
@@ -53,7 +55,7 @@ test-fast: install  ## linter, types, and the tests that start no server: under 
 quick-tests: install
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow"
 
-warm: install  ## compile the kernels, once a checkout
+warm: install  ## compile the kernels of changed code
 	@$(BIN)/seedtest warm
 
 lint: install

@@ -146,7 +146,7 @@ class _TheseRows:
     parts: Sequence[pa.Table] = field(compare=False)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # the window, and the 60 days of the exposures where these are others
 def _of_rows(asked: _TheseRows) -> RapidGuesses:
     return _find_rapid_guesses(asked.parts)
 

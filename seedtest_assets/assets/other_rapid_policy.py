@@ -1,11 +1,11 @@
-"""What another policy for rapid guesses would change: the day's calibration run once more, in this process."""
+"""What another policy for rapid guesses would change: the day's calibration run once more, by our own engine."""
 
 from typing import Any
 
 from seedtest_assets.assets.calibrate_priors import calibrate_with_priors
 from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, as_parameters
 from seedtest_assets.engines import own_engine
-from seedtest_assets.errors import InputError
+from seedtest_assets.errors import SeedtestError
 from seedtest_assets.report.rapid_guesses import BY_A_SERVICE, NOT_POSSIBLE, OtherPolicy, RapidGuessData, other_policy
 from seedtest_assets.report.translations import bilingual
 from seedtest_assets.settings import Settings
@@ -33,7 +33,7 @@ def rapid_guess_data(
         try:
             result = _calibrate(database, settings, window.with_policy(policy), fit)
             other = OtherPolicy(policy=policy, result=result)
-        except InputError as error:
+        except SeedtestError as error:  # the report is of more than this
             other = OtherPolicy(policy=policy, why_not=bilingual(NOT_POSSIBLE, reason=str(error)))
     return RapidGuessData(rapid=window.rapid, count=count, other=other)
 

@@ -41,7 +41,8 @@ CREATE TABLE student_topic_theta (
     fitted_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT pk_student_topic_theta PRIMARY KEY (user_id, topic_id)
 ) WITH (
-    -- A night changes nearly every row. With room for the new one on the same page no index is written.
+    -- A night changes the rows of the active students, on many platforms most of them. With room for the new row on the same page no
+    -- index is written.
     fillfactor = 50
 );
 CREATE INDEX ix_theta_user_topic ON student_topic_theta (user_id, topic_id);

@@ -4,7 +4,7 @@ import pytest
 
 from seedtest_assets.assets import other_rapid_policy
 from seedtest_assets.assets.other_rapid_policy import rapid_guess_data
-from seedtest_assets.errors import InputError
+from seedtest_assets.errors import InputError, TransientError
 from seedtest_assets.storage.window import Window
 from seedtest_assets_tests.rapid_school import school_with_rapid_guesses
 from seedtest_assets_tests.school import DAY_BEFORE, LAST
@@ -20,8 +20,11 @@ def given() -> Window:
     return Window(DAY_BEFORE, LAST, [school_with_rapid_guesses().answers], [])
 
 
-def refuse(*_given):
-    raise InputError("no item has 10 answers")
+def refusing(error):
+    def refuse(*_given):
+        raise error
+
+    return refuse
 
 
 def test_a_service_is_not_asked_again(given, monkeypatch):
@@ -34,10 +37,16 @@ def test_a_service_is_not_asked_again(given, monkeypatch):
 
 @pytest.mark.parametrize(("policy", "other"), [("keep", "ignore"), ("wrong", "ignore"), ("ignore", "keep")])
 def test_a_calibration_that_is_not_possible_says_why(given, monkeypatch, policy, other):
-    monkeypatch.setattr(other_rapid_policy, "_calibrate", refuse)
+    monkeypatch.setattr(other_rapid_policy, "_calibrate", refusing(InputError("no item has 10 answers")))
     found = rapid_guess_data(None, None, given.with_policy(policy), IN_PROCESS)
     assert (found.count.policy, found.other.policy, found.other.result) == (policy, other, None)
     assert "was not possible: no item has 10 answers" in found.other.why_not
+
+
+def test_a_cluster_that_is_away_does_not_cost_the_report(given, monkeypatch):
+    monkeypatch.setattr(other_rapid_policy, "_calibrate", refusing(TransientError("the Dask scheduler is away")))
+    found = rapid_guess_data(None, None, given.with_policy("keep"), IN_PROCESS)
+    assert "was not possible: the Dask scheduler is away" in found.other.why_not
 
 
 def test_a_window_without_rapid_guesses_is_not_calibrated_again(given):

@@ -47,10 +47,17 @@ def test_the_newest_of_each_window_for_those_who_are_active(database):
     add_topic(database, 12, "u1", "t2", 1.0)
     add_topic(database, 0, "u2", "t1", 1.0)
     add_overall(database, 20, "u3", 0.5)
-    active = pa.table({"user_id": ["u1", "u1", "u3"], "topic_id": ["t1", "t3", "t1"]})
+    for days_ago in (5, 13):  # before the day, and none of it
+        add_overall(database, days_ago, "u4", float(days_ago))
+    active = pa.table({"user_id": ["u1", "u1", "u3", "u4"], "topic_id": ["t1", "t3", "t1", "t1"]})
     topic_theta, overall_theta = newest_abilities(database, DAY, active)
     assert found(topic_theta) == [(0, "u1", "t1", 0.0, 0.3), (14, "u1", "t1", 14.0, 0.3)]
-    assert found(overall_theta) == [(0, "u1", 0.0, 0.2), (14, "u1", -14.0, 0.2), (20, "u3", 0.5, 0.2)]
+    assert found(overall_theta) == [
+        (0, "u1", 0.0, 0.2),
+        (5, "u4", 5.0, 0.2),
+        (14, "u1", -14.0, 0.2),
+        (20, "u3", 0.5, 0.2),
+    ]
 
 
 def test_nobody_active_has_no_abilities(database):

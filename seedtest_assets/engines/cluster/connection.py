@@ -271,8 +271,13 @@ def connected(address: str, patience: float = PATIENCE) -> Iterator[Connection]:
         }
     ):
         if address.startswith(LOCAL):
-            with distributed.Client(_workers_here(int(address.removeprefix(LOCAL)))) as client:
-                yield Connection(client, address, patience)
+            n = int(address.removeprefix(LOCAL))
+            try:
+                with distributed.Client(workers_here(n)) as client:
+                    yield Connection(client, address, patience)
+            except TransientError:
+                end_workers_here(n)  # so that a retry starts others
+                raise
             return
         try:
             client = distributed.Client(address, timeout=patience)
@@ -286,7 +291,7 @@ def connected(address: str, patience: float = PATIENCE) -> Iterator[Connection]:
 
 
 @cache
-def _workers_here(n: int) -> distributed.LocalCluster:
+def workers_here(n: int) -> distributed.LocalCluster:
     """Start workers for all steps of a run: starting them takes seconds. Dask ends them with this process."""
     return distributed.LocalCluster(
         n_workers=n,
@@ -296,6 +301,12 @@ def _workers_here(n: int) -> distributed.LocalCluster:
         scheduler_kwargs={"dashboard": False},
         silence_logs=logging.CRITICAL,
     )
+
+
+def end_workers_here(n: int) -> None:
+    """End the workers of `local:N`; the next step starts others."""
+    workers_here(n).close()
+    workers_here.cache_clear()
 
 
 def _listed(figures: Mapping[str, Any]) -> str:

@@ -1,14 +1,16 @@
 """The cluster as an engine: its results are those of one process."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from seedtest_assets import engines
 from seedtest_assets.calibration import CalibrationRequest
-from seedtest_assets.engines import engine_for
+from seedtest_assets.engines import engine_for, own_engine
+from seedtest_assets.engines.cluster.connection import connected, end_workers_here, workers_here
 from seedtest_assets.engines.cluster.engine import ClusterEngine
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.errors import InputError, SettingsError
+from seedtest_assets.errors import InputError, SettingsError, TransientError
 from seedtest_assets.settings import Settings
 from seedtest_assets_tests.engines.test_coded_parts import answers, parts_of
 
@@ -83,9 +85,33 @@ def test_data_that_cannot_be_calibrated_are_refused_as_in_one_process(engine):
 
 @pytest.mark.slow
 def test_processes_of_this_machine():
-    facts = assert_as_in_one_process(ClusterEngine("local:1"), CalibrationRequest(answers(), model="Rasch"))
+    engine, request = ClusterEngine("local:1"), CalibrationRequest(answers(), model="Rasch")
+    facts = assert_as_in_one_process(engine, request)
+    with connected("local:1") as first, connected("local:1") as second:
+        assert list(first.threads) == list(second.threads)
+    end_workers_here(1)
     assert (facts["scheduler"], facts["workers"]) == ("local:1", 1)
     assert "dashboard" not in facts
+
+
+def test_the_engine_takes_the_options_of_one_process(dask_cluster, window):
+    request, options = CalibrationRequest(window.to_calibrate), {"standard_errors": False, "one_population": True}
+    far = own_engine(Settings(seedtest_dask=dask_cluster.scheduler_address), **options).calibrate(request)
+    here = own_engine(Settings(), **options).calibrate(request)
+    assert far.metrics["engine"] == "dask"
+    assert far.items["se_a"].isna().all()
+    np.testing.assert_allclose(far.items[["a", "b"]], here.items[["a", "b"]], atol=1e-7)
+
+
+def testworkers_here_that_cannot_work_are_replaced_at_the_next_try():
+    with connected("local:1", patience=10) as connection:
+        pass
+    workers_here(1).scale(0)
+    with pytest.raises(TransientError, match="local:1"), connected("local:1", patience=0.5):
+        pass
+    with connected("local:1") as connection:
+        assert len(connection.threads) == 1
+    end_workers_here(1)
 
 
 def test_the_setting_chooses_the_engine(monkeypatch):
