@@ -310,7 +310,9 @@ def load_settings(**given: Any) -> Settings:
         for problem in error.errors():
             name = str(problem["loc"][0]).upper()
             value = "" if "@" in str(problem["input"]) else f"={problem['input']!r}"
-            lines.append(f"{read_from.get(name, name)}{value} is not allowed: {problem['msg']}")
+            lines.append(
+                f"{read_from.get(name, name)}{value} is not allowed: {problem['msg'].removeprefix('Value error, ')}"
+            )
         raise SettingsError("; ".join(lines)) from None
 
 

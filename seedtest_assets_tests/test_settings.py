@@ -97,7 +97,8 @@ def test_an_address_that_is_shown_may_hold_no_password(monkeypatch, variable, va
 def test_the_address_of_a_cluster_is_checked(monkeypatch, address):
     monkeypatch.setenv("SEEDTEST_DASK", address)
     with pytest.raises(
-        SettingsError, match=r"^SEEDTEST_DASK.* is not allowed: .* tcp://HOST:PORT, tls://HOST:PORT, or local:N"
+        SettingsError,
+        match=r"^SEEDTEST_DASK.* is not allowed: an address of a Dask scheduler is tcp://HOST:PORT, tls://HOST:PORT, or local:N",
     ):
         load_settings()
 

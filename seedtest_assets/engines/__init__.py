@@ -15,7 +15,7 @@ def cluster_address(settings: Settings) -> str | None:
     if settings.r_irt_base_url and settings.seedtest_dask:
         raise SettingsError(
             f"SEEDTEST_DASK={settings.seedtest_dask} and R_IRT_BASE_URL={settings.r_irt_base_url} are both set, and only one of "
-            "them can calibrate. Unset the other"
+            "them can calibrate. Unset one of them"
         )
     if settings.seedtest_dask and not find_spec("distributed"):
         raise SettingsError(

@@ -1,5 +1,6 @@
 """`seedtest doctor` on real databases: what it finds, and that it changes nothing."""
 
+import re
 from dataclasses import replace
 from datetime import datetime, time, timedelta, timezone
 
@@ -295,3 +296,22 @@ def test_writing_back_to_questions_needs_the_table(old_platform):
     (finding,) = findings(old_platform, irt_update_question_meta=True)["question.meta"]
     assert finding.level == "red"
     assert "IRT_UPDATE_QUESTION_META" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "text"),
+    [
+        ({}, 0, r"^green +Dask cluster +tcp://\S+ has 2 workers with 2 threads, of our versions$"),
+        (
+            {"R_IRT_BASE_URL": "http://irt"},
+            1,
+            r"^red +Dask cluster +SEEDTEST_DASK=\S+ and R_IRT_BASE_URL=http://irt are both set",
+        ),
+    ],
+)
+def test_a_cluster_is_looked_at(old_platform, monkeypatch, dask_cluster, settings, code, text):
+    for name, value in {"SEEDTEST_DASK": dask_cluster.scheduler_address, **settings}.items():
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == code
+    assert re.search(text, result.output, re.MULTILINE)

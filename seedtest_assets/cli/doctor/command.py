@@ -52,7 +52,8 @@ def _findings() -> "list[DoctorFinding]":
             "" if settings.database_url else ". DATABASE_URL is unset, and `seedtest status` starts the embedded one"
         )
         return [DoctorFinding(level="red", subject="database", text=f"{error}{advice}")]
-    return [*diagnose(facts, settings, os.environ, datetime.now(timezone.utc)), *_of_lake(settings)]
+    found = diagnose(facts, settings, os.environ, datetime.now(timezone.utc))
+    return [*found, *_of_lake(settings), *_of_cluster(settings)]
 
 
 def _of_lake(settings: "Settings") -> "Iterator[DoctorFinding]":
@@ -65,3 +66,25 @@ def _of_lake(settings: "Settings") -> "Iterator[DoctorFinding]":
         Lake(settings.seedtest_lake, settings.seedtest_buckets).n_buckets()
     except SeedtestError as error:
         yield DoctorFinding(level="red", subject="lake", text=str(error))
+
+
+def _of_cluster(settings: "Settings") -> "Iterator[DoctorFinding]":
+    """Say which workers the cluster of SEEDTEST_DASK has, or why nights cannot use it; starts none."""
+    from seedtest_assets.cli.doctor.diagnosis import DoctorFinding
+    from seedtest_assets.engines import cluster_address
+    from seedtest_assets.errors import SeedtestError, number_of
+
+    try:
+        address = cluster_address(settings)
+        if address is None:
+            return
+        from seedtest_assets.engines.cluster.connection import LOCAL, connected
+
+        if address.startswith(LOCAL):
+            return
+        with connected(address) as connection:
+            workers, threads = len(connection.threads), sum(connection.threads.values())
+        text = f"{address} has {number_of(workers, 'worker')} with {number_of(threads, 'thread')}, of our versions"
+        yield DoctorFinding(level="green", subject="Dask cluster", text=text)
+    except SeedtestError as error:
+        yield DoctorFinding(level="red", subject="Dask cluster", text=str(error))

@@ -92,16 +92,21 @@ class Connection:
         self.done: dict[str, WorkDone] = {}
         self.groups: list[range] = []
         with self._named():
-            client.wait_for_workers(1, timeout=patience)
+            try:
+                client.wait_for_workers(1, timeout=patience)
+            except (TimeoutError, AsyncTimeoutError):
+                raise TransientError(
+                    f"no worker has joined the Dask scheduler at {address} within {patience:g} s. Start workers"
+                ) from None
             self._check_versions()
             client.register_plugin(on_worker.WorkerSettings())
             self.threads = client.nthreads()
             logger.info(
-                "at work on the Dask cluster at %s: %s, %s. Dashboard: %s",
+                "at work on the Dask cluster at %s: %s, %s%s",
                 address,
                 number_of(len(self.threads), "worker"),
                 number_of(sum(self.threads.values()), "thread"),
-                client.dashboard_link,
+                "" if address.startswith(LOCAL) else f". Dashboard: {client.dashboard_link}",
             )
             self._sent_before = {worker: facts.bytes_sent for worker, facts in self._of_workers().items()}
 

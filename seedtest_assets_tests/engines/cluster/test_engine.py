@@ -107,7 +107,12 @@ def testworkers_here_that_cannot_work_are_replaced_at_the_next_try():
     with connected("local:1", patience=10) as connection:
         pass
     workers_here(1).scale(0)
-    with pytest.raises(TransientError, match="local:1"), connected("local:1", patience=0.5):
+    with (
+        pytest.raises(
+            TransientError, match=r"^no worker has joined the Dask scheduler at local:1 within 0\.5 s\. Start workers$"
+        ),
+        connected("local:1", patience=0.5),
+    ):
         pass
     with connected("local:1") as connection:
         assert len(connection.threads) == 1
