@@ -63,7 +63,14 @@ class PartFacts(NamedTuple):
 
 def hold_part(number: int, parts: Sequence[pa.Table]) -> HeldPart:
     """Read a part and code it."""
-    answers, without_ids = with_usable_ids(with_mark(parts[number]))
+    held = _held(parts[number])
+    # Arrow would keep what reading took, some 200 MB a process, for as long as the calibration takes.
+    pa.default_memory_pool().release_unused()
+    return held
+
+
+def _held(answers: pa.Table) -> HeldPart:
+    answers, without_ids = with_usable_ids(with_mark(answers))
     person, student_ids = codes_and_names(answers["student_id"])
     item, item_ids = in_order(*codes_and_names(answers["item_id"]))
     names = [name for name in SCORES if name in answers.column_names] if has_scores(answers) else SCORES[:1]
