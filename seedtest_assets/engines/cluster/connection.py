@@ -1,5 +1,6 @@
 """A connection to a Dask cluster for one step of a night: what is sent and waited for, what is counted, and what can go wrong."""
 
+import gc
 import logging
 import pickle
 import time
@@ -197,13 +198,16 @@ class Connection:
         return self.client.run(on_worker.facts_of_worker, self.run, on_error="ignore")
 
     def _wait(self, futures: Sequence[distributed.Future]) -> None:
-        since = None
+        since, timed_out = None, False
         while True:
             try:
                 distributed.wait(futures, timeout=CHECK_EVERY)
+                if timed_out:
+                    # The exceptions are in cycles with our callers' frames, and so with futures: workers would keep what nobody needs.
+                    gc.collect()
                 return
             except (TimeoutError, AsyncTimeoutError):
-                pass
+                timed_out = True
             failure = self._failure()
             since = None if failure is None else since or time.monotonic()
             if failure and since and time.monotonic() - since > self.patience:

@@ -1,6 +1,7 @@
 """What tests let workers do. It stands apart, because a worker that is given a function imports its whole module first."""
 
 import os
+import time
 
 import numpy as np
 
@@ -22,6 +23,11 @@ def threads_of(_):
 
 def total_of(_, *values):
     return float(sum(np.sum(value) for value in values))
+
+
+def length_after_a_while(shard):
+    time.sleep(0.1)
+    return len(shard)
 
 
 def refused(_):

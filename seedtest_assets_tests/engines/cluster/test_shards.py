@@ -1,5 +1,6 @@
 """Shards on the workers of a cluster give what shards in this process give."""
 
+import gc
 import os
 import signal
 import time
@@ -8,11 +9,12 @@ import numpy as np
 import pytest
 
 from seedtest_assets import irt
+from seedtest_assets.engines.cluster import connection as connection_module
 from seedtest_assets.engines.cluster.connection import Connection
 from seedtest_assets.engines.cluster.shards import LARGE_CALL, ClusterShards, group_size
 from seedtest_assets.irt.response_shards import ResponseShards
 from seedtest_assets.irt.shards import ShardsHere, pairwise_sum
-from seedtest_assets_tests.engines.cluster.tasks import name_of, part, threads_of, total_of
+from seedtest_assets_tests.engines.cluster.tasks import length_after_a_while, name_of, part, threads_of, total_of
 from seedtest_assets_tests.irt.simulate import simulate
 from seedtest_assets_tests.irt.test_shards import in_shards
 
@@ -49,9 +51,20 @@ def test_a_worker_of_one_thread_runs_kernels_on_one(connection):
     assert ClusterShards.numbered(connection, 3).each(threads_of) == [1, 1, 1]
 
 
-def test_memory_is_given_back(connection):
+@pytest.fixture
+def no_garbage_collection():
+    """Objects go when nothing refers to them, and not in cycles that are found some time later."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("check_every", [2.0, 0.01])
+def test_memory_is_given_back(connection, monkeypatch, no_garbage_collection, check_every):
+    monkeypatch.setattr(connection_module, "CHECK_EVERY", check_every)
     shards = on_workers(connection, [np.ones(1000)] * 3)
-    assert shards.each(len) == [1000] * 3
+    assert shards.each(length_after_a_while) == [1000] * 3
     del shards
     deadline = time.monotonic() + 20
     while any(connection.client.run(lambda dask_worker: list(dask_worker.data)).values()):
