@@ -19,13 +19,13 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.days import feature_windows
 from seedtest_assets.features.daily import ANSWER_COLUMNS, features_for_day, features_of_parts
 from seedtest_assets.storage.abilities import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.window_parts import newest_answers
+from seedtest_assets.table_shards import TableShards
 
 STUDENTS, TOPICS, ITEMS = 100_000, 20, 10_000
 
@@ -59,7 +59,7 @@ def main(answers_a_day: int = 1_000_000, day: date = date(2025, 3, 1)) -> None:
         print(f"{answers_a_day:,} answers on the day, {len(days) * answers_a_day:,} in both windows")
         print(f"before, with the abilities and the making of the files: peak {_peak_memory():.2f} GB")
         with measured("bucket by bucket"):
-            parts = AnswerParts.here(newest_answers(lake, days, ANSWER_COLUMNS))
+            parts = TableShards.here(newest_answers(lake, days, ANSWER_COLUMNS))
             rows = features_of_parts(day, parts, topic_theta, no_theta)
         print(f"{len(rows):,} rows")
         with measured("DuckDB alone"):

@@ -10,7 +10,6 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmarks.healthy_school import HealthySchool
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, answers_to_calibrate
 from seedtest_assets.checks.answers import answer_volume, source_matches_lake
 from seedtest_assets.checks.calibration_checks import (
@@ -49,6 +48,7 @@ from seedtest_assets.storage.publishing import write_calibration, write_features
 from seedtest_assets.storage.table_facts import table_facts
 from seedtest_assets.storage.window import Window, read_window
 from seedtest_assets.storage.window_parts import newest_answers
+from seedtest_assets.table_shards import TableShards
 
 LATE = 0.001
 """Share of a day's answers that come a day late on a healthy platform."""
@@ -164,7 +164,7 @@ class Night:
         spec = self.result.model_spec
         active = self.platform.lake.read_observations([self.day], ["student_id", "topic_id"])
         rows = topic_theta(
-            AnswerParts.here([self.window]), active, self.result.items, spec["group_mean"], spec["group_sd"]
+            TableShards.here([self.window]), active, self.result.items, spec["group_mean"], spec["group_sd"]
         ).rows
         now = datetime.now(timezone.utc)
         return rows.assign(model=spec["model"], fitted_at=now)
@@ -174,7 +174,7 @@ class Night:
         lake, (first, _) = self.platform.lake, feature_windows(self.day)
         answers = newest_answers(lake, lake.days(first, self.day), FEATURE_COLUMNS)
         abilities = newest_abilities(self.platform.database, self.day, self.pairs)
-        rows = features_of_parts(self.day, AnswerParts.here(answers), *abilities)
+        rows = features_of_parts(self.day, TableShards.here(answers), *abilities)
         now = pa.array([datetime.now(timezone.utc)] * len(rows), pa.timestamp("us", tz="UTC"))
         return rows.append_column("computed_at", now)
 
@@ -200,7 +200,7 @@ class Night:
         )
         exposure = self.exposure if exposure is None else exposure
         return item_statistics_of_window(
-            AnswerParts.here([self.window]), calibrated, exposure, None, self.platform.settings
+            TableShards.here([self.window]), calibrated, exposure, None, self.platform.settings
         )
 
     def of_items(self, statistics: pd.DataFrame) -> list[Judgement]:

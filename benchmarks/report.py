@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate
 from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
@@ -24,6 +23,7 @@ from seedtest_assets.report.rapid_guesses import OtherPolicy, RapidGuessData
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.window import COLUMNS
+from seedtest_assets.table_shards import TableShards
 
 DAY, N_DAYS = date(2025, 6, 30), 60
 
@@ -94,7 +94,7 @@ def report_data(n_items: int, n_students: int) -> ReportData:
         runs,
         [],
         item_statistics_of_window(
-            AnswerParts.here([answers]),
+            TableShards.here([answers]),
             CalibratedItems(
                 items=result.items, abilities=result.abilities, model_spec=result.model_spec, anchors=anchors
             ),

@@ -162,7 +162,8 @@ class AnswerLake(SettingsResource):
 
 
 class IrtEngine(SettingsResource):
-    """The calibration engine (this process, a Dask cluster or an IRT service), who works on parts of answers, the model, its linking method and its priors."""
+    """The calibration engine (this process, a Dask cluster or an IRT service), who works on parts of answers, the model, its
+    linking method and its priors."""
 
     r_irt_base_url: str | None = _setting("r_irt_base_url")
     r_irt_timeout_secs: float = _setting("r_irt_timeout_secs")

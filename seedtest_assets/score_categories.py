@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets import irt
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.calibration import SCORE_SCHEMA
 from seedtest_assets.encoded_columns import dictionary_of
 from seedtest_assets.errors import first_few, number_of
 from seedtest_assets.irt.models import MOST_CATEGORIES
+from seedtest_assets.table_shards import TableShards
 
 # Steps that a fraction may be made of: 1/3 of a point is one, 0.137 is a measurement.
 MOST_STEPS_A_POINT = 12
@@ -245,7 +245,7 @@ class ItemScores:
         return item, *self.rules.categories(answers, item)
 
 
-def item_scores(parts: AnswerParts) -> ItemScores:
+def item_scores(parts: TableShards) -> ItemScores:
     """Find how the scores of items count.
 
     parts: item_id, correct, and perhaps score and max_score of some of the answers each; gone through once.

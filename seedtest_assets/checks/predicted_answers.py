@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 from scipy.special import expit
 
 from seedtest_assets import irt
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.days import day_bounds
 from seedtest_assets.engines.codes import coded, codes_and_names
 from seedtest_assets.irt.category_curves import log_category_probabilities
 from seedtest_assets.score_categories import FIRST_ANSWER_COLUMNS, ItemScores, item_scores
+from seedtest_assets.table_shards import TableShards
 from seedtest_assets.tables_on_demand import narrowed
 
 # Nodes and weights over the error of an ability, N(0, 1): to 1e-3 where slope times error is 1.5, and far closer below.
@@ -134,7 +134,7 @@ class _KnownItems:
     @classmethod
     def of(cls, parts: Sequence[pa.Table], items: pd.DataFrame) -> "_KnownItems":
         """Find how the scores of the answers count. items: PARAMETER_COLUMNS."""
-        scores = item_scores(AnswerParts.here(parts))
+        scores = item_scores(TableShards.here(parts))
         usable = items[np.isfinite(items[["a", "b"]].to_numpy(float)).all(axis=1)]
         parameters = coded(usable, scores.item_ids)
         return cls(scores, irt.ItemParameters([], [], [], []) if parameters is None else parameters)

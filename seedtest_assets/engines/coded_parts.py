@@ -12,12 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from seedtest_assets import irt
 from seedtest_assets.calibration import SCORE_SCHEMA, CalibrationRequest
 from seedtest_assets.engines.coded_request import CodedShards, FoundAnswers, coded_items, times_of, with_mark
-from seedtest_assets.engines.codes import codes_and_names, in_order
+from seedtest_assets.engines.codes import codes_and_names, in_order, places_among, sorted_names
 from seedtest_assets.irt.response_shards import ResponseShards
 from seedtest_assets.irt.shards import Shards, ShardsHere
 from seedtest_assets.score_categories import ScoreCategories, ScoreRules, count_alike, has_scores, score_categories
@@ -105,7 +104,7 @@ def students_of(held: HeldPart) -> pa.Array:
 
 def code_part(held: HeldPart, item_ids: pa.Array, rules: ScoreRules | None) -> irt.Responses:
     """Translate a part to the codes of the whole bank. rules: of its items, None where every answer is right or wrong."""
-    code = _codes_among(held.item_ids, item_ids)
+    code = places_among(held.item_ids, item_ids)
     marked = held.marked
     if marked is not None and rules is None:  # both are sorted by id, so that the order of a person's answers stays
         return replace(marked, item=code[marked.item], n_items=len(item_ids))
@@ -166,20 +165,14 @@ class _Found(NamedTuple):
 
 def _found(held: Shards[HeldPart]) -> _Found:
     facts = held.each(facts_of)
-    item_ids = pc.unique(pa.concat_arrays([part.item_ids for part in facts]))
-    item_ids = item_ids.take(pc.sort_indices(item_ids))
+    item_ids = sorted_names([part.item_ids for part in facts])
     without_ids = reduce(lambda total, part: total + Counter(part.without_ids), facts, Counter[str]())
     rows, item = NO_ROWS, np.empty(0, np.int32)
     if any(part.has_scores for part in facts):
         rows = pa.concat_tables([part.alike for part in facts], promote_options="default")
-        codes = [_codes_among(part.item_ids, item_ids)[part.alike["item"].to_numpy()] for part in facts]
+        codes = [places_among(part.item_ids, item_ids)[part.alike["item"].to_numpy()] for part in facts]
         item = np.concatenate(codes)
     return _Found(item_ids, without_ids, score_categories(rows, item, len(item_ids), rows["n"].to_numpy()))
-
-
-def _codes_among(ids: pa.Array | pa.ChunkedArray, item_ids: pa.Array) -> np.ndarray:
-    """Give the code of each id in the whole bank, int32 [n]."""
-    return pc.index_in(ids, item_ids).to_numpy().astype(np.int32)
 
 
 def _coded(

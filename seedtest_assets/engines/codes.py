@@ -1,5 +1,7 @@
 """Translate ids to the integer codes of irt/, which works on arrays."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -32,6 +34,18 @@ def in_order(codes: np.ndarray, names: pa.Array) -> tuple[np.ndarray, pa.Array]:
     new_code = np.empty(len(order), np.int32)
     new_code[order] = np.arange(len(order), dtype=np.int32)
     return new_code[codes], names.take(pa.array(order))
+
+
+def sorted_names(names: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:
+    """List the names of several columns, each once, sorted, so that their places do not depend on the columns."""
+    chunks = [chunk for each in names for chunk in (each.chunks if isinstance(each, pa.ChunkedArray) else [each])]
+    different = pc.unique(pa.chunked_array(chunks, None if chunks else pa.string()))
+    return different.take(pc.sort_indices(different))
+
+
+def places_among(names: pa.Array | pa.ChunkedArray, among: pa.Array) -> np.ndarray:
+    """Give the place of each name among others, int32 [n], -1 for one that is not there."""
+    return pc.index_in(names, among).fill_null(-1).to_numpy().astype(np.int32)
 
 
 def coded(parameters: pd.DataFrame, item_ids: pa.Array) -> irt.ItemParameters | None:

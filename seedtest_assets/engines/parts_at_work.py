@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.engines import cluster_address
 from seedtest_assets.settings import Settings
+from seedtest_assets.table_shards import TableShards
 from seedtest_assets.tables_on_demand import PartsOnDemand
 
 
@@ -17,7 +17,7 @@ from seedtest_assets.tables_on_demand import PartsOnDemand
 class PartsAtWork:
     """Parts and who works on them. cluster: what the workers did, when the work has ended; empty where this process did it."""
 
-    parts: AnswerParts
+    parts: TableShards
     cluster: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -29,12 +29,12 @@ def at_work(settings: Settings, tables: Sequence[pa.Table]) -> Iterator[PartsAtW
     """
     address = cluster_address(settings)
     if address is None or not isinstance(tables, PartsOnDemand) or len(tables) == 1:
-        yield PartsAtWork(parts=AnswerParts.here(tables))
+        yield PartsAtWork(parts=TableShards.here(tables))
         return
     from seedtest_assets.engines.cluster.connection import connected
     from seedtest_assets.engines.cluster.shards import ClusterShards
 
     with connected(address) as connection:
-        work = PartsAtWork(parts=AnswerParts(ClusterShards.numbered(connection, len(tables)), tables))
+        work = PartsAtWork(parts=TableShards(ClusterShards.numbered(connection, len(tables)), tables))
         yield work
         work.cluster = connection.facts()

@@ -7,11 +7,11 @@ from importlib.resources import files
 import duckdb
 import pyarrow as pa
 
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.days import day_bounds, feature_windows
 from seedtest_assets.errors import InputError, first_line
 from seedtest_assets.irt.parallel import threads
 from seedtest_assets.storage.abilities import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA
+from seedtest_assets.table_shards import TableShards
 
 ANSWER_COLUMNS = (
     "student_id",
@@ -87,7 +87,7 @@ def features_for_day(
 
 
 def features_of_parts(
-    day: date, parts: AnswerParts, topic_theta: pa.Table, overall_theta: pa.Table, **options: bool
+    day: date, parts: TableShards, topic_theta: pa.Table, overall_theta: pa.Table, **options: bool
 ) -> pa.Table:
     """Compute as features_for_day from the answers of both windows in parts.
 

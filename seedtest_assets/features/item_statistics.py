@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedtest_assets import irt
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.engines.codes import coded, codes_and_names
 from seedtest_assets.features.flagging import flags_of
 from seedtest_assets.irt.classical import ClassicalSums, classical_statistics_of, classical_sums
@@ -21,6 +20,7 @@ from seedtest_assets.item_steps import kinds_of
 from seedtest_assets.score_categories import FIRST_ANSWER_COLUMNS, ItemScores, item_scores, known_scores
 from seedtest_assets.storage.history_tables import HISTORY
 from seedtest_assets.storage.lake import Omissions
+from seedtest_assets.table_shards import TableShards
 from seedtest_assets.thresholds import Thresholds
 
 COLUMNS = [name for name in HISTORY["item_statistics_history"].names if name not in ("partition_date", "computed_at")]
@@ -40,7 +40,7 @@ class CalibratedItems:
 
 
 def item_statistics_of_window(
-    parts: AnswerParts,
+    parts: TableShards,
     calibrated: CalibratedItems,
     exposure: pd.DataFrame,
     omissions: Omissions | None,

@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets import irt
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.engines.codes import coded, codes_and_names, is_one_of
 from seedtest_assets.score_categories import FIRST_ANSWER_COLUMNS, ItemScores, item_scores, known_scores
+from seedtest_assets.table_shards import TableShards
 
 ABERRANT = -1.645
 """lz* below which a pattern of answers is aberrant."""
@@ -20,7 +20,7 @@ COLUMNS = ["student_id", "lz_star", "n_answers"]
 
 
 def person_fit(
-    parts: AnswerParts, active: pa.Table, items: pd.DataFrame, model_spec: Mapping[str, Any]
+    parts: TableShards, active: pa.Table, items: pd.DataFrame, model_spec: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Compute COLUMNS of the active students from their answers of the window.
 

@@ -7,17 +7,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from seedtest_assets import irt
-from seedtest_assets.answer_parts import AnswerParts
-from seedtest_assets.engines.codes import coded, codes_and_names, is_one_of
+from seedtest_assets.engines.codes import coded, codes_and_names, is_one_of, places_among, sorted_names
 from seedtest_assets.errors import InputError
 from seedtest_assets.features.topics_of_answers import active_pairs, rows_by_topic
 from seedtest_assets.irt.shards import Shards, ShardsHere
 from seedtest_assets.irt.topic_answers import GroupedAnswers, group_by_student_and_topic, join_groups
 from seedtest_assets.irt.topic_tau import MAX_PAIRS
 from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores, known_scores
+from seedtest_assets.table_shards import TableShards
 
 ANSWER_COLUMNS = ("student_id", "topic_id", "completed_at", *SCORED_COLUMNS)
 TOPIC_THETA_COLUMNS = ["user_id", "topic_id", "theta", "se", "n_responses"]
@@ -32,7 +31,7 @@ class TopicTheta:
 
 
 def topic_theta(
-    parts: AnswerParts, active: pa.Table, items: pd.DataFrame, population_mean: float, population_sd: float
+    parts: TableShards, active: pa.Table, items: pd.DataFrame, population_mean: float, population_sd: float
 ) -> TopicTheta:
     """Ability in every topic of the students who are active.
 
@@ -122,8 +121,8 @@ def _group_part(
     """Group the answers that count. active: user_id of the day's students; pairs: user_id, topic_id that get a row anyway."""
     person, students = codes_and_names(answers["student_id"])
     rows = rows_by_topic(answers["topic_id"])
-    topics = _sorted_names([rows.names, pairs["topic_id"]])
-    topic = np.append(_places(rows.names, topics), np.int32(-1))[rows.topic]
+    topics = sorted_names([rows.names, pairs["topic_id"]])
+    topic = np.append(places_among(rows.names, topics), np.int32(-1))[rows.topic]
     item, score, usable = scores.coded(answers)
     # Of an answer that cannot be used the first one counts, too: no later answer to the item does.
     counts = irt.first_answers(person, item, score, time=np.arange(len(item)))
@@ -132,7 +131,7 @@ def _group_part(
     columns = [rows.of_rows(person), topic, rows.of_rows(item), rows.of_rows(score)]
     if rows.n_topics is not None:
         columns.append(rows.n_topics)
-    pair = _places(pairs["user_id"], students), _places(pairs["topic_id"], topics)
+    pair = places_among(pairs["user_id"], students), places_among(pairs["topic_id"], topics)
     known = pair[0] >= 0
     grouped = group_by_student_and_topic(
         irt.TopicAnswers(*(column[counted] for column in columns)), parameters, (pair[0][known], pair[1][known])
@@ -152,10 +151,10 @@ def _topics_of_part(group: _Group) -> _Topics:
 
 def _topics_of_window(of_parts: Sequence[_Topics]) -> tuple[_Topics, Shards[np.ndarray]]:
     """Give the topics of all parts, and for each part the codes there of its own codes, int32 [n + 1], of -1 in the last place."""
-    names = _sorted_names([topics.names for topics in of_parts])
+    names = sorted_names([topics.names for topics in of_parts])
     in_window, codes = np.zeros(len(names), bool), []
     for topics in of_parts:
-        places = _places(topics.names, names)
+        places = places_among(topics.names, names)
         in_window[places[topics.in_window]] = True
         codes.append(np.append(places, np.int32(-1)))
     return _Topics(names, in_window), ShardsHere(codes)
@@ -201,15 +200,3 @@ def _rows_of_part(
             "n_responses": abilities.n_responses[known],
         }
     )
-
-
-def _sorted_names(names: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:
-    """List different names once, sorted."""
-    chunks = [chunk for each in names for chunk in (each.chunks if isinstance(each, pa.ChunkedArray) else [each])]
-    different = pc.unique(pa.chunked_array(chunks, pa.string()))
-    return different.take(pc.sort_indices(different))
-
-
-def _places(names: pa.Array | pa.ChunkedArray, among: pa.Array) -> np.ndarray:
-    """Give the place of each name, int32 [n], -1 for one that is not there."""
-    return pc.index_in(names, among).fill_null(-1).to_numpy().astype(np.int32)

@@ -16,8 +16,8 @@ R = TypeVar("R")
 class Shards(ABC, Generic[T]):
     """What some shards hold, one thing each.
 
-    An argument that is itself of type Shards goes to each shard by its part. Functions have a name, are at the top level of a module, and change
-    nothing that they are given, so that another process can do the work, and do it again.
+    An argument that is itself of type Shards goes to each shard by its part. Functions have a name, are at the top level of a
+    module, and change nothing that they are given, so that another process can do the work, and do it again.
     """
 
     @abstractmethod

@@ -59,10 +59,10 @@ class Window:
     @cached_property
     def buckets(self) -> Sequence[pa.Table]:
         """The answers, rapid guesses counted, in parts that no two students share; each is read when it is asked for."""
-        if len(self.given) == 1:  # a small window, which stays in memory
-            return [self.counted(self.given[0])]
         if self.policy is None or self.policy == "keep":
             return self.given
+        if len(self.given) == 1:  # a small window, which stays in memory
+            return [apply_policy(self.given[0], self.rapid, self.policy)[0]]
         return CountedParts(self.given, self.rapid, self.policy)
 
     @property
@@ -89,12 +89,6 @@ class Window:
         if self.policy == "ignore":
             return sum_of_counts(self.policy, (apply_policy(part, self.rapid, self.policy)[1] for part in self.given))
         return RapidCount(policy=self.policy, n_timed=int(self.rapid.n_timed.sum()), n=int(self.rapid.n_rapid.sum()))
-
-    def counted(self, answers: pa.Table) -> pa.Table:
-        """Count the rapid guesses of some of the answers as the policy says."""
-        if self.policy in (None, "keep"):
-            return answers
-        return apply_policy(answers, self.rapid, self.policy)[0]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.days import feature_windows
 from seedtest_assets.features.daily import (
@@ -20,6 +19,7 @@ from seedtest_assets.storage import student_buckets
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import FileSource
 from seedtest_assets.storage.window_parts import newest_answers
+from seedtest_assets.table_shards import TableShards
 from seedtest_assets_tests.conftest import NO_REAL_LOG, SHARED
 
 REAL_LOG = SHARED / "data" / "lkt_cloze_attempts.parquet"
@@ -84,7 +84,7 @@ def test_every_day_agrees_with_pandas(log, lake, monkeypatch):
     n_answers = n_improvements = 0
     for day in lake.all_days():
         days = lake.days(feature_windows(day)[0], day)
-        parts = AnswerParts.here(newest_answers(lake, days, ANSWER_COLUMNS))
+        parts = TableShards.here(newest_answers(lake, days, ANSWER_COLUMNS))
         assert len(parts) == 3
         rows = features_of_parts(day, parts, *no_theta)
         assert rows == features_for_day(day, pa.concat_tables(parts.tables), *no_theta)

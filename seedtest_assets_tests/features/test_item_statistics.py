@@ -7,7 +7,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate, no_parameters
 from seedtest_assets.cli.simulated_school import simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
@@ -22,6 +21,7 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.storage.bucket import Bucket
 from seedtest_assets.storage.lake import Omissions
 from seedtest_assets.storage.student_buckets import answers_in
+from seedtest_assets.table_shards import TableShards
 
 DAY = date(2025, 3, 20)
 LIMITS = Settings()
@@ -48,7 +48,7 @@ def calibrated(answers) -> CalibratedItems:
 @pytest.fixture(scope="module")
 def statistics(answers, calibrated) -> pd.DataFrame:
     return item_statistics_of_window(
-        AnswerParts.here([answers]), calibrated, exposure_of_items(DAY, [answers]), None, LIMITS
+        TableShards.here([answers]), calibrated, exposure_of_items(DAY, [answers]), None, LIMITS
     ).set_index("item_id", drop=False)
 
 
@@ -93,7 +93,7 @@ def test_in_parts_they_are_the_same(answers, calibrated, statistics, n_parts):
         exposure, whole = exposure_of_items(DAY, parts), exposure_of_items(DAY, [table])
         pd.testing.assert_frame_equal(exposure, whole)
     rows = item_statistics_of_window(
-        AnswerParts.here(parts), calibrated, exposure_of_items(DAY, [answers]), None, LIMITS
+        TableShards.here(parts), calibrated, exposure_of_items(DAY, [answers]), None, LIMITS
     )
     pd.testing.assert_frame_equal(rows.set_index("item_id", drop=False), statistics, rtol=1e-9)
 
@@ -126,7 +126,7 @@ def test_omissions_are_a_share_of_the_answers_since_they_are_counted(answers, ca
         since=DAY - timedelta(days=2), n_omitted=pd.Series({"1": 7, "2": 5}), n_given=pd.Series({"1": 21, "4": 30})
     )
     rows = item_statistics_of_window(
-        AnswerParts.here([answers]), calibrated, exposure_of_items(DAY, [answers]), omissions, LIMITS
+        TableShards.here([answers]), calibrated, exposure_of_items(DAY, [answers]), omissions, LIMITS
     )
     shares = rows.set_index("item_id")["omission_share"]
     assert shares[["1", "2", "4"]].tolist() == [0.25, 1.0, 0.0]
@@ -139,7 +139,7 @@ def test_a_day_without_a_calibrated_item_has_classical_statistics(answers, calib
         model_spec=calibrated.model_spec,
         anchors=no_parameters(),
     )
-    rows = item_statistics_of_window(AnswerParts.here([answers]), none, exposure_of_items(DAY, [answers]), None, LIMITS)
+    rows = item_statistics_of_window(TableShards.here([answers]), none, exposure_of_items(DAY, [answers]), None, LIMITS)
     assert rows["a"].isna().all()
     assert rows["share_correct"].notna().all()
 
@@ -149,7 +149,7 @@ def test_person_fit_in_parts_is_the_same(answers, calibrated, n_parts):
     active = answers.filter(pa.array(answers["completed_at"].to_numpy() >= np.datetime64(DAY)))
     parts = [answers_in(answers, Bucket(number=number, n_buckets=n_parts)) for number in range(n_parts)]
     in_parts, whole = (
-        person_fit(AnswerParts.here(given), active, calibrated.items, calibrated.model_spec)
+        person_fit(TableShards.here(given), active, calibrated.items, calibrated.model_spec)
         .set_index("student_id")
         .sort_index()
         for given in (parts, [answers])

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 
 from seedtest_assets import irt
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate, as_parameters
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.features.item_exposure import exposure_of_items
@@ -17,6 +16,7 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.storage.bucket import Bucket
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.student_buckets import answers_in
+from seedtest_assets.table_shards import TableShards
 
 DAY = date(2025, 3, 20)
 N_STUDENTS, N_ITEMS, HIGHEST = 800, 12, 3
@@ -72,7 +72,7 @@ def calibrated(answers) -> CalibratedItems:
 
 @pytest.fixture(scope="module")
 def statistics(answers, calibrated) -> pd.DataFrame:
-    rows = item_statistics_of_window(AnswerParts.here([answers]), calibrated, NO_EXPOSURE, None, Settings())
+    rows = item_statistics_of_window(TableShards.here([answers]), calibrated, NO_EXPOSURE, None, Settings())
     return rows.set_index("item_id")
 
 
@@ -119,7 +119,7 @@ def test_scores_of_which_the_calibration_knows_nothing_do_not_count(answers, cal
     known = CalibratedItems(
         items=other, abilities=calibrated.abilities, model_spec=calibrated.model_spec, anchors=calibrated.anchors
     )
-    rows = item_statistics_of_window(AnswerParts.here([answers]), known, NO_EXPOSURE, None, Settings()).set_index(
+    rows = item_statistics_of_window(TableShards.here([answers]), known, NO_EXPOSURE, None, Settings()).set_index(
         "item_id"
     )
     assert 0 < rows.loc["i6", "n_answers"] < N_STUDENTS
@@ -134,7 +134,7 @@ def test_in_parts_they_are_the_same(answers, calibrated, statistics):
     ).set_column(answers.column_names.index("max_score"), "max_score", pa.compute.divide(answers["max_score"], 2.0))
     for table in (answers, halves):
         parts = [answers_in(table, Bucket(number=number, n_buckets=160)) for number in range(160)]
-        rows = item_statistics_of_window(AnswerParts.here(parts), calibrated, NO_EXPOSURE, None, Settings()).set_index(
+        rows = item_statistics_of_window(TableShards.here(parts), calibrated, NO_EXPOSURE, None, Settings()).set_index(
             "item_id"
         )
         pd.testing.assert_frame_equal(rows, statistics, rtol=1e-9)

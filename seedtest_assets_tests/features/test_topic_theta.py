@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.errors import InputError
 from seedtest_assets.features.topic_theta import topic_theta
+from seedtest_assets.table_shards import TableShards
 
 ITEMS = pd.DataFrame({"item_id": ["i1", "i2", "i3"], "a": [1.0, 1.4, 0.7], "b": [0.2, -0.5, 1.0], "c": 0.0})
 
@@ -32,7 +32,7 @@ def run(window, active, mean=0.0, sd=1.0, n_buckets=1, items=ITEMS):
     answers = table(window, ["student_id", "item_id", "topic_id", "correct"])
     bucket = np.array([zlib.crc32(row[0].encode()) % n_buckets for row in window], int)
     return topic_theta(
-        AnswerParts.here([answers.filter(pa.array(bucket == k)) for k in range(n_buckets)]),
+        TableShards.here([answers.filter(pa.array(bucket == k)) for k in range(n_buckets)]),
         table(active, ["student_id", "topic_id"]),
         items,
         mean,
@@ -126,9 +126,9 @@ def test_parts_of_points_count_alike_in_every_bucket():
         for student, score in (("s1", 0.5), ("s2", 1.0))
     ]
     items = pd.DataFrame({"item_id": ["i1"], "a": 1.0, "b": 0.0, "c": 0.0, "steps": [[-0.5, 0.5]], "model": "GPCM"})
-    apart = topic_theta(AnswerParts.here(buckets), pa.concat_tables(buckets), items, 0.0, 1.0).rows
+    apart = topic_theta(TableShards.here(buckets), pa.concat_tables(buckets), items, 0.0, 1.0).rows
     together = topic_theta(
-        AnswerParts.here([pa.concat_tables(buckets)]), pa.concat_tables(buckets), items, 0.0, 1.0
+        TableShards.here([pa.concat_tables(buckets)]), pa.concat_tables(buckets), items, 0.0, 1.0
     ).rows
     pd.testing.assert_frame_equal(apart, together)
     assert apart["theta"][0] == pytest.approx(0, abs=1e-9)

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from seedtest_assets import irt
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.features.daily import features_for_day
 from seedtest_assets.features.topic_theta import topic_theta
 from seedtest_assets.features.topics_of_answers import active_pairs
@@ -21,6 +20,7 @@ from seedtest_assets.storage.database import prepared_database
 from seedtest_assets.storage.importing import import_answers
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA, usable_answers
 from seedtest_assets.storage.sources import find_source
+from seedtest_assets.table_shards import TableShards
 from seedtest_assets.topic_lists import in_one_form, topics_of
 from seedtest_assets_tests.conftest import execute, rows_of
 
@@ -144,7 +144,7 @@ def window(topics) -> pa.Table:
 
 def test_topics_have_their_answers_and_the_student_has_each_once():
     several = window([BOTH, BOTH, "algebra", "sets", None, BOTH])
-    rows = topic_theta(AnswerParts.here([several]), several, ITEMS, 0.0, 1.0).rows.set_index("topic_id")
+    rows = topic_theta(TableShards.here([several]), several, ITEMS, 0.0, 1.0).rows.set_index("topic_id")
     assert rows["n_responses"].to_dict() == {"algebra": 4, "geometry": 3, "sets": 1}
     # With one student tau is 0: each topic has the ability and the error of all answers, each of which counts once.
     parameters = irt.ItemParameters(np.arange(6), ITEMS["a"], ITEMS["b"], ITEMS["c"])

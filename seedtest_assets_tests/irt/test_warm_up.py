@@ -13,7 +13,7 @@ from numba.core.dispatcher import Dispatcher
 from seedtest_assets import irt
 from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.in_process import InProcessEngine
-from seedtest_assets.answer_parts import AnswerParts
+from seedtest_assets.table_shards import TableShards
 from seedtest_assets.features.topic_theta import topic_theta
 from seedtest_assets.report.item_curves import item_curves
 from seedtest_assets.calibration import PARAMETER_COLUMNS
@@ -30,7 +30,7 @@ answers = small_school().answers.rename_columns({"completed_at": "answered_at"})
 result = InProcessEngine().calibrate(CalibrationRequest(answers))
 anchors = result.items[PARAMETER_COLUMNS].head(8)
 result = InProcessEngine().calibrate(CalibrationRequest(answers, anchors=anchors))
-topic_theta(AnswerParts.here([answers]), answers, result.items, 0.0, 1.0)
+topic_theta(TableShards.here([answers]), answers, result.items, 0.0, 1.0)
 item_curves(small_school().answers, result.items, result.abilities, "2PL", mean=0.0, sd=1.0)
 assert len(before) > 15, before
 print(*sorted(compiled() - before), sep="\\n")

@@ -8,7 +8,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.calibration import (
     PARAMETER_COLUMNS,
     CalibrationRequest,
@@ -26,6 +25,7 @@ from seedtest_assets.report.data import HISTORY_COLUMNS, CalibrationRun, CheckOu
 from seedtest_assets.report.page import calibration_page
 from seedtest_assets.settings import Settings
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
+from seedtest_assets.table_shards import TableShards
 
 DAY, N_DAYS = date(2025, 6, 30), 20
 GUESSED, ALL_RIGHT = "5", "7"
@@ -95,7 +95,7 @@ def calibrated(answers: pa.Table, anchors: pd.DataFrame, model: str = "2PL", **m
             CheckOutcome("anchor_drift", "mirt_item_params", False, "WARN", "1 anchor drifted"),
         ],
         statistics=item_statistics_of_window(
-            AnswerParts.here([answers]),
+            TableShards.here([answers]),
             CalibratedItems(items=result.items, abilities=result.abilities, model_spec=spec, anchors=anchors),
             exposure_of_items(DAY, [OBSERVATION_SCHEMA.empty_table()]),
             None,

@@ -8,7 +8,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from seedtest_assets.answer_parts import AnswerParts
 from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.engines.parts_at_work import at_work
@@ -25,6 +24,7 @@ from seedtest_assets.storage.abilities import OVERALL_THETA_SCHEMA, TOPIC_THETA_
 from seedtest_assets.storage.questions import no_parameters
 from seedtest_assets.storage.window import read_window
 from seedtest_assets.storage.window_parts import newest_answers
+from seedtest_assets.table_shards import TableShards
 from seedtest_assets_tests.school import LAST
 
 
@@ -49,7 +49,7 @@ def by_both(dask_cluster):
         settings = Settings(seedtest_dask=dask_cluster.scheduler_address)
         with at_work(settings, tables) as work:
             far = of_parts(work.parts)
-        return of_parts(AnswerParts.here(tables)), far, {row["function"]: row for row in work.cluster["work"]}
+        return of_parts(TableShards.here(tables)), far, {row["function"]: row for row in work.cluster["work"]}
 
     return compute
 
@@ -86,7 +86,7 @@ def test_person_fit(by_both, window, active, calibrated):
 
 
 def test_daily_features(by_both, lake, active, window, calibrated):
-    rows = topic_theta(AnswerParts.here(window.buckets), active, calibrated.items, 0.0, 1.0).rows
+    rows = topic_theta(TableShards.here(window.buckets), active, calibrated.items, 0.0, 1.0).rows
     abilities = pa.table({"partition_date": [LAST] * len(rows), **{name: rows[name] for name in rows}})
     abilities = abilities.select(TOPIC_THETA_SCHEMA.names).cast(TOPIC_THETA_SCHEMA)
     answers = newest_answers(lake, lake.all_days(), ANSWER_COLUMNS)
@@ -128,7 +128,7 @@ def test_a_window_of_one_part_stays_in_this_process(lake, monkeypatch, window):
 def test_a_part_gets_the_rows_of_its_students_and_no_others(window):
     students = pa.concat_tables(window.given.select(["student_id"])).column(0).unique()
     rows = pa.table({"user_id": students.cast(pa.string()), "place": range(len(students))})
-    parts = AnswerParts.here(window.buckets)
+    parts = TableShards.here(window.buckets)
     of_parts = parts.of_students(rows, "user_id")
     assert sorted(place for part in of_parts.each(_places) for place in part) == list(range(len(students)))
     assert all(parts.each(_has_only, of_parts))

@@ -1,4 +1,4 @@
-"""Answers in parts that no two students share, and work on them by this process or by the workers of a cluster."""
+"""Tables of answers as shards: work on them by this process or by the workers of a cluster."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +13,8 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class AnswerParts(Shards[pa.Table]):
-    """Parts of answers, each of which is read where work on it is done, and not kept.
+class TableShards(Shards[pa.Table]):
+    """Parts of answers that no two students share, each of which is read where work on it is done, and not kept.
 
     numbers: of the parts, where that is; tables: the parts.
     """
@@ -23,19 +23,22 @@ class AnswerParts(Shards[pa.Table]):
     tables: Sequence[pa.Table]
 
     @classmethod
-    def here(cls, tables: Sequence[pa.Table]) -> "AnswerParts":
+    def here(cls, tables: Sequence[pa.Table]) -> "TableShards":
         """Let this process work on them, one after the other."""
         return cls(ShardsHere(range(len(tables))), tables)
 
     def __len__(self) -> int:
         return len(self.tables)
 
-    def narrowed(self, columns: Sequence[str]) -> "AnswerParts":
+    def narrowed(self, columns: Sequence[str]) -> "TableShards":
         """Give the parts with fewer columns, of those that they have."""
         return replace(self, tables=narrowed(self.tables, columns))
 
     def of_students(self, rows: pa.Table, student: str) -> Shards[pa.Table]:
-        """Give each part those rows of a table that are of its students, and perhaps others. student: the column with their ids."""
+        """Give each part those rows of a table that are of its students, and perhaps others.
+
+        student: the column with their ids.
+        """
         return ShardsHere(rows_of_students(self.tables, rows, student))
 
     def derive(self, work: Callable[..., R], *arguments: Any) -> Shards[R]:
