@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import kubernetes_validate
 import yaml
-from distributed.cli import dask_scheduler, dask_worker
 
 from seedtest_assets.cli.doctor.move import NOT_READ
 from seedtest_assets.schedules import nightly_schedule
@@ -83,41 +82,6 @@ def test_every_manifest_is_what_kubernetes_accepts():
     for path in manifests:
         for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
             kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
-
-
-def test_the_dask_cluster_is_what_the_operator_accepts():
-    # Looked up in the resource definition of Dask's operator: dask/dask-kubernetes (BSD-3-Clause), operator/customresources.
-    cluster = yaml.safe_load((KUBERNETES / "dask-cluster.yaml").read_text(encoding="utf-8"))
-    assert (cluster["apiVersion"], cluster["kind"]) == ("kubernetes.dask.org/v1", "DaskCluster")
-    spec = cluster["spec"]
-    assert set(spec) == {"idleTimeout", "scheduler", "worker"}
-    assert set(spec["worker"]) == {"replicas", "spec"}
-    assert set(spec["scheduler"]) == {"spec", "service"}
-    assert isinstance(spec["idleTimeout"], int)
-    assert isinstance(spec["worker"]["replicas"], int)
-    images = []
-    for part in ("scheduler", "worker"):
-        (container,) = spec[part]["spec"]["containers"]
-        images.append(container["image"])
-        named = [{**container, "name": part, "image": container["image"].lower()}]
-        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": part}, "spec": {"containers": named}}
-        kubernetes_validate.validate(pod, kubernetes_validate.latest_version(), strict=True)
-    image = _code_location()["image"]
-    assert images == [f"{image['repository']}:{image['tag']}"] * 2
-    service = spec["scheduler"]["service"]
-    document = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "scheduler"}, "spec": service}
-    kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
-    assert service["selector"]["dask.org/cluster-name"] == cluster["metadata"]["name"]
-    ports = {port["name"]: port["containerPort"] for port in spec["scheduler"]["spec"]["containers"][0]["ports"]}
-    assert {port["targetPort"]: port["port"] for port in service["ports"]} == ports
-
-
-def test_the_dask_clusters_commands_are_those_of_dask():
-    cluster = yaml.safe_load((KUBERNETES / "dask-cluster.yaml").read_text(encoding="utf-8"))
-    for part, command in (("scheduler", dask_scheduler.main), ("worker", dask_worker.main)):
-        program, name, *arguments = cluster["spec"][part]["spec"]["containers"][0]["args"]
-        assert (program, name) == ("dask", part)
-        command.make_context(name, [*arguments, *(["tcp://scheduler:8786"] if part == "worker" else [])])
 
 
 def test_the_pods_variables_and_resources_are_what_kubernetes_accepts():
