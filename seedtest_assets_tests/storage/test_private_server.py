@@ -105,6 +105,10 @@ def test_it_orders_text_by_its_bytes_on_every_machine(template):
     assert rows_of(template, locale) == [("b", "C.UTF-8")]
 
 
+def test_rows_that_go_into_an_empty_table_need_no_log(template):
+    assert rows_of(template, "SHOW wal_level") == [("minimal",)]
+
+
 def test_data_of_an_earlier_version_start_and_no_longer_trust_everybody(homes, tmp_path, template):
     home = homes(tmp_path / "earlier" / ".seedtest")
     start_embedded("kept", home)
