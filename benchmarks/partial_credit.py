@@ -32,7 +32,7 @@ def main(peers: list[str]) -> None:
         marked = replace(responses, score=(responses.score >= 2).astype(np.uint8))
         _row(name, "right or wrong", responses.n_answers, partial(irt.calibrate, marked, options=QUICK))
         for model in ("GRM", "GPCM"):
-            run = partial(irt.calibrate, responses, polytomous_model=model, options=QUICK)
+            run = partial(irt.calibrate, responses, irt.Models(polytomous_model=model), options=QUICK)
             _row(name, model, responses.n_answers, run)
         if "mirt" in peers:
             _row(name, "GRM, PyPI mirt, 41 nodes", responses.n_answers, partial(_peer, matrix), repeats=1)

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate
-from seedtest_assets.cli.simulated_school import simulate_school
+from seedtest_assets.calibration import CalibrationRequest, CalibrationResult, answers_to_calibrate
+from seedtest_assets.cli.simulated_school import SimulatedBank, simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.features.item_exposure import exposure_of_items
 from seedtest_assets.features.item_statistics import CalibratedItems, item_statistics_of_window
@@ -26,17 +26,16 @@ from seedtest_assets.storage.window import COLUMNS
 from seedtest_assets.table_shards import TableShards
 
 DAY, N_DAYS = date(2025, 6, 30), 60
+NIGHT = datetime(2025, 7, 1, 3, tzinfo=timezone.utc)
 
 
 def report_data(n_items: int, n_students: int) -> ReportData:
     """A calibrated school; the nights and runs before it are made up around it."""
     school = simulate_school(
         DAY,
+        SimulatedBank(n_items=n_items, n_topics=max(4, n_items // 50), n_anchors=n_items // 10),
         n_days=N_DAYS,
-        n_items=n_items,
         n_students=n_students,
-        n_topics=max(4, n_items // 50),
-        n_anchors=n_items // 10,
     )
     answers = with_rapid_guesses(school.answers.select(COLUMNS).sort_by("completed_at"))
     anchors = pd.DataFrame(
@@ -48,38 +47,10 @@ def report_data(n_items: int, n_students: int) -> ReportData:
         columns=["item_id", "a", "b", "c"],
     )
     result = InProcessEngine().calibrate(CalibrationRequest(answers_to_calibrate(answers), anchors=anchors))
-    random = np.random.default_rng(1)
-    constants = result.model_spec.get("linking_constants", {"A": 1.0, "B": 0.0, "n_anchors_used": 0})
-    history = pd.DataFrame(
-        {
-            "partition_date": [DAY - timedelta(days=before) for before in reversed(range(90))],
-            **{name: float(result.model_spec[name]) for name in ("n_items", "n_persons", "n_observations")},
-            "linked_to": "anchors",
-            "A": constants["A"] + random.normal(0, 0.01, 90).cumsum()[::-1] * 0.3,
-            "B": constants["B"] + random.normal(0, 0.01, 90),
-            "n_anchors_used": float(constants["n_anchors_used"]),
-            "reliability": result.metrics["reliability"] + random.normal(0, 0.002, 90),
-            "seconds": 20.0,
-        }
-    )
-    night = datetime(2025, 7, 1, 3, tzinfo=timezone.utc)
-    runs = [
-        CalibrationRun(
-            f"run-{before}",
-            str(DAY - timedelta(days=before)),
-            "SUCCESS",
-            night - timedelta(days=before),
-            60.0 + before,
-            0,
-            0,
-            0,
-        )
-        for before in reversed(range(60))
-    ]
     return ReportData(
         DAY,
         "fit-benchmark",
-        night,
+        NIGHT,
         result.model_spec,
         result.metrics,
         result.items,
@@ -90,8 +61,8 @@ def report_data(n_items: int, n_students: int) -> ReportData:
         [],
         anchors,
         result.items[["item_id", "a", "b", "c"]],
-        history,
-        runs,
+        _history(result),
+        _runs(),
         [],
         item_statistics_of_window(
             TableShards.here([answers]),
@@ -103,6 +74,41 @@ def report_data(n_items: int, n_students: int) -> ReportData:
             Settings(),
         ),
     )
+
+
+def _history(result: CalibrationResult) -> pd.DataFrame:
+    """Make up 90 nights around a calibration."""
+    random = np.random.default_rng(1)
+    constants = result.model_spec.get("linking_constants", {"A": 1.0, "B": 0.0, "n_anchors_used": 0})
+    return pd.DataFrame(
+        {
+            "partition_date": [DAY - timedelta(days=before) for before in reversed(range(90))],
+            **{name: float(result.model_spec[name]) for name in ("n_items", "n_persons", "n_observations")},
+            "linked_to": "anchors",
+            "A": constants["A"] + random.normal(0, 0.01, 90).cumsum()[::-1] * 0.3,
+            "B": constants["B"] + random.normal(0, 0.01, 90),
+            "n_anchors_used": float(constants["n_anchors_used"]),
+            "reliability": result.metrics["reliability"] + random.normal(0, 0.002, 90),
+            "seconds": 20.0,
+        }
+    )
+
+
+def _runs() -> list[CalibrationRun]:
+    """Make up the runs of the last 60 nights."""
+    return [
+        CalibrationRun(
+            f"run-{before}",
+            str(DAY - timedelta(days=before)),
+            "SUCCESS",
+            NIGHT - timedelta(days=before),
+            60.0 + before,
+            0,
+            0,
+            0,
+        )
+        for before in reversed(range(60))
+    ]
 
 
 def with_rapid_guesses(answers: pa.Table) -> pa.Table:

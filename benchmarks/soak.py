@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 from scipy.stats import linregress
 
-from seedtest_assets.cli.simulated_school import load_school, simulate_school
+from seedtest_assets.cli.simulated_school import SimulatedBank, load_school, simulate_school
 from seedtest_assets.storage.database import Database, migrate, sql
 from seedtest_assets.storage.embedded import DAGSTER, PLATFORM, start_embedded, stop_embedded
 from seedtest_assets.storage.lake import Lake
@@ -96,7 +96,7 @@ def prepare(folder: Path, first: date) -> dict[str, str]:
         connection.exec_driver_sql(sql("platform.sql"))
     migrate(platform)
     n_days = (LAST - first).days + 1
-    school = simulate_school(LAST, n_days=n_days, n_students=150, n_items=40, n_topics=4, n_anchors=12)
+    school = simulate_school(LAST, SimulatedBank(n_items=40, n_topics=4, n_anchors=12), n_days=n_days, n_students=150)
     load_school(platform, school)
     lake, completed = Lake(str(folder / "lake")), school.answers["completed_at"].cast(pa.date32())
     for day in (first + timedelta(days=n) for n in range(n_days)):

@@ -6,7 +6,7 @@ from functools import cache
 import dagster as dg
 
 from seedtest_assets.cli.run_days import DayRun, run_day
-from seedtest_assets.cli.simulated_school import School, simulate_school
+from seedtest_assets.cli.simulated_school import School, SimulatedBank, simulate_school
 from seedtest_assets.cli.terminal import ShowStep
 from seedtest_assets.schedules import ALERTS_SENT
 
@@ -19,7 +19,9 @@ N_ITEMS, N_ANCHORS = 40, 12
 
 @cache
 def small_school() -> School:
-    return simulate_school(LAST, n_days=12, n_students=300, n_items=N_ITEMS, n_topics=4, n_anchors=N_ANCHORS)
+    return simulate_school(
+        LAST, SimulatedBank(n_items=N_ITEMS, n_topics=4, n_anchors=N_ANCHORS), n_days=12, n_students=300
+    )
 
 
 def silent(line: str, *, detail: bool = False) -> None:

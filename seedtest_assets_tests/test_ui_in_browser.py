@@ -16,7 +16,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from typer.testing import CliRunner, Result
 
 from seedtest_assets.cli.app import app
-from seedtest_assets.cli.simulated_school import load_school, simulate_school
+from seedtest_assets.cli.simulated_school import SimulatedBank, load_school, simulate_school
 from seedtest_assets.report.server import serving_reports
 from seedtest_assets.storage.database import Database
 from seedtest_assets_tests.browser import chromium, needs_browser
@@ -46,7 +46,9 @@ ASSETS = {
 def deployment(template, tmp_path_factory, without_report):
     """A deployment with two healthy nights before yesterday, whose reports nobody looks at."""
     folder, database = tmp_path_factory.mktemp("deployment"), new_database(template)
-    school = simulate_school(YESTERDAY, n_days=N_DAYS, n_students=400, n_items=60, n_topics=6, n_anchors=12)
+    school = simulate_school(
+        YESTERDAY, SimulatedBank(n_items=60, n_topics=6, n_anchors=12), n_days=N_DAYS, n_students=400
+    )
     load_school(database, school)
     environment = {
         "SEEDTEST_REPORTS_URL": f"http://localhost:{free_port()}",

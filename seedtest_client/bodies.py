@@ -5,7 +5,7 @@ from math import inf
 from numbers import Real
 from typing import Any
 
-from seedtest_client.types import Anchor, Answer, KnownItem, Observation
+from seedtest_client.types import Anchor, Answer, KnownItem, Models, Observation
 
 Rows = Sequence[Sequence[bool | int | None]]
 
@@ -18,6 +18,13 @@ def item_json(item: KnownItem) -> dict[str, Any]:
 def anchor_json(anchor: Anchor) -> dict[str, Any]:
     """Write an anchor."""
     return {"item_id": anchor.item_id, "params": _parameters(anchor), "fixed": anchor.fixed}
+
+
+def models_json(model: str | Models) -> dict[str, Any]:
+    """Write the models of a calibration; a name is the model of the items that are right or wrong."""
+    models = model if isinstance(model, Models) else Models(model=model)
+    named = {"model": models.model, "polytomous_model": models.polytomous_model}
+    return named | {"item_models": dict(models.item_models)} if models.item_models else named
 
 
 def observation_json(answer: Observation) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError
 
-from seedtest_client.bodies import Rows, anchor_json, item_json, observation_json, person_json, rows_json
+from seedtest_client.bodies import Rows, anchor_json, item_json, models_json, observation_json, person_json, rows_json
 from seedtest_client.errors import Busy, Rejected, ServiceFault, Unreachable
 from seedtest_client.replies import calibration, error_message, json_object, made, person_ability
 from seedtest_client.types import (
@@ -21,6 +21,7 @@ from seedtest_client.types import (
     Calibration,
     Health,
     KnownItem,
+    Models,
     Observation,
     PersonAbility,
     Population,
@@ -104,9 +105,7 @@ class Client:
         *,
         rows: Rows | None = None,
         item_ids: Sequence[str] | None = None,
-        model: str = "2PL",
-        polytomous_model: str = "GRM",
-        item_models: Mapping[str, str] | None = None,
+        model: str | Models = "2PL",
         anchors: Sequence[Anchor] = (),
         linking_method: str = "stocking_lord",
     ) -> Calibration:
@@ -117,12 +116,8 @@ class Client:
         observations : sequence of Observation
             An entry for each answer. Or `rows`: a row for each person with True, False, an integer score or None for each
             item, whose ids are `item_ids` (I1, I2, … without).
-        model : {"Rasch", "2PL", "3PL"}
-            Of the items that are right or wrong.
-        polytomous_model : {"GRM", "GPCM", "PCM"}
-            Of the items with partial credit, which are those where somebody has a score above 1.
-        item_models : mapping of str to str, optional
-            Models of single items with partial credit, by item id, in place of `polytomous_model`.
+        model : {"Rasch", "2PL", "3PL"} or Models
+            Of the items that are right or wrong; `Models` chooses that of items with partial credit, too, a GRM by default.
         anchors : sequence of Anchor
         linking_method : str
             stocking_lord, haebara, mean_sigma, mean_mean, fixed or none.
@@ -131,9 +126,7 @@ class Client:
         -------
         Calibration
         """
-        body: dict[str, Any] = {"model": model, "polytomous_model": polytomous_model, "linking_method": linking_method}
-        if item_models:
-            body["item_models"] = dict(item_models)
+        body: dict[str, Any] = {**models_json(model), "linking_method": linking_method}
         if observations is not None:
             body["observations"] = [observation_json(each) for each in observations]
         if rows is not None:

@@ -4,7 +4,7 @@ The steps of an item with partial credit are b_1, b_2, ...: thresholds of a GRM,
 None where nobody has that score, -inf up to the lowest score that anybody has. Items that are right or wrong have none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -51,6 +51,19 @@ class Observation:
     answered_at: datetime | None = None
     score: float | None = None
     max_score: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """The models of a calibration in which some items have partial credit.
+
+    model: Rasch, 2PL or 3PL, of the items that are right or wrong. polytomous_model: GRM, GPCM or PCM, of the items where somebody
+    has a score above 1; item_models: of single ones of them, by item id.
+    """
+
+    model: str = "2PL"
+    polytomous_model: str = "GRM"
+    item_models: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

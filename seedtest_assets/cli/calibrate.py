@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from seedtest_assets.calibration import CalibrationResult
     from seedtest_assets.cli.calibrate_file import FileCalibration
 
+PolytomousModelOption = Annotated[str, typer.Option(help="Model of items with partial credit: GRM, GPCM or PCM.")]
+ItemModelsOption = Annotated[
+    Path | None, typer.Option(help="CSV with item_id and model (GRM, GPCM or PCM) of single items.")
+]
+AnchorsOption = Annotated[
+    Path | None, typer.Option(help="CSV with item_id, a, b and optionally c, or model, a and b_1, b_2, ...")
+]
+MaxIterationsOption = Annotated[int | None, typer.Option(min=1, help="Steps of the estimation, 500 if not given.")]
+RapidGuessesOption = Annotated[
+    str, typer.Option(help="What a rapid guess by response time counts as: keep, wrong or ignore.")
+]
+
 ITEMS_SHOWN = 10
 """Items left out, and items to review, that are named on the terminal. fit_meta.json has all."""
 
@@ -23,35 +35,25 @@ ITEMS_SHOWN = 10
 def calibrate(
     file: Path,
     model: Annotated[str, typer.Option(help="Rasch (or 1PL), 2PL or 3PL.")] = "2PL",
-    polytomous_model: Annotated[
-        str, typer.Option(help="Model of items with partial credit: GRM, GPCM or PCM.")
-    ] = "GRM",
-    item_models: Annotated[
-        Path | None, typer.Option(help="CSV with item_id and model (GRM, GPCM or PCM) of single items.")
-    ] = None,
-    anchors: Annotated[
-        Path | None, typer.Option(help="CSV with item_id, a, b and optionally c, or model, a and b_1, b_2, ...")
-    ] = None,
+    polytomous_model: PolytomousModelOption = "GRM",
+    item_models: ItemModelsOption = None,
+    anchors: AnchorsOption = None,
     linking: str = "stocking_lord",
     prior_a: Annotated[str | None, typer.Option(help="Prior of log a: mean,SD, such as 0,0.5.")] = None,
     prior_b: Annotated[str | None, typer.Option(help="Prior of b: mean,SD, such as 0,2.")] = None,
     prior_c: Annotated[str | None, typer.Option(help="Prior of logit c: mean,SD. 3PL only.")] = None,
     fixed_c: Annotated[float | None, typer.Option(help="c of every item. 3PL only.")] = None,
-    max_iterations: Annotated[
-        int | None, typer.Option(min=1, help="Steps of the estimation, 500 if not given.")
-    ] = None,
+    max_iterations: MaxIterationsOption = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("calibration"),
     skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out instead of stopping.")] = False,
     key: KeyOption = None,
     omitted: OmittedOption = None,
     not_reached: NotReachedOption = None,
     full_mark: FullMarkOption = None,
-    rapid_guesses: Annotated[
-        str, typer.Option(help="What a rapid guess by response time counts as: keep, wrong or ignore.")
-    ] = "keep",
+    rapid_guesses: RapidGuessesOption = "keep",
 ) -> None:
     """Calibrate a file of answers, long or wide, without any database."""
-    from seedtest_assets.cli.calibrate_file import calibrate_file, read_log, score_file, write_files
+    from seedtest_assets.cli.calibrate_file import FileRequest, calibrate_file, read_log, score_file, write_files
     from seedtest_assets.errors import InputError
     from seedtest_assets.irt.errors import DataError
     from seedtest_assets.irt.priors import priors_from_text
@@ -59,19 +61,22 @@ def calibrate(
 
     rules = mark_rules(key=key, omitted=omitted, not_reached=not_reached, full_mark=full_mark)
     try:
-        priors = priors_from_text(prior_a, prior_b, prior_c, fixed_c)
-    except DataError as error:
-        raise InputError(str(error)) from None
-    with progress_line() as show:
-        show(f"reading {file}", detail=True)
-        calibration = calibrate_file(
-            read_log(file, skip_bad=skip_bad, rules=rules, rapid_guesses=rapid_guesses),
+        request = FileRequest(
             model=model,
             polytomous_model=polytomous_model,
             item_models=item_models,
             anchors=anchors,
             linking_method=linking,
-            priors=priors,
+            priors=priors_from_text(prior_a, prior_b, prior_c, fixed_c),
+        )
+    except DataError as error:
+        raise InputError(str(error)) from None
+    with progress_line() as show:
+        show(f"reading {file}", detail=True)
+        log = read_log(file, skip_bad=skip_bad, rules=rules, rapid_guesses=rapid_guesses)
+        calibration = calibrate_file(
+            log,
+            request,
             max_iterations=max_iterations,
             progress=lambda iteration, change, loglik: show(
                 f"iteration {iteration}: change {change:.1e}, logLik {loglik:,.3f}", detail=True
@@ -81,17 +86,22 @@ def calibrate(
             scored = read_log(file, skip_bad=skip_bad, rules=rules.for_abilities, rapid_guesses=rapid_guesses)
             calibration = score_file(calibration, scored)
         paths = write_files(calibration, out)
+    _print(calibration, paths)
+    if not calibration.result.metrics["converged"]:
+        raise InputError(
+            f"the calibration did not converge. The files in {out} hold its last step, which is no result. The warnings say what to do"
+        )
+
+
+def _print(calibration: "FileCalibration", written: list[Path]) -> None:
+    """Show what was read, what came out, warnings, and where it was written."""
     table = Table(show_header=False, box=None)
     for name, value in (*_reading(calibration), *_summary(calibration.result)):
         table.add_row(name, plain(value))
     for warning in calibration.result.warnings:
         table.add_row("[yellow]warning[/yellow]", plain(warning))
-    table.add_row("written", plain(", ".join(map(str, paths))))
+    table.add_row("written", plain(", ".join(map(str, written))))
     console.print(table)
-    if not calibration.result.metrics["converged"]:
-        raise InputError(
-            f"the calibration did not converge. The files in {out} hold its last step, which is no result. The warnings say what to do"
-        )
 
 
 def _signed(value: float) -> str:

@@ -37,6 +37,38 @@ from seedtest_assets.usable_answers import trimmed
 PARAMETERS_IN_FILE, ERRORS_IN_FILE = ["item_id", "model", "a", "b", "c"], ["se_a", "se_b", "se_c"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class FileRequest:
+    """How a file is to be calibrated: CalibrationRequest as the command line gives it, names in any case, tables as files.
+
+    item_models: a CSV with item_id and model of single items with partial credit. anchors: a CSV with item_id, a, b and, for a
+    3PL, c, or model, a and b_1, b_2, ...
+    """
+
+    model: str = "2PL"
+    polytomous_model: str = "GRM"
+    item_models: Path | None = None
+    anchors: Path | None = None
+    linking_method: str = "stocking_lord"
+    priors: Priors = NO_PRIORS
+
+    def of(self, file: AnswerFile) -> CalibrationRequest:
+        """Read the files, and request the calibration of these answers. Raises InputError for a file that cannot be used."""
+        return CalibrationRequest(
+            answers_to_calibrate(file.answers),
+            anchors=read_anchors(self.anchors) if self.anchors else no_parameters(),
+            model=cast(Model, model_named(self.model)),  # the engine refuses others, with a list
+            polytomous_model=cast(PolytomousModel, self.polytomous_model.upper()),
+            item_models=read_item_models(self.item_models, file.items) if self.item_models else {},
+            linking_method=cast(LinkingMethod, self.linking_method),
+            priors=self.priors,
+        )
+
+
+FROM_ANSWERS_ALONE = FileRequest()
+"""A 2PL and, of items with partial credit, GRM, linked to nothing."""
+
+
 @dataclass(frozen=True)
 class FileCalibration:
     """The calibration of a file. file: as it was read. scored: as it was read for abilities. anchors: ids of the anchors file."""
@@ -118,46 +150,27 @@ def read_log(
 
 def calibrate_file(
     file: AnswerFile,
+    request: FileRequest = FROM_ANSWERS_ALONE,
     *,
-    model: str = "2PL",
-    polytomous_model: str = "GRM",
-    item_models: Path | None = None,
-    anchors: Path | None = None,
-    linking_method: str = "stocking_lord",
-    priors: Priors = NO_PRIORS,
     max_iterations: int | None = None,
     progress: Progress | None = None,
 ) -> FileCalibration:
-    """Calibrate a log.
-
-    model: of items that are right or wrong; polytomous_model: of those with partial credit; item_models: path of a CSV with item_id
-    and model of single ones of these; anchors: path of a CSV with item_id, a, b and, for a 3PL, c, or model, a and b_1, b_2, ...
-    Raises InputError for answers that cannot be calibrated, or anchors that cannot be linked to.
-    """
-    bank = read_anchors(anchors) if anchors else no_parameters()
-    request = CalibrationRequest(
-        answers_to_calibrate(file.answers),
-        model=cast(Model, model_named(model)),  # the engine refuses others, with a list
-        polytomous_model=cast(PolytomousModel, polytomous_model.upper()),
-        item_models=read_item_models(item_models, file.items) if item_models else {},
-        anchors=bank,
-        linking_method=cast(LinkingMethod, linking_method),
-        priors=priors,
-    )
+    """Calibrate a log. Raises InputError for answers that cannot be calibrated, or anchors that cannot be linked to."""
     engine = InProcessEngine(max_iterations) if max_iterations else InProcessEngine()
-    result = engine.calibrate(request, progress)
-    if anchors and linking_method != "none" and result.model_spec["linked_to"] == "none":
+    calibration_request = request.of(file)
+    result = engine.calibrate(calibration_request, progress)
+    if request.anchors and request.linking_method != "none" and result.model_spec["linked_to"] == "none":
         raise InputError(
-            f"the calibration cannot be linked to the anchors of {anchors}, and nothing was written: "
+            f"the calibration cannot be linked to the anchors of {request.anchors}, and nothing was written: "
             f"{'; '.join(result.warnings)}. Correct the anchors, or calibrate without linking by --linking none"
         )
     for constants in linked_blocks(result.model_spec):
         if constants.get("se_A", 0.0) >= abs(constants["A"]):
             raise InputError(
-                f"the anchors of {anchors} do not determine the scale, and nothing was written: A = {constants['A']:.3g} has a "
+                f"the anchors of {request.anchors} do not determine the scale, and nothing was written: A = {constants['A']:.3g} has a "
                 f"standard error of {constants['se_A']:.3g}. {'; '.join(result.warnings)}. Correct them, or add --linking none"
             )
-    return FileCalibration(result, file, file, bank["item_id"].tolist())
+    return FileCalibration(result, file, file, calibration_request.anchors["item_id"].tolist())
 
 
 def score_file(calibration: FileCalibration, scored: AnswerFile) -> FileCalibration:

@@ -52,14 +52,19 @@ def _load(last: date) -> None:
     with progress_line(3) as show:
         show("starting the embedded PostgreSQL")
         from seedtest_assets.cli.instance import dagster_environment
-        from seedtest_assets.cli.simulated_school import load_school, simulate_school, with_outdated_anchor
+        from seedtest_assets.cli.simulated_school import (
+            SimulatedBank,
+            load_school,
+            simulate_school,
+            with_outdated_anchor,
+        )
         from seedtest_assets.settings import load_settings
         from seedtest_assets.storage.database import prepared_database
 
         os.environ.update(dagster_environment())
         database = prepared_database(load_settings())
         show("simulating a school of 2,000 students")
-        school = with_outdated_anchor(simulate_school(last, n_days=N_DAYS, partial_credit=True, seed=6))
+        school = with_outdated_anchor(simulate_school(last, SimulatedBank(partial_credit=True), n_days=N_DAYS, seed=6))
         show(f"loading {len(school.answers):,} answers")
         load_school(database, school)
 

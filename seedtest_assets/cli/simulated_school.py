@@ -34,23 +34,36 @@ class School:
     questions: pd.DataFrame
 
 
+@dataclass(frozen=True, kw_only=True)
+class SimulatedBank:
+    """The bank that a simulated school works on.
+
+    n_anchors: questions with bank parameters. partial_credit: whether the questions of the last topic score 0 to 3, under the
+    generalised partial credit model.
+    """
+
+    n_items: int = 300
+    n_topics: int = 12
+    n_anchors: int = 30
+    partial_credit: bool = False
+
+
 def simulate_school(
     last_day: date,
+    bank: SimulatedBank,
     *,
     n_days: int = 90,
     n_students: int = 2000,
-    n_items: int = 300,
-    n_topics: int = 12,
-    n_anchors: int = 30,
-    partial_credit: bool = False,
     seed: int = 20250101,
 ) -> School:
-    """Simulate answers of n_days up to last_day under the 2PL; the same seed and day give the same school.
+    """Simulate answers of n_days up to last_day under the 2PL; the same seed, day and sizes give the same school.
 
-    partial_credit: whether the questions of the last topic score 0 to 3, under the generalised partial credit model. A student's ability is N(0, 1), rises over the days at an individual pace, and differs from topic to topic with SD 0.4.
+    A student's ability is N(0, 1), rises over the days at an individual pace, and differs from topic to topic with SD 0.4.
     """
     rng = np.random.default_rng(seed)
+    n_items, n_topics = bank.n_items, bank.n_topics
     item_topic = np.arange(n_items) % n_topics
+    with_steps = (item_topic == n_topics - 1) & bank.partial_credit
     topic_difficulty = np.where(np.arange(n_topics) % 4 == 3, 1.0, rng.normal(0, 0.3, n_topics))
     discrimination = rng.lognormal(0, 0.3, n_items)
     difficulty = rng.normal(0, 0.8, n_items) + topic_difficulty[item_topic]
@@ -71,7 +84,7 @@ def simulate_school(
 
     width = len(str(n_students))
     names = np.array([f"student-{number:0{width}d}" for number in range(1, n_students + 1)])
-    scored = item_topic[item] == n_topics - 1 if partial_credit else np.zeros(len(day), bool)
+    scored = with_steps[item]
     score = _scores(theta[scored], discrimination[item[scored]], difficulty[item[scored]], seed)
     correct[scored] = score == len(STEPS)
     answers = pa.table(
@@ -89,8 +102,7 @@ def simulate_school(
         },
         schema=OBSERVATION_SCHEMA,
     )
-    anchors = set(rng.choice(n_items, n_anchors, replace=False).tolist())
-    with_steps = item_topic == n_topics - 1 if partial_credit else np.zeros(n_items, bool)
+    anchors = set(rng.choice(n_items, bank.n_anchors, replace=False).tolist())
     return School(answers, _questions(item_topic, _meta(discrimination, difficulty, with_steps, anchors)))
 
 

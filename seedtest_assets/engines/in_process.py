@@ -76,9 +76,7 @@ def calibrate_coded(
     try:
         calibration = irt.calibrate(
             coded.responses,
-            request.model,
-            polytomous_model=request.polytomous_model,
-            item_models=coded.item_models,
+            irt.Models(model=request.model, polytomous_model=request.polytomous_model, item_models=coded.item_models),
             anchors=coded.anchors,
             starts=coded.starts,
             previous=coded.previous,

@@ -1,6 +1,6 @@
 """Calibration: from a list of answers to item parameters on the bank's scale, abilities, and how far to trust them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -9,12 +9,11 @@ from numpy.typing import ArrayLike
 
 from seedtest_assets.irt.ability import abilities, reliability
 from seedtest_assets.irt.bank_scale import BankScale, Blocks, Target, link_blocks, mixture
-from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.estep import Answers
 from seedtest_assets.irt.estimation import Bank, Estimate, HeldAnchors, Sample, estimate_maximum, screen_anchors
 from seedtest_assets.irt.kernel_arguments import Curves, Populations
 from seedtest_assets.irt.linking import Linking, link_target
-from seedtest_assets.irt.models import POLYTOMOUS_MODELS, Model, PolytomousModel, model_facts, scale_transformation
+from seedtest_assets.irt.models import Model, Models, scale_transformation
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ABILITIES
 from seedtest_assets.irt.parallel import announce_compilation
@@ -27,7 +26,6 @@ from seedtest_assets.irt.remarks import (
     flag_warnings,
     merged_warnings,
     mismatch_warnings,
-    model_warnings,
     own_block_warnings,
 )
 from seedtest_assets.irt.response_shards import ResponseShards
@@ -39,10 +37,8 @@ from seedtest_assets.irt.standard_errors import ItemErrors, n_parameters, standa
 
 def calibrate(
     responses: Responses | ResponseShards,
-    model: Model = "2PL",
+    model: Model | Models = "2PL",
     *,
-    polytomous_model: PolytomousModel = "GRM",
-    item_models: Mapping[int, PolytomousModel] | None = None,
     anchors: ItemParameters | None = None,
     previous: ItemParameters | None = None,
     starts: ItemParameters | None = None,
@@ -54,15 +50,8 @@ def calibrate(
     Parameters
     ----------
     responses : Responses or ResponseShards
-    model : {"Rasch", "2PL", "3PL"}
-        Of the items that are right or wrong.
-    polytomous_model : {"GRM", "GPCM", "PCM"}
-        Of the items with partial credit, those with a score above 1: the graded response model [2]_, the generalised
-        partial credit model [3]_, or the partial credit model [4]_, whose items have one slope in common, with those of
-        Rasch, too. A score that nobody got keeps its number; see category_curves.py.
-    item_models : mapping of item code to a polytomous model, optional
-        The model of single items with partial credit. A code is the item's position in `responses.item_ids`. A warning names
-        items without a score above 1, for which it changes nothing.
+    model : {"Rasch", "2PL", "3PL"} or Models
+        Of the items that are right or wrong; `Models` chooses that of items with partial credit, too, a GRM by default.
     anchors : ItemParameters, optional
         Bank items whose parameters are trusted; the calibration is linked to them.
     previous : ItemParameters, optional
@@ -70,8 +59,8 @@ def calibrate(
     starts : ItemParameters, optional
         Values that only start the estimation.
     groups : integers [n_persons], optional
-        The population of each person, 0 .. n_groups - 1, together with mean 0 and SD 1. Pass it where groups of
-        different ability took different forms. By default one, unless the choice of items shows more; see design.py.
+        The population of each person, 0 .. n_groups - 1, together with mean 0 and SD 1, where groups of different ability
+        took different forms. By default one, unless the choice of items shows more; see design.py.
     options : Options, optional
 
     Returns
@@ -87,11 +76,6 @@ def calibrate(
     ----------
     .. [1] Bock, R. D., & Aitkin, M. (1981). Marginal maximum likelihood estimation of item parameters: Application of
        an EM algorithm. Psychometrika, 46(4), 443-459.
-    .. [2] Samejima, F. (1969). Estimation of latent ability using a response pattern of graded scores. Psychometrika
-       Monograph Supplement, 17.
-    .. [3] Muraki, E. (1992). A generalized partial credit model: Application of an EM algorithm. Applied Psychological
-       Measurement, 16(2), 159-176.
-    .. [4] Masters, G. N. (1982). A Rasch model for partial credit scoring. Psychometrika, 47(2), 149-174.
 
     Examples
     --------
@@ -99,43 +83,16 @@ def calibrate(
     >>> from seedtest_assets import irt
     >>> truth = irt.ItemParameters(np.arange(10), a=np.ones(10), b=np.linspace(-2, 2, 10), c=np.zeros(10))
     >>> answers = irt.simulate(np.random.default_rng(1).normal(size=2000), truth, seed=2)
-    >>> calibration = irt.calibrate(irt.Responses.from_matrix(answers), "Rasch")
-    >>> calibration
+    >>> irt.calibrate(irt.Responses.from_matrix(answers), "Rasch")
     Calibration(Rasch, 10 items, 2,000 persons, converged, not linked)
-    >>> bool(np.all(np.abs(calibration.items.b - truth.b) < 4 * calibration.se_b))
-    True
     """
-    model_facts(model)
+    models = model if isinstance(model, Models) else Models(model=model)
     options = options or Options()
-    options.check(model)
+    options.check(models.model)
     announce_compilation()
     shards = ResponseShards.here(responses) if isinstance(responses, Responses) else responses
-    models = _models_of_items(shards, polytomous_model, item_models or {})
-    sample = Sample.of(shards, model, models, groups, options)
-    calibration = _calibrate(sample, Bank(anchors=anchors, previous=previous, starts=starts), options)
-    return replace(
-        calibration, warnings=(*model_warnings(shards.count, item_models or (), shards.item_ids), *calibration.warnings)
-    )
-
-
-def _models_of_items(
-    responses: ResponseShards, polytomous_model: PolytomousModel, item_models: Mapping[int, PolytomousModel]
-) -> np.ndarray:
-    """Give the model of each item with partial credit, "" of the others, object [n_items]."""
-    for model in (polytomous_model, *item_models.values()):
-        if model not in POLYTOMOUS_MODELS:
-            raise DataError(
-                f"model {model!r} of items with partial credit is not one of {', '.join(POLYTOMOUS_MODELS)}"
-            )
-    models = np.full(responses.n_items, polytomous_model, object)
-    for item, model in item_models.items():
-        if not isinstance(item, (int, np.integer)) or not 0 <= item < len(models):
-            raise DataError(
-                f"item_models names the item {item!r}, which is no code from 0 to {len(models) - 1}. "
-                "The code of an id is its position in responses.item_ids"
-            )
-        models[item] = model
-    return np.where(responses.max_score > 1, models, "")
+    sample = Sample.of(shards, models, groups, options)
+    return _calibrate(sample, Bank(anchors=anchors, previous=previous, starts=starts), options)
 
 
 def _calibrate(sample: Sample, bank: Bank, options: Options) -> Calibration:

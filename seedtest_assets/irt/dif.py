@@ -44,8 +44,8 @@ def differential_item_functioning(
 ) -> ItemDif:
     """Find items that are harder, or discriminate otherwise, in one group at the same ability.
 
-    Mantel-Haenszel [1]_ and logistic regression [2]_ screen the items, again without those they find until these stay the same; the
-    likelihood-ratio test [3]_ confirms, against the others as anchors.
+    Mantel-Haenszel and logistic regression screen the items, again without those they find until these stay the same; the
+    likelihood-ratio test confirms, against the others as anchors. `ItemDif` has the sources.
 
     Parameters
     ----------
@@ -72,16 +72,6 @@ def differential_item_functioning(
     DataError
         A group without answers, no item that can be studied, or anchors that cannot be anchors.
 
-    References
-    ----------
-    .. [1] Holland, P. W., & Thayer, D. T. (1988). Differential item performance and the Mantel-Haenszel procedure. In
-       H. Wainer & H. I. Braun (Eds.), Test validity (pp. 129-145). Erlbaum.
-    .. [2] Swaminathan, H., & Rogers, H. J. (1990). Detecting differential item functioning using logistic regression
-       procedures. Journal of Educational Measurement, 27(4), 361-370.
-    .. [3] Thissen, D., Steinberg, L., & Wainer, H. (1993). Detection of differential item functioning using the
-       parameters of item response models. In P. W. Holland & H. Wainer (Eds.), Differential item functioning
-       (pp. 67-113). Erlbaum.
-
     Examples
     --------
     >>> import numpy as np
@@ -99,7 +89,11 @@ def differential_item_functioning(
     options = options or Options(min_responses=MIN_GROUP_RESPONSES, tolerance=TOLERANCE)
     options.check(model)
     announce_compilation()
-    study = Study.of(responses, focal, model, options)
+    return _of_study(Study.of(responses, focal, model, options), anchors)
+
+
+def _of_study(study: Study, anchors: ArrayLike | None) -> ItemDif:
+    """Screen and test the items, again without those whose discrimination has no finite estimate until there are none."""
     while True:
         rows, warnings = study.anchor_rows(anchors)
         screening = study.screened(rows)

@@ -18,14 +18,14 @@ class ItemDif:
     n_reference, n_focal : int64
         Answers of each group.
     mh_delta, mh_se, mh_chi_square : float64
-        Mantel-Haenszel: -2.35 ln(alpha), negative where the item is harder for the focal group; its standard error;
+        Mantel-Haenszel [1]_: -2.35 ln(alpha), negative where the item is harder for the focal group; its standard error;
         chi-square with 1 df.
     mh_class : str
         ETS's A, B or C.
     logistic_x2, logistic_p : float64
-        Logistic regression, 2 df: group, and group x ability.
+        Logistic regression [2]_, 2 df: group, and group x ability.
     lr_x2, df, p, p_adjusted : float64
-        IRT likelihood-ratio test; `p_adjusted` for the number of items studied (Benjamini & Hochberg, 1995).
+        IRT likelihood-ratio test [3]_; `p_adjusted` for the number of items studied (Benjamini & Hochberg, 1995).
     signed_area, unsigned_area : float64
         Areas of P_focal - P_reference and of its absolute value; negative is harder for the focal group.
     flag : str
@@ -43,6 +43,16 @@ class ItemDif:
     converged : bool
         Whether all fits converged.
     warnings : tuple of str
+
+    References
+    ----------
+    .. [1] Holland, P. W., & Thayer, D. T. (1988). Differential item performance and the Mantel-Haenszel procedure. In
+       H. Wainer & H. I. Braun (Eds.), Test validity (pp. 129-145). Erlbaum.
+    .. [2] Swaminathan, H., & Rogers, H. J. (1990). Detecting differential item functioning using logistic regression
+       procedures. Journal of Educational Measurement, 27(4), 361-370.
+    .. [3] Thissen, D., Steinberg, L., & Wainer, H. (1993). Detection of differential item functioning using the
+       parameters of item response models. In P. W. Holland & H. Wainer (Eds.), Differential item functioning
+       (pp. 67-113). Erlbaum.
 
     Examples
     --------

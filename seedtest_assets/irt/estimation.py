@@ -16,12 +16,13 @@ from seedtest_assets.irt.grid import nodes_for
 from seedtest_assets.irt.item_scores import extra_codes, intercepts, rows_of_steps, split_intercepts
 from seedtest_assets.irt.kernel_arguments import Curves, ItemScores
 from seedtest_assets.irt.linking import Linking, link, link_target, near_standard
-from seedtest_assets.irt.models import Model
+from seedtest_assets.irt.models import Model, Models
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.own_grids import FOR_ESTIMATES
 from seedtest_assets.irt.parameters import ItemParameters, Line
 from seedtest_assets.irt.priors import Priors
 from seedtest_assets.irt.problem import PriorAnswers, Problem, starting_values
+from seedtest_assets.irt.remarks import model_warnings
 from seedtest_assets.irt.response_shards import ResponseShards
 from seedtest_assets.irt.screening import fittable_items, scores_given, unconnected_blocks
 from seedtest_assets.irt.shard_estep import Posteriors, loglik_of, mirrored, mirrored_parts
@@ -66,23 +67,23 @@ class Sample:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(
-        cls, responses: ResponseShards, model: Model, models: np.ndarray, groups: ArrayLike | None, options: Options
-    ) -> "Sample":
-        """Find the items that can be fitted and check the groups."""
+    def of(cls, responses: ResponseShards, models: Models, groups: ArrayLike | None, options: Options) -> "Sample":
+        """Find the items that can be fitted, give each its model, and check the groups."""
+        of_items = responses.models_of_items(models)
         of_persons, n_groups = (responses.one_group(), 1) if groups is None else responses.groups_of(groups)
-        least, bound = max(options.min_responses, 2), options.bound(model)
+        least, bound = max(options.min_responses, 2), options.bound(models.model)
         with_prior = np.empty(0, np.int32) if options.by_item is None else options.by_item.item
         fitted, left_out = fittable_items(responses.count, least, bound, with_prior)
         return cls(
             responses=responses,
-            model=model,
-            models=models,
+            model=models.model,
+            models=of_items,
             fitted=fitted,
             left_out=tuple(left_out),
             groups=of_persons,
             n_groups=n_groups,
             grouped=groups is not None,
+            warnings=tuple(model_warnings(responses.count, models.item_models, responses.item_ids)),
         )
 
     @property

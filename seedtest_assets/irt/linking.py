@@ -158,8 +158,7 @@ def link(
     source : str
         What the to-items are, for `Linking.source`.
     errors : float64 [2 + n_steps, n_from], optional
-        Standard errors of a, b and b_1, b_2, ... of the from-items, for the errors of the constants. The rows of steps
-        are needed only where items have some.
+        Standard errors of a, b and, where items have steps, b_1, b_2, ... of the from-items, for the errors of the constants.
 
     Returns
     -------

@@ -46,15 +46,13 @@ def person_fit(responses: Responses, items: ItemParameters, *, mean: float = 0.0
 
     Notes
     -----
-    With the weights w_k = log P_k of the scores of an item, lz [3]_ standardises the sum W of w_x - sum of P_k w_k, where x
-    is the score that was given, as if the ability were known. It is not: at an estimate the same answers look likelier. The
-    estimate here is the posterior's mode, which solves r0 + sum of r_x = 0 with r_k = P_k' / P_k and
-    r0 = (mean - theta) / sd^2. Then
+    With the weights w_k = log P_k of the scores of an item, lz [3]_ standardises the sum W of w_x - sum of P_k w_k, x being the
+    score that was given, as if the ability were known. It is not: at an estimate the same answers look likelier. The estimate
+    here is the posterior's mode, which solves r0 + sum of r_x = 0 with r_k = P_k' / P_k and r0 = (mean - theta) / sd^2. Then
 
         lz* = (W + c r0) / sqrt(sum of Var(w - c r)),  c = sum of P_k' w_k / sum of P_k' r_k,
 
-    with variances over the scores of each item. Of an item that is right or wrong the differences of w and of r between
-    its two scores are enough.
+    with variances over the scores of each item. Where it is right or wrong the differences of w and r between both are enough.
 
     References
     ----------

@@ -3,7 +3,8 @@
 Imports nothing that computes, so that settings and the command line name the choices without loading the engine.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from seedtest_assets.irt.errors import DataError
@@ -89,6 +90,57 @@ def model_facts(model: str) -> ModelFacts:
     if model not in _FACTS:
         raise DataError(f"model {model!r} is not one of {', '.join(_FACTS)}")
     return _FACTS[model]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """The models of a bank in which some items have partial credit.
+
+    Parameters
+    ----------
+    model : {"Rasch", "2PL", "3PL"}
+        Of the items that are right or wrong.
+    polytomous_model : {"GRM", "GPCM", "PCM"}
+        Of the items with partial credit, those with a score above 1: the graded response model [1]_, the generalised
+        partial credit model [2]_, or the partial credit model [3]_, whose items have one slope in common, with those of
+        Rasch, too. A score that nobody got keeps its number; see category_curves.py.
+    item_models : mapping of item code to a polytomous model
+        The model of single items with partial credit. A code is the item's position in `Responses.item_ids`. A warning of the
+        calibration names items without a score above 1, for which it changes nothing.
+
+    Raises
+    ------
+    DataError
+        A model that there is not.
+
+    References
+    ----------
+    .. [1] Samejima, F. (1969). Estimation of latent ability using a response pattern of graded scores. Psychometrika
+       Monograph Supplement, 17.
+    .. [2] Muraki, E. (1992). A generalized partial credit model: Application of an EM algorithm. Applied Psychological
+       Measurement, 16(2), 159-176.
+    .. [3] Masters, G. N. (1982). A Rasch model for partial credit scoring. Psychometrika, 47(2), 149-174.
+
+    Examples
+    --------
+    >>> from seedtest_assets import irt
+    >>> responses = irt.Responses.from_matrix([[0, 0], [0, 1], [0, 1], [1, 1], [0, 2], [1, 2], [1, 2], [1, 0]])
+    >>> models = irt.Models(model="Rasch", polytomous_model="PCM")
+    >>> irt.calibrate(responses, models, options=irt.Options(min_responses=5)).items.model
+    array(['', 'PCM'], dtype=object)
+    """
+
+    model: Model = "2PL"
+    polytomous_model: PolytomousModel = "GRM"
+    item_models: Mapping[int, PolytomousModel] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        model_facts(self.model)
+        for model in (self.polytomous_model, *self.item_models.values()):
+            if model not in POLYTOMOUS_MODELS:
+                raise DataError(
+                    f"model {model!r} of items with partial credit is not one of {', '.join(POLYTOMOUS_MODELS)}"
+                )
 
 
 def scale_transformation(method: LinkingMethod) -> ScaleTransformation:

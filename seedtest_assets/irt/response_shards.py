@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from seedtest_assets.irt.answer_shards import AnswerShards
 from seedtest_assets.irt.errors import DataError
 from seedtest_assets.irt.kernel_arguments import ItemScores
+from seedtest_assets.irt.models import Models
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import answers_to, score_counts
 from seedtest_assets.irt.shards import Shards, ShardsHere
@@ -69,6 +70,21 @@ class ResponseShards:
     def max_score(self) -> np.ndarray:
         """Highest score given to each item, int64 [n_items]: 1 of one that is only right or wrong."""
         return highest_scores(self.count)
+
+    def models_of_items(self, models: Models) -> np.ndarray:
+        """Give the model of each item with partial credit, "" of the others, object [n_items].
+
+        Raises DataError for the model of an item that does not exist.
+        """
+        of_items = np.full(self.n_items, models.polytomous_model, object)
+        for item, model in models.item_models.items():
+            if not isinstance(item, (int, np.integer)) or not 0 <= item < len(of_items):
+                raise DataError(
+                    f"item_models names the item {item!r}, which is no code from 0 to {len(of_items) - 1}. "
+                    "The code of an id is its position in responses.item_ids"
+                )
+            of_items[item] = model
+        return np.where(self.max_score > 1, of_items, "")
 
     def answers_to(
         self, items: np.ndarray, scores: ItemScores, groups: Shards[np.ndarray], n_groups: int

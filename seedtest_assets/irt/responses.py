@@ -265,13 +265,7 @@ class Responses:
         """
         import pandas as pd
 
-        absent = [name for name in (person, item) if name not in frame.columns]
-        if score not in frame.columns and correct not in frame.columns:
-            absent.append(f"{score} or {correct}")
-        if absent:
-            raise DataError(f"the table has no column {', '.join(absent)}. Name the columns that hold them")
-        marks = _scores(frame, score, correct)
-        frame, marks = frame[marks.notna()], marks[marks.notna()]
+        frame, marks = _marked(frame, (person, item), score, correct)
         person_code, person_ids = pd.factorize(frame[person].to_numpy(object), sort=True)
         item_code, item_ids = pd.factorize(frame[item].to_numpy(object), sort=True)
         if (person_code < 0).any() or (item_code < 0).any():
@@ -328,6 +322,19 @@ class Responses:
         steps = known[names].to_numpy(np.float64)
         model = np.where(np.isfinite(steps).any(axis=1), known["model"].to_numpy(object), "")
         return ItemParameters(codes, known["a"], known["b"], guessing, steps, model)
+
+
+def _marked(
+    frame: "pd.DataFrame", ids: tuple[str, str], score: str, correct: str
+) -> tuple["pd.DataFrame", "pd.Series"]:
+    """Select the rows that are answers, and give their scores. ids: columns of persons and items. Raises DataError for a missing column."""
+    absent = [name for name in ids if name not in frame.columns]
+    if score not in frame.columns and correct not in frame.columns:
+        absent.append(f"{score} or {correct}")
+    if absent:
+        raise DataError(f"the table has no column {', '.join(absent)}. Name the columns that hold them")
+    marks = _scores(frame, score, correct)
+    return frame[marks.notna()], marks[marks.notna()]
 
 
 def _scores(frame: "pd.DataFrame", score: str, correct: str) -> "pd.Series":

@@ -68,11 +68,18 @@ def s_x2(
     >>> df
     array([7., 7., 7., 7., 7., 7., 7., 7.])
     """
-    answers = answers_to(responses, items.item, items.scores)
+    statistic, cells = _chi_squares(answers_to(responses, items.item, items.scores), items, grid or grid_of_test(items))
+    df = cells - (free_parameters(items) if n_parameters is None else np.asarray(n_parameters))
+    statistic = np.where(df > 0, statistic, np.nan)
+    return statistic, df, chdtrc(df, statistic)
+
+
+def _chi_squares(answers: Answers, items: ItemParameters, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the statistic of each item and how many of its cells are free, float64 [n_items] each."""
     score = _complete(answers)
     highest = items.max_score
     lowest = answers.scores.score[answers.scores.first[:-1]].astype(np.int64)
-    shares = expected_shares(items, highest, grid or grid_of_test(items))
+    shares = expected_shares(items, highest, grid)
     total = score.sum(axis=1)
     between = slice(int(lowest.sum()) + 1, int(highest.sum()))  # the lowest and highest total tell nothing of an item
     statistic, cells = np.empty(len(items)), np.empty(len(items))
@@ -82,9 +89,7 @@ def s_x2(
         observed, expected = merged_cells(np.stack(counts, axis=1).astype(np.float64), shares[j, between][:, used])
         statistic[j] = np.sum((observed - expected) ** 2 / np.where(expected > 0, expected, np.inf))
         cells[j] = np.count_nonzero(expected) - len(expected)
-    df = cells - (free_parameters(items) if n_parameters is None else np.asarray(n_parameters))
-    statistic = np.where(df > 0, statistic, np.nan)
-    return statistic, df, chdtrc(df, statistic)
+    return statistic, cells
 
 
 def _complete(answers: Answers) -> np.ndarray:

@@ -9,7 +9,7 @@ from seedtest_assets.irt.calibration import calibrate
 from seedtest_assets.irt.dif import differential_item_functioning
 from seedtest_assets.irt.fit_statistics import item_fit
 from seedtest_assets.irt.lz_star import person_fit
-from seedtest_assets.irt.models import MODELS, Model
+from seedtest_assets.irt.models import MODELS, Model, Models
 from seedtest_assets.irt.options import Options
 from seedtest_assets.irt.parallel import read_only
 from seedtest_assets.irt.parameters import ItemParameters
@@ -82,11 +82,13 @@ def _with_partial_credit(bank: ItemParameters, theta: np.ndarray, given: np.ndar
     mixed = ItemParameters(bank.item, bank.a, bank.b, bank.c, steps, model)
     scores = simulate(theta, mixed)
     responses = Responses.from_matrix(np.where(given, scores, np.nan))
-    models = {int(item): of_item for item, of_item in zip(mixed.item, model, strict=True) if of_item}
+    models = Models(
+        item_models={int(item): of_item for item, of_item in zip(mixed.item, model, strict=True) if of_item}
+    )
     person, item = np.nonzero(given)
     answers = TopicAnswers(person, item % 3, item, scores[person, item])
     for options in (Options(), Options(linking_method="fixed")):
-        calibrate(responses, item_models=models, anchors=mixed, options=options)
+        calibrate(responses, models, anchors=mixed, options=options)
     topic_abilities(answers, mixed, tau=topic_spread(answers, mixed))
     item_fit(responses, mixed, theta)
     person_fit(responses, mixed)

@@ -44,7 +44,14 @@ def category_curves(data: ReportData, curves: ItemCurves) -> CategoryCurves | No
     n_rows = -(-len(drawn) // COLUMNS)
     with styled():
         figure, grid = panels(
-            n_rows, COLUMNS, 0.85 + 2.05 * n_rows, gaps=(0.2, 0.38), top=0.3, sharex=True, sharey=True, squeeze=False
+            n_rows,
+            COLUMNS,
+            0.85 + 2.05 * n_rows,
+            gaps=(0.2, 0.38),
+            margins=(0.3, 0.55),
+            sharex=True,
+            sharey=True,
+            squeeze=False,
         )
         for place, axes in enumerate(grid.ravel()):
             if place >= len(drawn):

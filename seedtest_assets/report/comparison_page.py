@@ -56,7 +56,7 @@ def _numbers(agreement: Agreement) -> list[str]:
 
 def _scatter(comparison: Comparison) -> str:
     with styled():
-        figure, axes = panels(1, 3, 3.6, top=0.4)
+        figure, axes = panels(1, 3, 3.6, margins=(0.4, 0.55))
         for place, (name, agreement) in zip(axes, comparison.agreements.items(), strict=True):
             place.plot(
                 agreement.both["old"], agreement.both["ours"], linestyle="none", marker="o", markersize=3, color=BLUE

@@ -62,17 +62,17 @@ def panels(
     height: float,
     *,
     gaps: tuple[float, float] = (0.75, 0.35),
-    top: float = 0.15,
-    bottom: float = 0.55,
+    margins: tuple[float, float] = (0.15, 0.55),
     ratios: Sequence[float] | None = None,
     **more: Any,
 ) -> tuple[Figure, Any]:
-    """A figure of `height` inches and its axes. gaps: inches between columns and between rows; ratios: of the rows' heights.
+    """A figure of `height` inches and its axes. gaps: inches between columns and between rows; margins: above and below; ratios: of the rows' heights.
 
     Margins are fixed: finding them by drawing everything twice takes longer than the drawing.
     """
     figure = Figure(figsize=(WIDTH, height))
     left, right = 0.72, 0.12
+    top, bottom = margins
     axes_width = (WIDTH - left - right - gaps[0] * (columns - 1)) / columns
     axes_height = (height - top - bottom - gaps[1] * (rows - 1)) / rows
     space = {

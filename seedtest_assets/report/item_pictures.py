@@ -190,7 +190,14 @@ def worst_items(data: ReportData, curves: ItemCurves) -> str:
     rows = -(-len(worst) // columns)
     with styled():
         figure, grid = panels(
-            rows, columns, 0.85 + 2.05 * rows, gaps=(0.2, 0.38), top=0.3, sharex=True, sharey=True, squeeze=False
+            rows,
+            columns,
+            0.85 + 2.05 * rows,
+            gaps=(0.2, 0.38),
+            margins=(0.3, 0.55),
+            sharex=True,
+            sharey=True,
+            squeeze=False,
         )
         for place, axes in enumerate(grid.ravel()):
             if place >= len(worst):

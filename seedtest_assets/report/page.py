@@ -14,7 +14,7 @@ from seedtest_assets.report.dif_pictures import MOST as MOST_DIF
 from seedtest_assets.report.dif_pictures import dif_curves
 from seedtest_assets.report.findings import findings
 from seedtest_assets.report.flagged_items import flagged_items
-from seedtest_assets.report.item_curves import item_curves
+from seedtest_assets.report.item_curves import ItemCurves, item_curves
 from seedtest_assets.report.item_table import FLAGS, change_since, item_rows, left_out_items, number, table_columns
 from seedtest_assets.report.rapid_guesses import RapidGuessData, rapid_guess_section
 from seedtest_assets.report.summary import cards, fit_facts
@@ -41,19 +41,6 @@ def calibration_page(data: ReportData, rapid: RapidGuessData | None = None) -> s
     left_out = left_out_items(data)
     rows = item_rows(data, curves, left_out, change_b)
     categories = category_curves(data, curves)
-    pictures = {
-        "item_map": item_pictures.item_map(data),
-        "a_b": item_pictures.discrimination_against_difficulty(data),
-        "information": item_pictures.bank_information(data),
-        "anchors": item_pictures.anchor_change(change) if len(change) else "",
-        "worst": item_pictures.worst_items(data, curves) if len(item_pictures.worst_rows(curves)) else "",
-        "dif": dif_curves(data.dif) if len(data.dif) else "",
-        "abilities": people_pictures.ability_distribution(data),
-        "person_fit": people_pictures.person_fit(data) if len(data.person_fit) else "",
-        "scale": time_pictures.scale_over_time(data),
-        "answers": time_pictures.answers_and_items(data, time_pictures.answers_per_day(data)),
-        "runs": time_pictures.runs_over_time(data) if data.runs else "",
-    }
     return _template().render(
         t=bilingual,
         korean=KOREAN,
@@ -66,7 +53,7 @@ def calibration_page(data: ReportData, rapid: RapidGuessData | None = None) -> s
         rapid=rapid_guess_section(data, rapid) if rapid else None,
         cards=cards(data, len(left_out)),
         findings=findings(data, curves, len(left_out), change_b),
-        pictures={name: Markup(picture) for name, picture in pictures.items()},
+        pictures=_pictures(data, curves, change),
         categories=categories,
         sampled=f"{data.share_of_students:.0%}" if data.is_sample else "",
         change_rows=_change_rows(change[listed]),
@@ -85,6 +72,24 @@ def calibration_page(data: ReportData, rapid: RapidGuessData | None = None) -> s
         fitted_at=f"{data.fitted_at:%Y-%m-%d %H:%M}",
         engine=data.metrics.get("service") or data.metrics.get("engine") or "–",
     )
+
+
+def _pictures(data: ReportData, curves: ItemCurves, change: pd.DataFrame) -> dict[str, Markup]:
+    """Draw every picture but the curves of scores, by its name in the template; empty where there is nothing to draw."""
+    pictures = {
+        "item_map": item_pictures.item_map(data),
+        "a_b": item_pictures.discrimination_against_difficulty(data),
+        "information": item_pictures.bank_information(data),
+        "anchors": item_pictures.anchor_change(change) if len(change) else "",
+        "worst": item_pictures.worst_items(data, curves) if len(item_pictures.worst_rows(curves)) else "",
+        "dif": dif_curves(data.dif) if len(data.dif) else "",
+        "abilities": people_pictures.ability_distribution(data),
+        "person_fit": people_pictures.person_fit(data) if len(data.person_fit) else "",
+        "scale": time_pictures.scale_over_time(data),
+        "answers": time_pictures.answers_and_items(data, time_pictures.answers_per_day(data)),
+        "runs": time_pictures.runs_over_time(data) if data.runs else "",
+    }
+    return {name: Markup(picture) for name, picture in pictures.items()}
 
 
 def _change_rows(change: pd.DataFrame) -> list[dict[str, str]]:

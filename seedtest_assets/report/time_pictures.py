@@ -34,7 +34,7 @@ def scale_over_time(data: ReportData) -> str:
     day = pd.to_datetime(history["partition_date"])
     by_anchors = (history["linked_to"] == "anchors").to_numpy()
     with styled():
-        figure, grid = panels(2, 2, 5.0, gaps=(0.75, 0.5), top=0.3, bottom=0.35, sharex=True)
+        figure, grid = panels(2, 2, 5.0, gaps=(0.75, 0.5), margins=(0.3, 0.35), sharex=True)
         for axes, column, title in (
             (grid[0, 0], "A", "slope A"),
             (grid[0, 1], "B", "intercept B"),
@@ -99,7 +99,7 @@ def _who_came(day: np.ndarray, ids: pa.ChunkedArray, n_days: int) -> tuple[np.nd
 def answers_and_items(data: ReportData, per_day: pd.DataFrame) -> str:
     """Answers, items and students of every day of the window; the days that the lake lacks are shaded."""
     with styled():
-        figure, (above, below) = panels(2, 1, 4.2, gaps=(0, 0.25), ratios=[1.4, 1], bottom=0.35, sharex=True)
+        figure, (above, below) = panels(2, 1, 4.2, gaps=(0, 0.25), ratios=[1.4, 1], margins=(0.15, 0.35), sharex=True)
         weekend = per_day["day"].dt.day_of_week.to_numpy() >= 5
         above.bar(per_day["day"], per_day["answers"], width=0.85, color=np.where(weekend, "#6fb3d9", BLUE))
         above.set(ylabel="answers")
@@ -129,7 +129,7 @@ def runs_over_time(data: ReportData) -> str:
     at = pd.to_datetime(runs["started_at"], utc=True).dt.tz_localize(None)
     order = np.arange(len(runs))
     with styled():
-        figure, (above, below) = panels(2, 1, 4.2, gaps=(0, 0.25), ratios=[1.5, 1], bottom=0.35, sharex=True)
+        figure, (above, below) = panels(2, 1, 4.2, gaps=(0, 0.25), ratios=[1.5, 1], margins=(0.15, 0.35), sharex=True)
         minutes = runs["seconds"] / 60
         above.vlines(order, 0, minutes, color=PALE, linewidth=2)
         for status, label, style in (

@@ -32,9 +32,7 @@ def estimates_with_prior(request: CalibrationRequest, result: CalibrationResult)
         return []
     calibration = irt.calibrate(
         code.responses,
-        request.model,
-        polytomous_model=request.polytomous_model,
-        item_models=code.item_models,
+        irt.Models(model=request.model, polytomous_model=request.polytomous_model, item_models=code.item_models),
         anchors=held,
         starts=starts,
         options=irt.Options(linking_method="fixed", prior_answers=PRIOR_ANSWERS),

@@ -11,7 +11,7 @@ from seedtest_assets.assets.item_statistics import item_statistics
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.assets.person_fit import person_fit
 from seedtest_assets.assets.student_topic_theta import student_topic_theta
-from seedtest_assets.cli.simulated_school import load_school, simulate_school
+from seedtest_assets.cli.simulated_school import SimulatedBank, load_school, simulate_school
 from seedtest_assets.days import days_up_to
 from seedtest_assets.resources import resources_from
 from seedtest_assets.settings import load_settings
@@ -49,7 +49,9 @@ def test_backfilling_days_twice_gives_the_same_tables_and_a_day_in_the_middle_ch
 ):
     monkeypatch.setenv("MIRT_LOOKBACK_DAYS", "20")
     monkeypatch.setenv("MIRT_LINKING_METHOD", "mean_sigma")
-    load_school(platform, simulate_school(LAST, n_days=30, n_students=250, n_items=24, n_topics=4, n_anchors=0))
+    load_school(
+        platform, simulate_school(LAST, SimulatedBank(n_items=24, n_topics=4, n_anchors=0), n_days=30, n_students=250)
+    )
     fill_lake(instance, ANSWERED[0], LAST)
     for day in DAYS:
         run(instance, day)

@@ -9,7 +9,7 @@ import pytest
 
 from seedtest_assets.assets.calibration_report import calibration_report, report_link
 from seedtest_assets.cli.run_days import run_day
-from seedtest_assets.cli.simulated_school import load_school, simulate_school
+from seedtest_assets.cli.simulated_school import SimulatedBank, load_school, simulate_school
 from seedtest_assets.dagster_log.calibration_runs import calibration_runs, checks_of_run
 from seedtest_assets.definitions import defs
 from seedtest_assets.report import page
@@ -57,7 +57,9 @@ class Nights:
 def nights(template, tmp_path_factory):
     database = new_database(template)
     lake = tmp_path_factory.mktemp("lake")
-    load_school(database, simulate_school(THIRD, n_days=12, n_students=150, n_items=24, n_topics=4, n_anchors=8))
+    load_school(
+        database, simulate_school(THIRD, SimulatedBank(n_items=24, n_topics=4, n_anchors=8), n_days=12, n_students=150)
+    )
     with pytest.MonkeyPatch.context() as environment, dg.DagsterInstance.ephemeral() as instance:
         environment.setenv("DATABASE_URL", database.url)
         environment.setenv("SEEDTEST_LAKE", str(lake))

@@ -9,7 +9,7 @@ import pytest
 
 from seedtest_assets.assets.item_dif import item_dif
 from seedtest_assets.checks.dagster_checks import item_dif_check
-from seedtest_assets.cli.simulated_school import load_school, simulate_school
+from seedtest_assets.cli.simulated_school import SimulatedBank, load_school, simulate_school
 from seedtest_assets.definitions import defs
 from seedtest_assets.resources import GroupQuery, resources_from
 from seedtest_assets.schedules import dif_job, dif_schedule, nightly_job
@@ -55,7 +55,9 @@ def run_week(instance, monday: date) -> dg.ExecuteInProcessResult:
 def weeks(template, tmp_path_factory) -> Weeks:
     database, folder = new_database(template), tmp_path_factory.mktemp("lake")
     last = MONDAYS[-1] + timedelta(days=6)
-    load_school(database, simulate_school(last, n_days=21, n_students=500, n_items=24, n_topics=4, n_anchors=6))
+    load_school(
+        database, simulate_school(last, SimulatedBank(n_items=24, n_topics=4, n_anchors=6), n_days=21, n_students=500)
+    )
     execute(
         database,
         f"UPDATE attempt SET correct = correct AND right(id::text, 1) IN ('1', '2', '3') "

@@ -6,7 +6,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from seedtest_assets.cli.simulated_school import load_school, simulate_school
+from seedtest_assets.cli.simulated_school import SimulatedBank, load_school, simulate_school
 from seedtest_assets.item_steps import steps_matrix
 from seedtest_assets.storage.history import fit_meta, fitted_items
 from seedtest_assets.storage.lake import Lake
@@ -22,7 +22,9 @@ SCORED = "SELECT id::text FROM question WHERE topic_id = (SELECT max(topic_id) F
 def partial_credit(template, tmp_path_factory):
     """The database after the night of LAST, its lake, and the metadata of its observations."""
     database = new_database(template)
-    school = simulate_school(LAST, n_days=12, n_students=300, n_items=40, n_topics=4, n_anchors=12, partial_credit=True)
+    school = simulate_school(
+        LAST, SimulatedBank(n_items=40, n_topics=4, n_anchors=12, partial_credit=True), n_days=12, n_students=300
+    )
     load_school(database, school)
     with pytest.MonkeyPatch.context() as environment, dg.DagsterInstance.ephemeral() as instance:
         lake = tmp_path_factory.mktemp("night") / "lake"

@@ -10,7 +10,7 @@ import pytest
 from seedtest_assets.assets.observations import observations
 from seedtest_assets.checks import drift
 from seedtest_assets.checks.dagster_checks import observations_checks
-from seedtest_assets.cli.simulated_school import load_school, simulate_school
+from seedtest_assets.cli.simulated_school import SimulatedBank, load_school, simulate_school
 from seedtest_assets.definitions import defs
 from seedtest_assets.resources import IrtEngine, resources_from
 from seedtest_assets.schedules import ALERTS_SENT, freshness_job, freshness_schedule
@@ -124,7 +124,10 @@ def test_the_days_of_a_range_are_judged_one_by_one_but_none_long_past(instance, 
     """Long past is more than 27 days ago: in the first range the first three days, in the second none."""
     yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
     first = yesterday - timedelta(days=30)
-    load_school(platform, simulate_school(yesterday, n_days=31, n_students=100, n_items=20, n_topics=4, n_anchors=4))
+    load_school(
+        platform,
+        simulate_school(yesterday, SimulatedBank(n_items=20, n_topics=4, n_anchors=4), n_days=31, n_students=100),
+    )
     execute(
         platform,
         "DELETE FROM attempt WHERE completed_at < :second OR completed_at >= :last",

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seedtest_assets.cli.app import app
-from seedtest_assets.cli.calibrate_file import calibrate_file, read_log, score_file
+from seedtest_assets.cli.calibrate_file import FileRequest, calibrate_file, read_log, score_file
 from seedtest_assets.errors import InputError
 from seedtest_assets.storage.mark_rules import mark_rules
 from seedtest_assets_tests.irt.test_partial_credit import THREE, drawn
@@ -47,7 +47,7 @@ def test_long_and_wide_files_give_the_same(matrix, wide, tmp_path):
 def test_models_of_single_items(wide, tmp_path):
     models = tmp_path / "models.csv"
     models.write_text("item_id,model\nq0,gpcm\nq1,PCM\nq2,GRM\n")
-    calibration = calibrate_file(read_log(wide), polytomous_model="gpcm", item_models=models)
+    calibration = calibrate_file(read_log(wide), FileRequest(polytomous_model="gpcm", item_models=models))
     assert calibration.items()["model"].tolist() == ["GPCM", "PCM", "2PL", "GPCM", "GPCM", "2PL"]
     line = "1 item has a model of partial credit that changes nothing, since nobody has a score above 1: q2"
     assert calibration.result.warnings.count(line) == 1
@@ -88,23 +88,23 @@ def test_models_that_cannot_be_used_are_named(wide, tmp_path, text, message):
     models = tmp_path / "models.csv"
     models.write_text(text)
     with pytest.raises(InputError, match=message):
-        calibrate_file(read_log(wide), item_models=models)
+        calibrate_file(read_log(wide), FileRequest(item_models=models))
 
 
 def test_an_unknown_model_is_refused_with_the_list(wide):
     with pytest.raises(InputError, match="model 'NRM' of items with partial credit is not one of GRM, GPCM, PCM"):
-        calibrate_file(read_log(wide), polytomous_model="NRM")
+        calibrate_file(read_log(wide), FileRequest(polytomous_model="NRM"))
 
 
 def test_results_are_anchors_of_the_next_calibration(wide, tmp_path):
-    first = calibrate_file(read_log(wide), polytomous_model="GPCM").items()
+    first = calibrate_file(read_log(wide), FileRequest(polytomous_model="GPCM")).items()
     steps = [name for name in first if name.startswith("b_")]
     moved = first.assign(
         a=first["a"] / 1.25, b=1.25 * first["b"] + 0.4, **{name: 1.25 * first[name] + 0.4 for name in steps}
     )
     anchors = tmp_path / "anchors.csv"
     moved.to_csv(anchors, index=False)
-    again = calibrate_file(read_log(wide), polytomous_model="GPCM", anchors=anchors)
+    again = calibrate_file(read_log(wide), FileRequest(polytomous_model="GPCM", anchors=anchors))
     constants = again.result.model_spec["linking_constants"]
     assert constants["A"] == pytest.approx(1.25, abs=1e-3)
     assert constants["B"] == pytest.approx(0.4, abs=1e-3)
@@ -117,14 +117,14 @@ def test_anchors_with_steps_out_of_order_are_named(wide, tmp_path):
     with pytest.raises(
         InputError, match=r"row 1, q0 \(thresholds of a GRM must ascend\).*row 2, q1 \(b_1 is given"
     ) as raised:
-        calibrate_file(read_log(wide), anchors=anchors)
+        calibrate_file(read_log(wide), FileRequest(anchors=anchors))
     assert "row 3, q3 (b_1 is not a number: x)" in str(raised.value)
 
 
 def test_right_or_wrong_answers_have_the_columns_of_before_and_their_model(matrix, tmp_path):
     path = tmp_path / "marks.csv"
     matrix.clip(upper=1).to_csv(path, float_format="%g")
-    items = calibrate_file(read_log(path), model="Rasch").items()
+    items = calibrate_file(read_log(path), FileRequest(model="Rasch")).items()
     assert items.columns.tolist() == ["item_id", "model", "a", "b", "c", "se_a", "se_b", "se_c", "n_responses", "flag"]
     assert set(items["model"]) == {"Rasch"}
 
@@ -171,7 +171,7 @@ def test_an_item_that_everybody_gets_a_point_of_is_an_anchor_again(matrix, tmp_p
     assert first["b_1"][1] == -np.inf
     anchors = tmp_path / "anchors.csv"
     first.to_csv(anchors, index=False)
-    constants = calibrate_file(read_log(path), anchors=anchors).result.model_spec["linking_constants"]
+    constants = calibrate_file(read_log(path), FileRequest(anchors=anchors)).result.model_spec["linking_constants"]
     assert constants["n_anchors_used"] == 6
     assert (constants["A"], constants["B"]) == pytest.approx((1, 0), abs=1e-4)
 

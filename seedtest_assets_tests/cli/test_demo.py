@@ -2,8 +2,8 @@
 
 import re
 import shutil
+from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 import pytest
 from typer.testing import CliRunner
@@ -26,7 +26,11 @@ def database(template, tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     monkeypatch.setenv("DATABASE_URL", database.url)
     monkeypatch.setenv("DAGSTER_POSTGRES_URL", new_database(template, like="template0").url)
-    small = partial(simulated_school.simulate_school, n_students=100, n_items=24, n_topics=4, n_anchors=8)
+    simulate = simulated_school.simulate_school
+
+    def small(last_day, bank, **sizes):
+        return simulate(last_day, replace(bank, n_items=24, n_topics=4, n_anchors=8), n_students=100, **sizes)
+
     monkeypatch.setattr(simulated_school, "simulate_school", small)
     monkeypatch.setattr(demo, "DAYS_BEFORE", (0,))
     return database

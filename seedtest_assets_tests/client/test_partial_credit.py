@@ -9,7 +9,7 @@ import pytest
 from seedtest_assets import irt
 from seedtest_assets_tests.irt.test_partial_credit import THREE, drawn
 from seedtest_assets_tests.service.conftest import TOKEN
-from seedtest_client import Anchor, Answer, Client, Item, Observation, Rejected
+from seedtest_client import Anchor, Answer, Client, Item, Models, Observation, Rejected
 from seedtest_client.replies import calibration
 
 MATRIX, _ = drawn(300, [*THREE, *THREE], ["GPCM"] * 6, seed=5, seen=0.9)
@@ -17,6 +17,7 @@ MATRIX[:, 3] = np.where(MATRIX[:, 3] == 0, np.nan, MATRIX[:, 3])  # nobody has 0
 MATRIX[:, 4] = np.where(MATRIX[:, 4] == 1, 2, MATRIX[:, 4])  # nobody has 1
 NAMES = [f"q{n}" for n in range(6)]
 ROWS = [[None if np.isnan(score) else int(score) for score in row] for row in MATRIX]
+MODELS = Models(polytomous_model="GPCM", item_models={"q1": "GRM"})
 NOBODY = "http://127.0.0.1:9"
 
 PARTIAL = Item(item_id="p", a=1.2, steps=(-0.5, None, 0.7), model="GPCM")
@@ -31,11 +32,13 @@ def client(service):
 
 @pytest.fixture(scope="module")
 def of_rows(client):
-    return client.calibrate(rows=ROWS, item_ids=NAMES, polytomous_model="GPCM", item_models={"q1": "GRM"})
+    return client.calibrate(rows=ROWS, item_ids=NAMES, model=MODELS)
 
 
 def test_models_steps_and_errors_are_those_of_the_engine(of_rows):
-    expected = irt.calibrate(irt.Responses.from_matrix(MATRIX), polytomous_model="GPCM", item_models={1: "GRM"})
+    expected = irt.calibrate(
+        irt.Responses.from_matrix(MATRIX), irt.Models(polytomous_model="GPCM", item_models={1: "GRM"})
+    )
     assert [item.model for item in of_rows.items] == ["GPCM", "GRM", "2PL", "GPCM", "GPCM", "2PL"]
     for row, item in enumerate(of_rows.items):
         for came, made in ((item.steps, expected.items.steps), (item.se_steps, expected.se_steps)):
@@ -69,10 +72,7 @@ def test_observations_give_what_rows_give(client, of_rows):
         )
         for person, item in np.argwhere(~np.isnan(MATRIX)).tolist()
     ]
-    by_id = {
-        item.item_id: item
-        for item in client.calibrate(observations, polytomous_model="GPCM", item_models={"q1": "GRM"}).items
-    }
+    by_id = {item.item_id: item for item in client.calibrate(observations, model=MODELS).items}
     for item in of_rows.items:
         if item.steps:
             assert by_id[item.item_id].steps == pytest.approx(item.steps)
@@ -84,9 +84,7 @@ def test_items_can_be_sent_back_as_they_came(client, of_rows):
     anchors = [
         Anchor(item_id=item.item_id, a=item.a, b=item.b, steps=item.steps, model=item.model) for item in of_rows.items
     ]
-    linked = client.calibrate(
-        rows=ROWS, item_ids=NAMES, polytomous_model="GPCM", item_models={"q1": "GRM"}, anchors=anchors
-    )
+    linked = client.calibrate(rows=ROWS, item_ids=NAMES, model=MODELS, anchors=anchors)
     constants = linked.fit_meta["linking_constants"]
     assert (constants["A"], constants["B"]) == pytest.approx((1, 0), abs=1e-4)
     assert constants["n_anchors_used"] == 6
@@ -106,7 +104,7 @@ def test_what_the_service_says_of_scores_and_steps_is_raised(client):
     with pytest.raises(Rejected, match="without a model"):
         client.score_rows([Item(item_id="p", a=1.2, steps=(-0.5, 0.7))], [[1]])
     with pytest.raises(Rejected, match=r"item_models\['q1'\] is '2PL'"):
-        client.calibrate(rows=ROWS, item_ids=NAMES, item_models={"q1": "2PL"})
+        client.calibrate(rows=ROWS, item_ids=NAMES, model=Models(item_models={"q1": "2PL"}))
 
 
 @pytest.mark.parametrize("score", [float("nan"), -1, "2", inf])

@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from seedtest_assets.cli.simulated_school import simulate_school
+from seedtest_assets.cli.simulated_school import SimulatedBank, simulate_school
 from seedtest_assets.days import feature_windows
 from seedtest_assets.features.daily import (
     ANSWER_COLUMNS,
@@ -31,7 +31,9 @@ def path(request, tmp_path_factory):
     """A log of answers as a file: with answers whose time or hints nobody knows, and days on which students return."""
     if request.param == "real":
         return REAL_LOG
-    school = simulate_school(date(2025, 3, 9), n_days=35, n_students=50, n_items=24, n_topics=3, n_anchors=0)
+    school = simulate_school(
+        date(2025, 3, 9), SimulatedBank(n_items=24, n_topics=3, n_anchors=0), n_days=35, n_students=50
+    )
     log = school.answers.to_pandas().drop_duplicates(["student_id", "item_id", "completed_at"])
     log["response_time_ms"] = log["response_time_ms"].astype("Int32").mask(log.index % 11 == 0)
     log["hint_used"] = log["hint_used"].astype("boolean").mask(log.index % 13 == 0)

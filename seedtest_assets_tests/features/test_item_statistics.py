@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from seedtest_assets.calibration import CalibrationRequest, answers_to_calibrate, no_parameters
-from seedtest_assets.cli.simulated_school import simulate_school
+from seedtest_assets.cli.simulated_school import SimulatedBank, simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.features.item_exposure import exposure_of_items
 from seedtest_assets.features.item_statistics import (
@@ -31,7 +31,7 @@ ALL_RIGHT = "3"
 
 @pytest.fixture(scope="module")
 def answers() -> pa.Table:
-    table = simulate_school(DAY, n_days=12, n_students=200, n_items=24, n_topics=4, n_anchors=6).answers
+    table = simulate_school(DAY, SimulatedBank(n_items=24, n_topics=4, n_anchors=6), n_days=12, n_students=200).answers
     correct = table["correct"].to_numpy() | (table["item_id"].to_numpy() == ALL_RIGHT)
     return table.set_column(table.column_names.index("correct"), "correct", pa.array(correct)).sort_by("completed_at")
 

@@ -212,8 +212,8 @@ def test_a_calibration_links_through_its_items_with_partial_credit(kind):
     models = ["GRM", "GPCM", "GRM", "GPCM", "GRM", "GPCM"]
     answers, truth = drawn(1500, many(6).steps.tolist(), models, 7, a=1.2)
     bank = LINE.apply(truth)
-    item_models = dict(enumerate(models))
-    fit = irt.calibrate(irt.Responses.from_matrix(answers), item_models=item_models, **{kind: bank})
+    given = irt.Models(item_models=dict(enumerate(models)))
+    fit = irt.calibrate(irt.Responses.from_matrix(answers), given, **{kind: bank})
     assert len(fit.linking.used) == 6
     assert abs(fit.linking.A - A) < 4 * fit.linking.errors.se_A < 0.3
     assert abs(fit.linking.B - B) < 4 * fit.linking.errors.se_B < 0.3

@@ -56,7 +56,7 @@ def fit_of(name) -> tuple[dict, irt.ItemParameters, irt.Calibration]:
     anchors = items.take(slice(0, result.get("n_held", 0)))
     fit = irt.calibrate(
         irt.Responses.from_matrix(answers_in_steps(name.split("_G")[0])),
-        item_models=models_of(items),
+        irt.Models(item_models=models_of(items)),
         anchors=anchors if len(anchors) else None,
         options=irt.Options(tolerance=1e-9, linking_method="fixed" if len(anchors) else "stocking_lord"),
     )
@@ -159,7 +159,7 @@ THREE = [[-0.8, 0.9], [-0.2, 0.1, 1.1], [0.4]]
 def test_gradient_is_zero_and_errors_are_the_hessians(model):
     matrix, _ = drawn(600, [*THREE, [-0.6, 0.3]], [model] * 4, seed=4, seen=0.8)
     matrix[matrix[:, 1] == 2, 1] = 3  # a score that nobody has
-    fit = irt.calibrate(irt.Responses.from_matrix(matrix), polytomous_model=model, options=TIGHT)
+    fit = irt.calibrate(irt.Responses.from_matrix(matrix), irt.Models(polytomous_model=model), options=TIGHT)
     finite = np.isfinite(fit.items.steps)
     assert finite.tolist() == [[True, True, False], [True, False, True], [False] * 3, [True, True, False]]
     assert fit.merged == ((1, (2,)),)
@@ -184,7 +184,9 @@ def test_gradient_is_zero_and_errors_are_the_hessians(model):
 def test_one_slope_for_pcm_and_rasch_has_zero_gradient_and_the_hessians_errors(n_right_or_wrong):
     steps = [*THREE[:2], [-0.6, 0.3], *[[0.4], [-0.5]][:n_right_or_wrong]]
     matrix, _ = drawn(700, steps, ["PCM"] * len(steps), seed=5, a=1.2)
-    fit = irt.calibrate(irt.Responses.from_matrix(matrix), "Rasch", polytomous_model="PCM", options=TIGHT)
+    fit = irt.calibrate(
+        irt.Responses.from_matrix(matrix), irt.Models(model="Rasch", polytomous_model="PCM"), options=TIGHT
+    )
     finite = np.isfinite(fit.items.steps)
     assert np.ptp(fit.items.a) == 0
 
@@ -208,7 +210,7 @@ def test_items_of_one_step_are_the_2pl(model, monkeypatch):
     responses = truth.responses
     expected = irt.calibrate(responses, options=TIGHT)
     monkeypatch.setattr(ResponseShards, "max_score", property(lambda self: np.full(self.n_items, 2)))
-    polytomous = irt.calibrate(responses, polytomous_model=model, options=TIGHT)
+    polytomous = irt.calibrate(responses, irt.Models(polytomous_model=model), options=TIGHT)
     assert polytomous.items.polytomous.all()
     assert polytomous.loglik == pytest.approx(expected.loglik, abs=1e-8)
     np.testing.assert_allclose(polytomous.items.a, expected.items.a, atol=1e-7)
@@ -223,7 +225,7 @@ def test_scores_reversed_turn_the_scale_round(model):
     matrix, _ = drawn(800, [*THREE[:2]] * 3, [model] * 6, seed=8, seen=0.8)
     highest = np.nanmax(matrix, axis=0)
     up, down = (
-        irt.calibrate(irt.Responses.from_matrix(scores), polytomous_model=model, options=TIGHT)
+        irt.calibrate(irt.Responses.from_matrix(scores), irt.Models(polytomous_model=model), options=TIGHT)
         for scores in (matrix, highest - matrix)
     )
     assert down.loglik == pytest.approx(up.loglik, abs=1e-7)
@@ -249,14 +251,14 @@ def test_a_graded_item_is_the_same_whatever_the_numbers_of_its_scores():
 def test_a_model_of_an_item_that_does_not_exist_is_refused(item):
     responses = irt.Responses.from_matrix([[0, 1], [2, 0], [1, 1]])
     with pytest.raises(irt.DataError, match=f"item_models names the item {item!r}, which is no code from 0 to 1"):
-        irt.calibrate(responses, item_models={item: "GPCM"})
+        irt.calibrate(responses, irt.Models(item_models={item: "GPCM"}))
 
 
 def test_a_model_of_items_that_are_right_or_wrong_changes_nothing_and_says_so():
     matrix, _ = drawn(300, [*THREE, *THREE], ["GPCM"] * 6, seed=3)
     responses = irt.Responses.from_matrix(pd.DataFrame(matrix, columns=[f"q{n}" for n in range(6)]))
     without = irt.calibrate(responses)
-    named = irt.calibrate(responses, item_models={2: "GRM", 5: "PCM", 0: "GRM"})
+    named = irt.calibrate(responses, irt.Models(item_models={2: "GRM", 5: "PCM", 0: "GRM"}))
     np.testing.assert_array_equal(named.items.b, without.items.b)
     line = "2 items have a model of partial credit that changes nothing, since nobody has a score above 1: q2, q5"
     assert set(named.warnings) - set(without.warnings) == {line}
@@ -268,7 +270,7 @@ def test_without_score_0_the_lowest_score_is_passed_by_everybody(model):
     shifted = matrix.copy()
     shifted[:, 0] += 1
     plain, without = (
-        irt.calibrate(irt.Responses.from_matrix(scores), polytomous_model=model, options=TIGHT)
+        irt.calibrate(irt.Responses.from_matrix(scores), irt.Models(polytomous_model=model), options=TIGHT)
         for scores in (matrix, shifted)
     )
     assert without.loglik == pytest.approx(plain.loglik, abs=1e-9)
@@ -280,8 +282,9 @@ def test_without_score_0_the_lowest_score_is_passed_by_everybody(model):
 def test_order_and_names_do_not_matter():
     matrix, _ = drawn(500, THREE * 2, ["GPCM"] * 6, seed=11, seen=0.7)
     order = np.random.default_rng(0).permutation(6)
-    first = irt.calibrate(irt.Responses.from_matrix(matrix), polytomous_model="GPCM", options=TIGHT)
-    second = irt.calibrate(irt.Responses.from_matrix(matrix[::-1, order]), polytomous_model="GPCM", options=TIGHT)
+    models = irt.Models(polytomous_model="GPCM")
+    first = irt.calibrate(irt.Responses.from_matrix(matrix), models, options=TIGHT)
+    second = irt.calibrate(irt.Responses.from_matrix(matrix[::-1, order]), models, options=TIGHT)
     np.testing.assert_allclose(second.items.steps, first.items.steps[order], atol=1e-8)
     np.testing.assert_allclose(second.theta[::-1], first.theta, atol=1e-8)
 
@@ -291,11 +294,12 @@ def test_standard_errors_of_large_banks_are_those_of_the_whole_matrix(model, mon
     rng = np.random.default_rng(12)
     steps = [np.sort(rng.normal(0, 1, rng.integers(1, 4))) for _ in range(120)]
     matrix, _ = drawn(3000, steps, [model] * 120, seed=13, a=1.1 if model == "PCM" else None, seen=0.3)
-    responses, marked = irt.Responses.from_matrix(matrix), "Rasch" if model == "PCM" else "2PL"
+    responses = irt.Responses.from_matrix(matrix)
+    models = irt.Models(model="Rasch" if model == "PCM" else "2PL", polytomous_model=model)
     monkeypatch.setattr(standard_errors, "FULL_LIMIT", 10_000)
-    whole = irt.calibrate(responses, marked, polytomous_model=model)
+    whole = irt.calibrate(responses, models)
     monkeypatch.setattr(standard_errors, "FULL_LIMIT", 0)
-    by_item = irt.calibrate(responses, marked, polytomous_model=model)
+    by_item = irt.calibrate(responses, models)
     np.testing.assert_allclose(by_item.se_a, whole.se_a, rtol=0.015)
     np.testing.assert_allclose(by_item.se_steps, whole.se_steps, rtol=0.015)
     np.testing.assert_allclose(by_item.se_b, whole.se_b, rtol=0.015)
@@ -303,9 +307,9 @@ def test_standard_errors_of_large_banks_are_those_of_the_whole_matrix(model, mon
 
 def test_single_precision_and_mixing_do_not_move_the_estimate(monkeypatch):
     matrix, _ = drawn(2000, THREE * 8, ["GRM", "GPCM", "GPCM"] * 8, seed=14, seen=0.6)
-    models = dict(enumerate(["GRM", "GPCM", "GPCM"] * 8))
+    models = irt.Models(item_models=dict(enumerate(["GRM", "GPCM", "GPCM"] * 8)))
     responses = irt.Responses.from_matrix(matrix)
-    usual, tight = (irt.calibrate(responses, item_models=models, options=each) for each in (irt.Options(), TIGHT))
+    usual, tight = (irt.calibrate(responses, models, options=each) for each in (irt.Options(), TIGHT))
     np.testing.assert_allclose(usual.items.steps, tight.items.steps, atol=2e-3)
     np.testing.assert_allclose(usual.items.a, tight.items.a, atol=1e-3)
     assert tight.loglik - usual.loglik < 1e-3
@@ -315,7 +319,7 @@ def test_priors_of_the_mean_step_pull_it():
     matrix, _ = drawn(300, THREE[:2] * 3, ["GPCM"] * 6, seed=15)
     fit = irt.calibrate(
         irt.Responses.from_matrix(matrix),
-        polytomous_model="GPCM",
+        irt.Models(polytomous_model="GPCM"),
         options=irt.Options(tolerance=1e-9, prior_b=(1.0, 0.2)),
     )
 
@@ -418,8 +422,8 @@ def test_intervals_cover_and_estimates_are_unbiased_over_many_seeds(model):
         centre = rng.normal(0, 0.7, (20, 1))
         steps = centre + np.array([-0.8, 0.0, 0.8]) + rng.uniform(-0.2, 0.2, (20, 3))
         matrix, truth = drawn(1000, steps, [model] * 20, seed, a=1.1 if model == "PCM" else None, seen=0.7)
-        marked = "Rasch" if model == "PCM" else "2PL"
-        fit = irt.calibrate(irt.Responses.from_matrix(matrix), marked, polytomous_model=model)
+        models = irt.Models(model="Rasch" if model == "PCM" else "2PL", polytomous_model=model)
+        fit = irt.calibrate(irt.Responses.from_matrix(matrix), models)
         error = (fit.items.steps - truth.steps) / fit.se_steps
         inside.append(np.abs(error) < 1.96)
         z.append(error)
@@ -432,22 +436,20 @@ def test_intervals_cover_and_estimates_are_unbiased_over_many_seeds(model):
 def test_unknown_models_are_refused():
     responses = irt.Responses.from_matrix([[0, 2], [1, 1]])
     with pytest.raises(irt.DataError, match="model 'NRM' of items with partial credit is not one of GRM, GPCM, PCM"):
-        irt.calibrate(responses, polytomous_model="NRM")
+        irt.calibrate(responses, irt.Models(polytomous_model="NRM"))
     with pytest.raises(irt.DataError, match="model '3PL' of items"):
-        irt.calibrate(responses, item_models={1: "3PL"})
+        irt.calibrate(responses, irt.Models(item_models={1: "3PL"}))
 
 
 def test_summary_and_frames_show_steps():
     matrix, _ = drawn(300, THREE, ["GPCM", "GRM", "GRM"], seed=22)
-    fit = irt.calibrate(irt.Responses.from_matrix(matrix), item_models={0: "GPCM"})
+    fit = irt.calibrate(irt.Responses.from_matrix(matrix), irt.Models(item_models={0: "GPCM"}))
     assert "GPCM: b_1 " in fit.summary()
     items = fit.to_frames().items
     assert items["model"].tolist() == ["GPCM", "GRM", "2PL"]
     assert items["b_2"].isna().tolist() == [False, False, True]
     again = ResponseShards.here(irt.Responses.from_matrix(matrix))
-    assert (
-        len(estimation.Sample.of(again, "2PL", np.array(["GPCM", "GRM", ""], object), None, irt.Options()).fitted) == 3
-    )
+    assert len(estimation.Sample.of(again, irt.Models(), None, irt.Options()).fitted) == 3
 
 
 @pytest.mark.parametrize("model", ["GRM", "GPCM"])
@@ -455,7 +457,7 @@ def test_items_with_the_same_answers_are_refused(model):
     """Mixed steps towards the infinite slope may bring the thresholds of a GRM out of order, which have no likelihood."""
     matrix = np.repeat(np.arange(40)[:, None] % 3, 4, axis=1)
     with pytest.raises(irt.DataError, match="separate right from wrong perfectly"):
-        irt.calibrate(irt.Responses.from_matrix(matrix), polytomous_model=model)
+        irt.calibrate(irt.Responses.from_matrix(matrix), irt.Models(polytomous_model=model))
 
 
 def test_3pl_changes_nothing_where_every_item_has_partial_credit():

@@ -72,7 +72,7 @@ def test_partial_credit():
     theta = rng.normal(size=1200)[:, None]
     matrix = (theta + rng.logistic(size=(1200, 12)) > 0).astype(float)
     matrix[:, 6:] += theta + rng.logistic(size=(1200, 6)) > 0.5
-    assert_alike(responses_of(matrix), polytomous_model="GPCM", item_models={7: "GRM"})
+    assert_alike(responses_of(matrix), model=irt.Models(polytomous_model="GPCM", item_models={7: "GRM"}))
 
 
 def test_posteriors_with_nodes_of_their_own():

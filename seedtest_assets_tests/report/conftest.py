@@ -16,7 +16,7 @@ from seedtest_assets.calibration import (
     linked_blocks,
     n_linking_items,
 )
-from seedtest_assets.cli.simulated_school import simulate_school
+from seedtest_assets.cli.simulated_school import SimulatedBank, simulate_school
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.features.item_exposure import exposure_of_items
 from seedtest_assets.features.item_statistics import CalibratedItems, item_statistics_of_window
@@ -40,7 +40,7 @@ def drifted_anchor(school) -> str:
 
 @pytest.fixture(scope="session")
 def school():
-    return simulate_school(DAY, n_days=N_DAYS, n_students=400, n_items=40, n_topics=4, n_anchors=14)
+    return simulate_school(DAY, SimulatedBank(n_items=40, n_topics=4, n_anchors=14), n_days=N_DAYS, n_students=400)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from seedtest_assets.cli.simulated_school import simulate_school
+from seedtest_assets.cli.simulated_school import SimulatedBank, simulate_school
 from seedtest_assets.report.item_table import left_out_items, table_columns
 from seedtest_assets.report.page import calibration_page
 from seedtest_assets_tests.report.conftest import DAY, anchors_of, calibrated
@@ -17,7 +17,9 @@ from seedtest_assets_tests.report.test_page import Page
 @pytest.fixture(scope="module")
 def scored():
     """The last of four topics has partial credit; the bank has another model of one of its anchors."""
-    school = simulate_school(DAY, n_days=15, n_students=300, n_items=40, n_topics=4, n_anchors=14, partial_credit=True)
+    school = simulate_school(
+        DAY, SimulatedBank(n_items=40, n_topics=4, n_anchors=14, partial_credit=True), n_days=15, n_students=300
+    )
     anchors = anchors_of(school)
     graded = anchors.loc[anchors["steps"].notna(), "item_id"].iloc[0]
     models = {"polytomous_model": "GPCM", "item_models": {graded: "GRM"}}

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from seedtest_assets.cli.simulated_school import School, simulate_school
+from seedtest_assets.cli.simulated_school import School, SimulatedBank, simulate_school
 from seedtest_assets.days import last_full_day
 from seedtest_assets.storage.database import Database
 
@@ -56,7 +56,7 @@ class Outcome:
 @cache
 def small_platform() -> School:
     """The answers and questions of every platform here."""
-    return simulate_school(DAY, n_days=N_DAYS, n_students=90, n_items=24, n_topics=3, n_anchors=8)
+    return simulate_school(DAY, SimulatedBank(n_items=24, n_topics=3, n_anchors=8), n_days=N_DAYS, n_students=90)
 
 
 def make_platform(database: Database, variant: str, source: str) -> None:
