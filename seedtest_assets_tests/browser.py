@@ -9,9 +9,8 @@ import pytest
 from selenium import webdriver
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-needs_browser = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="no browser: apt-get install chromium chromium-driver"
-)
+NO_BROWSER = "" if CHROMIUM and DRIVER else "no browser: apt-get install chromium chromium-driver"
+needs_browser = pytest.mark.skipif(bool(NO_BROWSER), reason=NO_BROWSER)
 _FLAGS = [
     "--headless=new",
     "--no-sandbox",

@@ -64,7 +64,6 @@ DEAREST = (
     "test_daemon.py",
     "test_service_operation.py",
     "test_page.py",
-    "test_dev.py",
     "test_calibration_report.py",
     "test_sign_of_life.py",
     "test_linking_partial_credit.py",

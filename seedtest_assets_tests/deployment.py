@@ -1,4 +1,4 @@
-"""A deployment as it runs: webserver, daemon and the code's server as processes of their own, in a folder of their own."""
+"""A deployment as it runs, in processes of its own and a folder of its own: of the units for systemd, or of `seedtest dev`."""
 
 import os
 import re
@@ -30,53 +30,26 @@ TICKS = """query($sensor: String!) { sensorOrError(sensorSelector: {repositoryLo
 QUESTION_PAUSE = 0.5
 
 
-class Deployment:
-    """Webserver, daemon and code server in a folder of their own; a context in which they run.
-
-    They are started by the commands of the units for systemd, on free ports.
-    """
+class Running:
+    """Programs in a folder of their own, a webserver among them; a context at whose end none is left."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
-        self.code_port = free_port()
         shutil.copy(ROOT / "dagster.yaml", folder)
-        workspace = (SYSTEMD / "workspace.yaml").read_text().replace("4000", str(self.code_port))
-        for place in (folder, folder / "systemd"):
-            place.mkdir(exist_ok=True)
-            (place / "workspace.yaml").write_text(workspace)
         self.environment = {**os.environ, **environment, "DAGSTER_HOME": str(folder), "PYTHONPATH": str(ROOT)}
         self.port = free_port()
         self.processes: dict[str, subprocess.Popen] = {}
-
-    def __enter__(self) -> "Deployment":
-        self.start(*self.command_of("code"))
-        try:
-            wait_for("the code's server", lambda: listens(self.code_port))
-            self.start(*self.command_of("webserver"))
-            self.start(*self.command_of("daemon"))
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
 
     def __exit__(self, *_: object) -> None:
         for program in list(self.processes):
             self.kill(program)
 
-    def command_of(self, unit: str) -> list[str]:
-        """The program and arguments of a unit, with this deployment's folder and ports."""
-        (command,) = re.findall(
-            r"^ExecStart=/opt/seedtest/bin/(.+)$", (SYSTEMD / f"seedtest-{unit}.service").read_text(), re.M
-        )
-        for written, here in (("/var/lib/seedtest", self.folder), ("4000", self.code_port), ("3000", self.port)):
-            command = command.replace(written, str(here))
-        return command.split()
-
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, program: str, *arguments: str) -> None:
+    def start(self, program: str, *arguments: str, **how: Callable[[], object]) -> None:
+        """Start a program of this interpreter; how: more of Popen's arguments."""
         with (self.folder / f"{program}.log").open("ab") as log:
             self.processes[program] = subprocess.Popen(
                 [Path(sys.executable).with_name(program), *arguments],
@@ -85,6 +58,7 @@ class Deployment:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                **how,
             )
 
     def kill(self, program: str) -> None:
@@ -126,6 +100,62 @@ class Deployment:
             return [tick for tick in ticks if tick["timestamp"] > moment and tick["status"] == "SKIPPED"]
 
         return wait_for(f"a tick of {sensor}", ticked, pause=QUESTION_PAUSE)
+
+
+class Deployment(Running):
+    """Webserver, daemon and code server, started by the commands of the units for systemd, on free ports."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        super().__init__(folder, environment)
+        self.code_port = free_port()
+        workspace = (SYSTEMD / "workspace.yaml").read_text().replace("4000", str(self.code_port))
+        for place in (folder, folder / "systemd"):
+            place.mkdir(exist_ok=True)
+            (place / "workspace.yaml").write_text(workspace)
+
+    def __enter__(self) -> "Deployment":
+        self.start(*self.command_of("code"))
+        try:
+            wait_for("the code's server", lambda: listens(self.code_port))
+            self.start(*self.command_of("webserver"))
+            self.start(*self.command_of("daemon"))
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def command_of(self, unit: str) -> list[str]:
+        """The program and arguments of a unit, with this deployment's folder and ports."""
+        (command,) = re.findall(
+            r"^ExecStart=/opt/seedtest/bin/(.+)$", (SYSTEMD / f"seedtest-{unit}.service").read_text(), re.M
+        )
+        for written, here in (("/var/lib/seedtest", self.folder), ("4000", self.code_port), ("3000", self.port)):
+            command = command.replace(written, str(here))
+        return command.split()
+
+
+class Development(Running):
+    """`seedtest dev` on free ports, started as a job in a shell's background, which ignores INT."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        super().__init__(folder, environment)
+        shutil.copy(ROOT / "workspace.yaml", folder)
+        self.reports_port = free_port()
+
+    def __enter__(self) -> "Development":
+        ports = ("--port", str(self.port), "--reports-port", str(self.reports_port))
+        self.start("seedtest", "dev", *ports, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it, for only it knows the processes that it started."""
+        self.processes["seedtest"].terminate()
+        self.processes["seedtest"].wait()
+
+    @property
+    def shown(self) -> str:
+        """What it has written to the terminal, and the programs that it started."""
+        return (self.folder / "seedtest.log").read_text(encoding="utf-8")
 
 
 def listens(port: int) -> bool:

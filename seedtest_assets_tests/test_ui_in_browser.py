@@ -1,14 +1,21 @@
-"""The Dagster UI in a real browser: the graph, a day materialised by hand, a failed check with its picture, the report.
+"""`seedtest dev`, and in a real browser its UI: the graph, a day materialised by hand, a failed check with its picture, the report.
+
+What it shows first and what it leaves behind are the first test and the last.
 
 `--screenshots DIR` keeps the pictures of docs/.
 """
 
+import re
 import shutil
+import signal
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from urllib.parse import urlsplit
 
+import psutil
 import pytest
+import requests
 from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -17,13 +24,10 @@ from typer.testing import CliRunner, Result
 
 from seedtest_assets.cli.app import app
 from seedtest_assets.cli.simulated_school import SimulatedBank, load_school, simulate_school
-from seedtest_assets.report.server import serving_reports
 from seedtest_assets.storage.database import Database
-from seedtest_assets_tests.browser import chromium, needs_browser
+from seedtest_assets_tests.browser import NO_BROWSER, chromium
 from seedtest_assets_tests.conftest import execute, new_database, rows_of
-from seedtest_assets_tests.deployment import QUESTION_PAUSE, STATUS, Deployment, free_port, wait_for
-
-pytestmark = needs_browser
+from seedtest_assets_tests.deployment import QUESTION_PAUSE, STATUS, Development, listens, wait_for
 
 N_DAYS = 29
 """All that two nights look back to: this process, which runs them, knows earlier days, too."""
@@ -44,27 +48,26 @@ ASSETS = {
 
 @pytest.fixture(scope="module")
 def deployment(template, tmp_path_factory, without_report):
-    """A deployment with two healthy nights before yesterday, whose reports nobody looks at."""
+    """`seedtest dev` with two healthy nights before yesterday, whose reports nobody looks at."""
     folder, database = tmp_path_factory.mktemp("deployment"), new_database(template)
     school = simulate_school(
         YESTERDAY, SimulatedBank(n_items=60, n_topics=6, n_anchors=12), n_days=N_DAYS, n_students=400
     )
     load_school(database, school)
     environment = {
-        "SEEDTEST_REPORTS_URL": f"http://localhost:{free_port()}",
         "DATABASE_URL": database.url,
         "DAGSTER_POSTGRES_URL": new_database(template, like="template0").url,
         "SEEDTEST_LAKE": str(folder / "lake"),
         "SEEDTEST_START_DATE": str(YESTERDAY - timedelta(days=N_DAYS - 1)),
         "MIRT_LOOKBACK_DAYS": "14",
     }
-    with Deployment(folder, environment) as running:
+    with Development(folder, environment) as running:
         assert seedtest_run(running, str(YESTERDAY - timedelta(days=1)), "--days", "2").exit_code == 0
-        wait_for("the webserver", running.answers)
+        wait_for("its addresses", lambda: "Ctrl-C" in running.shown or running.processes["seedtest"].poll() is not None)
         yield running
 
 
-def seedtest_run(deployment: Deployment, day: str, *options: str) -> Result:
+def seedtest_run(deployment: Development, day: str, *options: str) -> Result:
     """Run `seedtest run` for a day in this process, which has loaded already what a new one would load for seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(deployment.folder)
@@ -75,6 +78,8 @@ def seedtest_run(deployment: Deployment, day: str, *options: str) -> Result:
 
 @pytest.fixture(scope="module")
 def ui(deployment, tmp_path_factory):
+    if NO_BROWSER:
+        pytest.skip(NO_BROWSER)
     with chromium(tmp_path_factory.mktemp("browser"), size=(1500, 900)) as driver:
         yield Page(driver, deployment.url)
 
@@ -136,6 +141,16 @@ def newest_run(deployment) -> dict:
     )
     (run,) = deployment.ask(query)["runsOrError"]["results"]
     return run
+
+
+def test_it_shows_the_addresses_of_the_ui_and_of_the_reports(deployment):
+    ui, reports = (re.search(rf"^{name}: +(\S+)$", deployment.shown, re.M)[1] for name in ("UI", "Reports"))
+    assert ui == f"http://localhost:{deployment.port}"
+    assert requests.get(f"{ui}/server_info", timeout=30).ok
+    assert reports == f"http://localhost:{deployment.reports_port}"
+    page = requests.get(f"{reports}/date={YESTERDAY - timedelta(days=1)}/calibration.html", timeout=30)
+    assert page.text == "<!doctype html>"
+    assert "Traceback" not in deployment.shown
 
 
 def test_the_graph_shows_every_asset_in_one_picture(ui, screenshot):
@@ -207,12 +222,10 @@ def test_the_report_that_the_ui_names_opens(ui, deployment, screenshot):
     """The link of a materialisation leads to what `seedtest dev` serves the reports with."""
     ui.open(f"/assets/calibration_report?partition={YESTERDAY}")
     link = ui.see("//a[contains(@href, 'calibration.html')]").get_attribute("href")
-    assert link == f"{deployment.environment['SEEDTEST_REPORTS_URL']}/date={YESTERDAY}/calibration.html"
-    reports = Path(deployment.environment["SEEDTEST_LAKE"]) / "reports"
+    assert link == f"http://localhost:{deployment.reports_port}/date={YESTERDAY}/calibration.html"
     ui.driver.set_window_size(1180, 1760)
-    with serving_reports(reports, urlsplit(link).port):
-        ui.driver.get(f"{link}#en")
-        ui.read("Needs attention")
+    ui.driver.get(f"{link}#en")
+    ui.read("Needs attention")
     screenshot(ui.driver, "report")
 
 
@@ -221,15 +234,17 @@ def test_a_command_that_is_killed_does_not_hold_up_the_queue_and_its_run_says_wh
     database = Database(deployment.environment["DATABASE_URL"])
     with database.transaction() as connection:
         connection.exec_driver_sql("LOCK TABLE attempt")  # the run waits for its answers, and is there to be killed
-        deployment.start("seedtest", "run", "--date", str(YESTERDAY))
+        command = [Path(sys.executable).with_name("seedtest"), "run", "--date", str(YESTERDAY)]
+        nobody = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(command, cwd=deployment.folder, env=deployment.environment, **nobody)
         killed = wait_for("the run", lambda: started_run(deployment), pause=QUESTION_PAUSE)
-        deployment.processes["seedtest"].kill()
+        process.kill()
     deployment.run(YESTERDAY)  # ends, and so has left the queue
     assert deployment.ask(STATUS, run=killed)["runOrError"]["status"] == "FAILURE"
     ui.open(f"/runs/{killed}")
     ui.read("the process that ran it is gone")
     wait_for("the incident", lambda: rows_of(database, "SELECT FROM incident WHERE title LIKE 'run failed%'"))
-    deployment.kill("seedtest")
+    process.wait()
 
 
 def started_run(deployment) -> str | None:
@@ -238,3 +253,14 @@ def started_run(deployment) -> str | None:
         runId stepStats { status } } } } }"""
     runs = deployment.ask(query)["runsOrError"]["results"]
     return next((run["runId"] for run in runs if run["stepStats"]), None)
+
+
+def test_it_leaves_nothing_behind_when_it_is_stopped(deployment):
+    dev, shown = deployment.processes["seedtest"], len(deployment.shown)
+    children = psutil.Process(dev.pid).children(recursive=True)
+    assert len(children) >= 3  # `dagster dev`, webserver, daemon, the code's server
+    dev.send_signal(signal.SIGTERM)
+    assert dev.wait(120) == 0, deployment.shown[shown:]
+    assert "Traceback" not in deployment.shown[shown:]
+    assert not psutil.wait_procs(children, timeout=30)[1]
+    assert not any(map(listens, (deployment.port, deployment.reports_port)))
