@@ -11,9 +11,8 @@ Wise, S. L., & Ma, L. (2012). Setting response time thresholds for a CAT item po
 meeting of the National Council on Measurement in Education, Vancouver.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -24,7 +23,7 @@ from seedtest_assets import irt
 from seedtest_assets.encoded_columns import dictionary_of
 from seedtest_assets.errors import number_of
 from seedtest_assets.medians import grouped_medians, medians_and_counts_below
-from seedtest_assets.tables_on_demand import PartsOnDemand
+from seedtest_assets.tables_on_demand import kept_for_the_same_rows
 
 Policy = Literal["keep", "wrong", "ignore"]
 """What a rapid guess counts as: the answer it is, an incorrect one, or none."""
@@ -128,30 +127,12 @@ def sum_of_counts(policy: Policy, counts: Iterable[RapidCount]) -> RapidCount:
 NOTHING_COUNTED = RapidCount(policy="keep", n_timed=0, n=0)
 
 
+@kept_for_the_same_rows(2)  # the window, and the 60 days of the exposures where these are others
 def find_rapid_guesses(parts: Sequence[pa.Table]) -> RapidGuesses:
     """Find what is a rapid guess among answers by the times of the same answers.
 
-    parts: item_id, response_time_ms of some of the answers each; read twice, one after the other. The last result for parts
-    that say what rows they are is kept: the steps of a night ask for the same window.
+    parts: item_id, response_time_ms of some of the answers each; read twice, one after the other.
     """
-    rows = parts.rows if isinstance(parts, PartsOnDemand) else None
-    return _find_rapid_guesses(parts) if rows is None else _of_rows(_TheseRows(rows, parts))
-
-
-@dataclass(frozen=True)
-class _TheseRows:
-    """Parts that are the same where their rows are, whichever columns they have."""
-
-    rows: Hashable
-    parts: Sequence[pa.Table] = field(compare=False)
-
-
-@lru_cache(maxsize=2)  # the window, and the 60 days of the exposures where these are others
-def _of_rows(asked: _TheseRows) -> RapidGuesses:
-    return _find_rapid_guesses(asked.parts)
-
-
-def _find_rapid_guesses(parts: Sequence[pa.Table]) -> RapidGuesses:
     answers = TimedAnswers(parts)
     found = [_filled(values, len(answers.item_ids)) for values in medians_and_counts_below(answers, _thresholds_of)]
     medians, n_timed, thresholds, n_rapid = found

@@ -238,6 +238,15 @@ class Settings(Thresholds):
         ),
     ] = None
 
+    seedtest_steps_at_a_time: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=8,
+            description="steps of a run that may work side by side where none waits for another, 1 to 8; `1` takes longer and less memory",
+        ),
+    ] = 2
+
     agg_include_theta: Annotated[
         bool, Field(description="write theta_estimate and theta_sd to `features_topic_daily`; `false`: NULL")
     ] = True

@@ -1,13 +1,13 @@
 """Tables of answers as shards: work on them by this process or by the workers of a cluster."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from seedtest_assets.irt.shards import Shards, ShardsHere
-from seedtest_assets.tables_on_demand import narrowed, rows_of_students
+from seedtest_assets.tables_on_demand import PartsOnDemand, narrowed, rows_of_students
 
 R = TypeVar("R")
 
@@ -29,6 +29,11 @@ class TableShards(Shards[pa.Table]):
 
     def __len__(self) -> int:
         return len(self.tables)
+
+    @property
+    def rows(self) -> Hashable | None:
+        """Which rows the parts have, as of PartsOnDemand; None: unknown."""
+        return self.tables.rows if isinstance(self.tables, PartsOnDemand) else None
 
     def narrowed(self, columns: Sequence[str]) -> "TableShards":
         """Give the parts with fewer columns, of those that they have."""

@@ -1,10 +1,16 @@
 """Answers in parts that no two students share, each read when it is asked for."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
-from typing import overload
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, wraps
+from threading import RLock
+from typing import Any, TypeVar, overload
 
 import pyarrow as pa
+
+Parts = TypeVar("Parts")
+Found = TypeVar("Found")
 
 
 class TablesOnDemand(Sequence[pa.Table], ABC):
@@ -51,3 +57,37 @@ def narrowed(parts: Sequence[pa.Table], columns: Sequence[str]) -> Sequence[pa.T
     if isinstance(parts, PartsOnDemand):
         return parts.select(columns)
     return [part.select([name for name in columns if name in part.column_names]) for part in parts]
+
+
+@dataclass(frozen=True)
+class _TheseRows:
+    """Parts that are the same where their rows are, whichever columns they have."""
+
+    rows: Hashable
+    parts: Any = field(compare=False)
+
+
+def kept_for_the_same_rows(most: int) -> Callable[[Callable[[Parts], Found]], Callable[[Parts], Found]]:
+    """Let a function of parts keep what it found of the last `most` of them that say what rows they are.
+
+    The steps of a night ask for the same window, some of them at the same time: then one waits for what the other finds.
+    """
+
+    def of_function(find: Callable[[Parts], Found]) -> Callable[[Parts], Found]:
+        finding = RLock()
+
+        @lru_cache(maxsize=most)
+        def of_rows(asked: _TheseRows) -> Found:
+            return find(asked.parts)
+
+        @wraps(find)
+        def found(parts: Parts) -> Found:
+            rows = getattr(parts, "rows", None)
+            if rows is None:
+                return find(parts)
+            with finding:
+                return of_rows(_TheseRows(rows, parts))
+
+        return found
+
+    return of_function

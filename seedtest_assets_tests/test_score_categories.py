@@ -12,7 +12,9 @@ from seedtest_assets.engines.coded_request import code_request
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.errors import InputError
 from seedtest_assets.item_steps import steps_matrix
-from seedtest_assets.score_categories import common_step, score_categories
+from seedtest_assets.score_categories import common_step, item_scores, score_categories
+from seedtest_assets.table_shards import TableShards
+from seedtest_assets.tables_on_demand import PartsOnDemand
 
 SCHEMA = pa.schema([*ANSWER_SCHEMA, *SCORE_SCHEMA])
 
@@ -255,3 +257,27 @@ def test_a_calibration_by_ids_has_models_steps_and_errors():
     assert items["steps"].isna().tolist() == [False] * 3 + [True] * 5
     assert result.model_spec["polytomous_model"] == "GPCM"
     assert result.model_spec["n_items_partial_credit"] == 3
+
+
+def test_the_scores_of_the_same_rows_are_looked_for_once(monkeypatch):
+    read = []
+
+    class Parts(PartsOnDemand):
+        def __init__(self, rows):
+            self._rows = rows
+
+        rows = property(lambda self: self._rows)
+
+        def __len__(self):
+            return 1
+
+        def read(self, number):
+            read.append(self.rows)
+            return pa.table({"item_id": ["q1", "q2"], "correct": [True, False]})
+
+        def select(self, columns):
+            return self
+
+    for rows in ("one window", "one window", "another", "one window", None, None):
+        assert item_scores(TableShards.here(Parts(rows))).item_ids.to_pylist() == ["q1", "q2"]
+    assert read == ["one window", "another", None, None]

@@ -24,7 +24,7 @@ from seedtest_assets.checks.dagster_checks import result_of, specs_of
 from seedtest_assets.checks.judgement import Judgement, numbers_to_record
 from seedtest_assets.dagster_log.reasons import ADVICE
 from seedtest_assets.resources import AnswerLake, AnswerSource, CheckLimits, IrtEngine, PlatformDatabase
-from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
+from seedtest_assets.step.arguments import CATALOGUE, FIRST_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import table_metadata
 from seedtest_assets.storage.database import Database
@@ -76,7 +76,7 @@ class CalibrateConfig(dg.Config):
         ),
     ],
     check_specs=specs_of(catalogue.CALIBRATION),
-    **DAILY_STEP,
+    **FIRST_STEP,
 )
 def calibrate(
     context: dg.AssetExecutionContext,

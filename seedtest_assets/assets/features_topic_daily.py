@@ -12,7 +12,7 @@ from seedtest_assets.features.daily import ANSWER_COLUMNS, features_of_parts
 from seedtest_assets.features.topics_of_answers import active_pairs
 from seedtest_assets.report.pictures import histogram
 from seedtest_assets.resources import AnswerLake, FeatureRules, IrtEngine, PlatformDatabase
-from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
+from seedtest_assets.step.arguments import CATALOGUE, FIRST_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import cluster_metadata, picture, previewed, table_metadata
 from seedtest_assets.storage.abilities import newest_abilities
@@ -23,7 +23,7 @@ from seedtest_assets.storage.window_parts import newest_answers
 
 @dg.asset(
     deps=["student_topic_theta"],
-    **DAILY_STEP,
+    **FIRST_STEP,
     **CATALOGUE,
     kinds={"duckdb", "postgres"},
     metadata=table_metadata("features_topic_daily"),

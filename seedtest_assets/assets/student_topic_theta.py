@@ -10,7 +10,7 @@ from seedtest_assets.features.topic_theta import topic_theta
 from seedtest_assets.irt import TopicSpread
 from seedtest_assets.report.pictures import histogram
 from seedtest_assets.resources import AnswerLake, IrtEngine, PlatformDatabase
-from seedtest_assets.step.arguments import CATALOGUE, DAILY_STEP
+from seedtest_assets.step.arguments import CATALOGUE, FIRST_STEP
 from seedtest_assets.step.failures import failures_in_one_line
 from seedtest_assets.step.metadata import cluster_metadata, picture, previewed, rounded, table_metadata
 from seedtest_assets.storage.history import fit_meta, item_parameters
@@ -19,7 +19,7 @@ from seedtest_assets.storage.publishing import write_topic_theta
 
 @dg.asset(
     deps=["mirt_fit_meta"],
-    **DAILY_STEP,
+    **FIRST_STEP,
     **CATALOGUE,
     kinds={"numba", "postgres"},
     metadata=table_metadata("student_topic_theta"),

@@ -16,13 +16,14 @@ from seedtest_assets.cli.terminal import ShowStep
 from seedtest_assets.dagster_log.failures import advice_of, reason_of
 from seedtest_assets.dagster_log.reasons import ADVICE
 from seedtest_assets.dagster_log.run_queue import NOT_STARTED_AGAIN
-from seedtest_assets.dagster_log.sign_of_life import GRACE, lost_runs, report_lost, sign_of_life
+from seedtest_assets.dagster_log.sign_of_life import GRACE, lost_runs, report_lost
 from seedtest_assets.days import days_up_to, last_full_day
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError, sentences
 from seedtest_assets.resources import resources_from
 from seedtest_assets.schedules import extract_job, nightly_job, requests_for
 from seedtest_assets.settings import Settings, load_settings
+from seedtest_assets.step.executor import execute
 from seedtest_assets.storage.database import Database, prepared_database
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.late_answers import last_days_counted
@@ -151,16 +152,15 @@ def _execute(
     run_id, began = str(uuid4()), time.monotonic()
     instance.add_event_listener(run_id, partial(_show_event, show))
     job = extract_job if request.asset_selection else nightly_job
-    with sign_of_life(instance, run_id) as tags:
-        result = defs.resolve_job_def(job.name).execute_in_process(
-            instance=instance,
-            run_id=run_id,
-            raise_on_error=False,
-            run_config={**request.run_config, **_QUIET},
-            partition_key=request.partition_key,
-            resources=resources,
-            tags={**request.tags, **tags, **NOT_STARTED_AGAIN},
-        )
+    result = execute(
+        defs.resolve_job_def(job.name),
+        instance,
+        run_id,
+        run_config={**request.run_config, **_QUIET},
+        partition_key=request.partition_key,
+        resources=resources,
+        tags={**request.tags, **NOT_STARTED_AGAIN},
+    )
     checks = result.get_asset_check_evaluations()
     failure, advice = (None, "") if result.success else _failure(result)
     return DayRun(

@@ -7,6 +7,19 @@ A test beside this package uses each of them for real, so that an upgrade which 
 # materialization that it is about: without it the UI shows the check as never evaluated.
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
+# What an executor of steps is made of. Dagster's own executors use them in the same way; it documents only their base class.
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.errors import DagsterExecutionInterruptedError, raise_execution_interrupts
+from dagster._core.events import EngineEventData
+from dagster._core.execution.api import ExecuteRunWithPlanIterable
+from dagster._core.execution.build_resources import wrap_resources_for_execution
+from dagster._core.execution.compute_logs import create_compute_log_file_key
+from dagster._core.execution.context_creation_job import PlanExecutionContextManager
+from dagster._core.execution.execute_in_process import core_execute_in_process, merge_run_tags
+from dagster._core.execution.plan.execute_plan import dagster_event_sequence_for_step
+from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
+from dagster._core.execution.retries import RetryMode
+
 # The states of a schedule and of a tick: Dagster stores them, and has no public name for them.
 from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
@@ -28,6 +41,19 @@ __all__ = [
     "RETRY_NUMBER_TAG",
     "WILL_RETRY_TAG",
     "AssetCheckEvaluationTargetMaterializationData",
+    "DagsterExecutionInterruptedError",
+    "EngineEventData",
+    "ExecuteRunWithPlanIterable",
+    "InMemoryJob",
+    "InstanceConcurrencyContext",
     "InstigatorStatus",
+    "PlanExecutionContextManager",
+    "RetryMode",
     "TickStatus",
+    "core_execute_in_process",
+    "create_compute_log_file_key",
+    "dagster_event_sequence_for_step",
+    "merge_run_tags",
+    "raise_execution_interrupts",
+    "wrap_resources_for_execution",
 ]

@@ -3,7 +3,8 @@
 import io
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from html import escape, unescape
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from seedtest_assets.report.one_at_a_time import DRAWING
 from seedtest_assets.report.translations import KOREAN, bilingual
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -51,9 +53,11 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def styled() -> Any:
+@contextmanager
+def styled() -> Iterator[None]:
     """The context in which pictures are drawn."""
-    return mpl.rc_context(_STYLE)
+    with DRAWING, mpl.rc_context(_STYLE):
+        yield
 
 
 def panels(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from seedtest_assets.report.one_at_a_time import one_at_a_time
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -16,6 +18,7 @@ LEFT, RIGHT, BOTTOM, TOP = 0.78, 0.22, 0.48, 0.2
 """Margins in inches, with room for the axis labels."""
 
 
+@one_at_a_time
 def item_map(difficulty: ArrayLike, theta: ArrayLike) -> bytes:
     """Difficulties of the items against the abilities of the students, on one scale."""
     theta, difficulty = np.asarray(theta, float), np.asarray(difficulty, float)
@@ -45,6 +48,7 @@ def item_map(difficulty: ArrayLike, theta: ArrayLike) -> bytes:
     return _png(figure)
 
 
+@one_at_a_time
 def histogram(values: ArrayLike, what: str, of_what: str) -> bytes:
     """Distribution of a number over what it was counted of; unknown ones are left out."""
     values = np.asarray(values, float)
@@ -54,6 +58,7 @@ def histogram(values: ArrayLike, what: str, of_what: str) -> bytes:
     return _png(figure)
 
 
+@one_at_a_time
 def history(values: Sequence[float], label: str, limits: Sequence[float] = ()) -> bytes:
     """A number over the last partitions, oldest first; the newest is marked. limits: what it is held against, dashed.
 
@@ -71,6 +76,7 @@ def history(values: Sequence[float], label: str, limits: Sequence[float] = ()) -
     return _png(figure)
 
 
+@one_at_a_time
 def reliability_curve(predicted: Sequence[float], observed: Sequence[float]) -> bytes:
     """Draw the observed share of correct answers against the predicted share; on the diagonal the prediction is calibrated."""
     figure, axes = _figure(width=2.6, height=2.4)

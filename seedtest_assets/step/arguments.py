@@ -31,6 +31,9 @@ DAILY_STEP: dict[str, Any] = {
 }
 """A step that makes one day a run."""
 
+FIRST_STEP: dict[str, Any] = DAILY_STEP | {"op_tags": {"dagster/priority": "1"}}
+"""A daily step that begins before others that could begin, too: the longest way through a night leads over it."""
+
 WEEKLY_STEP: dict[str, Any] = DAILY_STEP | {"partitions_def": weekly}
 """A step that makes one week a run."""
 

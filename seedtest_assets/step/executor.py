@@ -1,38 +1,203 @@
-"""The executor of every run: Dagster's in-process one, with the run's sign of life and kept connections."""
+"""The executor of every run: steps that do not wait for each other run side by side, as threads of the run's process.
 
-from collections.abc import Iterator
+Much of a step waits for the database or runs on one core. A second process for it would first import for three seconds.
+"""
+
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 import dagster as dg
 
 from seedtest_assets.dagster_log.kept_connections import kept_connections
+from seedtest_assets.dagster_log.private import (
+    DagsterExecutionInterruptedError,
+    EngineEventData,
+    ExecuteRunWithPlanIterable,
+    InMemoryJob,
+    InstanceConcurrencyContext,
+    PlanExecutionContextManager,
+    RetryMode,
+    core_execute_in_process,
+    create_compute_log_file_key,
+    dagster_event_sequence_for_step,
+    merge_run_tags,
+    raise_execution_interrupts,
+    wrap_resources_for_execution,
+)
 from seedtest_assets.dagster_log.sign_of_life import sign_of_life
+from seedtest_assets.settings import load_settings
+
+# How long an interrupted run waits for steps to notice: what waits for a server does so only when it answers.
+SECONDS_TO_NOTICE = 5.0
 
 
-class _WithSignOfLife(dg.Executor):
-    """Holds the run's lock while another executor executes it."""
+class SideBySideExecutor(dg.Executor):
+    """Executes a run's steps in this process, several at a time, and holds the run's lock meanwhile."""
 
-    def __init__(self, executor: dg.Executor) -> None:
-        self._executor = executor
+    def __init__(self, retries: RetryMode, steps_at_a_time: int) -> None:
+        self._retries, self._steps_at_a_time = retries, steps_at_a_time
 
     @property
-    def retries(self) -> Any:
-        return self._executor.retries
-
-    @property
-    def step_dependency_config(self) -> Any:
-        return self._executor.step_dependency_config
+    def retries(self) -> RetryMode:
+        return self._retries
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
+        """Yield the run's events as the steps make them."""
         instance, run_id = plan_context.instance, plan_context.run_id
+        in_this_process = EngineEventData.in_process(os.getpid(), execution_plan.step_keys_to_execute)
         with kept_connections(instance), sign_of_life(instance, run_id) as tags:
             instance.add_run_tags(run_id, tags)
-            yield from self._executor.execute(plan_context, execution_plan)
+            yield dg.DagsterEvent.engine_event(plan_context, "Executing steps in this process", in_this_process)
+            yield from ExecuteRunWithPlanIterable(
+                execution_plan=execution_plan,
+                iterator=self._events,
+                execution_context_manager=PlanExecutionContextManager(
+                    job=plan_context.job,
+                    retry_mode=plan_context.retry_mode,
+                    execution_plan=execution_plan,
+                    run_config=plan_context.run_config,
+                    dagster_run=plan_context.dagster_run,
+                    instance=instance,
+                    raise_on_error=plan_context.raise_on_error,
+                    output_capture=plan_context.output_capture,
+                    step_dependency_config=self.step_dependency_config,
+                ),
+            )
+            yield dg.DagsterEvent.engine_event(plan_context, "Finished steps in this process", in_this_process)
+
+    def _events(self, job_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
+        logs = job_context.instance.compute_log_manager
+        log_key = logs.build_log_key_for_run(job_context.run_id, create_compute_log_file_key())
+        with (
+            InstanceConcurrencyContext(job_context.instance, job_context.dagster_run) as claims,
+            execution_plan.start(
+                retry_mode=job_context.retry_mode,
+                max_concurrent=self._steps_at_a_time,
+                instance_concurrency_context=claims,
+                step_dependency_config=job_context.step_dependency_config,
+            ) as active,
+            logs.capture_logs(log_key) as log_context,
+        ):
+            keys = [step.key for step in execution_plan.get_steps_to_execute_in_topo_order()]
+            yield dg.DagsterEvent.capture_logs(job_context, keys, log_key, log_context)
+            yield from _Steps(job_context, active).events()
+
+
+@dataclass
+class _Steps:
+    """The steps of a run: `active` says which may begin, a thread executes each, and `heard` has what they tell."""
+
+    job_context: Any
+    active: Any
+    threads: dict[str, Thread] = field(default_factory=dict)
+    heard: SimpleQueue[tuple[str, dg.DagsterEvent | BaseException | None]] = field(default_factory=SimpleQueue)
+
+    def events(self) -> Iterator[dg.DagsterEvent]:
+        """Begin steps as they may, and yield the events of all."""
+        try:
+            while not self.active.is_complete:
+                for step in self.active.get_steps_to_execute():
+                    self._begin(step)
+                yield from self.active.concurrency_event_iterator(self.job_context)
+                yield from self._next_events()
+        except (Exception, KeyboardInterrupt, DagsterExecutionInterruptedError):
+            yield from self._interrupted()
+            raise
+
+    def _begin(self, step: Any) -> None:
+        context = self.job_context.for_step(step, self.active.get_known_state())
+        work = copy_context().run  # Dagster keeps the run's partitions in a context variable
+        thread = Thread(target=work, args=(_execute, context, step.key, self.heard), name=step.key, daemon=True)
+        self.threads[step.key] = thread
+        thread.start()
+
+    def _next_events(self) -> Iterator[dg.DagsterEvent]:
+        """Wait for a step to tell something, or for one to be tried again."""
+        with raise_execution_interrupts():
+            try:
+                key, heard = self.heard.get(timeout=self.active.sleep_interval() or None)
+            except Empty:
+                return
+        yield from self._handled(key, heard)
+
+    def _handled(self, key: str, heard: dg.DagsterEvent | BaseException | None) -> Iterator[dg.DagsterEvent]:
+        if isinstance(heard, BaseException):
+            raise heard
+        if heard is not None:
+            yield heard
+            self.active.handle_event(heard)
+            return
+        del self.threads[key]
+        self.active.verify_complete(self.job_context, key)
+        yield from self.active.plan_events_iterator(self.job_context)
+
+    def _interrupted(self) -> Iterator[dg.DagsterEvent]:
+        """Interrupt the steps as Dagster interrupts one in the main thread, and yield what they still tell."""
+        self.active.mark_interrupted()
+        for thread in self.threads.values():
+            of_thread = ctypes.c_ulong(thread.ident or 0)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(of_thread, ctypes.py_object(DagsterExecutionInterruptedError))
+        end = time.monotonic() + SECONDS_TO_NOTICE
+        while self.threads and (left := end - time.monotonic()) > 0:
+            try:
+                key, heard = self.heard.get(timeout=left)
+            except Empty:
+                return
+            if isinstance(heard, dg.DagsterEvent):
+                yield heard
+            elif heard is None:
+                self.threads.pop(key)
+
+
+def _execute(context: Any, key: str, heard: SimpleQueue[tuple[str, Any]]) -> None:
+    """Execute a step, and tell its events, what it raised if anything, and that it has ended."""
+    try:
+        for event in dagster_event_sequence_for_step(context):
+            heard.put((key, event))
+    except BaseException:
+        heard.put((key, sys.exc_info()[1]))
+    finally:
+        heard.put((key, None))
 
 
 @dg.executor(name=dg.in_process_executor.name, config_schema=dg.in_process_executor.config_schema.as_field())
 def in_process_executor(context: dg.InitExecutorContext) -> dg.Executor:
-    """Execute all steps in the run's process, which holds the run's lock."""
-    create = dg.in_process_executor.executor_creation_fn
-    assert create is not None
-    return _WithSignOfLife(create(context))
+    """Execute steps in the run's process, SEEDTEST_STEPS_AT_A_TIME side by side, under the run's lock."""
+    retries: Any = context.executor_config.get("retries", {})
+    return SideBySideExecutor(
+        RetryMode.from_config(retries) or RetryMode.ENABLED, load_settings().seedtest_steps_at_a_time
+    )
+
+
+def execute(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    run_id: str,
+    *,
+    partition_key: str | None,
+    run_config: Mapping[str, Any],
+    resources: Mapping[str, Any],
+    tags: Mapping[str, str],
+) -> dg.ExecuteInProcessResult:
+    """Execute a job in this process as its `execute_in_process` does, but with this executor instead of Dagster's serial one.
+
+    resources: take the place of the job's. A step that fails raises nothing: the result says so.
+    """
+    with_resources = job.as_ephemeral_job(wrap_resources_for_execution(resources), input_values={})
+    return core_execute_in_process(
+        job=InMemoryJob(with_resources.with_executor_def(in_process_executor)),
+        run_config=run_config,
+        instance=instance,
+        output_capturing_enabled=True,
+        raise_on_error=False,
+        run_tags=merge_run_tags(job, partition_key, tags, None, instance, run_config),
+        run_id=run_id,
+    )

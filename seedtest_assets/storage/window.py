@@ -1,6 +1,6 @@
 """The look-back window: the days that end with a day, and their answers in the lake."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -118,6 +118,11 @@ class CountedParts(PartsOnDemand):
 
     def __len__(self) -> int:
         return len(self.given)
+
+    @property
+    def rows(self) -> Hashable | None:
+        rows = self.given.rows if isinstance(self.given, PartsOnDemand) else None
+        return None if rows is None else (rows, self.policy)
 
     def read(self, number: int) -> pa.Table:
         columns = COLUMNS if self.columns is None else self.columns

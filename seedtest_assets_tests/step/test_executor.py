@@ -1,0 +1,180 @@
+"""The executor of a run: steps side by side, in their order, tried again, interrupted."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from threading import Barrier, Event
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+
+from seedtest_assets.step.executor import execute
+
+PATIENCE = 20.0
+"""Seconds after which what waits for another step gives up."""
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def run(instance: dg.DagsterInstance, *assets: dg.AssetsDefinition, resources=None) -> dg.ExecuteInProcessResult:
+    job = dg.define_asset_job("job", selection="*")
+    given = {"value": dg.ResourceDefinition.hardcoded_resource("of the deployment")}
+    defs = dg.Definitions(assets=assets, jobs=[job], resources=given)
+    return execute(
+        defs.resolve_job_def("job"),
+        instance,
+        str(uuid4()),
+        partition_key=None,
+        run_config={},
+        resources=resources or {},
+        tags={"asked_by": "a test"},
+    )
+
+
+def ends(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    """Whether each step that has ended succeeded."""
+    return {
+        event.step_key: event.is_step_success
+        for event in result.all_events
+        if event.is_step_success or event.is_step_failure
+    }
+
+
+def step(name: str, work: Callable[[], object], **options) -> dg.AssetsDefinition:
+    @dg.asset(name=name, **options)
+    def of_that_name() -> None:
+        work()
+
+    return of_that_name
+
+
+def test_steps_that_do_not_wait_for_each_other_run_side_by_side(instance):
+    meeting = Barrier(2)
+    steps = [step(name, partial(meeting.wait, PATIENCE)) for name in ("one", "other")]
+    assert ends(run(instance, *steps)) == {"one": True, "other": True}
+
+
+def test_one_step_at_a_time_where_the_setting_says_so(instance, monkeypatch):
+    monkeypatch.setenv("SEEDTEST_STEPS_AT_A_TIME", "1")
+    at_work = Event()
+
+    def work() -> None:
+        assert not at_work.is_set()
+        at_work.set()
+        time.sleep(0.01)  # in which the other would begin
+        at_work.clear()
+
+    assets = [step(f"step_{n}", work) for n in range(3)]
+    assert ends(run(instance, *assets)) == {"step_0": True, "step_1": True, "step_2": True}
+
+
+def test_a_step_begins_after_what_it_depends_on_and_not_after_a_failure(instance):
+    done: list[str] = []
+    meeting = Barrier(2)
+
+    @dg.asset
+    def good() -> None:
+        meeting.wait(PATIENCE)
+        done.append("good")
+
+    @dg.asset(deps=[good])
+    def after_good() -> None:
+        done.append("after_good")
+
+    @dg.asset
+    def bad() -> None:
+        meeting.wait(PATIENCE)
+        raise dg.Failure("out of answers")
+
+    @dg.asset(deps=[bad])
+    def after_bad() -> None:
+        done.append("after_bad")
+
+    result = run(instance, good, after_good, bad, after_bad)
+    assert not result.success
+    assert done == ["good", "after_good"]
+    assert ends(result) == {"good": True, "after_good": True, "bad": False}
+    assert instance.get_run_by_id(result.run_id).status is dg.DagsterRunStatus.FAILURE
+    assert result.failure_data_for_node("bad").user_failure_data.description == "out of answers"
+
+
+def test_a_step_is_tried_again_while_another_works(instance):
+    again = Event()
+
+    @dg.asset(retry_policy=dg.RetryPolicy(max_retries=1, delay=0.01))
+    def flaky(context: dg.AssetExecutionContext) -> None:
+        if context.retry_number == 0:
+            raise RuntimeError("the server is away")
+        again.set()
+
+    @dg.asset
+    def long() -> None:
+        assert again.wait(PATIENCE)
+
+    result = run(instance, flaky, long)
+    assert ends(result) == {"flaky": True, "long": True}
+    assert [event.step_key for event in result.all_events if event.is_step_up_for_retry] == ["flaky"]
+
+
+def test_what_is_more_urgent_begins_first(instance, monkeypatch):
+    monkeypatch.setenv("SEEDTEST_STEPS_AT_A_TIME", "1")
+    begun: list[str] = []
+    usual = [step(name, partial(begun.append, name)) for name in ("a", "c")]
+    urgent = step("b", partial(begun.append, "b"), op_tags={"dagster/priority": "1"})
+    run(instance, *usual, urgent)
+    assert begun == ["b", "a", "c"]
+
+
+def test_the_interrupt_of_a_run_ends_every_step_of_it(instance):
+    meeting = Barrier(2)
+    cleaned_up: list[str] = []
+
+    def work(name: str) -> None:
+        try:
+            if meeting.wait(PATIENCE) == 0:
+                os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(int(PATIENCE / 0.01)):
+                time.sleep(0.01)
+        finally:
+            cleaned_up.append(name)
+
+    result = run(instance, *(step(name, partial(work, name)) for name in ("one", "other")))
+    assert sorted(cleaned_up) == ["one", "other"]
+    assert ends(result) == {"one": False, "other": False}
+    assert instance.get_run_by_id(result.run_id).status is dg.DagsterRunStatus.FAILURE
+    assert not meeting.broken
+
+
+def test_an_interrupted_run_does_not_wait_for_a_step_that_hears_nothing(instance, monkeypatch):
+    monkeypatch.setattr("seedtest_assets.step.executor.SECONDS_TO_NOTICE", 0.05)
+    answer = Event()
+
+    @dg.asset
+    def waits_for_a_server() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        answer.wait(PATIENCE)
+
+    result = run(instance, waits_for_a_server)
+    answer.set()
+    assert not result.success
+
+
+def test_resources_and_tags_are_those_that_were_given(instance):
+    seen: list[str] = []
+
+    @dg.asset(required_resource_keys={"value"})
+    def reader(context: dg.AssetExecutionContext) -> None:
+        seen.append(context.resources.value)
+
+    given = {"value": dg.ResourceDefinition.hardcoded_resource("of this run")}
+    result = run(instance, reader, resources=given)
+    run(instance, reader)
+    assert seen == ["of this run", "of the deployment"]
+    assert instance.get_run_by_id(result.run_id).tags["asked_by"] == "a test"
