@@ -33,7 +33,7 @@ from seedtest_assets.errors import SeedtestError
 from seedtest_assets.storage.database import Database, migrate, sql
 from seedtest_assets.storage.embedded import embedded_address, start_embedded, stop_embedded
 from seedtest_assets_tests.checksums import checksums, published
-from seedtest_assets_tests.conftest import ROOT, execute
+from seedtest_assets_tests.conftest import ROOT, execute, python_path
 from seedtest_assets_tests.deployment import free_port, wait_for
 from seedtest_assets_tests.school import LAST, small_school
 
@@ -134,7 +134,7 @@ def new_school(folder: Path, home: Path, database: str, service: str) -> School:
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(folder),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": python_path(),
         "DATABASE_URL": url,
         "DAGSTER_POSTGRES_URL": start_embedded(f"{database}_runs", home),
         "SEEDTEST_LAKE": str(folder / "lake"),

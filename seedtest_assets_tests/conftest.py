@@ -15,12 +15,12 @@ os.environ["MIRT_RETRY_DELAY_SECS"] = "0.01"
 for name in ("DATABASE_URL", "SEEDTEST_LAKE", "SEEDTEST_ATTEMPT_SOURCE", "R_IRT_BASE_URL", "SEEDTEST_START_DATE"):
     os.environ.pop(name, None)
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from itertools import count
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
@@ -32,6 +32,7 @@ from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.database import Database, migrate, sql
 from seedtest_assets.storage.embedded import start_embedded, stop_embedded
 from seedtest_assets.storage.postgres_server import socket_folder
+from seedtest_assets_tests import no_pictures
 
 env_file.NAME = ".env of no developer"  # so that a file in the checkout does not change what is tested
 
@@ -164,6 +165,11 @@ def pytest_unconfigure(config):
         shutil.rmtree(folder)
 
 
+def python_path() -> str:
+    """PYTHONPATH of processes that tests start: this checkout, before what it is in this process."""
+    return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+
+
 def server_folder() -> Path:
     """The folder of the embedded PostgreSQL that all workers share."""
     return Path(os.environ[_SERVER_FOLDER])
@@ -203,7 +209,11 @@ def night_template(school_template):
     with once_for_all_workers(NIGHT) as first:
         if first:
             database = new_database(school_template, like=SCHOOL, name=NIGHT)
-            with pytest.MonkeyPatch.context() as environment, dg.DagsterInstance.ephemeral() as instance:
+            with (
+                pytest.MonkeyPatch.context() as environment,
+                dg.DagsterInstance.ephemeral() as instance,
+                replaced(no_pictures.REPORT | no_pictures.PICTURES),
+            ):
                 deploy(environment, database, lake)
                 assert run_night(instance, DAY_BEFORE).failure is None
     return lake
@@ -286,28 +296,36 @@ def drawing_nothing():
 @pytest.fixture(scope="module")
 def without_report():
     """Nights make an empty report: for files that do not look at it."""
-    from seedtest_assets.report import page
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "calibration_page", lambda *data: "<!doctype html>")
+    with replaced(no_pictures.REPORT):
         yield
 
 
 @pytest.fixture(scope="module")
 def without_small_pictures():
     """Nights make empty pictures for the UI: for files that do not look at them."""
-    from seedtest_assets.report import pictures
+    with replaced(no_pictures.PICTURES):
+        yield
 
-    nothing = Mock(), Mock()  # one for all: making them is dear
+
+@contextmanager
+def replaced(functions: Mapping[str, Mapping[str, Callable]]):
+    """A block in which modules have other functions."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "_figure", lambda **size: nothing)
-        patch.setattr(pictures, "_png", lambda figure: b"\x89PNG")
+        for module, changes in functions.items():
+            for name, function in changes.items():
+                patch.setattr(import_module(module), name, function)
         yield
 
 
 @pytest.fixture(scope="module")
 def without_pictures(without_report, without_small_pictures):
     """Neither, which saves two thirds of a small night."""
+
+
+@pytest.fixture
+def started_without_pictures(monkeypatch):
+    """Neither in nights of the processes that a test starts."""
+    monkeypatch.setenv("PYTHONPATH", str(no_pictures.FOLDER))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import requests
 
-from seedtest_assets_tests.conftest import ROOT
+from seedtest_assets_tests.conftest import ROOT, python_path
 
 SYSTEMD = ROOT / "deploy" / "systemd"
 LAUNCH = """mutation($day: String!) { launchRun(executionParams: {
@@ -36,7 +36,7 @@ class Running:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
         shutil.copy(ROOT / "dagster.yaml", folder)
-        self.environment = {**os.environ, **environment, "DAGSTER_HOME": str(folder), "PYTHONPATH": str(ROOT)}
+        self.environment = {**os.environ, **environment, "DAGSTER_HOME": str(folder), "PYTHONPATH": python_path()}
         self.port = free_port()
         self.processes: dict[str, subprocess.Popen] = {}
 

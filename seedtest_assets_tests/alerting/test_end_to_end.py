@@ -19,7 +19,7 @@ ANCHORS = "item_id::int IN (SELECT id FROM question WHERE meta->'tags' ? 'anchor
 
 
 @pytest.fixture
-def deployment(night, empty_database, tmp_path, webhook):
+def deployment(night, empty_database, tmp_path, webhook, started_without_pictures):
     environment = {
         "DAGSTER_POSTGRES_URL": empty_database.url,
         # A calibration of a small school may rightly warn of this and that; the bad night is an error.
