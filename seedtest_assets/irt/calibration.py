@@ -31,6 +31,7 @@ from seedtest_assets.irt.remarks import (
 from seedtest_assets.irt.response_shards import ResponseShards
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.result import Calibration
+from seedtest_assets.irt.second_compiler import start_second_compiler
 from seedtest_assets.irt.shard_estep import Posteriors
 from seedtest_assets.irt.standard_errors import ItemErrors, n_parameters, standard_errors
 
@@ -90,6 +91,7 @@ def calibrate(
     options = options or Options()
     options.check(models.model)
     announce_compilation()
+    start_second_compiler(models.model)
     shards = ResponseShards.here(responses) if isinstance(responses, Responses) else responses
     sample = Sample.of(shards, models, groups, options)
     return _calibrate(sample, Bank(anchors=anchors, previous=previous, starts=starts), options)

@@ -167,7 +167,8 @@ def expect(
         _expect(low, high, answers.lists, table, nodes, sums, moments)
 
     parts = spread(work, chunks(answers.start), new_sums)
-    total = _added([part.total for part in parts])[:, : len(grid.node)]
+    # Without the padding, as one block: that of single precision becomes one anyway, and an M-step is compiled for one kind only.
+    total = np.ascontiguousarray(_added([part.total for part in parts])[:, : len(grid.node)])
     mass = _added([part.mass for part in parts])[:, : len(grid.node)]
     loglik = float(sum(part.loglik[0] for part in parts)) + float(answers.count @ plan.added_intercepts(curves))
     theta = _added([part.theta for part in parts])

@@ -1,4 +1,5 @@
-"""Where compiled kernels are kept between processes: numba's cache on disk, without three of its faults.
+"""Where compiled kernels are kept between processes: numba's cache on disk, without three of its faults. Another process may compile
+some of them meanwhile.
 
 numba names the file of a compiled kernel by a number that it takes from the index, and writes the index first. Two
 processes that compile the same kernel for different arguments at the same time may so end with one's code under the
@@ -8,25 +9,76 @@ it. And where a kernel was compiled but cannot be stored, it raises, although th
 
 import hashlib
 import logging
+import os
 import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 logger = logging.getLogger(__name__)
 
+# Between two looks for code that another process compiles.
+_WAIT_SECONDS = 0.02
+
+
+class SecondCompiler:
+    """Another process that compiles kernels, for whose code this one waits in place of compiling them, too.
+
+    program: its Python code; kernels: with what the types of their arguments have in them. A process that cannot be started, or ends without
+    the code, costs no more than the time.
+    """
+
+    def __init__(self, program: str, kernels: Mapping[str, str]) -> None:
+        self._kernels = kernels
+        # With the modules of this process, and none of the folder where it runs.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
+        nowhere = subprocess.DEVNULL
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", program], env=environment, stdin=nowhere, stdout=nowhere, stderr=nowhere
+            )
+        except OSError as error:
+            logger.info("no second process compiles: %s", error)
+            self._kernels = {}
+
+    def works_on(self, kernel: str, signature: Any) -> bool:
+        """Tell whether the process still runs and compiles a kernel for these types."""
+        types = self._kernels.get(kernel)
+        return types is not None and types in str(signature) and self._process.poll() is None
+
 
 class KernelCache(FunctionCache):
-    """The compiled code of one kernel, for all arguments that it was called with."""
+    """The compiled code of one kernel, for all arguments that it was called with. second: the other process that compiles, if any."""
+
+    second: ClassVar[SecondCompiler | None] = None
 
     def __init__(self, kernel: FunctionType) -> None:
         super().__init__(kernel)
+        self._kernel = kernel.__qualname__
         self._cache_file = _Files(
             self._cache_path, self._impl.filename_base, sources_stamp(Path(kernel.__code__.co_filename))
         )
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """Read compiled code, None if there is none; waits for what another process compiles."""
+        while True:
+            working = KernelCache.second is not None and KernelCache.second.works_on(self._kernel, signature)
+            compiled = super().load_overload(signature, context)
+            if compiled is not None or not working:
+                return compiled
+            time.sleep(_WAIT_SECONDS)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no code of the kernel is stored."""
+        return not self._cache_file._load_index()
 
     def save_overload(self, signature: Any, compiled: Any) -> None:
         """Store compiled code; a failure is logged, and the next process compiles the kernel again."""
