@@ -14,6 +14,7 @@ from seedtest_assets.engines.cluster import work as on_worker
 from seedtest_assets.engines.cluster.connection import connected
 from seedtest_assets.engines.cluster.shards import ClusterShards
 from seedtest_assets.errors import InputError, SettingsError, TransientError
+from seedtest_assets_tests.deployment import wait_for
 from seedtest_assets_tests.engines.cluster.tasks import end_at_the_last_of_three, name_of, refused
 
 released = Event()
@@ -107,8 +108,7 @@ def test_a_worker_that_replaces_the_only_one_does_its_work(here):
     shards = ClusterShards.numbered(connection, 3).derive(waiting)
     for n in (0, 1):
         cluster.scale(n)
-        while len(connection.client.nthreads()) != n:
-            pass
+        wait_for(f"{n} workers", lambda n=n: len(connection.client.nthreads()) == n)
         released.set()
     assert shards.each(name_of) == ["None"] * 3
 
