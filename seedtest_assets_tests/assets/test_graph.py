@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import subprocess
 import sys
 import time
@@ -12,7 +11,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from click.testing import CliRunner
 from dagster._core.execution.asset_backfill import AssetBackfillData
+from dagster_dg_cli.cli import create_dg_cli
 
 from seedtest_assets.definitions import defs
 from seedtest_assets.errors import InputError, TransientError
@@ -165,19 +166,26 @@ def test_only_one_run_at_a_time_leaves_the_queue(graph):
     assert pools == {"seedtest"}
 
 
-def test_dagsters_own_tool_checks_and_lists_the_definitions(template):
-    environment = os.environ | {
-        "DAGSTER_POSTGRES_URL": new_database(template, like="template0").url,
-        "PYTHONPATH": str(ROOT),
-        "PYTHONWARNINGS": "ignore",
-    }
+@pytest.fixture
+def dg_environment(template, monkeypatch) -> None:
+    """The environment of Dagster's own tool in this project."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", new_database(template, like="template0").url)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
 
-    def dg_command(*arguments: str) -> str:
-        program = Path(sys.executable).with_name("dg")
-        done = subprocess.run([program, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
-    assert "All definitions loaded successfully" in dg_command("check", "defs")
-    listed = json.loads(dg_command("list", "defs", "--json"))
-    assert {asset["asset_key"] for asset in listed["assets"]} >= set(CHAIN)
+@pytest.mark.usefixtures("dg_environment")
+def test_dagsters_own_tool_checks_the_definitions():
+    done = CliRunner().invoke(create_dg_cli(), ["check", "defs"])
+    assert done.exit_code == 0, done.output
+    assert "All definitions loaded successfully" in done.output
+
+
+@pytest.mark.usefixtures("dg_environment")
+def test_dagsters_own_tool_lists_the_definitions():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("dg"), "list", "defs", "--json"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {asset["asset_key"] for asset in json.loads(done.stdout)["assets"]} >= set(CHAIN)
