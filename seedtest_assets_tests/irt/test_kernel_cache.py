@@ -33,6 +33,13 @@ def test_the_next_process_reads_what_one_has_compiled(new_kernel):
     assert sum(again.stats.cache_hits.values()) == 1
 
 
+def test_code_is_read_without_loading_how_everything_is_compiled(new_kernel, monkeypatch):
+    new_kernel()(1)
+    again = new_kernel()
+    monkeypatch.setattr(type(again.targetctx), "refresh", lambda self: pytest.fail("numba loads its implementations"))
+    assert again(2) == 4
+
+
 def test_two_processes_that_compile_for_different_arguments_at_once_do_not_mix_up_their_code(new_kernel, monkeypatch):
     first, second, third = (new_kernel()._cache._cache_file for _ in range(3))
     write = first._save_data
