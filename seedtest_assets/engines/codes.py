@@ -23,7 +23,9 @@ def codes_and_names(ids: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     encoded = dictionary_of(ids)
     codes = encoded.indices.fill_null(-1).to_numpy()
     # The dictionary of a slice or a filtered table still lists the ids of the rows that were dropped.
-    used = np.bincount(codes[codes >= 0], minlength=len(encoded.dictionary)) > 0
+    used = np.zeros(len(encoded.dictionary) + 1, bool)
+    used[codes] = True  # the last one is for -1
+    used = used[:-1]
     new_code = np.append(np.cumsum(used, dtype=np.int32) - 1, np.int32(-1))
     return new_code[codes], encoded.dictionary.filter(pa.array(used))
 

@@ -49,7 +49,7 @@ class AnswerFile:
     @cached_property
     def students_without_answers(self) -> Sequence[str]:
         """Ids of the file that `answers` does not have."""
-        answered = set(dictionary_of(self.answers["student_id"]).unique().to_pylist())
+        answered = set(dictionary_of(self.answers["student_id"]).unique().dictionary_decode().to_pylist())
         return [student for student in self.students if student not in answered]
 
     def describe_bad(self) -> str:
