@@ -16,7 +16,11 @@ from dagster._core.execution.build_resources import wrap_resources_for_execution
 from dagster._core.execution.compute_logs import create_compute_log_file_key
 from dagster._core.execution.context_creation_job import PlanExecutionContextManager
 from dagster._core.execution.execute_in_process import core_execute_in_process, merge_run_tags
-from dagster._core.execution.plan.execute_plan import dagster_event_sequence_for_step
+from dagster._core.execution.plan.execute_plan import (
+    _handle_compute_log_setup_error,
+    _handle_compute_log_teardown_error,
+    dagster_event_sequence_for_step,
+)
 from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
 from dagster._core.execution.retries import RetryMode
 
@@ -50,6 +54,8 @@ __all__ = [
     "PlanExecutionContextManager",
     "RetryMode",
     "TickStatus",
+    "_handle_compute_log_setup_error",
+    "_handle_compute_log_teardown_error",
     "core_execute_in_process",
     "create_compute_log_file_key",
     "dagster_event_sequence_for_step",

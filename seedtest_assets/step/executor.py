@@ -7,7 +7,8 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -25,6 +26,8 @@ from seedtest_assets.dagster_log.private import (
     InstanceConcurrencyContext,
     PlanExecutionContextManager,
     RetryMode,
+    _handle_compute_log_setup_error,
+    _handle_compute_log_teardown_error,
     core_execute_in_process,
     create_compute_log_file_key,
     dagster_event_sequence_for_step,
@@ -74,8 +77,6 @@ class SideBySideExecutor(dg.Executor):
             yield dg.DagsterEvent.engine_event(plan_context, "Finished steps in this process", in_this_process)
 
     def _events(self, job_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
-        logs = job_context.instance.compute_log_manager
-        log_key = logs.build_log_key_for_run(job_context.run_id, create_compute_log_file_key())
         with (
             InstanceConcurrencyContext(job_context.instance, job_context.dagster_run) as claims,
             execution_plan.start(
@@ -84,11 +85,26 @@ class SideBySideExecutor(dg.Executor):
                 instance_concurrency_context=claims,
                 step_dependency_config=job_context.step_dependency_config,
             ) as active,
-            logs.capture_logs(log_key) as log_context,
+            ExitStack() as capture,
         ):
             keys = [step.key for step in execution_plan.get_steps_to_execute_in_topo_order()]
-            yield dg.DagsterEvent.capture_logs(job_context, keys, log_key, log_context)
+            yield from _captured_output(job_context, keys, capture)
             yield from _Steps(job_context, active).events()
+            try:
+                capture.close()
+            except Exception:
+                yield from _handle_compute_log_teardown_error(job_context, sys.exc_info())
+
+
+def _captured_output(job_context: Any, keys: Sequence[str], capture: ExitStack) -> Iterator[dg.DagsterEvent]:
+    """Keep what the process prints from now on; a run goes on where that cannot be kept."""
+    logs = job_context.instance.compute_log_manager
+    log_key = logs.build_log_key_for_run(job_context.run_id, create_compute_log_file_key())
+    try:
+        log_context = capture.enter_context(logs.capture_logs(log_key))
+        yield dg.DagsterEvent.capture_logs(job_context, keys, log_key, log_context)
+    except Exception:
+        yield from _handle_compute_log_setup_error(job_context, sys.exc_info())
 
 
 @dataclass

@@ -178,3 +178,13 @@ def test_resources_and_tags_are_those_that_were_given(instance):
     run(instance, reader)
     assert seen == ["of this run", "of the deployment"]
     assert instance.get_run_by_id(result.run_id).tags["asked_by"] == "a test"
+
+
+def test_a_run_goes_on_where_what_it_prints_cannot_be_kept(instance, monkeypatch):
+    def full(log_key):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(instance.compute_log_manager, "capture_logs", full)
+    result = run(instance, step("one", lambda: None))
+    assert result.success
+    assert any("no space left" in str(event.event_specific_data) for event in result.all_events)
