@@ -31,6 +31,7 @@ def outcome_of_day(run: "DayRun") -> list[tuple[str, str]]:
         lines.append(("answers", _answers(facts["observations"])))
     if "mirt_item_params" in facts:
         lines += _calibration(facts)
+    lines += _cluster(facts)
     lines.append(("checks", _checks(run)))
     lines += [("", line) for line in run.failed_checks]
     lines.append(("written", ", ".join(_written(facts)) or "nothing"))
@@ -73,6 +74,14 @@ def _calibration(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, 
     reasons = items["left_out_reasons"]
     yield "items", _items(items) + (f": {_reasons(reasons)}" if reasons else "")
     yield "linked", _linked(facts) + "".join(_scales(facts["mirt_fit_meta"]["model_spec"]))
+
+
+def _cluster(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    at_work = {asset: of_asset for asset, of_asset in facts.items() if "cluster_workers" in of_asset}
+    if at_work:
+        found = next(iter(at_work.values()))
+        workers = number_of(found["cluster_workers"], "worker")
+        yield "cluster", f"{found['cluster_scheduler']}, {workers}, for {', '.join(at_work)}"
 
 
 def _items(items: Mapping[str, Any]) -> str:

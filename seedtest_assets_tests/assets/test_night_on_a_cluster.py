@@ -4,6 +4,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from seedtest_assets.cli.day_outcome import outcome_of_day
 from seedtest_assets.storage import student_buckets
 from seedtest_assets_tests.conftest import rows_of
 from seedtest_assets_tests.school import run_night
@@ -30,7 +31,13 @@ def test_every_step_shows_what_workers_did_and_writes_what_one_process_writes(sc
             run = run_night(instance)
             assert run.failure is None
             shown = {asset: metadata_of(instance, asset) for asset in WORK}
+            said = dict(outcome_of_day(run))
         written.append(results_of(school))
+        assert ("cluster" in said) == bool(address)
+        if address:
+            address_said, workers, *steps = said["cluster"].split(", ")
+            assert (address_said, workers) == (address, "2 workers")
+            assert {step.removeprefix("for ") for step in steps} >= set(WORK)
         for asset, function in WORK.items():
             assert ("cluster_work" in shown[asset]) == bool(address)
             if address:
