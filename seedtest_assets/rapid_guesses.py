@@ -23,7 +23,7 @@ from seedtest_assets import irt
 from seedtest_assets.encoded_columns import dictionary_of
 from seedtest_assets.errors import number_of
 from seedtest_assets.medians import grouped_medians, medians_and_counts_below
-from seedtest_assets.tables_on_demand import kept_for_the_same_rows
+from seedtest_assets.tables_on_demand import cached_by_rows
 
 Policy = Literal["keep", "wrong", "ignore"]
 """What a rapid guess counts as: the answer it is, an incorrect one, or none."""
@@ -127,7 +127,7 @@ def sum_of_counts(policy: Policy, counts: Iterable[RapidCount]) -> RapidCount:
 NOTHING_COUNTED = RapidCount(policy="keep", n_timed=0, n=0)
 
 
-@kept_for_the_same_rows(2)  # the window, and the 60 days of the exposures where these are others
+@cached_by_rows(2)  # the window, and the 60 days of the exposures where these are others
 def find_rapid_guesses(parts: Sequence[pa.Table]) -> RapidGuesses:
     """Find what is a rapid guess among answers by the times of the same answers.
 

@@ -20,7 +20,7 @@ from seedtest_assets.encoded_columns import dictionary_of
 from seedtest_assets.errors import first_few, number_of
 from seedtest_assets.irt.models import MOST_CATEGORIES
 from seedtest_assets.table_shards import TableShards
-from seedtest_assets.tables_on_demand import kept_for_the_same_rows
+from seedtest_assets.tables_on_demand import cached_by_rows
 
 # Steps that a fraction may be made of: 1/3 of a point is one, 0.137 is a measurement.
 MOST_STEPS_A_POINT = 12
@@ -246,7 +246,7 @@ class ItemScores:
         return item, *self.rules.categories(answers, item)
 
 
-@kept_for_the_same_rows(2)
+@cached_by_rows(2)
 def item_scores(parts: TableShards) -> ItemScores:
     """Find how the scores of items count.
 

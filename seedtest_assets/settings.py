@@ -243,7 +243,7 @@ class Settings(Thresholds):
         Field(
             ge=1,
             le=8,
-            description="steps of a run that may work side by side where none waits for another, 1 to 8; `1` takes longer and less memory",
+            description="steps of a run that may work side by side where none waits for another, 1 to 8; with `1` a night is slower and needs less memory",
         ),
     ] = 2
 

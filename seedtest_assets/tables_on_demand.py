@@ -10,7 +10,7 @@ from typing import Any, TypeVar, overload
 import pyarrow as pa
 
 Parts = TypeVar("Parts")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class TablesOnDemand(Sequence[pa.Table], ABC):
@@ -67,27 +67,27 @@ class _TheseRows:
     parts: Any = field(compare=False)
 
 
-def kept_for_the_same_rows(most: int) -> Callable[[Callable[[Parts], Found]], Callable[[Parts], Found]]:
-    """Let a function of parts keep what it found of the last `most` of them that say what rows they are.
+def cached_by_rows(most: int) -> Callable[[Callable[[Parts], Result]], Callable[[Parts], Result]]:
+    """Cache a function's results for the last `most` sets of rows; what gives no `rows` is computed each time.
 
-    The steps of a night ask for the same window, some of them at the same time: then one waits for what the other finds.
+    The steps of a night ask for the same window, some of them at the same time: then the second waits for the first.
     """
 
-    def of_function(find: Callable[[Parts], Found]) -> Callable[[Parts], Found]:
-        finding = RLock()
+    def decorate(compute: Callable[[Parts], Result]) -> Callable[[Parts], Result]:
+        computing = RLock()
 
         @lru_cache(maxsize=most)
-        def of_rows(asked: _TheseRows) -> Found:
-            return find(asked.parts)
+        def cached(these: _TheseRows) -> Result:
+            return compute(these.parts)
 
-        @wraps(find)
-        def found(parts: Parts) -> Found:
+        @wraps(compute)
+        def cached_or_computed(parts: Parts) -> Result:
             rows = getattr(parts, "rows", None)
             if rows is None:
-                return find(parts)
-            with finding:
-                return of_rows(_TheseRows(rows, parts))
+                return compute(parts)
+            with computing:
+                return cached(_TheseRows(rows, parts))
 
-        return found
+        return cached_or_computed
 
-    return of_function
+    return decorate

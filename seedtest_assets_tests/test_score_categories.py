@@ -1,6 +1,8 @@
 """Scores of answers become the categories of items; what is not as it came is told."""
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from threading import Event
 
 import numpy as np
 import pandas as pd
@@ -281,3 +283,26 @@ def test_the_scores_of_the_same_rows_are_looked_for_once(monkeypatch):
     for rows in ("one window", "one window", "another", "one window", None, None):
         assert item_scores(TableShards.here(Parts(rows))).item_ids.to_pylist() == ["q1", "q2"]
     assert read == ["one window", "another", None, None]
+
+
+def test_two_steps_that_ask_at_the_same_time_look_for_the_scores_once():
+    second_read, read = Event(), []
+
+    class Parts(PartsOnDemand):
+        rows = "a window that two steps ask for"
+
+        def __len__(self):
+            return 1
+
+        def read(self, number):
+            read.append(number)
+            second_read.set() if len(read) > 1 else second_read.wait(0.2)
+            return pa.table({"item_id": ["q1"], "correct": [True]})
+
+        def select(self, columns):
+            return self
+
+    with ThreadPoolExecutor(2) as steps:
+        asked = [steps.submit(item_scores, TableShards.here(Parts())) for _ in range(2)]
+        assert asked[0].result() is asked[1].result()
+    assert read == [0]

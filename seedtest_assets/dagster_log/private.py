@@ -19,10 +19,13 @@ from dagster._core.execution.execute_in_process import core_execute_in_process, 
 from dagster._core.execution.plan.execute_plan import (
     _handle_compute_log_setup_error,
     _handle_compute_log_teardown_error,
+    _trigger_hook,
     dagster_event_sequence_for_step,
 )
 from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
+from dagster._core.execution.plan.objects import ErrorSource, step_failure_event_from_exc_info
 from dagster._core.execution.retries import RetryMode
+from dagster._core.execution.step_dependency_config import StepDependencyConfig
 
 # The states of a schedule and of a tick: Dagster stores them, and has no public name for them.
 from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
@@ -47,19 +50,23 @@ __all__ = [
     "AssetCheckEvaluationTargetMaterializationData",
     "DagsterExecutionInterruptedError",
     "EngineEventData",
+    "ErrorSource",
     "ExecuteRunWithPlanIterable",
     "InMemoryJob",
     "InstanceConcurrencyContext",
     "InstigatorStatus",
     "PlanExecutionContextManager",
     "RetryMode",
+    "StepDependencyConfig",
     "TickStatus",
     "_handle_compute_log_setup_error",
     "_handle_compute_log_teardown_error",
+    "_trigger_hook",
     "core_execute_in_process",
     "create_compute_log_file_key",
     "dagster_event_sequence_for_step",
     "merge_run_tags",
     "raise_execution_interrupts",
+    "step_failure_event_from_exc_info",
     "wrap_resources_for_execution",
 ]

@@ -32,7 +32,7 @@ DAILY_STEP: dict[str, Any] = {
 """A step that makes one day a run."""
 
 FIRST_STEP: dict[str, Any] = DAILY_STEP | {"op_tags": {"dagster/priority": "1"}}
-"""A daily step that begins before others that could begin, too: the longest way through a night leads over it."""
+"""A daily step on the critical path of a night: it begins before others that could begin, too."""
 
 WEEKLY_STEP: dict[str, Any] = DAILY_STEP | {"partitions_def": weekly}
 """A step that makes one week a run."""

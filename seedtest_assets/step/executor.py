@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
@@ -21,36 +22,47 @@ from seedtest_assets.dagster_log.kept_connections import kept_connections
 from seedtest_assets.dagster_log.private import (
     DagsterExecutionInterruptedError,
     EngineEventData,
+    ErrorSource,
     ExecuteRunWithPlanIterable,
     InMemoryJob,
     InstanceConcurrencyContext,
     PlanExecutionContextManager,
     RetryMode,
+    StepDependencyConfig,
     _handle_compute_log_setup_error,
     _handle_compute_log_teardown_error,
+    _trigger_hook,
     core_execute_in_process,
     create_compute_log_file_key,
     dagster_event_sequence_for_step,
     merge_run_tags,
     raise_execution_interrupts,
+    step_failure_event_from_exc_info,
     wrap_resources_for_execution,
 )
 from seedtest_assets.dagster_log.sign_of_life import sign_of_life
 from seedtest_assets.settings import load_settings
 
-# How long an interrupted run waits for steps to notice: what waits for a server does so only when it answers.
-SECONDS_TO_NOTICE = 5.0
+# How long an interrupted run waits for its steps to end: what is in a query or waits for a server notices only after it. Less than
+# the 30 s that Kubernetes leaves a pod.
+SECONDS_TO_END = 20.0
+# Between two looks at what may begin, where no step has anything new.
+LONGEST_WAIT = 0.5
 
 
 class SideBySideExecutor(dg.Executor):
     """Executes a run's steps in this process, several at a time, and holds the run's lock meanwhile."""
 
-    def __init__(self, retries: RetryMode, steps_at_a_time: int) -> None:
-        self._retries, self._steps_at_a_time = retries, steps_at_a_time
+    def __init__(self, retries: RetryMode, dependencies: StepDependencyConfig, steps_at_a_time: int) -> None:
+        self._retries, self._dependencies, self._steps_at_a_time = retries, dependencies, steps_at_a_time
 
     @property
     def retries(self) -> RetryMode:
         return self._retries
+
+    @property
+    def step_dependency_config(self) -> StepDependencyConfig:
+        return self._dependencies
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         """Yield the run's events as the steps make them."""
@@ -89,7 +101,7 @@ class SideBySideExecutor(dg.Executor):
         ):
             keys = [step.key for step in execution_plan.get_steps_to_execute_in_topo_order()]
             yield from _captured_output(job_context, keys, capture)
-            yield from _Steps(job_context, active).events()
+            yield from _Steps(job_context, active).execute()
             try:
                 capture.close()
             except Exception:
@@ -108,88 +120,110 @@ def _captured_output(job_context: Any, keys: Sequence[str], capture: ExitStack) 
 
 
 @dataclass
+class _Running:
+    """A step at work in a thread. told: its events so far, for hooks."""
+
+    context: Any
+    thread: Thread
+    told: list[dg.DagsterEvent] = field(default_factory=list)
+
+
+@dataclass
 class _Steps:
-    """The steps of a run: `active` says which may begin, a thread executes each, and `heard` has what they tell."""
+    """The steps of a run. active: which may begin; running: those at work, by key; events: what they yield, as it comes."""
 
     job_context: Any
     active: Any
-    threads: dict[str, Thread] = field(default_factory=dict)
-    heard: SimpleQueue[tuple[str, dg.DagsterEvent | BaseException | None]] = field(default_factory=SimpleQueue)
+    running: dict[str, _Running] = field(default_factory=dict)
+    events: SimpleQueue[tuple[str, dg.DagsterEvent | BaseException | None]] = field(default_factory=SimpleQueue)
 
-    def events(self) -> Iterator[dg.DagsterEvent]:
+    def execute(self) -> Iterator[dg.DagsterEvent]:
         """Begin steps as they may, and yield the events of all."""
         try:
-            while not self.active.is_complete:
+            while self.running or not self.active.is_complete:
                 for step in self.active.get_steps_to_execute():
                     self._begin(step)
                 yield from self.active.concurrency_event_iterator(self.job_context)
-                yield from self._next_events()
+                yield from self._next()
         except (Exception, KeyboardInterrupt, DagsterExecutionInterruptedError):
             yield from self._interrupted()
             raise
 
     def _begin(self, step: Any) -> None:
         context = self.job_context.for_step(step, self.active.get_known_state())
-        work = copy_context().run  # Dagster keeps the run's partitions in a context variable
-        thread = Thread(target=work, args=(_execute, context, step.key, self.heard), name=step.key, daemon=True)
-        self.threads[step.key] = thread
-        thread.start()
+        # Dagster keeps the run's partitions in a context variable.
+        work = partial(copy_context().run, _execute, context, self.events)
+        self.running[step.key] = _Running(context, Thread(target=work, name=step.key, daemon=True))
+        self.running[step.key].thread.start()
 
-    def _next_events(self) -> Iterator[dg.DagsterEvent]:
-        """Wait for a step to tell something, or for one to be tried again."""
+    def _next(self) -> Iterator[dg.DagsterEvent]:
+        """Wait for the next event of a step, until a retry is due, and not for long, since another run may free a pool."""
+        until_due = self.active.sleep_interval()  # 0 where no step waits, and below 0 where one is due already
         with raise_execution_interrupts():
             try:
-                key, heard = self.heard.get(timeout=self.active.sleep_interval() or None)
+                key, event = self.events.get(
+                    timeout=min(max(until_due, 0.0) if until_due else LONGEST_WAIT, LONGEST_WAIT)
+                )
             except Empty:
                 return
-        yield from self._handled(key, heard)
-
-    def _handled(self, key: str, heard: dg.DagsterEvent | BaseException | None) -> Iterator[dg.DagsterEvent]:
-        if isinstance(heard, BaseException):
-            raise heard
-        if heard is not None:
-            yield heard
-            self.active.handle_event(heard)
+        if isinstance(event, BaseException):
+            raise event
+        if event is not None:
+            yield event
+            self.running[key].told.append(event)
+            self.active.handle_event(event)
             return
-        del self.threads[key]
+        ended = self.running.pop(key)
         self.active.verify_complete(self.job_context, key)
-        yield from self.active.plan_events_iterator(self.job_context)
+        for skipped in self.active.plan_events_iterator(self.job_context):
+            yield skipped
+            ended.told.append(skipped)
+        yield from _trigger_hook(ended.context, ended.told)
 
     def _interrupted(self) -> Iterator[dg.DagsterEvent]:
-        """Interrupt the steps as Dagster interrupts one in the main thread, and yield what they still tell."""
+        """Interrupt the steps as Dagster interrupts one in the main thread, and yield their last events.
+
+        A step that does not end in time has failed, too; its thread ends with the process.
+        """
+        interrupt = sys.exc_info()
         self.active.mark_interrupted()
-        for thread in self.threads.values():
-            of_thread = ctypes.c_ulong(thread.ident or 0)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(of_thread, ctypes.py_object(DagsterExecutionInterruptedError))
-        end = time.monotonic() + SECONDS_TO_NOTICE
-        while self.threads and (left := end - time.monotonic()) > 0:
+        for running in self.running.values():
+            thread = ctypes.c_ulong(running.thread.ident or 0)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(DagsterExecutionInterruptedError))
+        end = time.monotonic() + SECONDS_TO_END
+        while self.running and (left := end - time.monotonic()) > 0:
             try:
-                key, heard = self.heard.get(timeout=left)
+                key, event = self.events.get(timeout=left)
             except Empty:
-                return
-            if isinstance(heard, dg.DagsterEvent):
-                yield heard
-            elif heard is None:
-                self.threads.pop(key)
+                break
+            if isinstance(event, dg.DagsterEvent):
+                yield event
+            elif event is None:
+                self.running.pop(key)
+        for running in self.running.values():
+            yield step_failure_event_from_exc_info(running.context, interrupt, error_source=ErrorSource.INTERRUPT)
 
 
-def _execute(context: Any, key: str, heard: SimpleQueue[tuple[str, Any]]) -> None:
-    """Execute a step, and tell its events, what it raised if anything, and that it has ended."""
+def _execute(context: Any, events: SimpleQueue[tuple[str, Any]]) -> None:
+    """Execute a step, and pass on its events, what it raised if anything, and None at its end."""
+    key = context.step.key
     try:
         for event in dagster_event_sequence_for_step(context):
-            heard.put((key, event))
-    except BaseException:
-        heard.put((key, sys.exc_info()[1]))
+            events.put((key, event))
+    except BaseException as error:
+        events.put((key, error))
     finally:
-        heard.put((key, None))
+        events.put((key, None))
 
 
 @dg.executor(name=dg.in_process_executor.name, config_schema=dg.in_process_executor.config_schema.as_field())
 def in_process_executor(context: dg.InitExecutorContext) -> dg.Executor:
     """Execute steps in the run's process, SEEDTEST_STEPS_AT_A_TIME side by side, under the run's lock."""
-    retries: Any = context.executor_config.get("retries", {})
+    config: Any = context.executor_config
     return SideBySideExecutor(
-        RetryMode.from_config(retries) or RetryMode.ENABLED, load_settings().seedtest_steps_at_a_time
+        RetryMode.from_config(config.get("retries", {})) or RetryMode.ENABLED,
+        StepDependencyConfig.from_config(config.get("step_dependency_config")),
+        load_settings().seedtest_steps_at_a_time,
     )
 
 

@@ -78,6 +78,15 @@ def test_the_columns_that_the_ui_shows_are_those_of_the_table(graph, database, t
     assert shown["dagster/table_name"] == f"public.{table}"
 
 
+def test_the_critical_path_of_a_night_begins_before_what_else_could():
+    urgent = {
+        node.name
+        for node in defs.resolve_job_def("nightly").nodes
+        if node.definition.tags.get("dagster/priority") == "1"
+    }
+    assert urgent == {"calibrate", "student_topic_theta", "features_topic_daily"}
+
+
 def test_calibrate_is_one_step_of_three_tables():
     (step,) = [asset for asset in defs.assets if isinstance(asset, dg.AssetsDefinition) and len(asset.keys) > 1]
     assert {key.to_user_string() for key in step.keys} == {"mirt_item_params", "mirt_ability", "mirt_fit_meta"}

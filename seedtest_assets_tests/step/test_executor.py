@@ -2,10 +2,10 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from threading import Barrier, Event
+from threading import Barrier, Event, Lock
 from uuid import uuid4
 
 import dagster as dg
@@ -26,7 +26,10 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def run(instance: dg.DagsterInstance, *assets: dg.AssetsDefinition, resources=None) -> dg.ExecuteInProcessResult:
     job = dg.define_asset_job("job", selection="*")
     given = {"value": dg.ResourceDefinition.hardcoded_resource("of the deployment")}
-    defs = dg.Definitions(assets=assets, jobs=[job], resources=given)
+    return run_job(instance, dg.Definitions(assets=assets, jobs=[job], resources=given), resources)
+
+
+def run_job(instance: dg.DagsterInstance, defs: dg.Definitions, resources=None) -> dg.ExecuteInProcessResult:
     return execute(
         defs.resolve_job_def("job"),
         instance,
@@ -61,18 +64,23 @@ def test_steps_that_do_not_wait_for_each_other_run_side_by_side(instance):
     assert ends(run(instance, *steps)) == {"one": True, "other": True}
 
 
-def test_one_step_at_a_time_where_the_setting_says_so(instance, monkeypatch):
-    monkeypatch.setenv("SEEDTEST_STEPS_AT_A_TIME", "1")
-    at_work = Event()
+@pytest.mark.parametrize(("setting", "most"), [("1", 1), (None, 2), ("3", 3)])
+def test_as_many_steps_at_a_time_as_the_setting_says(instance, monkeypatch, setting, most):
+    if setting:
+        monkeypatch.setenv("SEEDTEST_STEPS_AT_A_TIME", setting)
+    lock, at_work, meeting = Lock(), [], Barrier(most)
+    seen: list[int] = []
 
     def work() -> None:
-        assert not at_work.is_set()
-        at_work.set()
-        time.sleep(0.01)  # in which the other would begin
-        at_work.clear()
+        with lock:
+            at_work.append(1)
+            seen.append(len(at_work))
+        meeting.wait(PATIENCE)
+        with lock:
+            at_work.pop()
 
-    assets = [step(f"step_{n}", work) for n in range(3)]
-    assert ends(run(instance, *assets)) == {"step_0": True, "step_1": True, "step_2": True}
+    assert all(ends(run(instance, *(step(f"step_{n}", work) for n in range(6)))).values())
+    assert max(seen) == most
 
 
 def test_a_step_begins_after_what_it_depends_on_and_not_after_a_failure(instance):
@@ -132,16 +140,43 @@ def test_what_is_more_urgent_begins_first(instance, monkeypatch):
     assert begun == ["b", "a", "c"]
 
 
+def test_a_retry_that_is_due_already_is_begun(instance, monkeypatch):
+    """The waiting ends while others are begun."""
+    from dagster._core.execution.plan.active import ActiveExecution
+
+    monkeypatch.setattr(ActiveExecution, "sleep_interval", lambda self: -0.001)
+    assert run(instance, step("one", lambda: None)).success
+
+
+def test_a_step_waits_for_the_pool_that_another_run_has(monkeypatch, tmp_path):
+    """Where the instance limits steps, not runs. Dagster asks again after a second."""
+    monkeypatch.setattr("dagster._core.execution.plan.instance_concurrency_context.INITIAL_INTERVAL_VALUE", 0.01)
+    one_step_at_a_time = {"concurrency": {"pools": {"granularity": "op", "default_limit": 1}}}
+    done: list[str] = []
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides=one_step_at_a_time) as instance:
+        pools = instance.event_log_storage
+        pools.set_concurrency_slots("scarce", 1)
+        assert pools.claim_concurrency_slot("scarce", "another run", "its step").is_claimed
+
+        def free() -> None:
+            done.append("freed")
+            pools.free_concurrency_slots_for_run("another run")
+
+        in_pool = step("a", partial(done.append, "in the pool"), pool="scarce")
+        assert run(instance, in_pool, step("b", free)).success
+    assert done == ["freed", "in the pool"]
+
+
 def test_the_interrupt_of_a_run_ends_every_step_of_it(instance):
-    meeting = Barrier(2)
+    meeting, never = Barrier(2), Event()
     cleaned_up: list[str] = []
 
     def work(name: str) -> None:
         try:
             if meeting.wait(PATIENCE) == 0:
                 os.kill(os.getpid(), signal.SIGINT)
-            for _ in range(int(PATIENCE / 0.01)):
-                time.sleep(0.01)
+            while not never.wait(0.01):
+                pass
         finally:
             cleaned_up.append(name)
 
@@ -149,11 +184,24 @@ def test_the_interrupt_of_a_run_ends_every_step_of_it(instance):
     assert sorted(cleaned_up) == ["one", "other"]
     assert ends(result) == {"one": False, "other": False}
     assert instance.get_run_by_id(result.run_id).status is dg.DagsterRunStatus.FAILURE
-    assert not meeting.broken
 
 
-def test_an_interrupted_run_does_not_wait_for_a_step_that_hears_nothing(instance, monkeypatch):
-    monkeypatch.setattr("seedtest_assets.step.executor.SECONDS_TO_NOTICE", 0.05)
+def test_a_run_that_the_ui_cancels_is_cancelled_not_failed(instance):
+    never = Event()
+
+    @dg.asset
+    def long(context: dg.AssetExecutionContext) -> None:
+        context.instance.report_run_canceling(context.run)
+        os.kill(os.getpid(), signal.SIGINT)
+        while not never.wait(0.01):
+            pass
+
+    result = run(instance, long)
+    assert instance.get_run_by_id(result.run_id).status is dg.DagsterRunStatus.CANCELED
+
+
+def test_a_step_that_cannot_be_interrupted_has_failed_when_its_run_ends(instance, monkeypatch):
+    monkeypatch.setattr("seedtest_assets.step.executor.SECONDS_TO_END", 0.05)
     answer = Event()
 
     @dg.asset
@@ -164,6 +212,20 @@ def test_an_interrupted_run_does_not_wait_for_a_step_that_hears_nothing(instance
     result = run(instance, waits_for_a_server)
     answer.set()
     assert not result.success
+    assert ends(result) == {"waits_for_a_server": False}
+
+
+def test_hooks_of_a_job_are_called(instance):
+    seen: list[str] = []
+
+    @dg.success_hook
+    def remember(context) -> None:
+        seen.append(context.step_key)
+
+    job = dg.define_asset_job("job", selection="*", hooks={remember})
+    steps = [step(name, lambda: None) for name in ("one", "other")]
+    run_job(instance, dg.Definitions(assets=steps, jobs=[job]))
+    assert sorted(seen) == ["one", "other"]
 
 
 def test_resources_and_tags_are_those_that_were_given(instance):
@@ -180,8 +242,12 @@ def test_resources_and_tags_are_those_that_were_given(instance):
     assert instance.get_run_by_id(result.run_id).tags["asked_by"] == "a test"
 
 
-def test_a_run_goes_on_where_what_it_prints_cannot_be_kept(instance, monkeypatch):
+@pytest.mark.parametrize("fails_at", ["begin", "end"])
+def test_a_run_goes_on_where_what_it_prints_cannot_be_kept(instance, monkeypatch, fails_at):
+    @contextmanager
     def full(log_key):
+        if fails_at == "end":
+            yield None
         raise OSError("no space left on device")
 
     monkeypatch.setattr(instance.compute_log_manager, "capture_logs", full)

@@ -14,6 +14,7 @@ from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.observations import usable_answers
 from seedtest_assets.storage.student_buckets import bucket_numbers
 from seedtest_assets.storage.window import COLUMNS, Window, read_answers_as_given, read_window
+from seedtest_assets.table_shards import TableShards
 from seedtest_assets.usable_answers import in_order
 from seedtest_assets_tests.rapid_school import school_with_rapid_guesses
 from seedtest_assets_tests.school import LAST
@@ -111,3 +112,11 @@ def test_steps_that_ask_for_the_same_answers_look_for_rapid_guesses_once(answers
     before = window_in(3).rapid
     lakes[3].write_observations(LAST, of_last)
     assert window_in(3).rapid is not before
+
+
+def test_the_rows_of_a_window_are_the_same_whatever_its_columns_and_others_by_the_policy(window_in):
+    windows = [window_in(3, seedtest_rapid_guesses=policy) for policy in ("keep", "wrong", "ignore", "keep")]
+    rows = [TableShards.here(window.buckets).rows for window in windows]
+    assert None not in rows
+    assert len(set(rows)) == 3
+    assert rows[0] == rows[3] == TableShards.here(windows[0].buckets).narrowed(["item_id"]).rows

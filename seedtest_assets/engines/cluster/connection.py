@@ -10,6 +10,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
+from threading import Lock
 from typing import Any, cast
 from uuid import uuid4
 
@@ -162,7 +163,10 @@ class Connection:
         return [pickle.loads(result) for result in packed]
 
     def facts(self) -> dict[str, Any]:
-        """Log and give what the metadata of a run shows of its cluster; seconds of workers that are gone are not counted."""
+        """Log and give what the metadata of a run shows of its cluster.
+
+        Seconds of workers that are gone are not counted; bytes between workers are those of all steps that worked meanwhile.
+        """
         with self._named():
             of_workers = self._of_workers()
         for facts in of_workers.values():
@@ -280,13 +284,11 @@ def connected(address: str, patience: float = PATIENCE) -> Iterator[Connection]:
         }
     ):
         if address.startswith(LOCAL):
-            n = int(address.removeprefix(LOCAL))
-            try:
-                with distributed.Client(workers_here(n)) as client:
-                    yield Connection(client, address, patience)
-            except TransientError:
-                end_workers_here(n)  # so that a retry starts others
-                raise
+            with (
+                _LOCAL_WORKERS.at_work(int(address.removeprefix(LOCAL))) as cluster,
+                distributed.Client(cluster) as client,
+            ):
+                yield Connection(client, address, patience)
             return
         try:
             client = distributed.Client(address, timeout=patience)
@@ -316,6 +318,35 @@ def end_workers_here(n: int) -> None:
     """End the workers of `local:N`; the next step starts others."""
     workers_here(n).close()
     workers_here.cache_clear()
+
+
+class _LocalWorkers:
+    """The workers of `local:N`, which steps that run side by side share."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._users, self._broken = 0, False
+
+    @contextmanager
+    def at_work(self, n: int) -> Iterator[distributed.LocalCluster]:
+        """Give the workers, started by the first who asks. After a TransientError they end with their last user, so that a retry starts others."""
+        with self._lock:
+            cluster = workers_here(n)
+            self._users += 1
+        try:
+            yield cluster
+        except TransientError:
+            self._broken = True
+            raise
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._broken and not self._users:
+                    self._broken = False
+                    end_workers_here(n)
+
+
+_LOCAL_WORKERS = _LocalWorkers()
 
 
 def _listed(figures: Mapping[str, Any]) -> str:

@@ -1,5 +1,8 @@
 """The cluster as an engine: its results are those of one process."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from seedtest_assets import engines
 from seedtest_assets.calibration import CalibrationRequest
 from seedtest_assets.engines import engine_for, own_engine
+from seedtest_assets.engines.cluster import connection
 from seedtest_assets.engines.cluster.connection import connected, end_workers_here, workers_here
 from seedtest_assets.engines.cluster.engine import ClusterEngine
 from seedtest_assets.engines.in_process import InProcessEngine
@@ -83,6 +87,46 @@ def test_data_that_cannot_be_calibrated_are_refused_as_in_one_process(engine):
     assert str(far.value) == str(here.value)
 
 
+def test_steps_that_begin_together_share_the_workers_of_this_machine_until_both_have_ended(monkeypatch):
+    """Also where one of them lost the scheduler, which may be its own fault alone."""
+    other_asked, made, ended = Event(), [], []
+
+    class Workers:
+        def __init__(self, **options):
+            made.append(self)
+            other_asked.wait(0.2)  # a second cluster would be made meanwhile
+            if len(made) > 1:
+                other_asked.set()
+
+        def close(self):
+            ended.append(self)
+
+    monkeypatch.setattr(connection.distributed, "LocalCluster", Workers)
+    local, both, first_ended = connection._LocalWorkers(), Barrier(2), Event()
+
+    def lose_the_scheduler() -> None:
+        with local.at_work(7):
+            both.wait(20)
+            raise TransientError("gone")
+
+    def first() -> None:
+        with pytest.raises(TransientError):
+            lose_the_scheduler()
+        first_ended.set()
+
+    def second() -> None:
+        with local.at_work(7):
+            both.wait(20)
+            assert first_ended.wait(20)
+            assert ended == []
+
+    with ThreadPoolExecutor(2) as steps:
+        for step in [steps.submit(first), steps.submit(second)]:
+            step.result()
+    assert len(made) == 1
+    assert ended == made
+
+
 @pytest.mark.slow
 def test_processes_of_this_machine():
     engine, request = ClusterEngine("local:1"), CalibrationRequest(answers(), model="Rasch")
@@ -103,8 +147,8 @@ def test_the_engine_takes_the_options_of_one_process(dask_cluster, window):
     np.testing.assert_allclose(far.items[["a", "b"]], here.items[["a", "b"]], atol=1e-7)
 
 
-def testworkers_here_that_cannot_work_are_replaced_at_the_next_try():
-    with connected("local:1", patience=10) as connection:
+def test_workers_here_that_cannot_work_are_replaced_at_the_next_try():
+    with connected("local:1", patience=10):
         pass
     workers_here(1).scale(0)
     with (
@@ -114,8 +158,8 @@ def testworkers_here_that_cannot_work_are_replaced_at_the_next_try():
         connected("local:1", patience=0.5),
     ):
         pass
-    with connected("local:1") as connection:
-        assert len(connection.threads) == 1
+    with connected("local:1") as again:
+        assert len(again.threads) == 1
     end_workers_here(1)
 
 
