@@ -85,6 +85,7 @@ def test_a_person_at_the_end_of_the_scale_or_with_steep_items(a, b, n, right):
     np.testing.assert_allclose(ability_of(*bank), exact_ability(*bank, 0.0, 1.0), atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [5, 60])
 def test_the_exact_integration_agrees_with_adaptive_quadrature(n):
     rng = np.random.default_rng(n)

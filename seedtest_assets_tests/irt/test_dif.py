@@ -129,6 +129,7 @@ def test_items_that_differ_are_flagged_where_persons_answered_different_items():
     assert not np.isin(np.flatnonzero(drawn.different), dif.anchors).any()
 
 
+@pytest.mark.slow
 def test_a_slope_that_differs_is_seen_where_the_curves_cross():
     drawn = bank(3, 2000, factor=2.0)
     dif = irt.differential_item_functioning(drawn.responses, drawn.focal)

@@ -13,6 +13,8 @@ from seedtest_assets.report.page import calibration_page
 from seedtest_assets_tests.report.conftest import DAY, anchors_of, calibrated
 from seedtest_assets_tests.report.test_page import Page
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def scored():

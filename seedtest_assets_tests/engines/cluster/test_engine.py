@@ -147,6 +147,7 @@ def test_the_engine_takes_the_options_of_one_process(dask_cluster, window):
     np.testing.assert_allclose(far.items[["a", "b"]], here.items[["a", "b"]], atol=1e-7)
 
 
+@pytest.mark.slow
 def test_workers_here_that_cannot_work_are_replaced_at_the_next_try():
     with connected("local:1", patience=10):
         pass
