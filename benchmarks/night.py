@@ -6,7 +6,8 @@ A tenth of the answers is of the last day. The bank has 2,000 items in 20 topics
 50 answers a student and day. The lake's days but the last are written directly; the last day is imported, and `seedtest run` does the
 rest on an embedded database in a scratch folder. The picture of where the seconds go is night.png in FOLDER (benchmarks/out).
 
-Memory is that of the process of `seedtest run` and its children; PostgreSQL is counted apart. The limit is the time in which the
+Memory is that of the process of `seedtest run` and its children; PostgreSQL is counted apart. Steps run side by side, so the
+processor seconds and the memory beside one are those of the process meanwhile. The limit is the time in which the
 bytes that both read and wrote could be copied once by the disk and once by the memory.
 """
 

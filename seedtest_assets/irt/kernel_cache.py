@@ -9,7 +9,6 @@ it. And where a kernel was compiled but cannot be stored, it raises, although th
 
 import hashlib
 import logging
-import os
 import re
 import subprocess
 import sys
@@ -27,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 # Between two looks for code that another process compiles.
 _WAIT_SECONDS = 0.02
+# How long another process is waited for, which takes 10 s on a free core: one that hangs must not stop a night.
+_PATIENCE = 120.0
 
 
 class SecondCompiler:
@@ -38,12 +39,13 @@ class SecondCompiler:
 
     def __init__(self, program: str, kernels: Mapping[str, str]) -> None:
         self._kernels = kernels
+        self._patience_ends = time.monotonic() + _PATIENCE
         # With the modules of this process, and none of the folder where it runs.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
+        program = f"import sys; sys.path[:] = {list(filter(None, sys.path))!r}; {program}"
         nowhere = subprocess.DEVNULL
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", program], env=environment, stdin=nowhere, stdout=nowhere, stderr=nowhere
+                [sys.executable, "-c", program], stdin=nowhere, stdout=nowhere, stderr=nowhere
             )
         except OSError as error:
             logger.info("no second process compiles: %s", error)
@@ -52,7 +54,8 @@ class SecondCompiler:
     def works_on(self, kernel: str, signature: Any) -> bool:
         """Tell whether the process still runs and compiles a kernel for these types."""
         types = self._kernels.get(kernel)
-        return types is not None and types in str(signature) and self._process.poll() is None
+        known = types is not None and types in str(signature)
+        return known and self._process.poll() is None and time.monotonic() < self._patience_ends
 
 
 class KernelCache(FunctionCache):

@@ -92,6 +92,20 @@ def test_a_process_that_fails_or_cannot_start_costs_nothing_but_time(first_time,
     assert not second.works_on(here._cache._kernel, "(int64,)")
 
 
+def test_a_process_that_hangs_is_not_waited_for_without_end(first_time, monkeypatch):
+    monkeypatch.setattr(kernel_cache, "_PATIENCE", 0.0)
+    here = first_time()
+    monkeypatch.setattr(KernelCache, "second", SecondCompiler("sys.stdin.read()", {here._cache._kernel: "int64"}))
+    assert here(2) == 4
+
+
+def test_it_imports_nothing_from_the_folder_where_it_runs(tmp_path, monkeypatch):
+    (tmp_path / "secrets.py").write_text("raise SystemExit(3)", encoding="utf-8")  # a module that Python has, too
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])  # as where Python was started without a file
+    assert SecondCompiler("import secrets", {})._process.wait(60) == 0
+
+
 def test_it_starts_once_on_a_machine_with_two_cores_that_has_nothing_compiled(monkeypatch):
     started = []
     monkeypatch.setattr(second_compiler, "SecondCompiler", lambda program, kernels: started.append(program))
