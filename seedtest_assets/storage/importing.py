@@ -127,13 +127,13 @@ def _load(cursor: Any, answers: CheckedParts, types: Mapping[str, str], *, embed
 
 
 def _truncate_if_empty(cursor: Any) -> None:
-    """Truncate `attempt` where it is an empty table that no foreign key refers to.
+    """Truncate `attempt` where it is an empty table that no foreign key refers to, and the server's log (WAL) is minimal.
 
-    Its rows of this transaction then need no log (WAL), which takes a quarter of the processor time and half of what is written. To the end
+    Its rows of this transaction then need no log, which takes a quarter of the processor time and half of what is written. To the end
     of the transaction nobody else can read the table.
     """
     empty = """
-        SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('attempt') AND relkind IN ('r', 'p'))
+        SELECT current_setting('wal_level') = 'minimal' AND EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('attempt') AND relkind IN ('r', 'p'))
             AND NOT EXISTS (SELECT FROM attempt)
             AND NOT EXISTS (SELECT FROM pg_constraint WHERE confrelid = to_regclass('attempt'))
         """
