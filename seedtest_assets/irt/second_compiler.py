@@ -32,7 +32,7 @@ KERNELS = {
 @lru_cache(maxsize=1)
 def start_second_compiler(model: Model) -> None:
     """Start `compile_half` in another process where a second core is there and the standard errors are not compiled yet."""
-    cache = posterior_covariance._cache
+    cache = getattr(posterior_covariance, "_cache", None)  # none where numba is told to compile nothing
     if threads() > 1 and isinstance(cache, KernelCache) and cache.empty:
         program = f"from {__name__} import compile_half; compile_half({model!r})"
         KernelCache.second = SecondCompiler(program, KERNELS)
