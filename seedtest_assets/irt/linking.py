@@ -486,7 +486,9 @@ def _by_curves(total: bool) -> _Constants:
 
         A, B = _mean_mean(new, bank, grid, symmetric)
         first = np.array([np.log(A) if A > 0 else 0.0, B])
-        options = {"xatol": 1e-10, "fatol": 1e-18, "maxiter": 2000}
+        # Below its rounding the loss goes up and down from point to point, and would be followed to the last iteration.
+        rounding = 16 * np.finfo(float).eps * loss(first)
+        options = {"xatol": 1e-10, "fatol": max(1e-18, rounding), "maxiter": 2000}
         best = minimize(loss, first, method="Nelder-Mead", options=options).x
         return np.exp(best[0]), best[1]
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.optimize
 
 from seedtest_assets import irt
 from seedtest_assets.irt.linking_curves import difficulties, upright
@@ -58,6 +59,18 @@ def test_constants_are_those_of_plink_and_optim(items, method, symmetric):
     linking = irt.link(new, bank, method, symmetric=symmetric, screen=False)
     expected = result["sets"][items]["constants"][method + (" symmetric" if symmetric else "")]
     assert pytest.approx(expected, abs=1e-7) == (linking.A, linking.B)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_the_search_for_constants_ends_where_rounding_hides_which_are_better(symmetric, monkeypatch):
+    ends, minimize = [], scipy.optimize.minimize
+    monkeypatch.setattr(
+        scipy.optimize, "minimize", lambda *how, **more: ends.append(minimize(*how, **more)) or ends[-1]
+    )
+    result = result_of("linking_mixed")
+    new, bank = (items_of(result[side]).among(result["sets"]["mixed"]["items"]) for side in ("from_items", "to_items"))
+    irt.link(new, bank, "stocking_lord", symmetric=symmetric, screen=False)
+    assert [end.success for end in ends] == [True]
 
 
 @pytest.mark.parametrize(("method", "symmetric"), FORMS)
