@@ -59,6 +59,7 @@ def marked(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("marked")
 @pytest.mark.parametrize("form", FORMS)
 def test_no_command_shows_one(form, monkeypatch, caplog):

@@ -35,6 +35,7 @@ def drift_of(items: pd.DataFrame, **columns):
     return item_drift(DAY, items, published(item_table(**columns)), 60, LIMITS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameter", "by", "level"),
     [("b", 0.24, PASS), ("b", 0.26, WARN), ("b", -0.26, WARN), ("b", 0.49, WARN), ("b", 0.51, ERROR), ("b", -0.51, ERROR),

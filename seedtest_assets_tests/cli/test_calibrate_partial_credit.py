@@ -137,6 +137,7 @@ def test_parts_of_points_give_the_same_calibration_and_are_named(matrix, wide, t
     )
 
 
+@pytest.mark.slow
 def test_scores_not_reached_are_ignored_in_the_calibration_and_0_in_abilities(matrix, tmp_path):
     scores = matrix.copy()
     scores.iloc[:40, 1] = 8

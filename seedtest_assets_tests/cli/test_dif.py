@@ -60,6 +60,7 @@ def test_a_wide_file_is_compared_by_the_column_and_the_harder_item_flagged(wide)
     assert HARDER in shown.split("harder for")[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_long_file_gives_what_the_wide_one_gives(wide, kind):
     wide.to_csv("wide.csv", index=False)

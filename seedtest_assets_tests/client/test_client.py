@@ -158,6 +158,7 @@ DONE = (200, {}, b'{"status": "ok", "theta": 1, "se": 0.5, "n_responses": 1, "le
 BUSY = (503, {"Retry-After": "0"}, b'{"error": "busy: 5 tasks"}')
 
 
+@pytest.mark.slow
 def test_a_busy_service_is_asked_again_until_it_has_a_place():
     with server(BUSY, BUSY, DONE) as (url, asked):
         assert Client(url).update(ITEMS, ANSWERS).theta == 1
@@ -187,6 +188,7 @@ def test_a_retry_after_that_is_no_time_is_none():
         assert len(asked) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "error", "message"),
     [
@@ -206,6 +208,7 @@ def test_a_reply_of_another_kind_is_an_error_of_one_line(reply, error, message):
         assert len(asked) == 1
 
 
+@pytest.mark.slow
 def test_a_call_whose_connection_broke_is_sent_once_more_but_no_calibration():
     with server(None, DONE) as (url, asked):
         assert Client(url).update(ITEMS, ANSWERS).theta == 1

@@ -40,6 +40,7 @@ def raising(error: Exception) -> Callable[[], None]:
     return body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "n_failures", "n_timeouts"),
     [

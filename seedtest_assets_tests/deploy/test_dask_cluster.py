@@ -28,6 +28,7 @@ def test_it_is_what_the_operators_resource_definition_accepts(cluster):
     assert refusals(cluster) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "refusal"),
     [

@@ -42,6 +42,7 @@ def parts_of(table: pa.Table, n: int) -> list[pa.Table]:
     return [table.filter(pa.array(number == k)) for k in range(n)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scores", [False, True])
 @pytest.mark.parametrize("n", [1, 4])
 def test_parts_are_coded_as_the_whole_table(scores, n):

@@ -76,6 +76,7 @@ def statistics(answers, calibrated) -> pd.DataFrame:
     return rows.set_index("item_id")
 
 
+@pytest.mark.slow
 def test_the_share_correct_is_the_mean_score_of_all_points(statistics, scores):
     expected = {f"i{item}": share for item, share in enumerate(scores.mean(axis=0) / HIGHEST)}
     assert statistics["share_correct"].to_dict() == pytest.approx(expected)

@@ -102,6 +102,7 @@ def random_window(n_students, seed):
     return rows, items
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_pairs", [200_000, 900])
 def test_the_number_of_buckets_makes_no_difference(monkeypatch, max_pairs):
     monkeypatch.setattr("seedtest_assets.features.topic_theta.MAX_PAIRS", max_pairs)

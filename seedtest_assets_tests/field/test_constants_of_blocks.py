@@ -48,6 +48,7 @@ def through(reply, request):
         return IrtServiceEngine(service.settings()).calibrate(request)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linked", [None, {"A": 1.0, "B": 0.0}])
 def test_the_client_links_blocks_one_by_one_where_the_service_did_not(forms, linked):
     table, bank = forms

@@ -121,6 +121,7 @@ def exact_topics(a, b, correct, topic, tau):
     return np.stack([first, np.sqrt(second - first**2)], axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tau", [0.3, 1.0])
 @pytest.mark.parametrize(("b", "hard"), [(8.0, 2), (-12.0, 2), (12.0, 1)])
 def test_topic_abilities_far_from_the_population(b, hard, tau):

@@ -43,6 +43,7 @@ def times(kind, seen):
     }[kind]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     ["none", "equal", "common first", "common last", "common in the middle", "mixed within blocks", "with jumps"],
@@ -72,6 +73,7 @@ def test_forms_are_found_where_the_persons_are_sorted_by_form():
     assert abs(np.mean(np.log(fit.items.a / a))) < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("timed", [True, False])
 @pytest.mark.parametrize("seed", [4, 5])
 def test_staged_test_whose_form_follows_from_the_first_answers_has_one_population(timed, seed):

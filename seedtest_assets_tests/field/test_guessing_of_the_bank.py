@@ -9,6 +9,7 @@ from seedtest_assets.irt.linking import _without_guessing
 from seedtest_assets_tests.irt.simulate import simulate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["stocking_lord", "haebara", "mean_sigma", "fixed"])
 def test_abilities_are_on_the_scale_of_a_3pl_bank(method):
     truth = simulate(3000, 40, 3, c=0.2)

@@ -26,6 +26,7 @@ def linked(truth, A, B, method, **priors):
     return irt.calibrate(truth.responses, anchors=bank.take(np.arange(8)), starts=bank, options=options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["stocking_lord", "haebara", "fixed"])
 @pytest.mark.parametrize(("A", "B"), SCALES)
 def test_results_do_not_depend_on_origin_and_unit(truth, usual, A, B, method):
@@ -48,6 +49,7 @@ def test_priors_are_on_the_banks_scale_with_held_anchors(truth):
     np.testing.assert_allclose(moved.items.a * 100, usual.items.a, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_held_anchors_far_from_the_persons_are_not_clipped(truth):
     items = truth.items.take(np.arange(4))
     a, b = items.a.copy(), items.b.copy()

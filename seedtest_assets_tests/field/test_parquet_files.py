@@ -25,6 +25,7 @@ def written(folder, **columns):
     return folder / "log.parquet"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "columns",
     [
@@ -163,6 +164,7 @@ def test_topics_may_be_a_list_of_any_size(tmp_path, kind):
     assert read_answer_file(path).answers["topic_id"].to_pylist() == ['["a","b"]', None, "a", "c"]
 
 
+@pytest.mark.slow
 def test_values_of_a_long_file_stand_in_their_rows(tmp_path):
     """Longer than what DuckDB reads at a time, whose parts need not come back in order."""
     number = np.arange(400_000)

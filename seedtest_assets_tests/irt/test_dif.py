@@ -137,6 +137,7 @@ def test_a_slope_that_differs_is_seen_where_the_curves_cross():
     assert (dif.focal.a[drawn.different] > dif.reference.a[drawn.different]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "df"), [("Rasch", 1), ("3PL", 2)])
 def test_other_models_find_the_same_items(reference, model, df):
     result, responses, focal = reference

@@ -49,6 +49,7 @@ def test_one_item_is_calibrated_and_called_a_convention(model):
     assert any("convention" in warning for warning in fit.warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_small_class_is_calibrated_with_a_warning(model):
     truth = simulate(25, 40, 1)
@@ -137,6 +138,7 @@ def test_perfectly_separated_answers_end_and_say_so(model):
         assert fit.left_out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_coin_flips_end_with_finite_numbers(model):
     rng = np.random.default_rng(10)

@@ -91,6 +91,7 @@ def test_a_bank_at_500_with_an_sd_of_100_links_as_one_near_0(method):
     assert pytest.approx((125, 540), abs=3) == (linking.A, linking.B)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", irt.SCALE_TRANSFORMATIONS)
 @pytest.mark.parametrize("model", irt.POLYTOMOUS_MODELS)
 def test_items_of_one_step_link_exactly_as_the_2pl(method, model):

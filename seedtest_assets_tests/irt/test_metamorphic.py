@@ -79,6 +79,7 @@ def test_right_and_wrong_exchanged_turns_the_scale_round():
     np.testing.assert_allclose(first.theta, -second.theta, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["mean_mean", "mean_sigma", "haebara", "stocking_lord"])
 @pytest.mark.parametrize("model", ["Rasch", "2PL", "3PL"])
 def test_anchors_on_a_shifted_and_stretched_scale_move_everything_along(method, model):
@@ -157,6 +158,7 @@ def test_far_away_population_is_not_cut_off_by_the_grid():
     assert fit.group_sd == pytest.approx(1, abs=0.06)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_any_small_answer_table_gives_finite_numbers_or_a_clear_error(data):

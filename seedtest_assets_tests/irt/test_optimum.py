@@ -117,6 +117,7 @@ def test_default_tolerance_ends_close_to_the_optimum():
     assert exact.loglik - quick.loglik < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["Rasch", "2PL", "3PL"])
 def test_standard_errors_of_large_banks_are_those_of_the_whole_matrix(model, monkeypatch):
     truth = simulate(4000, 300, 6, seen=0.2, c=0.15 if model == "3PL" else 0.0)

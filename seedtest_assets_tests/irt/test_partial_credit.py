@@ -289,6 +289,7 @@ def test_order_and_names_do_not_matter():
     np.testing.assert_allclose(second.theta[::-1], first.theta, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["GRM", "GPCM", "PCM"])
 def test_standard_errors_of_large_banks_are_those_of_the_whole_matrix(model, monkeypatch):
     rng = np.random.default_rng(12)

@@ -132,6 +132,7 @@ def test_scores_reversed_fit_as_well():
     np.testing.assert_allclose(lz_star, irt.person_fit(responses, items), atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guessing", [0.0, 0.2])
 def test_under_the_model_z_is_standard_normal_and_p_uniform(guessing):
     """z at the true abilities: at estimated ones, which the answers themselves have moved, it leans below 0."""
@@ -196,6 +197,7 @@ def plain_lz_star(row, items, mean, sd) -> float:
     return (w[np.arange(len(x)), x].sum() - np.sum(p * w) + c * (mean - theta) / sd**2) / np.sqrt(variance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guessing", [0.0, 0.2])
 def test_lz_star_is_the_published_formula_at_the_posteriors_mode(guessing):
     items = mixed_bank(24, seed=3, guessing=guessing)
@@ -205,6 +207,7 @@ def test_lz_star_is_the_published_formula_at_the_posteriors_mode(guessing):
         assert lz_star[person] == pytest.approx(plain_lz_star(scores[person], items, 0.2, 1.1), abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_items", "off"), [(12, 0.12), (39, 0.09)])
 def test_under_the_model_lz_star_is_about_standard_normal(n_items, off):
     items = mixed_bank(n_items, seed=4)

@@ -122,6 +122,7 @@ def test_scores_in_the_test_that_nobody_has_count_for_nothing():
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guessing", [0.0, 0.2])
 def test_under_the_model_p_is_uniform_in_a_mixed_test(guessing):
     steps = np.full((9, 3), NONE)

@@ -65,6 +65,7 @@ def by_brute_force(items, topic, item, correct, tau, mean=0.0, sd=1.0):
     return of_topic, (first, np.sqrt(density @ s**2 - first**2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tau", [0.0, 0.004, 0.03, 0.1, 0.25, 0.6, 1.5])
 @pytest.mark.parametrize(("guessing", "mean", "sd"), [(False, 0.0, 1.0), (True, 0.7, 1.3)])
 def test_agrees_with_adaptive_integration(tau, guessing, mean, sd):
@@ -94,6 +95,7 @@ def test_agrees_for_a_student_with_hundreds_of_answers_that_contradict_each_othe
     assert (got.student_theta[0], got.student_se[0]) == pytest.approx(student, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tau", [0.0087, 0.02])
 def test_agrees_where_a_topic_is_weighed_far_from_its_own_peak(tau):
     """Two topics of 300 answers pull apart, so that the student lies in the tails of both."""

@@ -13,6 +13,8 @@ from seedtest_assets.report.category_pictures import category_curves
 from seedtest_assets.report.item_curves import ItemCurves, item_curves
 from seedtest_assets_tests.irt.test_partial_credit import THREE, drawn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def scored(data):

@@ -17,6 +17,8 @@ from seedtest_assets.report.page import calibration_page
 from seedtest_assets.report.translations import KOREAN, bilingual, bilingual_reason
 from seedtest_assets_tests.report.conftest import ALL_RIGHT, GUESSED, MISSING, anchors_of, calibrated, with_faults
 
+pytestmark = pytest.mark.slow
+
 PICTURES = ["item-map", "a-b", "information", "anchors", "scale", "worst", "abilities", "answers", "runs"]
 HOSTILE = ["<script>alert(1)</script>", "$x^2$", "문항 하나", "a&b\"c'", "{{ day }}"]
 

@@ -21,6 +21,8 @@ from seedtest_assets.report.translations import KOREAN, bilingual
 from seedtest_assets_tests.rapid_school import rapid_rows, school_with_rapid_guesses
 from seedtest_assets_tests.report.conftest import anchors_of, calibrated
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def guessed():

@@ -53,6 +53,7 @@ def test_nothing_outside_the_reports_is_served(address, path):
     assert requests.Session().send(request, timeout=30).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_it_takes_nothing(address, lake, method):
     answer = requests.request(method, f"{address}/date=2025-03-09/calibration.html", data="x", timeout=30)

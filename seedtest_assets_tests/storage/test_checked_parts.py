@@ -43,6 +43,7 @@ def small_parts(monkeypatch):
     monkeypatch.setattr(checked_parts, "_KEYS_AT_ONCE", 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_parts_give_the_answers_and_bad_rows_of_the_whole_file(monkeypatch, tmp_path, seed):
     log(seed).to_parquet(tmp_path / "log.parquet")

@@ -64,6 +64,7 @@ def url(request, tmp_path):
     return str(tmp_path / "lake") if request.param == "folder" else f"memory://{tmp_path.name}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_buckets", [1, 3, 16, 60])
 def test_the_answers_are_those_that_were_written_in_their_order(url, n_buckets):
     lake = fill(Lake(url, n_buckets))
@@ -77,6 +78,7 @@ def test_the_answers_are_those_that_were_written_in_their_order(url, n_buckets):
         assert plain(lake.read_observations(DAYS, bucket=bucket)) == plain(answers_in(everything, bucket))
 
 
+@pytest.mark.slow
 def test_parts_of_a_window_need_not_be_the_buckets_of_its_days(tmp_path):
     lake = fill(Lake(str(tmp_path), 12))
     everything = pa.concat_tables([answers_of(day) for day in DAYS])

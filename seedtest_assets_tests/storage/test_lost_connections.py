@@ -123,6 +123,7 @@ def test_limits_of_the_settings_are_in_force(database, monkeypatch):
     assert (parameters["tcp_user_timeout"], parameters["keepalives_idle"]) == ("60000", "30")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driver", [Database.transaction, Database.bulk_transaction])
 def test_a_server_that_takes_a_connection_and_says_nothing_is_left(driver):
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -59,6 +59,7 @@ def test_nobody_at_the_address_of_the_scheduler():
             pass
 
 
+@pytest.mark.slow
 def test_a_scheduler_without_workers():
     with (
         distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,

@@ -134,6 +134,7 @@ def test_reply_that_is_no_json_fails_at_once(body):
         calibrate_with(answers(200, body))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
