@@ -113,6 +113,11 @@ class _Rated(NamedTuple):
     theta: np.ndarray
     se: np.ndarray
 
+    @classmethod
+    def nobody(cls) -> "_Rated":
+        """Give no answers."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0), np.empty(0))
+
 
 class _KnownItems:
     """Items with parameters: names: object [n_items]; has: which scores they have, bool [n_items, n_scores].
@@ -156,7 +161,7 @@ class _KnownItems:
 
     def comparable(self, rows: Sequence[_Rated]) -> _Rated:
         """Put together the answers of all parts to items that are comparable, after all were looked at."""
-        together = _Rated(*map(np.concatenate, zip(*rows, strict=True)))
+        together = _Rated(*map(np.concatenate, zip(_Rated.nobody(), *rows, strict=True)))
         return _Rated(*(values[self._alike[together.row]] for values in together))
 
 

@@ -92,10 +92,12 @@ def _report(day: date, result: "DayRun") -> list[tuple[str, str]]:
 def _failure(result: "DayRun", days_left: Sequence[date], accept_failed_checks: bool) -> str:
     """Say in one line why a day failed and what to do, with the command that runs it and the days after it."""
     from seedtest_assets.cli.how_to_run import how_to_run
+    from seedtest_assets.cli.run_days import INTERRUPTED
 
     option = " --accept-failed-checks" if accept_failed_checks else ""
+    interrupted = result.failure == INTERRUPTED
     return sentences(
-        f"run {result.run_id} of {days_left[0]} failed at {result.failure}",
+        f"run {result.run_id} of {days_left[0]} {'was interrupted' if interrupted else f'failed at {result.failure}'}",
         result.advice,
         f"To run it again: {how_to_run(days_left)}{option}",
     )

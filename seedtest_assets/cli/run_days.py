@@ -13,7 +13,7 @@ from uuid import uuid4
 import dagster as dg
 
 from seedtest_assets.cli.terminal import ShowStep
-from seedtest_assets.dagster_log.failures import advice_of, reason_of
+from seedtest_assets.dagster_log.failures import advice_of, reason_of, was_interrupted
 from seedtest_assets.dagster_log.reasons import ADVICE
 from seedtest_assets.dagster_log.run_queue import NOT_STARTED_AGAIN
 from seedtest_assets.dagster_log.sign_of_life import GRACE, lost_runs, report_lost
@@ -34,11 +34,15 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Dagster's console log is off: the UI has all of it, and the terminal shows one line."""
 
 
+INTERRUPTED = "it was interrupted"
+"""The failure of a run whose process was told to end."""
+
+
 @dataclass(frozen=True)
 class DayRun:
     """A finished run.
 
-    failure: the step that failed, and its reason. advice: what to do about it, where the failure says so. failed_checks: a line
+    failure: the step that failed, and its reason, or INTERRUPTED. advice: what to do about it, where the failure says so. failed_checks: a line
     for each of the n_checks that did not pass. metadata: of each asset that was materialized, by name.
     """
 
@@ -188,12 +192,14 @@ def _show_event(show: ShowStep, event: dg.EventLogEntry) -> None:
         show(event.user_message, detail=True)
     elif event.dagster_event and event.dagster_event.is_step_start:
         show(str(event.step_key))
-    elif event.dagster_event and event.dagster_event.is_step_up_for_retry:
+    elif event.dagster_event and event.dagster_event.is_step_up_for_retry and not was_interrupted(event.dagster_event):
         show(f"{event.step_key} is tried again: {reason_of(event.dagster_event)}")
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
     """Give the step that failed with its reason, and what to do about it."""
+    if any(map(was_interrupted, result.all_events)):
+        return INTERRUPTED, "What its finished steps wrote stays, and the others wrote nothing"
     for event in result.all_events:
         if event.is_step_failure:
             return f"{event.step_key}: {reason_of(event)}", sentences(*(advice_of(event) or "").splitlines())

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from seedtest_assets.dagster_log.private import DagsterExecutionInterruptedError
 from seedtest_assets.dagster_log.reasons import ADVICE, reason_in
 from seedtest_assets.errors import IrtServiceError, IrtServiceRefusal, IrtServiceTimeout
 
@@ -32,6 +33,11 @@ def is_service_failure(event: dg.DagsterEvent) -> bool:
 def is_service_timeout(event: dg.DagsterEvent) -> bool:
     """Tell whether the IRT service is the cause by not answering in time."""
     return any(error.cls_name == IrtServiceTimeout.__name__ for error in _errors(event))
+
+
+def was_interrupted(event: dg.DagsterEvent) -> bool:
+    """Tell whether an interrupt of the run's process (Ctrl-C, SIGTERM, the UI) is the cause."""
+    return any(error.cls_name == DagsterExecutionInterruptedError.__name__ for error in _errors(event))
 
 
 def text_of(metadata: Any, name: str) -> str | None:

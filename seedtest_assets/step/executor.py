@@ -5,15 +5,16 @@ Much of a step waits for the database or runs on one core. A second process for 
 
 import ctypes
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from contextvars import copy_context
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import Any
 
 import dagster as dg
@@ -46,6 +47,8 @@ from seedtest_assets.settings import load_settings
 # How long an interrupted run waits for its steps to end: what is in a query or waits for a server notices only after it. Less than
 # the 30 s that Kubernetes leaves a pod.
 SECONDS_TO_END = 20.0
+# The step that a thread executes; None in the threads of a pool, which steps share.
+_STEP: ContextVar[str | None] = ContextVar("step", default=None)
 # Between two looks at what may begin, where no step has anything new.
 LONGEST_WAIT = 0.5
 
@@ -113,10 +116,24 @@ def _captured_output(job_context: Any, keys: Sequence[str], capture: ExitStack) 
     logs = job_context.instance.compute_log_manager
     log_key = logs.build_log_key_for_run(job_context.run_id, create_compute_log_file_key())
     try:
-        log_context = capture.enter_context(logs.capture_logs(log_key))
+        with _children_that_ignore_interrupts():
+            log_context = capture.enter_context(logs.capture_logs(log_key))
         yield dg.DagsterEvent.capture_logs(job_context, keys, log_key, log_context)
     except Exception:
         yield from _handle_compute_log_setup_error(job_context, sys.exc_info())
+
+
+@contextmanager
+def _children_that_ignore_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C in the terminal does not reach: those that keep the output would end with a stack trace each."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclass
@@ -207,6 +224,11 @@ class _Steps:
 def _execute(context: Any, events: SimpleQueue[tuple[str, Any]]) -> None:
     """Execute a step, and pass on its events, what it raised if anything, and None at its end."""
     key = context.step.key
+    _STEP.set(key)
+    # Each step hears the project's loggers, which are the process's: only what it logged itself is shown with it.
+    handler = context.log._dagster_handler
+    takes = handler.filter
+    handler.filter = lambda record: _STEP.get() in (key, None) and takes(record)
     try:
         for event in dagster_event_sequence_for_step(context):
             events.put((key, event))

@@ -1,6 +1,8 @@
 """A night of the small school, through Dagster, from the platform's tables to the features."""
 
+import os
 import re
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import date, timedelta
@@ -196,6 +198,32 @@ def test_a_run_that_is_active_is_waited_for(instance, platform, job):
     with_run = instance.create_run_for_job(defs.resolve_job_def(job), status=dg.DagsterRunStatus.STARTED)
     with pytest.raises(InputError, match=f"run {with_run.run_id} .* is active"):
         run_night(instance, LAST)
+
+
+def test_no_check_breaks_in_a_bank_without_anchors(instance, school):
+    execute(school, "UPDATE question SET meta = '{}'")
+    done = run_night(instance)
+    assert done.failure is None
+    assert not any("broke" in line for line in done.failed_checks)
+
+
+def test_an_interrupted_day_says_so_and_what_became_of_it(instance, school):
+    lines = []
+
+    def show(line: str, *, detail: bool = False) -> None:
+        lines.append(line)
+        if line == f"{LAST}: calibrate":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(SeedtestError) as failed:
+        run_and_report(instance, [LAST], show)
+    assert re.fullmatch(
+        rf"run \S+ of {LAST} was interrupted\. What its finished steps wrote stays, and the others wrote nothing\. To run it again: .*",
+        str(failed.value),
+    )
+    assert not any("is tried again" in line for line in lines)
+    assert items_of_last(school) == 0
+    assert the_lake().observations_count(LAST)
 
 
 def outcome(printed: str) -> dict[str, str]:

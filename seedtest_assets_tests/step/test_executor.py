@@ -1,5 +1,6 @@
 """The executor of a run: steps side by side, in their order, tried again, interrupted."""
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -254,3 +255,34 @@ def test_a_run_goes_on_where_what_it_prints_cannot_be_kept(instance, monkeypatch
     result = run(instance, step("one", lambda: None))
     assert result.success
     assert any("no space left" in str(event.event_specific_data) for event in result.all_events)
+
+
+def test_a_log_line_is_shown_with_the_step_that_wrote_it(monkeypatch):
+    both, logger = Barrier(2), logging.getLogger("seedtest_assets.engines")
+    logs = {"python_logs": {"managed_python_loggers": ["seedtest_assets"], "python_log_level": "INFO"}}
+
+    def write(name: str) -> None:
+        both.wait(PATIENCE)  # both steps hear the loggers by now
+        logger.info("line of %s", name)
+        both.wait(PATIENCE)
+
+    with dg.DagsterInstance.ephemeral(settings=logs) as instance:
+        result = run(instance, *(step(name, partial(write, name)) for name in ("one", "other")))
+        lines = [(entry.step_key, entry.user_message) for entry in instance.all_logs(result.run_id)]
+    shown = [line for line in lines if line[1].startswith("line of")]
+    assert sorted(shown) == [("one", "line of one"), ("other", "line of other")]
+
+
+def test_what_keeps_the_output_does_not_hear_the_interrupt(instance, monkeypatch):
+    handlers = []
+
+    @contextmanager
+    def kept(log_key):
+        handlers.append(signal.getsignal(signal.SIGINT))
+        yield None
+
+    monkeypatch.setattr(instance.compute_log_manager, "capture_logs", kept)
+    before = signal.getsignal(signal.SIGINT)
+    run(instance, step("one", lambda: None))
+    assert handlers == [signal.SIG_IGN]
+    assert signal.getsignal(signal.SIGINT) is before
