@@ -34,6 +34,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Dagster's console log is off: the UI has all of it, and the terminal shows one line."""
 
 
+_ENDS = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 INTERRUPTED = "it was interrupted"
 """The failure of a run whose process was told to end."""
 
@@ -198,11 +199,14 @@ def _show_event(show: ShowStep, event: dg.EventLogEntry) -> None:
 
 def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
     """Give the step that failed with its reason, and what to do about it."""
-    if any(map(was_interrupted, result.all_events)):
-        return INTERRUPTED, "What its finished steps wrote stays, and the others wrote nothing"
     for event in result.all_events:
-        if event.is_step_failure:
+        if event.is_step_failure and not was_interrupted(
+            event
+        ):  # others are interrupted with the step that a fault of the run ended
             return f"{event.step_key}: {reason_of(event)}", sentences(*(advice_of(event) or "").splitlines())
+    ends = [event for event in result.all_events if event.event_type in _ENDS]
+    if any(map(was_interrupted, ends)):
+        return INTERRUPTED, "What its steps had written stays, and running the day again replaces it"
     return "its first step, or before it", "See the run in the UI"
 
 

@@ -3,6 +3,7 @@
 Compiling takes Python's lock, so that threads would not help.
 """
 
+import sys
 from functools import lru_cache
 
 import numpy as np
@@ -33,9 +34,12 @@ KERNELS = {
 def start_second_compiler(model: Model) -> None:
     """Start `compile_half` in another process where a second core is there and the standard errors are not compiled yet."""
     cache = getattr(posterior_covariance, "_cache", None)  # none where numba is told to compile nothing
-    if threads() > 1 and isinstance(cache, KernelCache) and cache.empty:
+    can_start = threads() > 1 and sys.executable and not hasattr(sys, "frozen")
+    if can_start and isinstance(cache, KernelCache) and cache.empty:
         program = f"from {__name__} import compile_half; compile_half({model!r})"
-        KernelCache.second = SecondCompiler(program, KERNELS)
+        own_mstep = f"_maximise_{model.lower()}"
+        kernels = {name: types for name, types in KERNELS.items() if name == own_mstep or "_maximise_" not in name}
+        KernelCache.second = SecondCompiler(program, kernels)
 
 
 def compile_half(model: Model) -> None:

@@ -50,7 +50,7 @@ SECONDS_TO_END = 20.0
 # The step that a thread executes; None in the threads of a pool, which steps share.
 _STEP: ContextVar[str | None] = ContextVar("step", default=None)
 # Between two looks at what may begin, where no step has anything new.
-LONGEST_WAIT = 0.5
+SHORTEST_WAIT, LONGEST_WAIT = 0.05, 0.5
 
 
 class SideBySideExecutor(dg.Executor):
@@ -176,19 +176,20 @@ class _Steps:
     def _next(self) -> Iterator[dg.DagsterEvent]:
         """Wait for the next event of a step, until a retry is due, and not for long, since another run may free a pool."""
         until_due = self.active.sleep_interval()  # 0 where no step waits, and below 0 where one is due already
+        least = (
+            SHORTEST_WAIT if self.running else 0.0
+        )  # a step that finds its pool or all places taken is due all the time
         with raise_execution_interrupts():
             try:
                 key, event = self.events.get(
-                    timeout=min(max(until_due, 0.0) if until_due else LONGEST_WAIT, LONGEST_WAIT)
+                    timeout=min(max(until_due, least), LONGEST_WAIT) if until_due else LONGEST_WAIT
                 )
             except Empty:
                 return
         if isinstance(event, BaseException):
             raise event
         if event is not None:
-            yield event
-            self.running[key].told.append(event)
-            self.active.handle_event(event)
+            yield from self._taken(key, event)
             return
         ended = self.running.pop(key)
         self.active.verify_complete(self.job_context, key)
@@ -197,6 +198,11 @@ class _Steps:
             ended.told.append(skipped)
         yield from _trigger_hook(ended.context, ended.told)
 
+    def _taken(self, key: str, event: dg.DagsterEvent) -> Iterator[dg.DagsterEvent]:
+        self.running[key].told.append(event)
+        yield event
+        self.active.handle_event(event)
+
     def _interrupted(self) -> Iterator[dg.DagsterEvent]:
         """Interrupt the steps as Dagster interrupts one in the main thread, and yield their last events.
 
@@ -204,7 +210,10 @@ class _Steps:
         """
         interrupt = sys.exc_info()
         self.active.mark_interrupted()
-        for running in self.running.values():
+        steps = list(self.running.values())
+        for running in steps:
+            if not running.thread.is_alive():
+                continue
             thread = ctypes.c_ulong(running.thread.ident or 0)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(DagsterExecutionInterruptedError))
         end = time.monotonic() + SECONDS_TO_END
@@ -214,11 +223,18 @@ class _Steps:
             except Empty:
                 break
             if isinstance(event, dg.DagsterEvent):
-                yield event
+                yield from self._taken(key, event)
             elif event is None:
                 self.running.pop(key)
-        for running in self.running.values():
-            yield step_failure_event_from_exc_info(running.context, interrupt, error_source=ErrorSource.INTERRUPT)
+        for running in steps:
+            if not any(
+                event.is_step_success or event.is_step_failure or event.is_step_up_for_retry for event in running.told
+            ):
+                failure = step_failure_event_from_exc_info(
+                    running.context, interrupt, error_source=ErrorSource.INTERRUPT
+                )
+                yield failure
+                self.active.handle_event(failure)
 
 
 def _execute(context: Any, events: SimpleQueue[tuple[str, Any]]) -> None:

@@ -137,12 +137,14 @@ def _truncate_if_empty(cursor: Any) -> None:
             AND NOT EXISTS (SELECT FROM attempt)
             AND NOT EXISTS (SELECT FROM pg_constraint WHERE confrelid = to_regclass('attempt'))
         """
+    cursor.execute(empty)
+    if cursor.fetchall() != [(True,)]:
+        return
     # Asked again under the lock, for which another transaction that adds rows is waited for.
-    for action in ("LOCK TABLE attempt IN ACCESS EXCLUSIVE MODE", "TRUNCATE attempt"):
-        cursor.execute(empty)
-        if cursor.fetchall() != [(True,)]:
-            return
-        cursor.execute(action)
+    cursor.execute("SAVEPOINT unlocked")
+    cursor.execute("LOCK TABLE attempt IN ACCESS EXCLUSIVE MODE")
+    cursor.execute(empty)
+    cursor.execute("TRUNCATE attempt" if cursor.fetchall() == [(True,)] else "ROLLBACK TO SAVEPOINT unlocked")
 
 
 def _schema_to_copy_into(cursor: Any, answers: CheckedParts) -> str | None:

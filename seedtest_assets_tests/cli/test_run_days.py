@@ -218,7 +218,7 @@ def test_an_interrupted_day_says_so_and_what_became_of_it(instance, school):
     with pytest.raises(SeedtestError) as failed:
         run_and_report(instance, [LAST], show)
     assert re.fullmatch(
-        rf"run \S+ of {LAST} was interrupted\. What its finished steps wrote stays, and the others wrote nothing\. To run it again: .*",
+        rf"run \S+ of {LAST} was interrupted\. What its steps had written stays, and running the day again replaces it\. To run it again: .*",
         str(failed.value),
     )
     assert not any("is tried again" in line for line in lines)

@@ -188,7 +188,15 @@ def test_an_empty_embedded_table_is_truncated_so_that_its_rows_need_no_log(embed
     assert rows_of(platform, "SELECT count(*) FROM attempt") == [(6,)]
 
 
-def test_answers_that_come_while_an_import_waits_for_the_empty_table_stay(embedded, platform, tmp_path):
+def test_answers_that_come_while_an_import_waits_for_the_empty_table_stay(embedded, platform, tmp_path, monkeypatch):
+    """And readers are not kept out of a table that has rows."""
+    locked, stream = [], importing._stream
+
+    def streamed(*arguments):
+        locked.append(rows_of(platform, waiting.replace("NOT granted", "granted")))
+        return stream(*arguments)
+
+    monkeypatch.setattr(importing, "_stream", streamed)
     GOOD.to_csv(tmp_path / "log.csv", index=False)
     waiting = "SELECT count(*) FROM pg_locks WHERE relation = to_regclass('attempt') AND mode = 'AccessExclusiveLock' AND NOT granted"
     with ThreadPoolExecutor(1) as pool:
@@ -200,6 +208,7 @@ def test_answers_that_come_while_an_import_waits_for_the_empty_table_stay(embedd
             while other.exec_driver_sql(waiting).all() != [(1,)]:
                 assert not done.done(), "the import did not wait"
         assert done.result().n_new == 3
+    assert locked == [[(0,)]]
     assert rows_of(platform, "SELECT count(*) FROM attempt") == [(4,)]
 
 
