@@ -3,11 +3,9 @@
 Much of a step waits for the database or runs on one core. A second process for it would first import for three seconds.
 """
 
-import ctypes
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar, copy_context
@@ -44,9 +42,6 @@ from seedtest_assets.dagster_log.private import (
 from seedtest_assets.dagster_log.sign_of_life import sign_of_life
 from seedtest_assets.settings import load_settings
 
-# How long an interrupted run waits for its steps to end: what is in a query or waits for a server notices only after it. Less than
-# the 30 s that Kubernetes leaves a pod.
-SECONDS_TO_END = 20.0
 # The step that a thread executes; None in the threads of a pool, which steps share.
 _STEP: ContextVar[str | None] = ContextVar("step", default=None)
 # Between two looks at what may begin, where no step has anything new.
@@ -204,34 +199,15 @@ class _Steps:
         self.active.handle_event(event)
 
     def _interrupted(self) -> Iterator[dg.DagsterEvent]:
-        """Interrupt the steps as Dagster interrupts one in the main thread, and yield their last events.
+        """Report the steps at work as failed: their threads, and what they have not committed, end with the process.
 
-        A step that does not end in time has failed, too; its thread ends with the process.
+        Nothing is raised in the threads: one that holds a lock at that moment, such as that of a log, would never give it back.
         """
-        interrupt = sys.exc_info()
         self.active.mark_interrupted()
-        steps = list(self.running.values())
-        for running in steps:
-            if not running.thread.is_alive():
-                continue
-            thread = ctypes.c_ulong(running.thread.ident or 0)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(DagsterExecutionInterruptedError))
-        end = time.monotonic() + SECONDS_TO_END
-        while self.running and (left := end - time.monotonic()) > 0:
-            try:
-                key, event = self.events.get(timeout=left)
-            except Empty:
-                break
-            if isinstance(event, dg.DagsterEvent):
-                yield from self._taken(key, event)
-            elif event is None:
-                self.running.pop(key)
-        for running in steps:
-            if not any(
-                event.is_step_success or event.is_step_failure or event.is_step_up_for_retry for event in running.told
-            ):
+        for running in self.running.values():
+            if not any(event.is_step_success or event.is_step_failure for event in running.told):
                 failure = step_failure_event_from_exc_info(
-                    running.context, interrupt, error_source=ErrorSource.INTERRUPT
+                    running.context, sys.exc_info(), error_source=ErrorSource.INTERRUPT
                 )
                 yield failure
                 self.active.handle_event(failure)

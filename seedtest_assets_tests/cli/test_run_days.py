@@ -208,15 +208,18 @@ def test_no_check_breaks_in_a_bank_without_anchors(instance, school):
 
 
 def test_an_interrupted_day_says_so_and_what_became_of_it(instance, school):
-    lines = []
+    lines, process_ends = [], Event()
 
     def show(line: str, *, detail: bool = False) -> None:
         lines.append(line)
         if line == f"{LAST}: calibrate":
             os.kill(os.getpid(), signal.SIGINT)
+            process_ends.wait(20)
+            raise SystemExit
 
     with pytest.raises(SeedtestError) as failed:
         run_and_report(instance, [LAST], show)
+    process_ends.set()
     assert re.fullmatch(
         rf"run \S+ of {LAST} was interrupted\. What its steps had written stays, and running the day again replaces it\. To run it again: .*",
         str(failed.value),
