@@ -9,13 +9,12 @@ from matplotlib.axes import Axes
 from seedtest_assets import irt
 from seedtest_assets.item_steps import parameters_by_position
 from seedtest_assets.report.data import ReportData
-from seedtest_assets.report.drawing import BLUE, INK, ORANGE, panels, segments, styled, svg
+from seedtest_assets.report.drawing import BLUE, INK, ORANGE, item_panels, segments, styled, svg
 from seedtest_assets.report.item_curves import ItemCurves
 from seedtest_assets.report.item_pictures import INTERVAL, shortened
 
 MOST = 8
 """Items that are drawn, the one that fits worst first."""
-COLUMNS = 4
 REACH = 3
 """SDs of the population on either side of its mean that the curves cover at least."""
 SHADES = (0.42, 1.0)
@@ -41,23 +40,9 @@ def category_curves(data: ReportData, curves: ItemCurves) -> CategoryCurves | No
     scale = _scale(data, curves)
     probability = irt.category_probabilities(scale, items.take(drawn))
     expected = irt.probability(scale, items.take(drawn))
-    n_rows = -(-len(drawn) // COLUMNS)
     with styled():
-        figure, grid = panels(
-            n_rows,
-            COLUMNS,
-            0.85 + 2.05 * n_rows,
-            gaps=(0.2, 0.38),
-            margins=(0.3, 0.55),
-            sharex=True,
-            sharey=True,
-            squeeze=False,
-        )
-        for place, axes in enumerate(grid.ravel()):
-            if place >= len(drawn):
-                axes.set_axis_off()
-                continue
-            row = drawn[place]
+        figure, places = item_panels(len(drawn), "probability, share")
+        for place, (row, axes) in enumerate(zip(drawn, places, strict=True)):
             _scores(axes, scale, probability[place, : items.max_score[row] + 1])
             axes.plot(scale, expected[place], color=BLUE, linestyle="--")
             error, observed = INTERVAL * curves.standard_error[row], curves.observed[row]
@@ -67,10 +52,6 @@ def category_curves(data: ReportData, curves: ItemCurves) -> CategoryCurves | No
             name, model = shortened(data.items["item_id"].iloc[row], 12), items.model[row]
             axes.set_title(f"{name} · {model}, 0–{items.max_score[row]}", fontsize=9.5)
             axes.set(xlim=(scale[0], scale[-1]), ylim=(-0.03, 1.17), yticks=[0, 0.5, 1])
-        for axes in grid[:, 0]:
-            axes.set_ylabel("probability, share")
-        for axes in grid[-1]:
-            axes.set_xlabel("ability")
         drawing = svg(
             figure,
             "Items with partial credit: probability of each score, and expected and observed shares of the points",

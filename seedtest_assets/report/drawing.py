@@ -23,6 +23,7 @@ BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 INK, GREY, PALE = "#1f2933", "#7b8794", "#cbd2d9"
 WIDTH = 10.4
 """Inches, across the page."""
+ITEMS_A_ROW = 4
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -88,6 +89,29 @@ def panels(
         "hspace": gaps[1] / axes_height,
     }
     return figure, figure.subplots(rows, columns, gridspec_kw={**space, "height_ratios": ratios}, **more)
+
+
+def item_panels(n: int, ylabel: str) -> tuple[Figure, list[Axes]]:
+    """A figure with a panel for each of n items, whose curves over ability share their axes; gives the panels in the order of the items."""
+    rows = -(-n // ITEMS_A_ROW)
+    figure, grid = panels(
+        rows,
+        ITEMS_A_ROW,
+        0.85 + 2.05 * rows,
+        gaps=(0.2, 0.38),
+        margins=(0.3, 0.55),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    )
+    for axes in grid[:, 0]:
+        axes.set_ylabel(ylabel)
+    for axes in grid[-1]:
+        axes.set_xlabel("ability")
+    used, left = grid.ravel()[:n], grid.ravel()[n:]
+    for axes in left:
+        axes.set_axis_off()
+    return figure, list(used)
 
 
 def segments(low_x: Any, low_y: Any, high_x: Any, high_y: Any) -> tuple[np.ndarray, np.ndarray]:

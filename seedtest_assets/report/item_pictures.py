@@ -16,6 +16,7 @@ from seedtest_assets.report.drawing import (
     INK,
     ORANGE,
     PALE,
+    item_panels,
     panels,
     points,
     segments,
@@ -186,24 +187,9 @@ def worst_items(data: ReportData, curves: ItemCurves) -> str:
     """The curves of the items that fit worst, with the shares correct that were observed."""
     worst = worst_rows(curves)
     scored = parameters_by_position(data.items).polytomous.any()
-    columns = 4
-    rows = -(-len(worst) // columns)
     with styled():
-        figure, grid = panels(
-            rows,
-            columns,
-            0.85 + 2.05 * rows,
-            gaps=(0.2, 0.38),
-            margins=(0.3, 0.55),
-            sharex=True,
-            sharey=True,
-            squeeze=False,
-        )
-        for place, axes in enumerate(grid.ravel()):
-            if place >= len(worst):
-                axes.set_axis_off()
-                continue
-            row = worst[place]
+        figure, places = item_panels(len(worst), "share of points" if scored else "share correct")
+        for row, axes in zip(worst, places, strict=True):
             error = INTERVAL * curves.standard_error[row]
             theta, observed = curves.theta, curves.observed[row]
             axes.plot(theta, curves.expected[row], color=BLUE)
@@ -214,10 +200,6 @@ def worst_items(data: ReportData, curves: ItemCurves) -> str:
                 f"{shortened(data.items['item_id'].iloc[row])} · RMSD {curves.misfit[row]:.3f}", fontsize=9.5
             )
             axes.set(ylim=(-0.03, 1.03), yticks=[0, 0.5, 1])
-        for axes in grid[:, 0]:
-            axes.set_ylabel("share of points" if scored else "share correct")
-        for axes in grid[-1]:
-            axes.set_xlabel("ability")
         return svg(figure, "Worst-fitting items: model curves and observed shares correct")
 
 
