@@ -116,8 +116,7 @@ def _checks(calibrated: CalibratedDay, limits: Thresholds) -> Mapping[str, Calla
 
 def _anchor_drift(calibrated: CalibratedDay, limits: Thresholds) -> Judgement:
     result, anchors = calibrated.result, calibrated.anchors
-    parts = calibrated.window.buckets if len(anchors) else []  # which are read for the anchors alone
-    residuals = predicted_answers.residuals_of(parts, anchors, result.abilities)
+    residuals = predicted_answers.residuals_of(calibrated.window.buckets, anchors, result.abilities)
     return drift.anchor_drift(result.items, anchors, residuals, calibrated.earlier.parameters, limits)
 
 

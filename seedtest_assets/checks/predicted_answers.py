@@ -87,6 +87,7 @@ def residuals_of(parts: Sequence[pa.Table], items: pd.DataFrame, abilities: pd.D
 
     parts: as of `predict`; items: PARAMETER_COLUMNS; abilities: user_id, theta, se.
     """
+    parts = parts if len(items) else []  # without items nothing needs to be read
     known, rows = _KnownItems.of(parts, items), []
     for answers in narrowed(parts, FIRST_ANSWER_COLUMNS):
         given = known.first_answers(answers)
