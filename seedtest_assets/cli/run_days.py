@@ -193,16 +193,14 @@ def _show_event(show: ShowStep, event: dg.EventLogEntry) -> None:
         show(event.user_message, detail=True)
     elif event.dagster_event and event.dagster_event.is_step_start:
         show(str(event.step_key))
-    elif event.dagster_event and event.dagster_event.is_step_up_for_retry and not was_interrupted(event.dagster_event):
+    elif event.dagster_event and event.dagster_event.is_step_up_for_retry:
         show(f"{event.step_key} is tried again: {reason_of(event.dagster_event)}")
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
     """Give the step that failed with its reason, and what to do about it."""
     for event in result.all_events:
-        if event.is_step_failure and not was_interrupted(
-            event
-        ):  # others are interrupted with the step that a fault of the run ended
+        if event.is_step_failure and not was_interrupted(event):
             return f"{event.step_key}: {reason_of(event)}", sentences(*(advice_of(event) or "").splitlines())
     ends = [event for event in result.all_events if event.event_type in _ENDS]
     if any(map(was_interrupted, ends)):

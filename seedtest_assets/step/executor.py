@@ -133,11 +133,11 @@ def _children_that_ignore_interrupts() -> Iterator[None]:
 
 @dataclass
 class _Running:
-    """A step at work in a thread. told: its events so far, for hooks."""
+    """A step at work in a thread. events: those it yielded so far, for hooks."""
 
     context: Any
     thread: Thread
-    told: list[dg.DagsterEvent] = field(default_factory=list)
+    events: list[dg.DagsterEvent] = field(default_factory=list)
 
 
 @dataclass
@@ -171,14 +171,12 @@ class _Steps:
     def _next(self) -> Iterator[dg.DagsterEvent]:
         """Wait for the next event of a step, until a retry is due, and not for long, since another run may free a pool."""
         until_due = self.active.sleep_interval()  # 0 where no step waits, and below 0 where one is due already
-        least = (
-            SHORTEST_WAIT if self.running else 0.0
-        )  # a step that finds its pool or all places taken is due all the time
+        # A step that finds its pool or all places taken is due all the time.
+        least = SHORTEST_WAIT if self.running else 0.0
+        wait = min(max(until_due, least), LONGEST_WAIT) if until_due else LONGEST_WAIT
         with raise_execution_interrupts():
             try:
-                key, event = self.events.get(
-                    timeout=min(max(until_due, least), LONGEST_WAIT) if until_due else LONGEST_WAIT
-                )
+                key, event = self.events.get(timeout=wait)
             except Empty:
                 return
         if isinstance(event, BaseException):
@@ -190,11 +188,11 @@ class _Steps:
         self.active.verify_complete(self.job_context, key)
         for skipped in self.active.plan_events_iterator(self.job_context):
             yield skipped
-            ended.told.append(skipped)
-        yield from _trigger_hook(ended.context, ended.told)
+            ended.events.append(skipped)
+        yield from _trigger_hook(ended.context, ended.events)
 
     def _taken(self, key: str, event: dg.DagsterEvent) -> Iterator[dg.DagsterEvent]:
-        self.running[key].told.append(event)
+        self.running[key].events.append(event)
         yield event
         self.active.handle_event(event)
 
@@ -205,7 +203,9 @@ class _Steps:
         """
         self.active.mark_interrupted()
         for running in self.running.values():
-            if not any(event.is_step_success or event.is_step_failure for event in running.told):
+            if not any(
+                event.is_step_success or event.is_step_failure or event.is_step_up_for_retry for event in running.events
+            ):
                 failure = step_failure_event_from_exc_info(
                     running.context, sys.exc_info(), error_source=ErrorSource.INTERRUPT
                 )

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -57,6 +58,14 @@ def step(name: str, work: Callable[[], object], **options) -> dg.AssetsDefinitio
         work()
 
     return of_that_name
+
+
+def end(process: Event, *steps: str) -> None:
+    """Let the threads of steps, which end with the process, end now."""
+    process.set()
+    for thread in threading.enumerate():
+        if thread.name in steps:
+            thread.join(PATIENCE)
 
 
 def test_steps_that_do_not_wait_for_each_other_run_side_by_side(instance):
@@ -177,7 +186,7 @@ def test_the_steps_of_an_interrupted_run_have_failed(instance):
         process_ends.wait(PATIENCE)
 
     result = run(instance, *(step(name, work) for name in ("one", "other")))
-    process_ends.set()
+    end(process_ends, "one", "other")
     assert ends(result) == {"one": False, "other": False}
     assert instance.get_run_by_id(result.run_id).status is dg.DagsterRunStatus.FAILURE
 
@@ -192,7 +201,7 @@ def test_a_run_that_the_ui_cancels_is_cancelled_not_failed(instance):
         process_ends.wait(PATIENCE)
 
     result = run(instance, long)
-    process_ends.set()
+    end(process_ends, "long")
     assert instance.get_run_by_id(result.run_id).status is dg.DagsterRunStatus.CANCELED
 
 
