@@ -35,18 +35,10 @@ def engine_for(settings: Settings) -> CalibrationEngine:
         from seedtest_assets.engines.remote.engine import IrtServiceEngine
 
         return IrtServiceEngine(settings)
-    return own_engine(settings)
-
-
-def own_engine(settings: Settings, **options: bool) -> CalibrationEngine:
-    """Choose among the engines of `irt/`: the cluster of SEEDTEST_DASK where that is set, else this process.
-
-    options: of InProcessEngine. Raises what cluster_address raises.
-    """
     if address := cluster_address(settings):
         from seedtest_assets.engines.cluster.engine import ClusterEngine
 
-        return ClusterEngine(address, **options)
+        return ClusterEngine(address)
     from seedtest_assets.engines.in_process import InProcessEngine
 
-    return InProcessEngine(**options)
+    return InProcessEngine()

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets.encoded_columns import dictionary_of
+from seedtest_assets.tables_on_demand import random_parts
 
 HISTORY_COLUMNS = [
     "partition_date",
@@ -98,20 +99,16 @@ class ReportData:
     @cached_property
     def answers(self) -> pa.Table:
         """The answers that curves are drawn from: all, or those of a random sample of students, MOST_ANSWERS about."""
-        return pa.concat_tables([self._first, *(self.parts[number] for number in range(1, self._n_sampled))])
+        return pa.concat_tables(self._sample)
 
     @cached_property
-    def _first(self) -> pa.Table:
-        return self.parts[0]
-
-    @property
-    def _n_sampled(self) -> int:
-        return min(max(MOST_ANSWERS // max(len(self._first), 1), 1), len(self.parts))
+    def _sample(self) -> list[pa.Table]:
+        return random_parts(self.parts, MOST_ANSWERS)
 
     @property
     def is_sample(self) -> bool:
         """Whether `answers` are those of some students only."""
-        return self._n_sampled < len(self.parts)
+        return len(self._sample) < len(self.parts)
 
     @property
     def share_of_students(self) -> float:

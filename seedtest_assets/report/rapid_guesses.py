@@ -20,18 +20,21 @@ COUNTED = {
 }
 IF_KEPT, IF_IGNORED = "if kept", "if ignored"
 BY_A_SERVICE = "The calibration is of an IRT service, so it was not run again with another policy."
+OF_A_SAMPLE = "Both calibrations below are of a random sample of the students, {share} of all."
 NOT_POSSIBLE = "The calibration with the other policy was not possible: {reason}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OtherPolicy:
-    """The same answers calibrated with another policy.
+    """The same answers calibrated with another policy, or those of a random sample of the students.
 
-    result: None where there is none, for the reason why_not, in both languages.
+    result: None where there is none, for the reason why_not, in both languages. same_policy: of a sample, the calibration that the
+    result is compared with; None where it is the day's.
     """
 
     policy: Policy
     result: CalibrationResult | None = None
+    same_policy: CalibrationResult | None = None
     why_not: Markup | None = None
 
 
@@ -46,10 +49,12 @@ class RapidGuessData:
 
 @dataclass(frozen=True, kw_only=True)
 class RapidGuessSection:
-    """Texts of the section. facts: label, value of this calibration, value of the other. rows: cells of an item, worst first."""
+    """Texts of the section. note: what to know of the comparison, None without. facts: label, value of this calibration, value of
+    the other. rows: cells of an item, worst first.
+    """
 
     sentence: Markup
-    why_not: Markup | None
+    note: Markup | None
     other: str
     facts: list[tuple[str, str, str]]
     rows: list[list[str]]
@@ -65,19 +70,28 @@ def rapid_guess_section(data: ReportData, rapid: RapidGuessData) -> RapidGuessSe
     """Lay out the section."""
     count, other = rapid.count, rapid.other
     items = _items(data, rapid)
-    why_not = other.why_not
-    if other.result and not other.result.metrics["converged"]:
-        why_not = bilingual("The calibration with the other policy did not converge: read its numbers with care.")
     return RapidGuessSection(
         sentence=bilingual(
             COUNTED[count.policy], n=f"{count.n:,}", of=f"{count.n_timed:,}", share=f"{count.share or 0:.2%}"
         ),
-        why_not=why_not,
+        note=_note(data, other),
         other=IF_KEPT if other.policy == "keep" else IF_IGNORED,
-        facts=_facts(data, other.result) if other.result else [],
+        facts=_facts(other.same_policy or data, other.result) if other.result else [],
         rows=[_cells(item) for item in items.head(MOST_ROWS).to_dict("records")],
         n_more=max(len(items) - MOST_ROWS, 0),
     )
+
+
+def _note(data: ReportData, other: OtherPolicy) -> Markup | None:
+    if not other.result:
+        return other.why_not
+    notes = []
+    if other.same_policy:
+        share = other.same_policy.model_spec["n_persons"] / max(data.model_spec["n_persons"], 1)
+        notes.append(bilingual(OF_A_SAMPLE, share=f"{share:.0%}"))
+    if not other.result.metrics["converged"]:
+        notes.append(bilingual("The calibration with the other policy did not converge: read its numbers with care."))
+    return Markup(" ").join(notes) if notes else None
 
 
 def _items(data: ReportData, rapid: RapidGuessData) -> pd.DataFrame:
@@ -92,8 +106,9 @@ def _items(data: ReportData, rapid: RapidGuessData) -> pd.DataFrame:
         }
     ).query("n_rapid > 0")
     items["share"] = items["n_rapid"] / items["n_timed"]
+    same = (rapid.other.same_policy or data).items
     other = rapid.other.result.items if rapid.other.result else data.items.head(0)
-    for suffix, parameters in (("", data.items), ("_other", other)):
+    for suffix, parameters in (("", same), ("_other", other)):
         known = parameters.set_index("item_id")[["a", "b"]].astype(float).add_suffix(suffix)
         items = items.join(known, on="item_id")
     return items.sort_values(["share", "n_rapid"], ascending=False, kind="stable")
@@ -114,13 +129,13 @@ def _cells(item: dict) -> list[str]:
     ]
 
 
-def _facts(data: ReportData, other: CalibrationResult) -> list[tuple[str, str, str]]:
-    """What the policies change in all: label, as fitted, as it would be."""
-    both = data.items.merge(other.items, on="item_id", suffixes=("", "_other"))
-    reliabilities = [number(metrics.get("reliability")) for metrics in (data.metrics, other.metrics)]
+def _facts(same: ReportData | CalibrationResult, other: CalibrationResult) -> list[tuple[str, str, str]]:
+    """What the policies change in all: label, as fitted, as it would be. same: the calibration that the other is compared with."""
+    both = same.items.merge(other.items, on="item_id", suffixes=("", "_other"))
+    reliabilities = [number(metrics.get("reliability")) for metrics in (same.metrics, other.metrics)]
     facts = [("Reliability", reliabilities[0], reliabilities[1])]
     for label, name in (("Items fitted", "n_items"), ("Students", "n_persons"), ("Answers used", "n_observations")):
-        facts.append((label, f"{data.model_spec[name]:,}", f"{other.model_spec[name]:,}"))
+        facts.append((label, f"{same.model_spec[name]:,}", f"{other.model_spec[name]:,}"))
     for label, name in (("largest change of a", "a"), ("largest change of b", "b")):
         change = np.abs(both[f"{name}_other"] - both[name]).max() if len(both) else np.nan
         facts.append((label, "", number(change)))

@@ -141,6 +141,7 @@ KOREAN = {
     "{n} more items have smaller shares.": "비율이 더 낮은 문항이 {n}개 더 있습니다.",
     "A rapid guess is an answer in less than the item's threshold: a tenth of its median response time, at most 10 s. Items with fewer than 30 answers with a time have none. SEEDTEST_RAPID_GUESSES says what rapid guesses count as.": "빠른 추측은 문항의 기준보다 짧은 시간에 한 응답입니다. 기준은 문항별 응답 시간 중앙값의 10%이며 최대 10초입니다. 시간이 있는 응답이 30개 미만인 문항에는 기준이 없습니다. 처리 방식은 SEEDTEST_RAPID_GUESSES로 정합니다.",
     "The calibration is of an IRT service, so it was not run again with another policy.": "IRT 서비스가 추정했으므로 다른 방식으로 다시 추정하지 않았습니다.",
+    "Both calibrations below are of a random sample of the students, {share} of all.": "아래 두 추정은 전체 학생의 {share}를 무작위로 뽑은 표본으로 계산했습니다.",
     "The calibration with the other policy was not possible: {reason}": "다른 방식으로는 추정할 수 없었습니다: {reason}",
     "The calibration with the other policy did not converge: read its numbers with care.": "다른 방식의 추정이 수렴하지 않았으므로 값을 신중하게 해석하십시오.",
     # tables

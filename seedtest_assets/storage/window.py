@@ -24,7 +24,7 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import Source
 from seedtest_assets.storage.window_parts import LakeParts, newest_answers
-from seedtest_assets.tables_on_demand import PartsOnDemand, narrowed, rows_of_students
+from seedtest_assets.tables_on_demand import PartsOnDemand, narrowed, random_parts, rows_of_students
 
 CALIBRATED = ["student_id", "item_id", "correct", "completed_at", *SCORE_SCHEMA.names]
 COLUMNS = ["student_id", "item_id", "topic_id", "correct", "completed_at", "response_time_ms", "score", "max_score"]
@@ -53,8 +53,20 @@ class Window:
         """Count the rapid guesses of the answers as the policy says; those that were found already are not looked for again."""
         window = replace(self, policy=policy)
         if "rapid" in vars(self):
-            vars(window)["rapid"] = self.rapid  # where cached_property keeps it
+            window._know(self.rapid)
         return window
+
+    def sample(self, most: int) -> "Window":
+        """Give the answers of a random sample of the students, about `most`, and keep them in memory; all where there are not more.
+
+        Rapid guesses stay those that are found among the answers of everybody.
+        """
+        window = replace(self, given=random_parts(self.given, most))
+        window._know(self.rapid)
+        return window
+
+    def _know(self, rapid: RapidGuesses) -> None:
+        vars(self)["rapid"] = rapid  # where cached_property keeps it
 
     @cached_property
     def buckets(self) -> Sequence[pa.Table]:

@@ -1,10 +1,13 @@
 """When the report's second calibration is left out: nothing is rapid, a service calibrates, or it cannot be done."""
 
+from dataclasses import replace
+
 import pytest
 
 from seedtest_assets.assets import other_rapid_policy
 from seedtest_assets.assets.other_rapid_policy import rapid_guess_data
 from seedtest_assets.errors import InputError, TransientError
+from seedtest_assets.storage.day_file import divided
 from seedtest_assets.storage.window import Window
 from seedtest_assets_tests.rapid_school import school_with_rapid_guesses
 from seedtest_assets_tests.school import DAY_BEFORE, LAST
@@ -18,6 +21,40 @@ IN_PROCESS, SERVICE = (
 @pytest.fixture
 def given() -> Window:
     return Window(DAY_BEFORE, LAST, [school_with_rapid_guesses().answers], [])
+
+
+@pytest.fixture
+def in_parts(given) -> Window:
+    """The same answers in four parts of the students."""
+    return replace(given, given=[part for _, part in divided(given.given[0], 4)])
+
+
+@pytest.fixture
+def calibrates_nothing(monkeypatch):
+    """The result of a calibration is the window that it was given."""
+    monkeypatch.setattr(other_rapid_policy, "_calibrate", lambda _database, _settings, window, _fit: window)
+
+
+def n_answers(window: Window) -> int:
+    return sum(map(len, window.given))
+
+
+@pytest.mark.usefixtures("calibrates_nothing")
+def test_a_window_that_is_not_large_is_calibrated_as_a_whole(in_parts):
+    other = rapid_guess_data(None, None, in_parts.with_policy("keep"), IN_PROCESS).other
+    assert n_answers(other.result) == n_answers(in_parts)
+    assert other.same_policy is None
+
+
+@pytest.mark.usefixtures("calibrates_nothing")
+def test_of_a_large_window_a_sample_of_the_students_is_calibrated_with_both_policies(in_parts, monkeypatch):
+    monkeypatch.setattr(other_rapid_policy, "MOST_ANSWERS", 2 * len(in_parts.given[0]))
+    found = rapid_guess_data(None, None, in_parts.with_policy("wrong"), IN_PROCESS)
+    other, sample = found.other, in_parts.given[:2]
+    assert (other.result.policy, other.same_policy.policy) == ("ignore", "wrong")
+    assert other.result.given == other.same_policy.given == sample
+    assert found.rapid is other.result.rapid is other.same_policy.rapid  # by the times of everybody
+    assert found.count.n == found.rapid.n_rapid.sum()
 
 
 def refusing(error):

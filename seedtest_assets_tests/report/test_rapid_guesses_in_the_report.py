@@ -1,6 +1,7 @@
 """The report's rapid guesses: shares by item, worst first, and what the other policy gives, in both languages."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -83,6 +84,21 @@ def test_the_page_shows_the_section_in_both_languages(guessed):
     assert section.count("<tr>") == 2 + len(rapid_guess_section(data, rapid).facts) + MOST_ROWS
 
 
+def test_a_sample_is_compared_with_itself_and_the_section_says_which_share_it_is(guessed):
+    data, rapid, _ = guessed
+    day, other = rapid.other.result, rapid.other
+    moved = replace(
+        day,
+        items=day.items.assign(b=day.items["b"] + 1),
+        model_spec=day.model_spec | {"n_persons": data.model_spec["n_persons"] // 4},
+    )
+    section = rapid_guess_section(data, replace(rapid, other=replace(other, same_policy=moved)))
+    assert "Both calibrations below are of a random sample of the students, 25% of all." in section.note
+    assert {label: there for label, _, there in section.facts}["largest change of b"] == "1.000"
+    assert {row[9] for row in section.rows} == {"−1.000"}
+    assert rapid_guess_section(data, rapid).note is None
+
+
 def test_without_rapid_guesses_there_is_no_section(page):
     assert 'id="rapid"' not in page
 
@@ -93,6 +109,6 @@ def test_a_calibration_of_a_service_shows_shares_only(guessed):
         rapid=rapid.rapid, count=rapid.count, other=OtherPolicy(policy="ignore", why_not=bilingual(BY_A_SERVICE))
     )
     section = rapid_guess_section(data, alone)
-    assert KOREAN[BY_A_SERVICE] in section.why_not
+    assert KOREAN[BY_A_SERVICE] in section.note
     assert section.facts == []
     assert {row[6] for row in section.rows} == {row[8] for row in section.rows} == {"–"}

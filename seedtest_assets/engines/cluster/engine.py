@@ -16,13 +16,13 @@ from seedtest_assets.irt.shards import ShardsHere
 class ClusterEngine:
     """The engine of `irt/` on the workers of a cluster; its results are those of one process.
 
-    address: of the scheduler, or `local:N`; standard_errors, one_population: as of InProcessEngine.
+    address: of the scheduler, or `local:N`.
     """
 
     name = "dask"
 
-    def __init__(self, address: str, *, standard_errors: bool = True, one_population: bool = False) -> None:
-        self.address, self.standard_errors, self.one_population = address, standard_errors, one_population
+    def __init__(self, address: str) -> None:
+        self.address = address
 
     def calibrate(self, request: CalibrationRequest, progress: Progress | None = None) -> CalibrationResult:
         """Fit, estimate and link.
@@ -33,14 +33,7 @@ class ClusterEngine:
         started = time.perf_counter()
         with connected(self.address) as connection:
             coded = code_in_shards(request, _held_parts(connection, request))
-            result = calibrate_coded(
-                request,
-                coded,
-                started,
-                progress=progress,
-                standard_errors=self.standard_errors,
-                one_population=self.one_population,
-            )
+            result = calibrate_coded(request, coded, started, progress=progress)
             facts = connection.facts()
         return replace(result, metrics=result.metrics | {"engine": self.name, "cluster": facts})
 

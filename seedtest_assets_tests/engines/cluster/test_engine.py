@@ -3,13 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from seedtest_assets import engines
 from seedtest_assets.calibration import CalibrationRequest
-from seedtest_assets.engines import engine_for, own_engine
+from seedtest_assets.engines import engine_for
 from seedtest_assets.engines.cluster import connection
 from seedtest_assets.engines.cluster.connection import connected, end_workers_here, workers_here
 from seedtest_assets.engines.cluster.engine import ClusterEngine
@@ -136,15 +135,6 @@ def test_processes_of_this_machine():
     end_workers_here(1)
     assert (facts["scheduler"], facts["workers"]) == ("local:1", 1)
     assert "dashboard" not in facts
-
-
-def test_the_engine_takes_the_options_of_one_process(dask_cluster, window):
-    request, options = CalibrationRequest(window.to_calibrate), {"standard_errors": False, "one_population": True}
-    far = own_engine(Settings(seedtest_dask=dask_cluster.scheduler_address), **options).calibrate(request)
-    here = own_engine(Settings(), **options).calibrate(request)
-    assert far.metrics["engine"] == "dask"
-    assert far.items["se_a"].isna().all()
-    np.testing.assert_allclose(far.items[["a", "b"]], here.items[["a", "b"]], atol=1e-7)
 
 
 @pytest.mark.slow
