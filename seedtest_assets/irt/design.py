@@ -59,9 +59,9 @@ def groups_by_items(answers: AnswerShards, difficulty: np.ndarray) -> Grouping |
     if n_groups < 2:
         return None
     start = np.clip(difficulty, -4, 4)
-    if _direction(AnswerShards.here(answers.sample(SAMPLE)), start, 8) is None:
-        return None
-    place = _direction(answers, start, 60)
+    place = _direction(AnswerShards.here(answers.sample(SAMPLE)), start, 60)
+    if place is not None:
+        place = _direction(answers, place, 8)  # near it already
     if place is None:
         return None
     person = answers.shards.derive(_person_places_of, place)
