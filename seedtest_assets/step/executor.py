@@ -41,6 +41,7 @@ from seedtest_assets.dagster_log.private import (
 )
 from seedtest_assets.dagster_log.sign_of_life import sign_of_life
 from seedtest_assets.settings import load_settings
+from seedtest_assets.storage.kept_columns import columns_are_kept
 
 # The step that a thread executes; None in the threads of a pool, which steps share.
 _STEP: ContextVar[str | None] = ContextVar("step", default=None)
@@ -66,7 +67,7 @@ class SideBySideExecutor(dg.Executor):
         """Yield the run's events as the steps make them."""
         instance, run_id = plan_context.instance, plan_context.run_id
         in_this_process = EngineEventData.in_process(os.getpid(), execution_plan.step_keys_to_execute)
-        with kept_connections(instance), sign_of_life(instance, run_id) as tags:
+        with kept_connections(instance), columns_are_kept(), sign_of_life(instance, run_id) as tags:
             instance.add_run_tags(run_id, tags)
             yield dg.DagsterEvent.engine_event(plan_context, "Executing steps in this process", in_this_process)
             yield from ExecuteRunWithPlanIterable(

@@ -8,11 +8,10 @@ import pyarrow.parquet as pq
 
 from seedtest_assets.calibration import SCORE_SCHEMA
 from seedtest_assets.encoded_columns import nothing
-from seedtest_assets.storage.bucket import Bucket
 from seedtest_assets.storage.file_digest import is_damaged
 from seedtest_assets.storage.lake_days import damaged
 from seedtest_assets.storage.observations import ID_COLUMNS, OBSERVATION_SCHEMA
-from seedtest_assets.storage.student_buckets import answers_in, bucket_numbers
+from seedtest_assets.storage.student_buckets import bucket_numbers
 from seedtest_assets.usable_answers import in_order
 
 
@@ -31,8 +30,8 @@ def divided(answers: pa.Table, n_buckets: int) -> Iterator[tuple[int, pa.Table]]
         start += size
 
 
-def columns_of_file(content: bytes, path: str, columns: Sequence[str], wanted: Bucket, held: Bucket) -> pa.Table:
-    """Read columns of the wanted students from a file with the answers of a bucket, `held`.
+def columns_of_file(content: bytes, path: str, columns: Sequence[str]) -> pa.Table:
+    """Read columns of a file of answers; ids come dictionary-encoded.
 
     Raises InputError for a file that is not what was written, ArrowInvalid for one that is no file of answers.
     """
@@ -40,18 +39,16 @@ def columns_of_file(content: bytes, path: str, columns: Sequence[str], wanted: B
         raise damaged(path)
     metadata = pq.read_metadata(pa.BufferReader(content))
     there = set(metadata.schema.names)
-    selects = not wanted.contains(held)
-    read = dict.fromkeys([*columns, *["student_id"] * selects])
     # Scores are not there where the file was written before there were any.
-    if missing := [name for name in read if name not in there and name not in SCORE_SCHEMA.names]:
+    if missing := [name for name in columns if name not in there and name not in SCORE_SCHEMA.names]:
         raise pa.ArrowInvalid(f"it has no column {missing[0]}")
-    known = [name for name in read if name in there and not _is_empty(metadata, name)]
+    known = [name for name in columns if name in there and not _is_empty(metadata, name)]
     file = pq.ParquetFile(pa.BufferReader(content), metadata=metadata, read_dictionary=ID_COLUMNS)
     # Not by threads: several files are read at a time.
     table = file.read(columns=known, use_threads=False)
     for name in set(columns) - set(known):
         table = table.append_column(name, _nulls(name, metadata.num_rows))
-    return (answers_in(table, wanted) if selects else table).select(columns).cast(lake_schema(columns))
+    return table.select(columns).cast(lake_schema(columns))
 
 
 def _is_empty(metadata: pq.FileMetaData, column: str) -> bool:

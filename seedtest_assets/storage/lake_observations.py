@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date
+from functools import partial
 from itertools import groupby
 from typing import TypeVar
 from uuid import uuid4
@@ -18,11 +19,12 @@ from seedtest_assets.settings import DEFAULT_BUCKETS
 from seedtest_assets.storage.bucket import EVERYBODY, Bucket
 from seedtest_assets.storage.day_file import columns_of_file, divided, joined, lake_schema
 from seedtest_assets.storage.file_digest import is_damaged, parquet_with_digest
+from seedtest_assets.storage.kept_columns import kept_or_read
 from seedtest_assets.storage.lake_access import LakeAccess
 from seedtest_assets.storage.lake_days import MANIFEST, ONE_FILE, DayFile, DayFiles, damaged, day_files_of, manifest_of
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
 from seedtest_assets.storage.private_files import PRIVATE_FILE
-from seedtest_assets.storage.student_buckets import buckets_of_a_day
+from seedtest_assets.storage.student_buckets import answers_in, buckets_of_a_day
 
 # An object store answers after some tens of milliseconds, however small the file.
 _CONNECTIONS = 16
@@ -243,10 +245,19 @@ class LakeObservations(LakeAccess):
             return int(pq.read_metadata(opened).num_rows)
 
     def _read(self, day: date, file: DayFile, columns: list[str], bucket: Bucket) -> pa.Table:
+        selects = not bucket.contains(file.bucket)
+        needed = list(dict.fromkeys([*columns, *["student_id"] * selects]))
+        read = partial(self._columns_of_file, day, file)
+        # A file without buckets is rewritten under the same name.
+        named_once = file not in ONE_FILE.files
+        table = kept_or_read(self._path(day, file), needed, read) if named_once else read(needed)
+        return (answers_in(table, bucket) if selects else table).select(columns)
+
+    def _columns_of_file(self, day: date, file: DayFile, columns: Sequence[str]) -> pa.Table:
         path = self._path(day, file)
         try:
             with self._reading(path) as opened:
-                table = columns_of_file(opened.read(), path, columns, bucket, file.bucket)
+                return columns_of_file(opened.read(), path, columns)
         except InputError:
             now = self._known_files(day)
             if now is None or file in now.files:
@@ -254,7 +265,6 @@ class LakeObservations(LakeAccess):
             raise TransientError(
                 f"the answers of {day} were written anew while they were read. Run this again"
             ) from None
-        return table
 
     def _each(self, function: Callable[[_T], _R], values: Sequence[_T]) -> list[_R]:
         """Call a function for each value, several at a time where the file system can do that."""

@@ -11,9 +11,11 @@ from threading import Barrier, Event, Lock
 from uuid import uuid4
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 
 from seedtest_assets.step.executor import execute
+from seedtest_assets.storage.kept_columns import kept_or_read
 
 PATIENCE = 20.0
 """Seconds after which what waits for another step gives up."""
@@ -275,3 +277,16 @@ def test_what_keeps_the_output_does_not_hear_the_interrupt(instance, monkeypatch
     run(instance, step("one", lambda: None))
     assert handlers == [signal.SIG_IGN]
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_steps_read_the_columns_of_a_file_once_and_the_run_keeps_them_no_longer(instance):
+    asked: list[list[str]] = []
+
+    def read(columns: list[str]) -> pa.Table:
+        asked.append(list(columns))
+        return pa.table({name: [1] for name in columns})
+
+    work = partial(kept_or_read, "file", ["item_id"], read)
+    assert run(instance, step("first", work), step("second", work, deps=["first"])).success
+    work()
+    assert asked == [["item_id"]] * 2
