@@ -225,6 +225,42 @@ def test_the_main_job_on_real_answers(project):
     assert status["features_topic_daily"].strip().endswith(f", {len(active):,} rows")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "output"),
+    [
+        (["--help"], 0, "Usage: seedtest"),
+        (["calibrate", "no.csv"], 1, "error: no.csv"),
+        (["calibrat"], 2, "No such command"),
+    ],
+)
+def test_a_process_that_ends_gives_its_code_and_all_of_its_output_and_does_what_was_left_for_the_end(
+    tmp_path, arguments, code, output
+):
+    script = (
+        "import atexit, sys, threading\n"
+        "from seedtest_assets.cli.app import main\n"
+        "atexit.register(lambda: sys.stdout.write('left for the end'))\n"
+        "waiting = threading.Event()\n"
+        "def work():\n"
+        "    waiting.wait(0.2)\n"
+        "    sys.stdout.write('a thread, ')\n"
+        "threading.Thread(target=work).start()\n"
+        f"sys.argv = ['seedtest', *{arguments}]\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert done.returncode == code
+    assert output in " ".join((done.stdout + done.stderr).split())
+    assert done.stdout.endswith("a thread, left for the end")
+
+
+def test_a_process_whose_reader_has_gone_ends_without_a_stack_trace(tmp_path):
+    done = subprocess.run(
+        ["bash", "-c", f"{SEEDTEST} --help | true"], cwd=tmp_path, capture_output=True, text=True, timeout=200
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_status_loads_neither_dagster_nor_pandas_nor_the_numerics(project):
     """An operator asks often; loading them would be most of the wait."""
     script = (
