@@ -161,8 +161,9 @@ def usable_sql(answers: str) -> str:
     answers: a query with the columns of `split_usable`, ids as text.
     """
     ids = ", ".join(f"btrim({name}, {SQL_BLANKS}) AS {name}" for name in ("student_id", "item_id", "topic_id"))
+    # A character has at most four bytes of UTF-8, and at least one in any encoding: most ids need not be converted.
     short = " AND ".join(
-        f"octet_length(convert_to({text}, 'UTF8')) <= {MAX_ID_BYTES}"
+        f"(octet_length({text}) <= {MAX_ID_BYTES // 4} OR octet_length(convert_to({text}, 'UTF8')) <= {MAX_ID_BYTES})"
         for text in ("student_id", "item_id", "coalesce(topic_id, '')")
     )
     return (

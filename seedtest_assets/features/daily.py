@@ -5,9 +5,11 @@ from datetime import date, datetime
 from importlib.resources import files
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from seedtest_assets.days import day_bounds, feature_windows
+from seedtest_assets.encoded_columns import dictionary_of
 from seedtest_assets.errors import InputError, first_line
 from seedtest_assets.irt.parallel import threads
 from seedtest_assets.storage.abilities import OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA
@@ -102,4 +104,15 @@ def features_of_parts(
 def _features_of_part(
     answers: pa.Table, day: date, topic_theta: pa.Table, overall_theta: pa.Table, options: Mapping[str, bool]
 ) -> pa.Table:
-    return features_for_day(day, answers, topic_theta, overall_theta, **options)
+    return features_for_day(day, _of_active(answers, day), topic_theta, overall_theta, **options)
+
+
+def _of_active(answers: pa.Table, day: date) -> pa.Table:
+    """Keep the answers of students who have one on the day; nobody else has features. By codes, which DuckDB does not do."""
+    student = dictionary_of(answers["student_id"])
+    code = student.indices.to_numpy()
+    start, end = (np.datetime64(instant.replace(tzinfo=None), "us") for instant in day_bounds(day))
+    completed = answers["completed_at"].cast(pa.timestamp("us", tz="UTC")).to_numpy()
+    active = np.zeros(len(student.dictionary), bool)
+    active[code[(completed >= start) & (completed < end)]] = True
+    return answers.filter(pa.array(active[code]))

@@ -239,7 +239,9 @@ def _initialize(home: Path, user: pwd.struct_passwd) -> None:
     # Rows that go into an empty table are written once, not to the log (WAL), too. Replicas and archives, which would need them there, are
     # for the servers of DATABASE_URL.
     log = ("--set=wal_level=minimal", "--set=max_wal_senders=0")
-    arguments = ("--auth=reject", "--username=postgres", *locale, *log)
+    # The default, 128 MB, is less than the indexes that a night of ten million answers writes to.
+    memory = ("--set=shared_buffers=512MB",)
+    arguments = ("--auth=reject", "--username=postgres", *locale, *log, *memory)
     try:
         _run("initdb", *arguments, data=unfinished, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     except subprocess.CalledProcessError as error:

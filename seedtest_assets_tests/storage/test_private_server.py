@@ -109,6 +109,10 @@ def test_rows_that_go_into_an_empty_table_need_no_log(template):
     assert rows_of(template, "SHOW wal_level") == [("minimal",)]
 
 
+def test_the_indexes_of_a_large_night_fit_its_memory(template):
+    assert rows_of(template, "SHOW shared_buffers") == [("512MB",)]
+
+
 def test_data_of_an_earlier_version_start_and_no_longer_trust_everybody(homes, tmp_path, template):
     home = homes(tmp_path / "earlier" / ".seedtest")
     start_embedded("kept", home)
