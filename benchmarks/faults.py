@@ -15,7 +15,6 @@ from seedtest_assets.checks.judgement import Judgement, Verdict
 from seedtest_assets.days import day_bounds
 from seedtest_assets.engines.coded_request import code_request
 from seedtest_assets.engines.in_process import result_of
-from seedtest_assets.features.daily import FEATURE_SCHEMA
 from seedtest_assets.storage.history import fitted_at
 from seedtest_assets.storage.publishing import write_features, write_topic_theta
 
@@ -173,25 +172,14 @@ def damaged(table: str, damage: Callable[[pd.DataFrame, np.ndarray], pd.DataFram
 
     def inject(night: Night, rng: np.random.Generator) -> list[Judgement]:
         database, day = night.platform.database, night.day
-        if table == "student_topic_theta":
-            rows = night.topic_rows
-            few = rng.random(len(rows)) < rng.uniform(0.02, 0.2)
-            write_topic_theta(database, day, damage(rows, few), publishing=SHADOW)
-            judgements = night.of_table(table)
-            write_topic_theta(database, day, rows, publishing=SHADOW)
-            return judgements
-        whole = night.feature_rows
+        of_topics = table == "student_topic_theta"
+        whole, write = (night.topic_rows, write_topic_theta) if of_topics else (night.feature_rows, write_features)
         rows = whole.to_pandas()
         few = rng.random(len(rows)) < rng.uniform(0.02, 0.2)
-        schema = FEATURE_SCHEMA.append(whole.schema.field("computed_at"))
-        write_features(
-            database,
-            day,
-            pa.Table.from_pandas(damage(rows, few), schema=schema, preserve_index=False),
-            publishing=SHADOW,
-        )
+        changed = pa.Table.from_pandas(damage(rows, few), schema=whole.schema, preserve_index=False)
+        write(database, day, changed, publishing=SHADOW)
         judgements = night.of_table(table)
-        write_features(database, day, whole, publishing=SHADOW)
+        write(database, day, whole, publishing=SHADOW)
         return judgements
 
     return inject

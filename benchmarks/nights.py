@@ -160,14 +160,14 @@ class Night:
         return active_pairs(self.platform.lake.read_observations([self.day], ["student_id", "topic_id"]))
 
     @cached_property
-    def topic_rows(self) -> pd.DataFrame:
+    def topic_rows(self) -> pa.Table:
         spec = self.result.model_spec
         active = self.platform.lake.read_observations([self.day], ["student_id", "topic_id"])
         rows = topic_theta(
             TableShards.here([self.window]), active, self.result.items, spec["group_mean"], spec["group_sd"]
         ).rows
-        now = datetime.now(timezone.utc)
-        return rows.assign(model=spec["model"], fitted_at=now)
+        with_model = rows.append_column("model", pa.repeat(spec["model"], len(rows)))
+        return with_model.append_column("fitted_at", pa.repeat(datetime.now(timezone.utc), len(rows)))
 
     @cached_property
     def feature_rows(self) -> pa.Table:

@@ -99,7 +99,7 @@ def _night(database: Database, day: date, students: int) -> None:
             database, day, _calibration(ids, random), run_id=f"fit-{day}", fitted_at=now, publishing=SHADOW
         )
         topics = pairs.assign(theta=random.normal(size=len(pairs)), se=0.3, n_responses=9, model="2PL", fitted_at=now)
-        write_topic_theta(database, day, topics, publishing=SHADOW)
+        write_topic_theta(database, day, pa.Table.from_pandas(topics, preserve_index=False), publishing=SHADOW)
         write_features(database, day, _features(pairs, day), publishing=SHADOW)
     subjects: tuple[Subject, ...] = ("calibration", "topic_theta", "features")
     for subject in subjects:

@@ -50,9 +50,8 @@ def features_topic_daily(
                 include_theta=feature_rules.agg_include_theta,
                 use_theta=feature_rules.metrics_use_irt_theta,
             )
-        computed_at = pa.array([datetime.now(timezone.utc)] * len(rows), pa.timestamp("us", tz="UTC"))
-        rows_to_write = rows.append_column("computed_at", computed_at)
-        publication = write_features(database, day, rows_to_write, publishing=platform.publishing)
+        computed = rows.append_column("computed_at", pa.repeat(datetime.now(timezone.utc), len(rows)))
+        publication = write_features(database, day, computed, publishing=platform.publishing)
         dropped = drop_old_history(database, platform.seedtest_keep_days, day)
         if dropped.summary:
             context.log.info(f"history: {dropped.summary}")

@@ -4,7 +4,8 @@ from datetime import date, datetime, timezone
 from typing import Any
 
 import dagster as dg
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from seedtest_assets.features.topic_theta import topic_theta
 from seedtest_assets.irt import TopicSpread
@@ -32,7 +33,7 @@ def student_topic_theta(
         database, day = platform.database, date.fromisoformat(context.partition_key)
         fit, active = fit_meta(database, day), lake.storage.read_observations([day], ["student_id", "topic_id"])
         if fit is None or not len(active):
-            write_topic_theta(database, day, pd.DataFrame(), publishing=platform.publishing)
+            write_topic_theta(database, day, None, publishing=platform.publishing)
             return dg.MaterializeResult(
                 metadata={
                     "dagster/row_count": 0,
@@ -48,8 +49,15 @@ def student_topic_theta(
                 specification["group_mean"],
                 specification["group_sd"],
             )
-        rows = abilities.rows.assign(model=specification["model"], fitted_at=datetime.now(timezone.utc))
-        publication = write_topic_theta(database, day, rows, publishing=platform.publishing)
+        rows = abilities.rows
+        publication = write_topic_theta(
+            database,
+            day,
+            rows.append_column("model", pa.repeat(specification["model"], len(rows))).append_column(
+                "fitted_at", pa.repeat(datetime.now(timezone.utc), len(rows))
+            ),
+            publishing=platform.publishing,
+        )
         return dg.MaterializeResult(
             metadata={
                 "published": publication.summary,
@@ -59,14 +67,14 @@ def student_topic_theta(
         )
 
 
-def _described(rows: pd.DataFrame, spread: TopicSpread | None) -> dict[str, Any]:
+def _described(rows: pa.Table, spread: TopicSpread | None) -> dict[str, Any]:
     return {
         "dagster/row_count": len(rows),
-        "students": rows["user_id"].nunique(),
-        "topics": rows["topic_id"].nunique(),
+        "students": pc.count_distinct(rows["user_id"]).as_py(),
+        "topics": pc.count_distinct(rows["topic_id"]).as_py(),
         **(_spread(spread) if spread else {}),
-        "mean_standard_error": rounded(float(rows["se"].mean())) if len(rows) else 0.0,
-        "preview": previewed(rows.head(5)),
+        "mean_standard_error": rounded(pc.mean(rows["se"]).as_py() or 0.0),
+        "preview": previewed(rows.slice(0, 5).to_pandas()),
         "distribution": picture(
             histogram(rows["theta"], "ability in a topic", "students, topics"), "distribution of topic abilities"
         ),

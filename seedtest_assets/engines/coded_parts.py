@@ -19,6 +19,7 @@ from seedtest_assets.engines.coded_request import CodedShards, FoundAnswers, cod
 from seedtest_assets.engines.codes import codes_and_names, in_order, places_among, sorted_names
 from seedtest_assets.irt.response_shards import ResponseShards
 from seedtest_assets.irt.shards import Shards, ShardsHere
+from seedtest_assets.memory import give_back_memory
 from seedtest_assets.score_categories import ScoreCategories, ScoreRules, count_alike, has_scores, score_categories
 from seedtest_assets.usable_answers import with_usable_ids
 
@@ -63,8 +64,8 @@ class PartFacts(NamedTuple):
 def hold_part(number: int, parts: Sequence[pa.Table]) -> HeldPart:
     """Read a part and code it."""
     held = _held(parts[number])
-    # Arrow would keep what reading took, some 200 MB a process, for as long as the calibration takes.
-    pa.default_memory_pool().release_unused()
+    # What reading took, some 200 MB a process, would stay for as long as the calibration takes.
+    give_back_memory()
     return held
 
 

@@ -19,14 +19,22 @@ from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_sc
 from seedtest_assets.table_shards import TableShards
 
 ANSWER_COLUMNS = ("student_id", "topic_id", "completed_at", *SCORED_COLUMNS)
-TOPIC_THETA_COLUMNS = ["user_id", "topic_id", "theta", "se", "n_responses"]
+TOPIC_THETA_SCHEMA = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("topic_id", pa.string()),
+        ("theta", pa.float64()),
+        ("se", pa.float64()),
+        ("n_responses", pa.int64()),
+    ]
+)
 
 
 @dataclass(frozen=True)
 class TopicTheta:
-    """rows: TOPIC_THETA_COLUMNS; spread: how far topics lie apart within a student, None without any parameters."""
+    """rows: TOPIC_THETA_SCHEMA; spread: how far topics lie apart within a student, None without any parameters."""
 
-    rows: pd.DataFrame
+    rows: pa.Table
     spread: irt.TopicSpread | None
 
 
@@ -47,7 +55,7 @@ def topic_theta(
     scores = item_scores(parts)
     parameters = coded(items, scores.item_ids)
     if parameters is None or not len(active):
-        return TopicTheta(pd.DataFrame(columns=TOPIC_THETA_COLUMNS), None)
+        return TopicTheta(TOPIC_THETA_SCHEMA.empty_table(), None)
     students = pa.table({"user_id": codes_and_names(active["student_id"])[1]})
     of_day = (parts.of_students(rows, "user_id") for rows in (students, active_pairs(active)))
     groups = parts.narrowed(ANSWER_COLUMNS).derive(_group_part, scores, parameters, *of_day)
@@ -60,8 +68,8 @@ def topic_theta(
         )
     except irt.DataError as error:
         raise InputError(str(error)) from None
-    frames = groups.each(_rows_of_part, codes, topics, parameters, spread, population_mean, population_sd)
-    return TopicTheta(pd.concat(frames, ignore_index=True), spread)
+    rows = groups.each(_rows_of_part, codes, topics, parameters, spread, population_mean, population_sd)
+    return TopicTheta(pa.concat_tables(rows), spread)
 
 
 class _Topics(NamedTuple):
@@ -181,8 +189,8 @@ def _rows_of_part(
     spread: irt.TopicSpread,
     population_mean: float,
     population_sd: float,
-) -> pd.DataFrame:
-    """Compute TOPIC_THETA_COLUMNS of the active students of a part."""
+) -> pa.Table:
+    """Compute rows of TOPIC_THETA_SCHEMA of the active students of a part."""
     abilities = irt.topic_abilities(
         _with_codes(group.answers, codes),
         parameters,
@@ -191,12 +199,12 @@ def _rows_of_part(
         tau=spread,
     )
     known = topics.in_window[abilities.topic]
-    return pd.DataFrame(
+    return pa.table(
         {
-            "user_id": np.asarray(group.students, object)[abilities.person[known]],
-            "topic_id": np.asarray(topics.names, object)[abilities.topic[known]],
+            "user_id": group.students.take(pa.array(abilities.person[known])),
+            "topic_id": topics.names.take(pa.array(abilities.topic[known])),
             "theta": abilities.theta[known],
             "se": abilities.se[known],
             "n_responses": abilities.n_responses[known],
         }
-    )
+    ).cast(TOPIC_THETA_SCHEMA)

@@ -40,6 +40,7 @@ from seedtest_assets.dagster_log.private import (
     wrap_resources_for_execution,
 )
 from seedtest_assets.dagster_log.sign_of_life import sign_of_life
+from seedtest_assets.memory import give_back_memory
 from seedtest_assets.settings import load_settings
 from seedtest_assets.storage.kept_columns import columns_are_kept
 
@@ -228,6 +229,7 @@ def _execute(context: Any, events: SimpleQueue[tuple[str, Any]]) -> None:
     except BaseException as error:
         events.put((key, error))
     finally:
+        give_back_memory()
         events.put((key, None))
 
 

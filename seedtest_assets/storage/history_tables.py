@@ -171,7 +171,7 @@ def replace_day(cursor: Any, table: str, day: date, rows: pa.Table) -> None:
     """Replace a day of a history table. cursor: ADBC, in the caller's transaction; rows: its columns but partition_date."""
     cursor.execute(f"DELETE FROM {table} WHERE partition_date = $1", parameters=[day])
     if len(rows):
-        days = pa.array([day] * len(rows), pa.date32())
+        days = pa.repeat(day, len(rows))
         schema = HISTORY[table]
         rows, gaps = _with_nan_in_lists(rows.append_column("partition_date", days).select(schema.names).cast(schema))
         cursor.adbc_ingest(table, rows, mode="append")

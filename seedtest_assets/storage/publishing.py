@@ -74,13 +74,12 @@ def clear_calibration(database: Database, day: date) -> None:
             cursor.execute(f"DELETE FROM {table} WHERE partition_date = $1", parameters=[day])
 
 
-def write_topic_theta(database: Database, day: date, rows: pd.DataFrame, *, publishing: Publishing) -> Publication:
+def write_topic_theta(database: Database, day: date, rows: pa.Table | None, *, publishing: Publishing) -> Publication:
     """Replace a day of topic abilities in history, and publish it when it is the newest day.
 
     rows: user_id, topic_id, theta, se, n_responses, model, fitted_at; none on a day without answers.
     """
-    arrow = _arrow("topic_theta_history", rows.rename(columns={"user_id": "student_id"})) if len(rows) else None
-    return _write(database, "topic_theta_history", "topic_theta", day, arrow, publishing)
+    return _write(database, "topic_theta_history", "topic_theta", day, rows, publishing)
 
 
 def write_features(database: Database, day: date, rows: pa.Table, *, publishing: Publishing) -> Publication:
@@ -88,8 +87,7 @@ def write_features(database: Database, day: date, rows: pa.Table, *, publishing:
 
     rows: FEATURE_SCHEMA and computed_at; none on a day without answers.
     """
-    names = ["student_id" if name == "user_id" else name for name in rows.column_names]
-    return _write(database, "feature_history", "features", day, rows.rename_columns(names), publishing)
+    return _write(database, "feature_history", "features", day, rows, publishing)
 
 
 def publish_rows(
@@ -123,11 +121,14 @@ def publish_rows(
 def _write(
     database: Database, table: str, subject: Subject, day: date, rows: pa.Table | None, publishing: Publishing
 ) -> Publication:
-    if rows is not None and len(rows):
+    if rows is None:
+        rows = HISTORY[table].empty_table()
+    if len(rows):
         ensure_month(database, day)
+    names = ["student_id" if name == "user_id" else name for name in rows.column_names]
     with database.bulk_transaction() as cursor:
-        replace_day(cursor, table, day, HISTORY[table].empty_table() if rows is None else rows)
-        if rows is None or not len(rows):
+        replace_day(cursor, table, day, rows.rename_columns(names))
+        if not len(rows):
             return Publication(day=day, published=False, reason="the day has no rows")
         return _publish_night(on_cursor(cursor), publishing, subject, day)
 

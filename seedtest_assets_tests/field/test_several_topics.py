@@ -144,7 +144,7 @@ def window(topics) -> pa.Table:
 
 def test_topics_have_their_answers_and_the_student_has_each_once():
     several = window([BOTH, BOTH, "algebra", "sets", None, BOTH])
-    rows = topic_theta(TableShards.here([several]), several, ITEMS, 0.0, 1.0).rows.set_index("topic_id")
+    rows = topic_theta(TableShards.here([several]), several, ITEMS, 0.0, 1.0).rows.to_pandas().set_index("topic_id")
     assert rows["n_responses"].to_dict() == {"algebra": 4, "geometry": 3, "sets": 1}
     # With one student tau is 0: each topic has the ability and the error of all answers, each of which counts once.
     parameters = irt.ItemParameters(np.arange(6), ITEMS["a"], ITEMS["b"], ITEMS["c"])

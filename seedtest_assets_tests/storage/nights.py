@@ -73,17 +73,18 @@ def calibrate(
     )
 
 
-def topic_rows(day: date, thetas: dict[tuple[str, str], float], fitted_at: datetime | None = None) -> pd.DataFrame:
+def topic_rows(day: date, thetas: dict[tuple[str, str], float], fitted_at: datetime | None = None) -> pa.Table:
     """Topic abilities by (user, topic)."""
-    return pd.DataFrame(
+    n = len(thetas)
+    return pa.table(
         {
-            "user_id": [user for user, _ in thetas],
-            "topic_id": [topic for _, topic in thetas],
-            "theta": list(thetas.values()),
-            "se": 0.25,
-            "n_responses": 4,
-            "model": "2PL",
-            "fitted_at": fitted_at or at(day),
+            "user_id": pa.array([user for user, _ in thetas], pa.string()),
+            "topic_id": pa.array([topic for _, topic in thetas], pa.string()),
+            "theta": pa.array(list(thetas.values()), pa.float64()),
+            "se": pa.array([0.25] * n, pa.float64()),
+            "n_responses": pa.array([4] * n, pa.int64()),
+            "model": pa.array(["2PL"] * n, pa.string()),
+            "fitted_at": pa.array([fitted_at or at(day)] * n, pa.timestamp("us", tz="UTC")),
         }
     )
 
