@@ -1,5 +1,7 @@
 """Columns of Arrow that take little memory: a code a row, and each distinct value once; or nothing but nulls."""
 
+from functools import cache
+
 import numpy as np
 import pyarrow as pa
 
@@ -19,7 +21,19 @@ def decoded(table: pa.Table) -> pa.Table:
 
 
 def nothing(kind: pa.DataType, n_rows: int) -> pa.Array:
-    """Give nulls of a type of numbers, truth values, times or text, which take no memory until they are written to."""
-    zeros = pa.py_buffer(np.zeros(8 * (n_rows + 1), np.uint8))  # pages that nobody has written are not there
+    """Give nulls of a type of numbers, truth values, times or text, which take no memory: they share one buffer of zeros."""
+    n_bytes = 8 * (n_rows + 1)
+    zeros = _zeros(max(_LEAST_ZEROS, 1 << n_bytes.bit_length())).slice(0, n_bytes)
     n_buffers = 3 if pa.types.is_string(kind) else 2
     return pa.Array.from_buffers(kind, n_rows, [zeros] * n_buffers, null_count=n_rows)
+
+
+# So large that the system gives pages of their own, which are not there until they are written to, and nobody writes to them.
+_LEAST_ZEROS = 64 << 20
+
+
+@cache
+def _zeros(n_bytes: int) -> pa.Buffer:
+    zeros = np.zeros(n_bytes, np.uint8)
+    zeros.setflags(write=False)
+    return pa.py_buffer(zeros)

@@ -35,7 +35,7 @@ class KeptColumns:
         with self._lock:
             kept = self._kept.setdefault(file, {})
             for name, column in columns.items():
-                # Nulls alone take no memory until they are written to.
+                # Nulls alone take no memory.
                 size = column.nbytes if column.null_count < len(column) else 0
                 if name not in kept and size <= self._room:
                     kept[name] = column
