@@ -22,6 +22,7 @@ from seedtest_assets.engines.result_tables import (
     partial_credit_facts,
 )
 from seedtest_assets.errors import InputError, first_few, number_of
+from seedtest_assets.irt.second_compiler import start_second_compiler
 from seedtest_assets.score_categories import known_scores
 
 
@@ -46,6 +47,7 @@ class InProcessEngine:
     def calibrate(self, request: CalibrationRequest, progress: Progress | None = None) -> CalibrationResult:
         """Fit, estimate and link; raises InputError for data that cannot be calibrated."""
         started = time.perf_counter()
+        start_second_compiler(request.model)  # now, because coding the answers compiles kernels, too
         return calibrate_coded(
             request,
             code_here(request),

@@ -41,7 +41,8 @@ class SecondCompiler:
         self._kernels = kernels
         self._patience_ends = time.monotonic() + _PATIENCE
         # With the modules of this process, and none of the folder where it runs.
-        program = f"import sys; sys.path[:] = {list(filter(None, sys.path))!r}; {program}"
+        # Compiling leaves no garbage worth looking for.
+        program = f"import gc, sys; gc.disable(); sys.path[:] = {list(filter(None, sys.path))!r}; {program}"
         nowhere = subprocess.DEVNULL
         try:
             self._process = subprocess.Popen(

@@ -13,7 +13,7 @@ from seedtest_assets.irt.estep import Answers
 from seedtest_assets.irt.item_scores import right_or_wrong
 from seedtest_assets.irt.kernel_cache import KernelCache, SecondCompiler
 from seedtest_assets.irt.lost_information import posterior_covariance
-from seedtest_assets.irt.models import Model
+from seedtest_assets.irt.models import MODELS, Model
 from seedtest_assets.irt.mstep import maximise
 from seedtest_assets.irt.parallel import threads
 from seedtest_assets.irt.problem import Problem, starting_values
@@ -32,9 +32,12 @@ KERNELS = {
 
 @lru_cache(maxsize=1)
 def start_second_compiler(model: Model) -> None:
-    """Start `compile_half` in another process where a second core is there and the standard errors are not compiled yet."""
+    """Start `compile_half` in another process where a second core is there and the standard errors are not compiled yet.
+
+    A model that is none of MODELS starts nothing.
+    """
     cache = getattr(posterior_covariance, "_cache", None)  # none where numba is told to compile nothing
-    can_start = threads() > 1 and sys.executable and not hasattr(sys, "frozen")
+    can_start = model in MODELS and threads() > 1 and sys.executable and not hasattr(sys, "frozen")
     if can_start and isinstance(cache, KernelCache) and cache.empty:
         program = f"from {__name__} import compile_half; compile_half({model!r})"
         own_mstep = f"_maximise_{model.lower()}"

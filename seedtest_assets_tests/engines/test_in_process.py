@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from seedtest_assets.calibration import ABILITY_COLUMNS, ITEM_COLUMNS, LEFT_OUT_COLUMNS, CalibrationRequest
+from seedtest_assets.engines import in_process
 from seedtest_assets.engines.codes import codes_and_names
 from seedtest_assets.engines.in_process import InProcessEngine
 from seedtest_assets.errors import InputError
@@ -89,3 +90,12 @@ def test_without_standard_errors_and_choice_of_items_parameters_are_the_same():
     assert whole.metrics["n_populations"] == 1
     assert bare.items["se_b"].isna().all()
     np.testing.assert_allclose(bare.items[["a", "b"]], whole.items[["a", "b"]], atol=1e-3)
+
+
+def test_a_second_process_compiles_from_before_the_answers_are_coded(monkeypatch):
+    done = []
+    monkeypatch.setattr(in_process, "start_second_compiler", done.append)
+    monkeypatch.setattr(in_process, "code_here", lambda _: done.append("coded"))
+    monkeypatch.setattr(in_process, "calibrate_coded", lambda *_, **__: None)
+    InProcessEngine().calibrate(CalibrationRequest(answers_to(MATRIX), model="Rasch"))
+    assert done == ["Rasch", "coded"]

@@ -120,6 +120,15 @@ def test_it_starts_once_on_a_machine_with_two_cores_that_has_nothing_compiled(mo
     assert "compile_half('2PL')" in started[0]
 
 
+def test_it_does_not_start_for_a_model_that_is_none(monkeypatch):
+    monkeypatch.setattr(second_compiler, "threads", lambda: 2)
+    monkeypatch.setattr(KernelCache, "second", None)
+    monkeypatch.setattr(KernelCache, "empty", True)
+    second_compiler.start_second_compiler.cache_clear()
+    second_compiler.start_second_compiler("4PL")
+    assert KernelCache.second is None
+
+
 def test_it_does_not_start_where_numba_compiles_nothing(monkeypatch):
     monkeypatch.setattr(second_compiler, "posterior_covariance", lambda: None)
     monkeypatch.setattr(second_compiler, "threads", lambda: 2)
