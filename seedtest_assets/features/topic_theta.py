@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets import irt
-from seedtest_assets.engines.codes import coded, codes_and_names, is_one_of, places_among, sorted_names
+from seedtest_assets.engines.codes import coded, codes_and_names, in_order, is_one_of, places_among, sorted_names
 from seedtest_assets.errors import InputError
 from seedtest_assets.features.topics_of_answers import active_pairs, rows_by_topic
 from seedtest_assets.irt.shards import Shards, ShardsHere
@@ -49,6 +49,8 @@ def topic_theta(
     active: student_id, topic_id of the day's answers; a topic without answers to fitted items gets a row, too, unless
         the window (which MIRT_MAX_OBS may cut short) has nothing of the student or the topic.
     items: PARAMETER_COLUMNS. population_mean, population_sd: the calibrated group on the same scale.
+
+    The rows of a part are in the order of users, then topics.
 
     Raises InputError for a population that cannot be.
     """
@@ -127,7 +129,8 @@ def _group_part(
     answers: pa.Table, scores: ItemScores, parameters: irt.ItemParameters, active: pa.Table, pairs: pa.Table
 ) -> _Group:
     """Group the answers that count. active: user_id of the day's students; pairs: user_id, topic_id that get a row anyway."""
-    person, students = codes_and_names(answers["student_id"])
+    # In the order of their ids, and so are the rows that come of them: PostgreSQL adds such rows to an index faster.
+    person, students = in_order(*codes_and_names(answers["student_id"]))
     rows = rows_by_topic(answers["topic_id"])
     topics = sorted_names([rows.names, pairs["topic_id"]])
     topic = np.append(places_among(rows.names, topics), np.int32(-1))[rows.topic]

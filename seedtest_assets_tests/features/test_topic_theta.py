@@ -73,6 +73,14 @@ def test_a_single_answer_gives_the_ability_worked_by_hand():
     assert row["se"] == pytest.approx(math.sqrt(density @ theta**2 - (density @ theta) ** 2), abs=1e-6)
 
 
+def test_the_rows_of_a_part_are_in_the_order_of_users_then_topics():
+    window = [(who, item, topic, True) for who in ("s2", "s10", "s1") for item, topic in (("i1", "t2"), ("i2", "t1"))]
+    rows = run(window, [(who, topic) for who, _, topic, _ in window]).rows
+    pairs = list(zip(rows["user_id"].to_pylist(), rows["topic_id"].to_pylist(), strict=True))
+    assert pairs == sorted(pairs)
+    assert len(pairs) == 6
+
+
 def test_a_window_without_answers_to_fitted_items_gives_no_rows():
     result = run([("s1", "i9", "t1", True)], [("s1", "t1")])
     assert not len(result.rows)
