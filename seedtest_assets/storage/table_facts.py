@@ -7,6 +7,7 @@ from datetime import date
 import pyarrow as pa
 
 from seedtest_assets.storage.database import Database
+from seedtest_assets.storage.statements import literal
 
 HISTORY_DAYS = 14
 
@@ -51,7 +52,7 @@ SELECT count(*) AS n_rows,
 FROM {table} WHERE partition_date = $1
 """
 _WITH_ABILITY = """
-SELECT student_id AS user_id, topic_id FROM {table} WHERE partition_date = $1 AND {theta} IS NOT NULL
+SELECT student_id AS user_id, topic_id FROM {table} WHERE partition_date = {day} AND {theta} IS NOT NULL
 """
 _BEFORE = """
 SELECT count(*) AS n_rows FROM {table} WHERE partition_date >= $1::date - {days} AND partition_date < $1::date
@@ -81,7 +82,8 @@ def table_facts(database: Database, table: str, day: date, active: pa.Table, the
             _COUNTS.format(table=rules.table, nulls=rules.nulls, outside=rules.outside), parameters=[day, theta_limit]
         )
         rows, keys, nulls, outside = cursor.fetchone()
-        cursor.execute(_WITH_ABILITY.format(table=rules.table, theta=rules.theta), parameters=[day])
+        # The day is written out, because ADBC reads a result as a stream only where it binds no parameters.
+        cursor.execute(_WITH_ABILITY.format(table=rules.table, theta=rules.theta, day=literal(day)))
         with_ability = cursor.fetch_arrow_table()
         cursor.execute(_BEFORE.format(table=rules.table, days=HISTORY_DAYS), parameters=[day])
         before = [row[0] for row in cursor.fetchall()]
