@@ -59,16 +59,6 @@ def narrowed(parts: Sequence[pa.Table], columns: Sequence[str]) -> Sequence[pa.T
     return [part.select([name for name in columns if name in part.column_names]) for part in parts]
 
 
-def random_parts(parts: Sequence[pa.Table], most: int) -> list[pa.Table]:
-    """Read as many parts as have about `most` answers together, at least one.
-
-    Which students are in a part is random, so these are a random sample of the students; all of them where there are not more.
-    """
-    first = parts[0]
-    n_parts = min(max(most // max(len(first), 1), 1), len(parts))
-    return [first, *(parts[number] for number in range(1, n_parts))]
-
-
 @dataclass(frozen=True)
 class _TheseRows:
     """Parts that are the same where their rows are, whichever columns they have."""

@@ -48,7 +48,7 @@ def _compared(
 ) -> OtherPolicy:
     sample = window.sample(MOST_ANSWERS)
     result = _calibrate(database, settings, sample.with_policy(policy), fit)
-    if len(sample.given) == len(window.given):
+    if sample is window:
         return OtherPolicy(policy=policy, result=result)
     return OtherPolicy(policy=policy, result=result, same_policy=_calibrate(database, settings, sample, fit))
 

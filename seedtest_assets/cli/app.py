@@ -77,24 +77,30 @@ app.add_typer(lake, name="lake")
 
 def main() -> None:
     """Run the console script."""
-    # Loading Dagster and numba makes a million objects and no garbage, which by default is looked for every 700 of them.
+    # Loading Dagster and numba makes a million objects and no garbage, which by default is looked for every few hundred of them.
     gc.set_threshold(10_000)
     try:
         app()
     except SystemExit as end:
-        _leave(end)
+        if not isinstance(end.code, int | None):
+            raise
+        _leave(end.code or 0)
 
 
-def _leave(end: SystemExit) -> NoReturn:
+def _leave(code: int) -> NoReturn:
     """End the process as the interpreter does, but without taking apart every object first, which takes up to a second.
 
     As multiprocessing ends its processes: threads are waited for, and what is registered with atexit is done.
     """
-    if isinstance(end.code, str):
-        print(end.code, file=sys.stderr)
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # its reader has gone, or it is closed
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None where the process was started without it
+        try:
             stream.flush()
-    os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))
+        except (BrokenPipeError, ValueError):  # its reader has gone, or it is closed
+            continue
+        except OSError as error:
+            with suppress(OSError):
+                os.write(2, f"error: the output cannot be written: {error.strerror}\n".encode())
+            code = code or 1
+    os._exit(code)

@@ -25,7 +25,7 @@ MOST_GROUPS = 10
 LEAST_PERSONS = 200  # in a group
 # Nodes that resolve the small spread of ability among persons with like items.
 FINE = 121
-# Persons that are enough to test whether the choice of items has a direction.
+# Persons that are enough to test whether the choice of items has a direction, and to begin near it.
 SAMPLE = 4000
 # z above which what followed a right answer differs from what came before it.
 ADAPTIVE_Z = 5
@@ -61,7 +61,7 @@ def groups_by_items(answers: AnswerShards, difficulty: np.ndarray) -> Grouping |
     start = np.clip(difficulty, -4, 4)
     place = _direction(AnswerShards.here(answers.sample(SAMPLE)), start, 60)
     if place is not None:
-        place = _direction(answers, place, 8)  # near it already
+        place = _direction(answers, place, 60)  # near it already, so that a few steps settle
     if place is None:
         return None
     person = answers.shards.derive(_person_places_of, place)

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from seedtest_assets.encoded_columns import dictionary_of
-from seedtest_assets.tables_on_demand import random_parts
+from seedtest_assets.student_sample import sample_of_students
 
 HISTORY_COLUMNS = [
     "partition_date",
@@ -99,16 +99,16 @@ class ReportData:
     @cached_property
     def answers(self) -> pa.Table:
         """The answers that curves are drawn from: all, or those of a random sample of students, MOST_ANSWERS about."""
-        return pa.concat_tables(self._sample)
+        return pa.concat_tables(self.parts if self._sample is None else self._sample)
 
     @cached_property
-    def _sample(self) -> list[pa.Table]:
-        return random_parts(self.parts, MOST_ANSWERS)
+    def _sample(self) -> list[pa.Table] | None:
+        return sample_of_students(self.parts, MOST_ANSWERS)
 
     @property
     def is_sample(self) -> bool:
         """Whether `answers` are those of some students only."""
-        return len(self._sample) < len(self.parts)
+        return self._sample is not None
 
     @property
     def share_of_students(self) -> float:

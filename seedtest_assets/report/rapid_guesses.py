@@ -20,6 +20,7 @@ COUNTED = {
 }
 IF_KEPT, IF_IGNORED = "if kept", "if ignored"
 BY_A_SERVICE = "The calibration is of an IRT service, so it was not run again with another policy."
+SAME_POLICY = "this policy, sample"
 OF_A_SAMPLE = "Both calibrations below are of a random sample of the students, {share} of all."
 NOT_POSSIBLE = "The calibration with the other policy was not possible: {reason}"
 
@@ -49,12 +50,13 @@ class RapidGuessData:
 
 @dataclass(frozen=True, kw_only=True)
 class RapidGuessSection:
-    """Texts of the section. note: what to know of the comparison, None without. facts: label, value of this calibration, value of
-    the other. rows: cells of an item, worst first.
+    """Texts of the section. note: what to know of the comparison, None without. same, other: what is compared. facts: label, value
+    of the same policy, value of the other. rows: cells of an item, worst first.
     """
 
     sentence: Markup
     note: Markup | None
+    same: str
     other: str
     facts: list[tuple[str, str, str]]
     rows: list[list[str]]
@@ -75,6 +77,7 @@ def rapid_guess_section(data: ReportData, rapid: RapidGuessData) -> RapidGuessSe
             COUNTED[count.policy], n=f"{count.n:,}", of=f"{count.n_timed:,}", share=f"{count.share or 0:.2%}"
         ),
         note=_note(data, other),
+        same=SAME_POLICY if other.same_policy else "this calibration",
         other=IF_KEPT if other.policy == "keep" else IF_IGNORED,
         facts=_facts(other.same_policy or data, other.result) if other.result else [],
         rows=[_cells(item) for item in items.head(MOST_ROWS).to_dict("records")],
@@ -91,6 +94,10 @@ def _note(data: ReportData, other: OtherPolicy) -> Markup | None:
         notes.append(bilingual(OF_A_SAMPLE, share=f"{share:.0%}"))
     if not other.result.metrics["converged"]:
         notes.append(bilingual("The calibration with the other policy did not converge: read its numbers with care."))
+    if other.same_policy and not other.same_policy.metrics["converged"]:
+        notes.append(
+            bilingual("With this policy the calibration of the sample did not converge: read its numbers with care.")
+        )
     return Markup(" ").join(notes) if notes else None
 
 

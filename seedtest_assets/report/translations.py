@@ -130,6 +130,7 @@ KOREAN = {
     "Rapid guesses: {n} of {of} answers with a time ({share}). This calibration counts them as incorrect.": "응답 시간이 있는 응답 {of}개 중 빠른 추측이 {n}개({share})입니다. 이 추정에서는 오답으로 처리했습니다.",
     "Rapid guesses: {n} of {of} answers with a time ({share}). This calibration leaves them out.": "응답 시간이 있는 응답 {of}개 중 빠른 추측이 {n}개({share})입니다. 이 추정에서는 제외했습니다.",
     "this calibration": "이 추정",
+    "this policy, sample": "현재 방식, 표본",
     "if kept": "유지 시",
     "if ignored": "제외 시",
     "largest change of a": "a의 최대 변화",
@@ -143,6 +144,7 @@ KOREAN = {
     "The calibration is of an IRT service, so it was not run again with another policy.": "IRT 서비스가 추정했으므로 다른 방식으로 다시 추정하지 않았습니다.",
     "Both calibrations below are of a random sample of the students, {share} of all.": "아래 두 추정은 전체 학생의 {share}를 무작위로 뽑은 표본으로 계산했습니다.",
     "The calibration with the other policy was not possible: {reason}": "다른 방식으로는 추정할 수 없었습니다: {reason}",
+    "With this policy the calibration of the sample did not converge: read its numbers with care.": "현재 방식으로 표본을 추정한 결과가 수렴하지 않았습니다. 수치를 해석할 때 주의하십시오.",
     "The calibration with the other policy did not converge: read its numbers with care.": "다른 방식의 추정이 수렴하지 않았으므로 값을 신중하게 해석하십시오.",
     # tables
     "item": "문항",

@@ -229,8 +229,10 @@ def _execute(context: Any, events: SimpleQueue[tuple[str, Any]]) -> None:
     except BaseException as error:
         events.put((key, error))
     finally:
-        give_back_memory()
-        events.put((key, None))
+        try:
+            give_back_memory()
+        finally:
+            events.put((key, None))
 
 
 @dg.executor(name=dg.in_process_executor.name, config_schema=dg.in_process_executor.config_schema.as_field())

@@ -1,6 +1,6 @@
 """Columns of the lake's files, kept in memory for the length of a run: most of its steps read the same days.
 
-Cached columns are of files whose names no other content ever has, so what is kept is never out of date.
+A file has a name that no other content ever has, so what is kept of it is never out of date.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence

@@ -240,8 +240,8 @@ def _initialize(home: Path, user: pwd.struct_passwd) -> None:
     # for the servers of DATABASE_URL.
     log = ("--set=wal_level=minimal", "--set=max_wal_senders=0")
     # The default, 128 MB, is less than the indexes that a night of ten million answers writes to.
-    memory = ("--set=shared_buffers=512MB",)
-    arguments = ("--auth=reject", "--username=postgres", *locale, *log, *memory)
+    memory = min(512, psutil.virtual_memory().total // 4 >> 20)
+    arguments = ("--auth=reject", "--username=postgres", *locale, *log, f"--set=shared_buffers={memory}MB")
     try:
         _run("initdb", *arguments, data=unfinished, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     except subprocess.CalledProcessError as error:

@@ -24,7 +24,8 @@ from seedtest_assets.settings import Settings
 from seedtest_assets.storage.lake import Lake
 from seedtest_assets.storage.sources import Source
 from seedtest_assets.storage.window_parts import LakeParts, newest_answers
-from seedtest_assets.tables_on_demand import PartsOnDemand, narrowed, random_parts, rows_of_students
+from seedtest_assets.student_sample import sample_of_students
+from seedtest_assets.tables_on_demand import PartsOnDemand, narrowed, rows_of_students
 
 CALIBRATED = ["student_id", "item_id", "correct", "completed_at", *SCORE_SCHEMA.names]
 COLUMNS = ["student_id", "item_id", "topic_id", "correct", "completed_at", "response_time_ms", "score", "max_score"]
@@ -57,11 +58,14 @@ class Window:
         return window
 
     def sample(self, most: int) -> "Window":
-        """Give the answers of a random sample of the students, about `most`, and keep them in memory; all where there are not more.
+        """Give the answers of a random sample of the students, about `most`, in memory; itself where it has hardly more.
 
         Rapid guesses stay those that are found among the answers of everybody.
         """
-        window = replace(self, given=random_parts(self.given, most))
+        sample = sample_of_students(self.given, most)
+        if sample is None:
+            return self
+        window = replace(self, given=sample)
         window._know(self.rapid)
         return window
 

@@ -254,11 +254,37 @@ def test_a_process_that_ends_gives_its_code_and_all_of_its_output_and_does_what_
     assert done.stdout.endswith("a thread, left for the end")
 
 
-def test_a_process_whose_reader_has_gone_ends_without_a_stack_trace(tmp_path):
+@pytest.mark.parametrize(
+    ("output", "code", "error"),
+    [
+        ("| true; exit ${PIPESTATUS[0]}", 0, ""),
+        (">&-", 0, ""),
+        ("> /dev/full", 1, "error: the output cannot be written: No space left on device\n"),
+    ],
+)
+def test_a_process_whose_output_nobody_takes_says_so_where_it_matters(tmp_path, output, code, error):
+    script = "from seedtest_assets.cli import app; print(1); app.app = lambda: exit(0); app.main()"
+    command = f"{sys.executable} -c '{script}' {output}"
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     done = subprocess.run(
-        ["bash", "-c", f"{SEEDTEST} --help | true"], cwd=tmp_path, capture_output=True, text=True, timeout=200
+        ["bash", "-c", command], cwd=tmp_path, env=buffered, capture_output=True, text=True, timeout=200
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (code, error)
+
+
+def test_a_process_ends_without_taking_apart_what_it_loaded(tmp_path):
+    script = (
+        "import sys\n"
+        "from seedtest_assets.cli.app import main\n"
+        "class Loaded:\n"
+        "    def __del__(self):\n"
+        "        print('taken apart')\n"
+        "sys.loaded = Loaded()\n"
+        "sys.argv = ['seedtest', '--help']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert (done.returncode, "taken apart" in done.stdout) == (0, False)
 
 
 def test_status_loads_neither_dagster_nor_pandas_nor_the_numerics(project):

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from seedtest_assets.days import feature_windows
 from seedtest_assets.errors import InputError
-from seedtest_assets.features.daily import FEATURE_SCHEMA, OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, features_for_day
+from seedtest_assets.features.daily import FEATURE_SCHEMA, OVERALL_THETA_SCHEMA, TOPIC_THETA_SCHEMA, features_of_parts
 from seedtest_assets.storage.observations import OBSERVATION_SCHEMA
+from seedtest_assets.table_shards import TableShards
 
 DAYS = [date(2024, 2, 29), date(2024, 3, 1), date(2025, 1, 1), date(2025, 3, 13), date(2023, 3, 1), date(2024, 12, 31)]
 LAST_MOMENT = timedelta(hours=23, minutes=59, seconds=59, milliseconds=999)
@@ -130,9 +131,9 @@ def table(answers):
 @given(log=logs(), include_theta=st.booleans(), use_theta=st.booleans())
 def test_every_column_agrees_with_the_reference(log, include_theta, use_theta):
     day, answers, topic_theta, overall_theta = log
-    got = features_for_day(
+    got = features_of_parts(
         day,
-        table(answers),
+        TableShards.here([table(answers)]),
         theta_table(topic_theta, TOPIC_THETA_SCHEMA),
         theta_table(overall_theta, OVERALL_THETA_SCHEMA),
         include_theta=include_theta,
@@ -162,7 +163,7 @@ def answer(days_ago, correct=True, day=DAYS[0], **changes):
 
 def only_row(answers, topic_theta=None, overall_theta=None, **options):
     tables = theta_table(topic_theta or {}, TOPIC_THETA_SCHEMA), theta_table(overall_theta or {}, OVERALL_THETA_SCHEMA)
-    (row,) = features_for_day(DAYS[0], table(answers), *tables, **options).to_pylist()
+    (row,) = features_of_parts(DAYS[0], TableShards.here([table(answers)]), *tables, **options).to_pylist()
     return row
 
 
@@ -220,7 +221,22 @@ def test_a_median_of_many_times_is_exact():
 
 def test_a_day_without_answers_has_no_rows():
     tables = TOPIC_THETA_SCHEMA.empty_table(), OVERALL_THETA_SCHEMA.empty_table()
-    assert features_for_day(DAYS[0], table([]), *tables).num_rows == 0
+    assert features_of_parts(DAYS[0], TableShards.here([table([])]), *tables).num_rows == 0
+
+
+def test_a_day_begins_at_midnight_and_ends_before_the_next():
+    first, last = midnight(DAYS[0]), midnight(DAYS[0]) + timedelta(1)
+    answers = [
+        answer(0, student_id="first", completed_at=first),
+        answer(0, student_id="last", completed_at=last - timedelta(microseconds=1)),
+        answer(0, student_id="before", completed_at=first - timedelta(microseconds=1)),
+        answer(0, student_id="after", completed_at=last),
+        answer(3, student_id="last"),
+    ]
+    tables = TOPIC_THETA_SCHEMA.empty_table(), OVERALL_THETA_SCHEMA.empty_table()
+    rows = features_of_parts(DAYS[0], TableShards.here([table(answers)]), *tables)
+    assert rows["user_id"].to_pylist() == ["first", "last"]
+    assert rows["attempts"].to_pylist() == [1, 1]
 
 
 def test_windows_cross_a_leap_day():

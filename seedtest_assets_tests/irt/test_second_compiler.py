@@ -120,7 +120,7 @@ def test_it_starts_once_on_a_machine_with_two_cores_that_has_nothing_compiled(mo
     assert "compile_half('2PL')" in started[0]
 
 
-def test_it_does_not_start_for_a_model_that_is_none(monkeypatch):
+def test_it_does_not_start_for_an_unknown_model(monkeypatch):
     monkeypatch.setattr(second_compiler, "threads", lambda: 2)
     monkeypatch.setattr(KernelCache, "second", None)
     monkeypatch.setattr(KernelCache, "empty", True)

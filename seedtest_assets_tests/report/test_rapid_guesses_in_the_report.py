@@ -94,9 +94,13 @@ def test_a_sample_is_compared_with_itself_and_the_section_says_which_share_it_is
     )
     section = rapid_guess_section(data, replace(rapid, other=replace(other, same_policy=moved)))
     assert "Both calibrations below are of a random sample of the students, 25% of all." in section.note
-    assert {label: there for label, _, there in section.facts}["largest change of b"] == "1.000"
+    assert (section.same, rapid_guess_section(data, rapid).same) == ("this policy, sample", "this calibration")
+    assert {label: change for label, _, change in section.facts}["largest change of b"] == "1.000"
     assert {row[9] for row in section.rows} == {"−1.000"}
     assert rapid_guess_section(data, rapid).note is None
+    unsettled = replace(moved, metrics=moved.metrics | {"converged": False})
+    section = rapid_guess_section(data, replace(rapid, other=replace(other, same_policy=unsettled)))
+    assert "With this policy the calibration of the sample did not converge" in section.note
 
 
 def test_without_rapid_guesses_there_is_no_section(page):

@@ -14,6 +14,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
+from seedtest_assets.step import executor
 from seedtest_assets.step.executor import execute
 from seedtest_assets.storage.kept_columns import kept_or_read
 
@@ -290,3 +291,21 @@ def test_steps_read_the_columns_of_a_file_once_and_the_run_keeps_them_no_longer(
     assert run(instance, step("first", work), step("second", work, deps=["first"])).success
     work()
     assert asked == [["item_id"]] * 2
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_step_gives_memory_back_before_it_ends_and_ends_where_that_is_not_possible(instance, monkeypatch, fails):
+    given_back = []
+
+    def give_back():
+        given_back.append(threading.current_thread().name)
+        raise OSError("no C library")
+
+    monkeypatch.setattr(executor, "give_back_memory", give_back)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+
+    def work():
+        assert not fails
+
+    assert run(instance, step("a_step", work)).success is not fails
+    assert given_back == ["a_step"]
