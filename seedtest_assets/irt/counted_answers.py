@@ -169,7 +169,7 @@ def _group_by_person(person: np.ndarray, n_persons: int) -> tuple[np.ndarray, np
     start = np.zeros(n_persons + 1, np.int64)
     np.cumsum(np.bincount(person, minlength=n_persons), out=start[1:])
     row = np.empty(len(person), np.uint32)
-    _scatter(person, start[:-1].copy(), row)
+    _scatter(read_only(person), start[:-1].copy(), row)
     return start, row
 
 

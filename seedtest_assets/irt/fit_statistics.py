@@ -15,7 +15,7 @@ from seedtest_assets.irt.item_scores import RIGHT_OR_WRONG
 from seedtest_assets.irt.kernel_arguments import AnswerLists, Curves, ItemScores, Nodes, Populations
 from seedtest_assets.irt.models import MOST_CATEGORIES
 from seedtest_assets.irt.own_grids import resolved
-from seedtest_assets.irt.parallel import chunks, kernel, spread
+from seedtest_assets.irt.parallel import chunks, kernel, read_only, spread
 from seedtest_assets.irt.parameters import ItemParameters, free_parameters
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.screening import answers_to
@@ -236,7 +236,7 @@ def _residual_sums(answers: Answers, curves: Curves, theta: np.ndarray) -> np.nd
     W is the variance of an answer, C its fourth central moment.
     """
     parts = spread(
-        lambda low, high, out: _residuals(low, high, answers.lists, curves, theta, out),
+        lambda low, high, out: _residuals(low, high, answers.lists, curves, read_only(theta), out),
         chunks(answers.start),
         lambda: np.zeros((answers.n_items, 6)),
     )

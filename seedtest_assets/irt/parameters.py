@@ -80,7 +80,8 @@ class ItemParameters:
         steps: ArrayLike | None = None,
         model: ArrayLike | None = None,
     ) -> None:
-        object.__setattr__(self, "item", np.ascontiguousarray(item, dtype=np.int32))
+        # Writable, though nobody writes: kernels are compiled apart for what is read-only, as columns of Arrow and pandas are.
+        object.__setattr__(self, "item", np.require(item, np.int32, ["C", "W"]))
         n = len(self.item)
         self._set_steps(
             np.empty((n, 0)) if steps is None else steps, np.full(n, "", object) if model is None else model
@@ -89,7 +90,7 @@ class ItemParameters:
             self._check_steps(np.asarray(a, np.float64))
             b = np.where(self.polytomous, location(self.steps, self.graded), np.asarray(b, np.float64))
         for name, given in (("a", a), ("b", b), ("c", c)):
-            values = np.ascontiguousarray(given, dtype=np.float64)
+            values = np.require(given, np.float64, ["C", "W"])
             if len(values) != n:
                 raise DataError(f"{len(values)} values of {name} for {n} items")
             if not np.isfinite(values).all():

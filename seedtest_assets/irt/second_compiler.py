@@ -46,11 +46,17 @@ def start_second_compiler(model: Model) -> None:
 
 
 def compile_half(model: Model) -> None:
-    """Compile KERNELS by an E-step, an M-step and the information of two items, to each of which two persons gave an answer."""
+    """Compile KERNELS by an E-step, an M-step and the information of two items."""
+    optimum = two_items(model)
+    problem = optimum.problem
+    maximise(problem, optimum.state, optimum.expected, problem.counts())
+    _ = optimum.factor
+
+
+def two_items(model: Model) -> Optimum:
+    """Pose the smallest problem that needs all kernels of an estimation: two items, to each of which two persons gave an answer."""
     scores, count = right_or_wrong(2), np.ones(4, np.int64)
     start, code = np.array([0, 2, 4]), np.arange(4, dtype=np.int32)
     answers = Answers(start, code, count, scores, np.zeros(2, np.int32), 1, np.empty(0, np.int64))
     problem = Problem(AnswerShards.here(answers), model, np.ones(2, bool))
-    optimum = Optimum(problem, starting_values(count, scores))
-    maximise(problem, optimum.state, optimum.expected, problem.counts())
-    _ = optimum.factor
+    return Optimum(problem, starting_values(count, scores))

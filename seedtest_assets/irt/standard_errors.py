@@ -191,7 +191,7 @@ def item_covariances(optimum: Optimum) -> np.ndarray:
     information is not positive.
     """
     whole = None if optimum.beyond_whole else _whole_matrix(optimum)
-    return _own_blocks(optimum) if whole is None else whole
+    return own_blocks(optimum) if whole is None else whole
 
 
 def _index(problem: Problem) -> tuple[np.ndarray, int]:
@@ -344,7 +344,7 @@ def _add_populations(optimum: Optimum, information: np.ndarray) -> None:
         information[low:, low:] += CONSTRAINT_WEIGHT * persons.sum() * np.outer(constraint, constraint)
 
 
-def _own_blocks(optimum: Optimum) -> np.ndarray:
+def own_blocks(optimum: Optimum) -> np.ndarray:
     """Invert each item's own block of the information, corrected for what moves all items together."""
     problem, slope = optimum.problem, optimum.state.a
     n_items, n_each = problem.answers.n_items, optimum.index.shape[1]

@@ -11,11 +11,12 @@ from seedtest_assets.irt.fit_statistics import item_fit
 from seedtest_assets.irt.lz_star import person_fit
 from seedtest_assets.irt.models import MODELS, Model, Models
 from seedtest_assets.irt.options import Options
-from seedtest_assets.irt.parallel import read_only
 from seedtest_assets.irt.parameters import ItemParameters
 from seedtest_assets.irt.responses import Responses
 from seedtest_assets.irt.score_fit import s_x2
+from seedtest_assets.irt.second_compiler import two_items
 from seedtest_assets.irt.simulation import simulate
+from seedtest_assets.irt.standard_errors import own_blocks
 from seedtest_assets.irt.topic_answers import TopicAnswers
 from seedtest_assets.irt.topic_tau import topic_spread
 from seedtest_assets.irt.topics import topic_abilities
@@ -46,10 +47,10 @@ def warm_up(models: Iterable[Model] = MODELS) -> None:
     >>> irt.warm_up(["2PL"])
     """
     bank = ItemParameters(np.arange(12), a=np.ones(12), b=np.linspace(-1.5, 1.5, 12), c=np.zeros(12))
-    theta = np.random.default_rng(0).normal(size=500)
+    theta = np.random.default_rng(0).normal(size=1000)
     marks = simulate(theta, bank)
     # Two forms by ability, whose persons get populations of their own.
-    given = np.where((theta < 0)[:, None], bank.item < 8, bank.item >= 4)
+    given = np.where((theta < 0)[:, None], bank.item < 7, bank.item >= 5)
     person, item = np.nonzero(given)
     person, item = np.r_[0, person], np.r_[item[0], item]  # an answer given twice
     correct = marks[person, item] == 1
@@ -59,10 +60,9 @@ def warm_up(models: Iterable[Model] = MODELS) -> None:
     # In the order in which a night needs them, so that one that begins meanwhile waits least.
     for model in models:
         calibrate(timed, model, anchors=bank)
+        own_blocks(two_items(model))  # as of a bank of thousands of items
     topic_abilities(answers, bank, tau=topic_spread(answers, bank))
     item_fit(untimed, bank, theta)
-    # As data frames give arrays.
-    item_fit(untimed, ItemParameters(bank.item, *map(read_only, (bank.a, bank.b, bank.c))), read_only(theta))
     for model in models:
         for options in (Options(), Options(linking_method="fixed"), Options(prior_b=(0.0, 2.0))):
             calibrate(untimed, model, anchors=bank, options=options)
@@ -71,7 +71,7 @@ def warm_up(models: Iterable[Model] = MODELS) -> None:
     expected_a_posteriori(untimed, steep)
     person_fit(untimed, bank)
     s_x2(Responses.from_matrix(marks), bank)
-    differential_item_functioning(untimed, np.arange(500) % 2 == 0)
+    differential_item_functioning(untimed, np.arange(len(theta)) % 2 == 0)
     _with_partial_credit(bank, theta, given)
 
 
