@@ -29,7 +29,7 @@ def outcome_of_day(run: "DayRun") -> list[tuple[str, str]]:
     lines = [("run", f"{run.run_id[:8]}, {'failed' if run.failure else 'done'} after {_seconds(run)}")]
     if "observations" in facts:
         lines.append(("answers", _answers(facts["observations"])))
-    if "mirt_item_params" in facts:
+    if "mirt_fit_meta" in facts:  # the last of the three that a calibration makes: an interrupt may come between them
         lines += _calibration(facts)
     lines += _cluster(facts)
     lines.append(("checks", _checks(run)))
@@ -43,7 +43,7 @@ def outcome_in_short(run: "DayRun") -> list[str]:
     """Describe a day of many: one line, and one for each check that did not pass."""
     facts = run.metadata
     parts = [number_of(facts["observations"]["dagster/row_count"], "answer")] if "observations" in facts else []
-    if "mirt_item_params" in facts:
+    if "mirt_fit_meta" in facts:
         items = facts["mirt_item_params"]
         parts += (
             [items["nothing_to_do"]]
