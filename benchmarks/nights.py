@@ -163,11 +163,10 @@ class Night:
     def topic_rows(self) -> pa.Table:
         spec = self.result.model_spec
         active = self.platform.lake.read_observations([self.day], ["student_id", "topic_id"])
-        rows = topic_theta(
+        abilities = topic_theta(
             TableShards.here([self.window]), active, self.result.items, spec["group_mean"], spec["group_sd"]
-        ).rows
-        with_model = rows.append_column("model", pa.repeat(spec["model"], len(rows)))
-        return with_model.append_column("fitted_at", pa.repeat(datetime.now(timezone.utc), len(rows)))
+        )
+        return abilities.of_fit(spec["model"], datetime.now(timezone.utc))
 
     @cached_property
     def feature_rows(self) -> pa.Table:

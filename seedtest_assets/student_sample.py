@@ -24,5 +24,10 @@ def sample_of_students(parts: Sequence[pa.Table], most: int) -> list[pa.Table] |
 def _one_student_in(several: int, answers: pa.Table) -> pa.Table:
     """Select students by a hash of their ids, which is another than that of the buckets."""
     students = dictionary_of(answers["student_id"])
-    hashes = pd.util.hash_array(np.asarray(students.dictionary, object), categorize=False)
-    return answers.filter(pa.array((hashes % several == 0)[students.indices.to_numpy()]))
+    chosen = hashes_of(students.dictionary) % several == 0
+    return answers.filter(pa.array(chosen[students.indices.to_numpy()]))
+
+
+def hashes_of(ids: pa.Array) -> np.ndarray:
+    """Hash ids, uint64 [n], the same on every machine: by its hash a student is in a sample, however the answers are divided."""
+    return pd.util.hash_array(np.asarray(ids, object), categorize=False)

@@ -1,7 +1,7 @@
 """What another policy for rapid guesses would change: the day's calibration run once more, in this process.
 
 Of a large window a random sample of the students is calibrated with both policies: the sampling error is common to both, so the
-difference is known as well as it is needed, and neither time nor memory grows with the window.
+difference is known as well as it is needed, and neither the time nor the memory of the calibrations grows with the window.
 """
 
 from typing import Any

@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seedtest_assets.features.topic_theta import topic_theta
+from seedtest_assets.features.topic_theta import TOPIC_ROW_SCHEMA, topic_theta
 from seedtest_assets.irt import TopicSpread
 from seedtest_assets.report.pictures import histogram
 from seedtest_assets.resources import AnswerLake, IrtEngine, PlatformDatabase
@@ -33,7 +33,7 @@ def student_topic_theta(
         database, day = platform.database, date.fromisoformat(context.partition_key)
         fit, active = fit_meta(database, day), lake.storage.read_observations([day], ["student_id", "topic_id"])
         if fit is None or not len(active):
-            write_topic_theta(database, day, None, publishing=platform.publishing)
+            write_topic_theta(database, day, TOPIC_ROW_SCHEMA.empty_table(), publishing=platform.publishing)
             return dg.MaterializeResult(
                 metadata={
                     "dagster/row_count": 0,
@@ -49,15 +49,8 @@ def student_topic_theta(
                 specification["group_mean"],
                 specification["group_sd"],
             )
-        rows = abilities.rows
-        publication = write_topic_theta(
-            database,
-            day,
-            rows.append_column("model", pa.repeat(specification["model"], len(rows))).append_column(
-                "fitted_at", pa.repeat(datetime.now(timezone.utc), len(rows))
-            ),
-            publishing=platform.publishing,
-        )
+        rows = abilities.of_fit(specification["model"], datetime.now(timezone.utc))
+        publication = write_topic_theta(database, day, rows, publishing=platform.publishing)
         return dg.MaterializeResult(
             metadata={
                 "published": publication.summary,

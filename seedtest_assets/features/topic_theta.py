@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +17,11 @@ from seedtest_assets.irt.shards import Shards, ShardsHere
 from seedtest_assets.irt.topic_answers import GroupedAnswers, group_by_student_and_topic, join_groups
 from seedtest_assets.irt.topic_tau import MAX_PAIRS
 from seedtest_assets.score_categories import SCORED_COLUMNS, ItemScores, item_scores, known_scores
+from seedtest_assets.student_sample import hashes_of
 from seedtest_assets.table_shards import TableShards
 
 ANSWER_COLUMNS = ("student_id", "topic_id", "completed_at", *SCORED_COLUMNS)
-TOPIC_THETA_SCHEMA = pa.schema(
+TOPIC_ROW_SCHEMA = pa.schema(
     [
         ("user_id", pa.string()),
         ("topic_id", pa.string()),
@@ -32,10 +34,15 @@ TOPIC_THETA_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class TopicTheta:
-    """rows: TOPIC_THETA_SCHEMA; spread: how far topics lie apart within a student, None without any parameters."""
+    """rows: TOPIC_ROW_SCHEMA; spread: how far topics lie apart within a student, None without any parameters."""
 
     rows: pa.Table
     spread: irt.TopicSpread | None
+
+    def of_fit(self, model: str, fitted_at: datetime) -> pa.Table:
+        """Give the rows with the model of the parameters, and when they were computed, as they are written."""
+        n = len(self.rows)
+        return self.rows.append_column("model", pa.repeat(model, n)).append_column("fitted_at", pa.repeat(fitted_at, n))
 
 
 def topic_theta(
@@ -57,7 +64,7 @@ def topic_theta(
     scores = item_scores(parts)
     parameters = coded(items, scores.item_ids)
     if parameters is None or not len(active):
-        return TopicTheta(TOPIC_THETA_SCHEMA.empty_table(), None)
+        return TopicTheta(TOPIC_ROW_SCHEMA.empty_table(), None)
     students = pa.table({"user_id": codes_and_names(active["student_id"])[1]})
     of_day = (parts.of_students(rows, "user_id") for rows in (students, active_pairs(active)))
     groups = parts.narrowed(ANSWER_COLUMNS).derive(_group_part, scores, parameters, *of_day)
@@ -94,8 +101,8 @@ class _Sample(NamedTuple):
     def of(cls, grouped: GroupedAnswers, names: pa.Array) -> "_Sample":
         """Choose among the students of a part. names: of their codes."""
         several = np.flatnonzero(grouped.n_topics >= 2)
-        of_several = names.take(pa.array(grouped.student[several])).to_numpy(zero_copy_only=False)
-        return cls(grouped.take(several), pd.util.hash_array(of_several, categorize=False))._lowest()
+        of_several = names.take(pa.array(grouped.student[several]))
+        return cls(grouped.take(several), hashes_of(of_several))._lowest()
 
     def plus(self, other: "_Sample") -> "_Sample":
         """Choose among the students of both."""
@@ -193,7 +200,7 @@ def _rows_of_part(
     population_mean: float,
     population_sd: float,
 ) -> pa.Table:
-    """Compute rows of TOPIC_THETA_SCHEMA of the active students of a part."""
+    """Compute rows of TOPIC_ROW_SCHEMA of the active students of a part."""
     abilities = irt.topic_abilities(
         _with_codes(group.answers, codes),
         parameters,
@@ -210,4 +217,4 @@ def _rows_of_part(
             "se": abilities.se[known],
             "n_responses": abilities.n_responses[known],
         }
-    ).cast(TOPIC_THETA_SCHEMA)
+    ).cast(TOPIC_ROW_SCHEMA)

@@ -184,7 +184,9 @@ class _Steps:
         if isinstance(event, BaseException):
             raise event
         if event is not None:
-            yield from self._taken(key, event)
+            self.running[key].events.append(event)
+            yield event
+            self.active.handle_event(event)
             return
         ended = self.running.pop(key)
         self.active.verify_complete(self.job_context, key)
@@ -192,11 +194,6 @@ class _Steps:
             yield skipped
             ended.events.append(skipped)
         yield from _trigger_hook(ended.context, ended.events)
-
-    def _taken(self, key: str, event: dg.DagsterEvent) -> Iterator[dg.DagsterEvent]:
-        self.running[key].events.append(event)
-        yield event
-        self.active.handle_event(event)
 
     def _interrupted(self) -> Iterator[dg.DagsterEvent]:
         """Report the steps at work as failed: their threads, and what they have not committed, end with the process.

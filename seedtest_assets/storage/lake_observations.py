@@ -132,18 +132,14 @@ class LakeObservations(LakeAccess):
 
     def _write(self, day: date, answers: pa.Table, n_buckets: int) -> str:
         n_files, version = buckets_of_a_day(len(answers), n_buckets), uuid4().hex
-        parts = list(divided(answers.cast(OBSERVATION_SCHEMA), n_files))
-        files = [
-            DayFile(
-                path=f"bucket={number:02d}/{version}.parquet",
-                bucket=Bucket(number=number, n_buckets=n_files),
-                n_answers=len(part),
-            )
-            for number, part in parts
-        ]
+        parts: dict[DayFile, pa.Table] = {}
+        for number, part in divided(answers.cast(OBSERVATION_SCHEMA), n_files):
+            bucket = Bucket(number=number, n_buckets=n_files)
+            parts[DayFile(path=f"bucket={number:02d}/{version}.parquet", bucket=bucket, n_answers=len(part))] = part
+        files = tuple(parts)
         try:
-            self._each(partial(self._write_file, day), list(zip(files, (part for _, part in parts), strict=True)))
-            after = DayFiles(n_buckets=n_files, files=tuple(files))
+            self._each(lambda file: self._write_new(self._path(day, file), parquet_with_digest(parts[file])), files)
+            after = DayFiles(n_buckets=n_files, files=files)
             before = self._known_files(day)  # as late as that, because another process may write the day, too
             with self._replacing(self._manifest_path(day)) as unfinished:
                 unfinished.write(manifest_of(after))
@@ -166,10 +162,6 @@ class LakeObservations(LakeAccess):
             known = self._known_files(day)
             if known is None or not set(files).intersection(known.files):
                 self._remove_files([self._path(day, file) for file in files])
-
-    def _write_file(self, day: date, file_and_answers: tuple[DayFile, pa.Table]) -> None:
-        file, answers = file_and_answers
-        self._write_new(self._path(day, file), parquet_with_digest(answers))
 
     def _write_new(self, path: str, content: bytes) -> None:
         """Write a file that nobody reads before the manifest names it."""

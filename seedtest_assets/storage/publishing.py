@@ -74,7 +74,7 @@ def clear_calibration(database: Database, day: date) -> None:
             cursor.execute(f"DELETE FROM {table} WHERE partition_date = $1", parameters=[day])
 
 
-def write_topic_theta(database: Database, day: date, rows: pa.Table | None, *, publishing: Publishing) -> Publication:
+def write_topic_theta(database: Database, day: date, rows: pa.Table, *, publishing: Publishing) -> Publication:
     """Replace a day of topic abilities in history, and publish it when it is the newest day.
 
     rows: user_id, topic_id, theta, se, n_responses, model, fitted_at; none on a day without answers.
@@ -119,10 +119,8 @@ def publish_rows(
 
 
 def _write(
-    database: Database, table: str, subject: Subject, day: date, rows: pa.Table | None, publishing: Publishing
+    database: Database, table: str, subject: Subject, day: date, rows: pa.Table, publishing: Publishing
 ) -> Publication:
-    if rows is None:
-        rows = HISTORY[table].empty_table()
     if len(rows):
         ensure_month(database, day)
     names = ["student_id" if name == "user_id" else name for name in rows.column_names]

@@ -1,5 +1,6 @@
 """Small nights for the tests of history and publishing: two items and two students unless more are asked for."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta, timezone
 
 import pandas as pd
@@ -73,13 +74,19 @@ def calibrate(
     )
 
 
+def _keys(pairs: Iterable[tuple[str, str]]) -> dict[str, pa.Array]:
+    return {
+        "user_id": pa.array([user for user, _ in pairs], pa.string()),
+        "topic_id": pa.array([topic for _, topic in pairs], pa.string()),
+    }
+
+
 def topic_rows(day: date, thetas: dict[tuple[str, str], float], fitted_at: datetime | None = None) -> pa.Table:
     """Topic abilities by (user, topic)."""
     n = len(thetas)
     return pa.table(
         {
-            "user_id": pa.array([user for user, _ in thetas], pa.string()),
-            "topic_id": pa.array([topic for _, topic in thetas], pa.string()),
+            **_keys(thetas),
             "theta": pa.array(list(thetas.values()), pa.float64()),
             "se": pa.array([0.25] * n, pa.float64()),
             "n_responses": pa.array([4] * n, pa.int64()),
@@ -102,8 +109,7 @@ def feature_rows(day: date, attempts: dict[tuple[str, str], int], computed_at: d
     utc = pa.timestamp("us", tz="UTC")
     return pa.table(
         {
-            "user_id": pa.array([user for user, _ in attempts], pa.string()),
-            "topic_id": pa.array([topic for _, topic in attempts], pa.string()),
+            **_keys(attempts),
             "attempts": pa.array(list(attempts.values()), pa.int64()),
             "correct": pa.array([1] * n, pa.int64()),
             "avg_time_ms": pa.array([21034.5] * n, pa.float64()),
